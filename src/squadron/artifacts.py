@@ -1,0 +1,179 @@
+"""Every file that passes from step to step: its schema, how it is written, how it is read back.
+
+Each artifact carries `schema` (its name and version) and `made_from` (a digest of what it was made
+from). Readers refuse a file of another schema; writers put a file in place whole or not at all.
+"""
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from squadron.errors import InputError
+
+EXAMPLES = pa.schema(
+    [
+        ("id", pa.string()),
+        ("title", pa.string()),
+        ("question", pa.string()),
+        ("context", pa.string()),
+        # Every accepted answer; none means "not answered here". Characters of `context`.
+        ("answers", pa.list_(pa.struct([("text", pa.string()), ("start_char", pa.int32())]))),
+        ("reasoning_type", pa.string()),
+    ]
+)
+
+WINDOWS = pa.schema(
+    [
+        ("example_id", pa.string()),
+        ("window", pa.int32()),  # number within its example, from 0
+        ("input_ids", pa.list_(pa.int32())),
+        # Characters [start, end) of each context token, in the example's context.
+        ("start_chars", pa.list_(pa.int32())),
+        ("end_chars", pa.list_(pa.int32())),
+        # Positions in input_ids, inclusive.
+        ("context_start", pa.int32()),
+        ("context_end", pa.int32()),
+        # The answer's first and last token; (0, 0), the null token, where it is not in the window.
+        ("start_token", pa.int32()),
+        ("end_token", pa.int32()),
+    ]
+)
+
+CANDIDATES = pa.schema(
+    [
+        ("example_id", pa.string()),
+        ("window", pa.int32()),
+        ("rank", pa.int32()),  # within its window, from 0
+        ("start_char", pa.int32()),
+        ("end_char", pa.int32()),
+        ("score", pa.float32()),  # log-odds against the no-answer hypothesis of its own window
+        ("null_score", pa.float32()),  # the window's own no-answer score, as the model gives it
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """What a file says about itself."""
+
+    schema: str
+    made_from: str
+
+
+@contextlib.contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """Gives a temporary sibling to write to; it takes the name `path` only if nothing was raised.
+
+    Raises:
+        InputError: If the folder can't be written to.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+        yield temporary
+        temporary.replace(path)
+    except PermissionError as error:
+        raise InputError(
+            f"No permission to write {error.filename or path}; allow it or choose another folder"
+        ) from None
+    finally:
+        with contextlib.suppress(OSError, UnboundLocalError):
+            temporary.unlink(missing_ok=True)
+
+
+def write_table(path: Path, table: pa.Table, *, schema: str, made_from: str) -> None:
+    """Writes a Parquet table with its schema name and origin in the metadata."""
+    about = {"squadron.schema": schema, "squadron.made_from": made_from}
+    with written_whole(path) as temporary:
+        pq.write_table(table.replace_schema_metadata(about), temporary, compression="zstd")
+
+
+def read_table(path: Path, *, schema: str, made_from: str | None = None) -> pa.Table:
+    """Reads a Parquet table.
+
+    Raises:
+        InputError: If it is missing, torn, of another schema, or made from something else than
+            `made_from` (where given).
+    """
+    if not path.is_file():
+        raise InputError(f"The file {path} does not exist; run the step that makes it")
+    try:
+        table = pq.read_table(path, memory_map=True)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(f"The file {path} is not a readable Parquet file: {error}") from None
+    about = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
+    _check(path, Artifact(about.get("squadron.schema", ""), about.get("squadron.made_from", "")), schema, made_from)  # fmt: skip
+    return table
+
+
+def write_json(path: Path, content: dict[str, Any], *, schema: str, made_from: str) -> None:
+    """Writes a JSON object, `schema` and `made_from` first."""
+    with written_whole(path) as temporary:
+        text = json.dumps(
+            {"schema": schema, "made_from": made_from, **content}, indent=1, ensure_ascii=False
+        )
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def read_json(path: Path, *, schema: str, made_from: str | None = None) -> dict[str, Any]:
+    """Reads a JSON object.
+
+    Raises:
+        InputError: If it is missing, not JSON, of another schema or made from something else.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"The file {path} does not exist; run the step that makes it") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"The file {path} is not readable JSON: {error}") from None
+    if not isinstance(content, dict):
+        raise InputError(f"The file {path} is not a JSON object")
+    _check(path, Artifact(content.get("schema", ""), content.get("made_from", "")), schema, made_from)  # fmt: skip
+    return content
+
+
+def write_windows(path: Path, table: pa.Table, *, about: dict[str, str]) -> None:
+    """Writes windows as an uncompressed Arrow file, so that readers can memory-map it."""
+    with written_whole(path) as temporary:
+        schema = table.schema.with_metadata({"squadron.schema": "windows/1", **about})
+        with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
+            writer.write_table(table.replace_schema_metadata(schema.metadata))
+
+
+def read_windows(path: Path) -> pa.Table:
+    """Memory-maps windows: nothing is read before it is touched.
+
+    Raises:
+        InputError: If the file is missing, torn or of another schema.
+    """
+    if not path.is_file():
+        raise InputError(f"The file {path} does not exist; run the step that makes it")
+    try:
+        table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(f"The file {path} is not a readable Arrow file: {error}") from None
+    about = table.schema.metadata or {}
+    schema = about.get(b"squadron.schema", b"").decode()
+    _check(path, Artifact(schema, ""), "windows/1", None)
+    return table
+
+
+def _check(path: Path, found: Artifact, schema: str, made_from: str | None) -> None:
+    if found.schema != schema:
+        raise InputError(
+            f"The file {path} has schema {found.schema or 'none'!r}, {schema!r} is needed; "
+            "make it again with this version"
+        )
+    if made_from is not None and found.made_from != made_from:
+        raise InputError(
+            f"The file {path} was made from {found.made_from!r}, not from {made_from!r}; "
+            "it belongs to another run"
+        )

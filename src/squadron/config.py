@@ -1,0 +1,468 @@
+"""What a race is made of: one frozen dataclass per step and one `Experiment` that holds them.
+
+Owns the defaults (they stand here and nowhere else) and strict loading: an experiment file states
+only what differs, and anything that can't be right is refused with the path of the bad value and
+the nearest valid name. Does not know variants, files' contents or servers.
+"""
+
+import dataclasses
+import difflib
+import hashlib
+import json
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from squadron.errors import InputError
+
+SPLITS = ("train", "tune", "select", "test")
+
+T = TypeVar("T")
+
+
+def _require(condition: bool, name: str, value: object, allowed: str) -> None:
+    """Refuses one value; the loader puts the path of the section in front."""
+    if not condition:
+        raise InputError(f"{name}: {value!r} is not allowed; {allowed}")
+
+
+@dataclass(frozen=True)
+class Splits:
+    """How the titles of `data.train` are shared out, by a hash of each title.
+
+    A value below 1 is a share: a title belongs to the split for ever, however much the data grows.
+    A whole number is a count: that many titles, those with the lowest hashes.
+    """
+
+    tune: float = 0.15
+    """Early stopping and the null threshold."""
+    select: float = 0.15
+    """The choice between contenders and the registration gate."""
+    test: float = 0.15
+    """Scored once and only reported. Ignored when the data comes with its own test set."""
+
+    def __post_init__(self) -> None:
+        for name in ("tune", "select", "test"):
+            value = getattr(self, name)
+            ok = value >= 0 and (value < 1 or float(value).is_integer())
+            _require(ok, name, value, "give a share from 0 to below 1, or a whole number of titles")
+        shares = sum(v for v in (self.tune, self.select, self.test) if v < 1)
+        _require(shares < 1, "tune + select + test", shares, "the shares must leave room for train")
+
+
+@dataclass(frozen=True)
+class Data:
+    """The ingest step: where the examples come from and how they are split."""
+
+    train: tuple[str, ...] = ()
+    """Files (paths or s3://bucket/key) whose titles are split into train, tune, select and test."""
+    test: tuple[str, ...] = ()
+    """The data's own test set; given, no title of `train` goes to test."""
+    source: str = "squad"
+    """A file of `sources/`: how the files are read."""
+    splits: Splits = field(default_factory=Splits)
+    seed: int = 13
+    """Mixed into the title hash and into the draw of `max_*_examples`."""
+    max_train_examples: int = 0
+    """Examples (questions), never windows; 0 keeps all. The same for the three below."""
+    max_tune_examples: int = 0
+    max_select_examples: int = 0
+    max_test_examples: int = 0
+    max_rejected_share: float = 0.02
+    """More rejected examples than this share stop the run."""
+
+    def __post_init__(self) -> None:
+        _require(bool(self.train), "train", list(self.train), "name at least one file")
+        _require(all(self.train), "train", list(self.train), "an empty path names no file")
+        _require(all(self.test), "test", list(self.test), "an empty path names no file")
+        for split in SPLITS:
+            name = f"max_{split}_examples"
+            _require(getattr(self, name) >= 0, name, getattr(self, name), "0 (all) or more")
+        share = self.max_rejected_share
+        _require(0 <= share <= 1, "max_rejected_share", share, "give a share from 0 to 1")
+
+
+@dataclass(frozen=True)
+class Windows:
+    """The featurize step: how a context is cut into overlapping windows."""
+
+    max_length: int = 384
+    """Tokens of one window, question and special tokens included."""
+    stride: int = 128
+    """Context tokens shared by two neighbouring windows (not the step between them)."""
+    max_question_length: int = 64
+    """Tokens kept of a question; longer ones are cut, kept and counted."""
+
+    def __post_init__(self) -> None:
+        _require(self.max_length >= 16, "max_length", self.max_length, "16 or more")
+        _require(self.stride >= 0, "stride", self.stride, "0 or more")
+        _require(self.max_question_length >= 1, "max_question_length", self.max_question_length, "1 or more")  # fmt: skip
+        # The least room a context has: all but the longest question and (at most) four specials.
+        room = self.max_length - self.max_question_length - 4
+        _require(
+            self.stride < room,
+            "stride",
+            self.stride,
+            f"it must be below max_length - max_question_length - 4 specials = {room}, "
+            "or windows would not advance",
+        )
+
+
+@dataclass(frozen=True)
+class Train:
+    """The train step: the one loop that every variant shares."""
+
+    epochs: int = 2
+    learning_rate: float = 2e-4
+    """Peak rate of AdamW, after the warm-up."""
+    batch_size: int = 16
+    """Windows per forward pass and device."""
+    gradient_accumulation: int = 1
+    """Forward passes per optimizer step."""
+    warmup_share: float = 0.1
+    """Share of all optimizer steps with a rising learning rate; then linear decay to 0."""
+    weight_decay: float = 0.01
+    max_grad_norm: float = 1.0
+    patience: int = 0
+    """Stop after this many epochs without a better EM on tune; 0 never stops early."""
+    precision: str = "auto"
+    """auto (bf16 autocast where the processor has it), bf16 or fp32."""
+    checkpoint_minutes: float = 10.0
+    """Minutes between checkpoints inside an epoch; every epoch ends with one."""
+    seed: int = 13
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "gradient_accumulation"):
+            _require(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
+        for name in ("weight_decay", "patience", "checkpoint_minutes"):
+            _require(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
+        for name in ("learning_rate", "max_grad_norm"):
+            _require(getattr(self, name) > 0, name, getattr(self, name), "above 0")
+        _require(0 <= self.warmup_share < 1, "warmup_share", self.warmup_share, "0 to below 1")
+        choices = ("auto", "bf16", "fp32")
+        _require(self.precision in choices, "precision", self.precision, f"one of {choices}")
+
+
+@dataclass(frozen=True)
+class Predict:
+    """The predict step: how candidates are drawn from a window's scores."""
+
+    n_best: int = 20
+    """Candidates kept per window, drawn from as many best starts and ends."""
+    max_answer_tokens: int = 30
+    batch_size: int = 64
+    """Windows per forward pass."""
+    precision: str = "fp32"
+    """fp32 by default: answers then do not depend on how windows were batched (or served)."""
+
+    def __post_init__(self) -> None:
+        for name in ("n_best", "max_answer_tokens", "batch_size"):
+            _require(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
+        choices = ("auto", "bf16", "fp32")
+        _require(self.precision in choices, "precision", self.precision, f"one of {choices}")
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One runner of the race: a variant, its options, and its sections in full."""
+
+    variant: str
+    """A file of `variants/`."""
+    label: str = ""
+    """Its name in tables and MLflow; the variant's name unless given."""
+    backbone: str = "all-MiniLM-L6-v2"
+    """The offline default, a hub name, a local folder or an s3:// prefix."""
+    options: dict[str, Any] = field(default_factory=dict)
+    """What the variant itself can be told; checked against its own dataclass."""
+    windows: Windows = field(default_factory=Windows)
+    train: Train = field(default_factory=Train)
+    predict: Predict = field(default_factory=Predict)
+
+    def __post_init__(self) -> None:
+        if not self.label:
+            object.__setattr__(self, "label", self.variant)
+        allowed = "letters, digits, '-', '_' and '.' only, at most 60, as it names files and runs"
+        ok = 0 < len(self.label) <= 60 and all(c.isalnum() or c in "-_." for c in self.label)
+        ok = ok and self.label.isascii() and self.label[0].isalnum()
+        _require(ok, "label", self.label, allowed)
+        _require(bool(self.backbone), "backbone", self.backbone, "name a model")
+
+
+@dataclass(frozen=True)
+class Register:
+    """The register step: what the winner must show and where it goes."""
+
+    model_name: str = ""
+    """Name in the MLflow registry; `squadron-<experiment>` unless given."""
+    demo: bool = False
+    """A data set too small to rank on: the winner is registered even below the gate, and its
+    version says `validation_status=demo`."""
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What train and predict ask of a cluster. A local run ignores it."""
+
+    gpu_count: int = 1
+    gpu_type: str = "nvidia.com/gpu"
+    cpu: str = "4"
+    memory: str = "16Gi"
+    node_selector: dict[str, str] = field(default_factory=dict)
+    tolerations: tuple[str, ...] = ("nvidia.com/gpu",)
+    """Taint keys tolerated (operator Exists, effect NoSchedule)."""
+
+    def __post_init__(self) -> None:
+        _require(self.gpu_count >= 0, "gpu_count", self.gpu_count, "0 (none) or more")
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Everything a race needs, with every default filled in."""
+
+    name: str
+    data: Data
+    contenders: tuple[Contender, ...]
+    register: Register = field(default_factory=Register)
+    resources: Resources = field(default_factory=Resources)
+    results: str = ""
+    """A folder or s3:// prefix that gets each contender's model, answers and metrics; none if empty
+    (they are in MLflow and in the pipeline's own outputs all the same)."""
+    attempt: str = ""
+    """Anything; a new value makes an equal experiment a new race instead of a continued one."""
+
+    def __post_init__(self) -> None:
+        ok = self.name.isascii() and all(c.isalnum() or c in "-_" for c in self.name) and self.name
+        _require(bool(ok), "name", self.name, "letters, digits, '-' and '_' only")
+        _require(bool(self.contenders), "contenders", [], "name at least one")
+        labels = [contender.label for contender in self.contenders]
+        twice = sorted({label for label in labels if labels.count(label) > 1})
+        _require(not twice, "contenders", twice, "give each contender its own label")
+        if not self.register.model_name:
+            register = dataclasses.replace(self.register, model_name=f"squadron-{self.name}")
+            object.__setattr__(self, "register", register)
+
+
+def load_experiment(path: Path, overrides: tuple[str, ...] = ()) -> Experiment:
+    """Reads an experiment file.
+
+    Args:
+        path: A YAML file; the file's stem is the name unless it gives one.
+        overrides: `section.key=value` strings, the value in YAML; they win over the file.
+
+    Raises:
+        InputError: With the path of the bad value and what is allowed.
+    """
+    import yaml
+
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        known = ", ".join(sorted(str(p) for p in Path("experiments").glob("*.yaml")))
+        raise InputError(
+            f"The experiment file {path} does not exist; there are: {known or 'none'}"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"The experiment file {path} can't be read: {error}") from None
+    except yaml.YAMLError as error:
+        problem = " ".join(str(error).split())
+        raise InputError(f"The experiment file {path} is not valid YAML: {problem}") from None
+    if not isinstance(raw, dict):
+        raise InputError(
+            f"The experiment file {path} holds {_kind(raw)}; a mapping such as 'data:' is needed"
+        )
+    for override in overrides:
+        _apply_override(raw, override)
+    raw.setdefault("name", path.stem)
+    try:
+        return build_experiment(raw)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def build_experiment(raw: Mapping[str, Any]) -> Experiment:
+    """Builds an Experiment from plain mappings.
+
+    The sections backbone, windows, train and predict stand at the top as defaults for every
+    contender; a contender may differ in any of them.
+    """
+    top = dict(raw)
+    shared = {key: top.pop(key) for key in ("backbone", "windows", "train", "predict") if key in top}
+    known = [f.name for f in dataclasses.fields(Experiment)]
+    for key in top:
+        if key not in known:
+            raise InputError(_unknown("", key, [*known, "backbone", "windows", "train", "predict"]))
+    contenders = top.get("contenders")
+    if not isinstance(contenders, list) or not contenders:
+        raise InputError(f"contenders: {contenders!r} is not allowed; list at least one variant")
+    merged = []
+    for number, contender in enumerate(contenders, start=1):
+        if isinstance(contender, str):
+            contender = {"variant": contender}
+        if not isinstance(contender, dict):
+            raise InputError(
+                f"contenders -> {number}: {contender!r} is not allowed; "
+                "give a variant's name or a mapping with 'variant:'"
+            )
+        merged.append(_merge(shared, contender))
+    top["contenders"] = merged
+    return from_mapping(Experiment, top)
+
+
+def from_mapping(cls: type[T], raw: Mapping[str, Any], path: str = "") -> T:
+    """Builds a dataclass from a mapping, strictly.
+
+    Args:
+        cls: A dataclass of this module (or a variant's options).
+        raw: Plain values as YAML or JSON give them.
+        path: Where the mapping stands, such as "contenders -> 1 -> train"; for messages.
+
+    Raises:
+        InputError: On an unknown key, a wrong type or an impossible value.
+    """
+    if not isinstance(raw, Mapping):
+        raise InputError(f"{path or cls.__name__}: {raw!r} is not allowed; a mapping is needed")
+    hints = typing.get_type_hints(cls)
+    names = [f.name for f in dataclasses.fields(cls)]  # type: ignore[arg-type]
+    values = {}
+    for key, value in raw.items():
+        if key not in names:
+            raise InputError(_unknown(path, str(key), names))
+        values[key] = _convert(hints[key], value, _join(path, key))
+    required = [
+        f.name
+        for f in dataclasses.fields(cls)  # type: ignore[arg-type]
+        if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+    ]
+    for name in required:
+        if name not in values:
+            raise InputError(f"{_join(path, name)} is missing; it has no default")
+    try:
+        return cls(**values)
+    except InputError as error:
+        raise InputError(_join(path, str(error))) from None
+
+
+def to_json(section: Any) -> str:
+    """One section as the one JSON string that a component receives; equal sections, equal text."""
+    return json.dumps(dataclasses.asdict(section), sort_keys=True, ensure_ascii=True)
+
+
+def from_json(cls: type[T], text: str) -> T:
+    """The inverse of `to_json`."""
+    return from_mapping(cls, json.loads(text))
+
+
+def digest(*parts: str) -> str:
+    """Sixteen hex digits that change when any part changes; used in keys, never for security."""
+    return hashlib.sha256("\0".join(parts).encode("utf-8")).hexdigest()[:16]
+
+
+def _convert(hint: Any, value: Any, path: str) -> Any:
+    """Checks one value against its annotation; ints pass as floats, nothing else is coerced."""
+    origin = typing.get_origin(hint)
+    if dataclasses.is_dataclass(hint):
+        return from_mapping(hint, value, path)  # type: ignore[arg-type]
+    if origin is tuple:
+        item = typing.get_args(hint)[0]
+        if isinstance(value, str) and item is str:
+            value = [value]
+        if not isinstance(value, list | tuple):
+            raise InputError(f"{path}: {value!r} is {_kind(value)}; a list is needed")
+        return tuple(
+            _convert(item, entry, f"{path} -> {number}") for number, entry in enumerate(value, 1)
+        )
+    if origin is dict:
+        if not isinstance(value, dict):
+            raise InputError(f"{path}: {value!r} is {_kind(value)}; a mapping is needed")
+        return {
+            str(key): _convert(typing.get_args(hint)[1], entry, _join(path, str(key)))
+            for key, entry in value.items()
+        }
+    if origin in (typing.Union, types.UnionType) or hint is Any:
+        return value
+    if hint is float:
+        # YAML 1.1 reads "2e-4" as text; a number is what everyone means.
+        if isinstance(value, str):
+            try:
+                value = float(value)
+            except ValueError:
+                raise InputError(f"{path}: {value!r} is text; a number is needed") from None
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise InputError(f"{path}: {value!r} is {_kind(value)}; a number is needed")
+        if value != value or value in (float("inf"), float("-inf")):
+            raise InputError(f"{path}: {value!r} is not allowed; a finite number is needed")
+        return float(value)
+    if hint is int:
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise InputError(f"{path}: {value!r} is {_kind(value)}; a whole number is needed")
+        return value
+    if not isinstance(value, hint):
+        raise InputError(f"{path}: {value!r} is {_kind(value)}; {_NEEDED[hint]} is needed")
+    return value
+
+
+_NEEDED = {str: "text", bool: "true or false"}
+
+
+def _kind(value: object) -> str:
+    names = {
+        type(None): "nothing",
+        bool: "true or false",
+        int: "a whole number",
+        float: "a number",
+        str: "text",
+        list: "a list",
+        dict: "a mapping",
+    }
+    return names.get(type(value), type(value).__name__)
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path} -> {name}" if path else name
+
+
+def _unknown(path: str, key: str, names: list[str]) -> str:
+    near = difflib.get_close_matches(key, names, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"{_join(path, key)} is not a setting; {hint}known: {', '.join(sorted(names))}"
+
+
+def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested mappings merged; what `over` says wins."""
+    merged = dict(base)
+    for key, value in over.items():
+        if isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
+            merged[key] = _merge(merged[key], value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def _apply_override(raw: dict[str, Any], override: str) -> None:
+    """Sets `a.b.c=value` in place; list items are reached by their number, from 1."""
+    import yaml
+
+    path, equals, text = override.partition("=")
+    if not equals or not path:
+        raise InputError(f"The override {override!r} is not of the form section.key=value")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise InputError(f"The override {override!r} has a value that is not valid YAML") from None
+    *parents, last = path.split(".")
+    here: Any = raw
+    for parent in parents:
+        if isinstance(here, list) and parent.isdigit() and 1 <= int(parent) <= len(here):
+            if isinstance(here[int(parent) - 1], str):
+                here[int(parent) - 1] = {"variant": here[int(parent) - 1]}
+            here = here[int(parent) - 1]
+        elif isinstance(here, dict):
+            here = here.setdefault(parent, {})
+        else:
+            raise InputError(f"The override {override!r} leads nowhere: {parent!r} is no section")
+    if not isinstance(here, dict):
+        raise InputError(f"The override {override!r} leads nowhere: its parent is {_kind(here)}")
+    here[last] = value

@@ -1,0 +1,78 @@
+"""SQuAD v1.1 and v2.0 JSON: {"data": [{"title", "paragraphs": [{"context", "qas": [...]}]}]}.
+
+Source: Rajpurkar et al. 2016 (arXiv:1606.05250) and 2018 (arXiv:1806.03822).
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from squadron.errors import InputError
+from squadron.sources import Answer, Example
+
+
+def read_examples(path: Path) -> Iterator[Example]:
+    """Yields every question of the file, in file order.
+
+    Raises:
+        InputError: If the file can't be read, is not JSON or not laid out as SQuAD; the message
+            names the file, the record and the field.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"The data file {path} does not exist; check data -> train and test") from None  # fmt: skip
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"The data file {path} can't be read: {error}") from None
+    except ValueError as error:
+        raise InputError(f"The data file {path} is not JSON: {error}") from None
+    if not isinstance(content, dict) or not isinstance(content.get("data"), list):
+        raise InputError(
+            f"The data file {path} is not in SQuAD layout: "
+            'an object with the list "data" is needed at the top'
+        )
+    for a, article in enumerate(content["data"]):
+        here = f"data[{a}]"
+        title = _get(article, "title", str, path, here)
+        for p, paragraph in enumerate(_get(article, "paragraphs", list, path, here)):
+            there = f"{here}.paragraphs[{p}]"
+            context = _get(paragraph, "context", str, path, there)
+            for q, record in enumerate(_get(paragraph, "qas", list, path, there)):
+                yield _read_question(record, title, context, path, f"{there}.qas[{q}]")
+
+
+def _read_question(record: Any, title: str, context: str, path: Path, where: str) -> Example:
+    answers = [
+        Answer(
+            _get(answer, "text", str, path, f"{where}.answers[{n}]"),
+            _get(answer, "answer_start", int, path, f"{where}.answers[{n}]"),
+        )
+        for n, answer in enumerate(_get(record, "answers", list, path, where))
+    ]
+    is_impossible = record.get("is_impossible", False)
+    if not isinstance(is_impossible, bool):
+        raise InputError(f"{path}: {where}.is_impossible is {is_impossible!r}; true or false is needed")  # fmt: skip
+    return Example(
+        id=_get(record, "id", str, path, where),
+        title=title,
+        question=_get(record, "question", str, path, where),
+        context=context,
+        answers=[] if is_impossible else answers,
+        reasoning_type=str(record.get("reasoning_type", "")),
+        is_impossible=is_impossible,
+        where=f"{path}: {where}",
+    )
+
+
+def _get(record: Any, name: str, kind: type, path: Path, where: str) -> Any:
+    if not isinstance(record, dict):
+        raise InputError(f"{path}: {where} is {type(record).__name__}, not an object with {name!r}")
+    if name not in record:
+        raise InputError(f"{path}: {where} has no field {name!r}; SQuAD layout needs it")
+    value = record[name]
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise InputError(
+            f"{path}: {where}.{name} is {type(value).__name__}, {kind.__name__} is needed"
+        )
+    return value

@@ -1,0 +1,151 @@
+"""Judges examples: every answer is round-tripped, repaired when unambiguous, else rejected.
+
+Owns the reasons and the report; reads and writes nothing.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from squadron.errors import InputError
+from squadron.sources import Answer, Example
+
+logger = logging.getLogger(__name__)
+
+# How far a start may be off and still be moved without doubt: the nearest occurrence must be the
+# only one this close. Off-by-one labels and lost spaces stay within it.
+REPAIR_REACH = 16
+SAMPLES_PER_REASON = 5
+
+
+@dataclass
+class Report:
+    """What happened to the examples of one ingest."""
+
+    accepted: int = 0
+    repaired: Counter[str] = field(default_factory=Counter)
+    rejected: Counter[str] = field(default_factory=Counter)
+    samples: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def total(self) -> int:
+        """Examples seen."""
+        return self.accepted + self.rejected.total()
+
+    def note(self, counter: "Counter[str]", reason: str, example: Example) -> None:
+        """Counts a case and keeps the first few as samples."""
+        counter[reason] += 1
+        samples = self.samples.setdefault(reason, [])
+        if len(samples) < SAMPLES_PER_REASON:
+            samples.append(f"{example.where or example.id} (question {example.id})")
+
+    def as_dict(self) -> dict[str, Any]:
+        """For validation.json."""
+        return {
+            "total": self.total,
+            "accepted": self.accepted,
+            "repaired": dict(sorted(self.repaired.items())),
+            "rejected": dict(sorted(self.rejected.items())),
+            "samples": self.samples,
+        }
+
+
+def validate_examples(examples: Iterable[Example], report: Report) -> list[Example]:
+    """Keeps what is right, repairs what is unambiguous, rejects and counts the rest.
+
+    An example with several answers loses only the answers that can't be repaired; with none left
+    it is rejected. The first occurrence of an id wins.
+    """
+    kept: list[Example] = []
+    seen: set[str] = set()
+    for example in examples:
+        reason = _judge(example, seen, report)
+        if reason:
+            report.note(report.rejected, reason, example)
+            continue
+        seen.add(example.id)
+        report.accepted += 1
+        kept.append(example)
+    return kept
+
+
+def check_rejected_share(report: Report, max_share: float) -> None:
+    """Stops a run whose data is mostly broken.
+
+    Raises:
+        InputError: If more than `max_share` (0 to 1) of the examples were rejected.
+    """
+    rejected = report.rejected.total()
+    if report.total and rejected / report.total > max_share:
+        reason, count = report.rejected.most_common(1)[0]
+        raise InputError(
+            f"{rejected} of {report.total} examples were rejected "
+            f"({rejected / report.total:.1%}, at most {max_share:.1%} is allowed); most often "
+            f"{count} x {reason!r}, such as {report.samples[reason][0]}. Mend the data or raise "
+            "data -> max_rejected_share"
+        )
+
+
+def _judge(example: Example, seen: set[str], report: Report) -> str:
+    """The reason to reject an example, or an empty string; repairs it in place."""
+    if not example.id:
+        return "no id"
+    if example.id in seen:
+        return "id used twice"
+    if not example.question.strip():
+        return "empty question"
+    if not example.context.strip():
+        return "empty context"
+    if example.is_impossible:
+        return ""
+    if not example.answers:
+        return "no answer and not marked unanswerable"
+    kept: list[Answer] = []
+    reason = ""
+    for answer in example.answers:
+        repair = _repair(answer, example.context)
+        if repair == "":
+            kept.append(answer)
+        elif repair.startswith("repaired"):
+            report.note(report.repaired, repair.removeprefix("repaired: "), example)
+            kept.append(answer)
+        else:
+            reason = repair
+    if kept and len(kept) < len(example.answers):
+        report.note(report.repaired, "one of several answers dropped", example)
+    example.answers = kept
+    return "" if kept else reason
+
+
+def _repair(answer: Answer, context: str) -> str:
+    """Empty if the answer stands where it says; "repaired: how" if moved there; else the reason."""
+    text, start = answer.text, answer.start_char
+    if text and start >= 0 and context.startswith(text, start):
+        # A span with blanks around it would never match what a tokeniser can give back.
+        stripped = text.strip()
+        if not stripped:
+            return "empty answer"
+        if stripped != text:
+            answer.start_char += len(text) - len(text.lstrip())
+            answer.text = stripped
+            return "repaired: blanks around the answer"
+        return ""
+    text = text.strip()
+    if not text:
+        return "empty answer"
+    places = _occurrences(context, text)
+    near = [place for place in places if abs(place - start) <= REPAIR_REACH]
+    if len(near) == 1 or (not near and len(places) == 1):
+        answer.text, answer.start_char = text, (near or places)[0]
+        return "repaired: start moved to the only occurrence"
+    return "answer not in the context" if not places else "answer occurs more than once"
+
+
+def _occurrences(context: str, text: str) -> list[int]:
+    places, place = [], context.find(text)
+    while place >= 0:
+        places.append(place)
+        place = context.find(text, place + 1)
+    return places
