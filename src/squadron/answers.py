@@ -1,0 +1,141 @@
+"""Candidates -> one answer per question: merging, ranking, and when not to answer.
+
+A candidate's score is its log-odds against the no-answer hypothesis of its own window, so windows
+of different lengths compare. A question is answered when its best score exceeds the null threshold.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """Merged candidates of E questions, flat: question e has rows edges[e] to edges[e + 1] - 1,
+    best first, no span twice."""
+
+    edges: npt.NDArray[np.int64]
+    start_char: npt.NDArray[np.int64]
+    end_char: npt.NDArray[np.int64]
+    score: npt.NDArray[np.float64]
+
+    def best_score(self) -> npt.NDArray[np.float64]:
+        """Score of each question's best candidate, -inf where it has none; shape (E,)."""
+        best = np.full(len(self.edges) - 1, -np.inf)
+        has = self.edges[1:] > self.edges[:-1]
+        best[has] = self.score[self.edges[:-1][has]]
+        return best
+
+
+def rank_candidates(candidates: pa.Table, example_ids: Sequence[str]) -> Ranked:
+    """Merges the candidates of all windows by character span (the best score is kept) and ranks.
+
+    Ties go to the earlier and then the shorter span, so the order of windows changes nothing.
+
+    Args:
+        candidates: Of schema `artifacts.CANDIDATES`; those of unknown examples are ignored.
+        example_ids: The questions, in the order of the result.
+    """
+    example = pc.index_in(candidates["example_id"], value_set=pa.array(example_ids, pa.string()))
+    known = pc.is_valid(example)
+    example = example.filter(known).to_numpy().astype(np.int64)
+    rows = candidates.filter(known)
+    start = rows["start_char"].to_numpy().astype(np.int64)
+    end = rows["end_char"].to_numpy().astype(np.int64)
+    score = rows["score"].to_numpy().astype(np.float64)
+    order = np.lexsort((end, start, -score, example))
+    example, start, end, score = example[order], start[order], end[order], score[order]
+    # The first of equal spans is the best one; a stable sort by span keeps it first.
+    by_span = np.lexsort((end, start, example))
+    first = np.ones(len(by_span), bool)
+    same = (np.diff(example[by_span]) == 0) & (np.diff(start[by_span]) == 0)
+    first[1:] = ~(same & (np.diff(end[by_span]) == 0))
+    kept = np.sort(by_span[first])
+    counts = np.bincount(example[kept], minlength=len(example_ids))
+    edges = np.concatenate([[0], np.cumsum(counts)])
+    return Ranked(edges, start[kept], end[kept], score[kept])
+
+
+def best_texts(ranked: Ranked, contexts: Sequence[str]) -> list[str]:
+    """The text of each question's best span, "" where there is none."""
+    texts = []
+    for number, context in enumerate(contexts):
+        first = ranked.edges[number]
+        has = first < ranked.edges[number + 1]
+        texts.append(context[ranked.start_char[first] : ranked.end_char[first]] if has else "")
+    return texts
+
+
+def apply_threshold(
+    texts: Sequence[str], best_score: npt.NDArray[np.float64], threshold: float | None
+) -> list[str]:
+    """ "" for every question whose best score does not exceed the threshold (None: answer all)."""
+    if threshold is None:
+        return list(texts)
+    return [text if score > threshold else "" for text, score in zip(texts, best_score, strict=True)]
+
+
+def find_threshold(
+    best_score: npt.NDArray[np.float64],
+    exact: npt.NDArray[np.float64],
+    has_answer: npt.NDArray[np.bool_],
+) -> float | None:
+    """The null threshold with the highest exact match, searched over all there are.
+
+    To be searched on the tune split only. Of equally good thresholds the one that answers most
+    questions wins.
+
+    Args:
+        best_score: Of each question's best candidate, shape (E,).
+        exact: 1 where that candidate is right, shape (E,).
+        has_answer: Shape (E,).
+
+    Returns:
+        Half-way between two scores; None (answer everything) if every question has an answer:
+        then there is nothing to learn abstaining from.
+    """
+    if has_answer.all():
+        return None
+    order = np.argsort(-best_score, kind="stable")
+    score = best_score[order]
+    # Answering the k best-scored questions: right answers among them, rightly empty among the rest.
+    gain = exact[order].astype(np.float64) - ~has_answer[order]
+    total = np.concatenate([[0.0], np.cumsum(gain)])
+    # k is possible only where the score really drops.
+    possible = np.ones(len(total), bool)
+    possible[1:-1] = score[:-1] > score[1:]
+    total[~possible] = -np.inf
+    k = len(total) - 1 - int(np.argmax(total[::-1]))
+    above = float(score[k - 1]) if k else math.inf
+    below = float(score[k]) if k < len(score) else -math.inf
+    if math.isinf(below):
+        return (above if math.isfinite(above) else 0.0) - 1.0
+    if math.isinf(above):
+        return below + 1.0
+    return (above + below) / 2
+
+
+def rank_as_dicts(ranked: Ranked, contexts: Sequence[str], n_best: int) -> list[list[dict[str, Any]]]:
+    """The n best of each question as {text, start_char, end_char, score}, for nbest.json."""
+    lists = []
+    for number, context in enumerate(contexts):
+        first = int(ranked.edges[number])
+        last = min(int(ranked.edges[number + 1]), first + n_best)
+        lists.append(
+            [
+                {
+                    "text": context[ranked.start_char[row] : ranked.end_char[row]],
+                    "start_char": int(ranked.start_char[row]),
+                    "end_char": int(ranked.end_char[row]),
+                    "score": float(ranked.score[row]),
+                }
+                for row in range(first, last)
+            ]
+        )
+    return lists

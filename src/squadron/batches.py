@@ -1,0 +1,127 @@
+"""Windows on disk -> padded tensors: random access over memory-mapped windows, length groups.
+
+Legend: B windows of a batch, T tokens of its longest window, rounded up.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from squadron.windows import Layout
+
+# Every new tensor shape costs oneDNN a cached primitive; multiples keep the shapes few.
+LENGTH_MULTIPLE = 32
+# Batches are cut from pools of this many batches, sorted by length: near-equal lengths in a batch,
+# while any window can still meet any other.
+POOL_BATCHES = 64
+
+
+@dataclass
+class Batch:
+    """Tensors of one forward pass; positions are tokens of the padded window."""
+
+    input_ids_BT: torch.Tensor
+    attention_mask_BT: torch.Tensor
+    token_type_ids_BT: torch.Tensor
+    context_start_B: torch.Tensor
+    context_end_B: torch.Tensor
+    """Inclusive."""
+    start_token_B: torch.Tensor
+    end_token_B: torch.Tensor
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same batch on a device."""
+        return Batch(**{name: value.to(device) for name, value in vars(self).items()})
+
+    def answer_mask_BT(self) -> torch.Tensor:
+        """True where an answer may start or end: the null token and the context."""
+        position_T = torch.arange(self.input_ids_BT.shape[1], device=self.input_ids_BT.device)
+        inside = (position_T >= self.context_start_B[:, None]) & (
+            position_T <= self.context_end_B[:, None]
+        )
+        inside[:, 0] = True
+        return inside
+
+
+class WindowSet:
+    """Random access to windows that stay on disk.
+
+    Args:
+        table: Of schema `artifacts.WINDOWS`, memory-mapped or not; its chunks are kept as they are.
+        layout: Of the tokenizer that made them.
+    """
+
+    def __init__(self, table: pa.Table, layout: Layout) -> None:
+        self._chunks = [_Chunk(batch) for batch in table.to_batches() if batch.num_rows]
+        self._layout = layout
+        sizes = [len(chunk.lengths) for chunk in self._chunks]
+        self._firsts = np.cumsum([0, *sizes])
+        empty = [np.zeros(0, np.int64)]
+        self.lengths = np.concatenate([chunk.lengths for chunk in self._chunks] or empty)
+        """Tokens of each window, specials included."""
+
+    def __len__(self) -> int:
+        return int(self._firsts[-1])
+
+    def collate(self, rows: Sequence[int]) -> Batch:
+        """The batch of these windows (row numbers), padded to their longest, rounded up."""
+        longest = int(self.lengths[rows].max())
+        width = -(-longest // LENGTH_MULTIPLE) * LENGTH_MULTIPLE
+        ids = np.full((len(rows), width), self._layout.pad_id, np.int64)
+        fields = np.zeros((4, len(rows)), np.int64)
+        lengths = np.zeros(len(rows), np.int64)
+        for place, row in enumerate(rows):
+            number = int(np.searchsorted(self._firsts, row, side="right")) - 1
+            chunk, inside = self._chunks[number], row - self._firsts[number]
+            tokens = chunk.ids[chunk.edges[inside] : chunk.edges[inside + 1]]
+            lengths[place] = len(tokens)
+            ids[place, : len(tokens)] = tokens
+            fields[:, place] = chunk.fields[:, inside]
+        real = np.arange(width) < lengths[:, None]
+        # Type ids: the context and what follows it are of the second kind.
+        second = real & (np.arange(width) >= fields[0][:, None])
+        types = np.where(second, self._layout.context_type, self._layout.question_type)
+        return Batch(
+            torch.from_numpy(ids),
+            torch.from_numpy(real.astype(np.int64)),
+            torch.from_numpy(np.where(real, types, 0)),
+            *(torch.from_numpy(field.copy()) for field in fields),
+        )
+
+
+class _Chunk:
+    """Zero-copy numpy views of one record batch of windows."""
+
+    def __init__(self, batch: pa.RecordBatch) -> None:
+        ids = batch.column("input_ids")
+        self.ids = ids.values.to_numpy()
+        self.edges = ids.offsets.to_numpy().astype(np.int64)
+        self.lengths = np.diff(self.edges)
+        names = ("context_start", "context_end", "start_token", "end_token")
+        self.fields = np.stack([batch.column(name).to_numpy() for name in names])
+
+
+def group_by_length(lengths: Any, batch_size: int, seed: int) -> list[list[int]]:
+    """Shuffles windows into batches of near-equal length.
+
+    Args:
+        lengths: Tokens of each window, shape (N,).
+        batch_size: Windows per batch; the last one may be smaller.
+        seed: The same seed gives the same batches on any machine.
+
+    Returns:
+        Every row number once, batch by batch, the batches in random order.
+    """
+    random = np.random.default_rng(seed)
+    order = random.permutation(len(lengths))
+    batches: list[list[int]] = []
+    pool = batch_size * POOL_BATCHES
+    for start in range(0, len(order), pool):
+        rows = order[start : start + pool]
+        rows = rows[np.argsort(-np.asarray(lengths)[rows], kind="stable")]
+        batches += [rows[i : i + batch_size].tolist() for i in range(0, len(rows), batch_size)]
+    return [batches[i] for i in random.permutation(len(batches))]

@@ -1,0 +1,30 @@
+"""Which device and which precision: one answer for training and prediction."""
+
+import contextlib
+from typing import Any
+
+import torch
+
+
+def pick_device() -> torch.device:
+    """The first GPU if there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def uses_bf16(device: torch.device, precision: str) -> bool:
+    """Whether "auto", "bf16" or "fp32" means bf16 autocast on this device.
+
+    On a CPU "auto" asks for bf16 instructions (AVX512-BF16 or AMX): emulated, bf16 is slower.
+    """
+    if precision != "auto":
+        return precision == "bf16"
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager[Any]:
+    """bf16 autocast where `uses_bf16` says so, else nothing."""
+    if uses_bf16(device, precision):
+        return torch.autocast(device.type, dtype=torch.bfloat16)
+    return contextlib.nullcontext()

@@ -1,0 +1,173 @@
+"""A model over windows -> candidates: character spans with scores, in bounded memory.
+
+Legend: B windows of a batch, T tokens, K kept candidates, W max_answer_tokens.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from squadron.artifacts import CANDIDATES
+from squadron.batches import Batch, WindowSet
+from squadron.config import Predict
+from squadron.devices import autocast
+from squadron.progress import Progress
+from squadron.windows import Layout
+
+
+@dataclass
+class TopSpans:
+    """The best spans of each window, best first; tokens of the window, inclusive."""
+
+    start_token_BK: torch.Tensor
+    end_token_BK: torch.Tensor
+    score_BK: torch.Tensor
+    """Log-odds against the window's own no-answer hypothesis; -inf where there are fewer than K."""
+    null_score_B: torch.Tensor
+
+
+class SpanScorer(Protocol):
+    """What prediction needs of a model (every variant's model has it)."""
+
+    def top_spans(self, batch: Batch, n_best: int, max_answer_tokens: int) -> TopSpans:
+        """The best spans of each window."""
+        ...
+
+    def eval(self) -> Any:
+        """Switches dropout off."""
+        ...
+
+
+def best_spans(
+    start_BT: torch.Tensor,
+    end_BT: torch.Tensor,
+    batch: Batch,
+    n_best: int,
+    max_answer_tokens: int,
+) -> TopSpans:
+    """The exact n best spans of start and end scores.
+
+    A span is a start and an end in the context, start <= end < start + W; its score is
+    start + end minus the null token's start + end. Exact because the n best spans begin at no more
+    than n starts, and those are among the n starts whose own best span scores highest.
+
+    Args:
+        start_BT: A score per token; positions outside the context are ignored.
+        end_BT: Likewise.
+        batch: Where the context lies.
+        n_best: K, at most; fewer where a window has fewer spans.
+        max_answer_tokens: W.
+    """
+    start_BT, end_BT = start_BT.float(), end_BT.float()
+    null_B = start_BT[:, 0] + end_BT[:, 0]
+    allowed_BT = batch.answer_mask_BT()
+    allowed_BT[:, 0] = False
+    start_BT = start_BT.masked_fill(~allowed_BT, -torch.inf)
+    end_BT = end_BT.masked_fill(~allowed_BT, -torch.inf)
+    length = start_BT.shape[1]
+    # Best end within W tokens from each start, by doubling: log2(W) passes over B x T.
+    best_BT, reach = end_BT, 1
+    while reach < max_answer_tokens:
+        step = min(reach, max_answer_tokens - reach)
+        shifted = torch.nn.functional.pad(best_BT[:, step:], (0, step), value=-torch.inf)
+        best_BT = torch.maximum(best_BT, shifted[:, :length])
+        reach += step
+    starts = min(n_best, length)
+    _, start_BS = (start_BT + best_BT).topk(starts, dim=1)
+    end_BSW = start_BS[:, :, None] + torch.arange(max_answer_tokens, device=start_BT.device)
+    inside = end_BSW < length
+    end_BSW = end_BSW.clamp(max=length - 1)
+    scores = start_BT.gather(1, start_BS)[:, :, None] + end_BT.gather(
+        1, end_BSW.flatten(1)
+    ).view_as(end_BSW)
+    scores = scores.masked_fill(~inside, -torch.inf).flatten(1)
+    kept = min(n_best, scores.shape[1])
+    score_BK, place_BK = scores.topk(kept, dim=1)
+    return TopSpans(
+        start_token_BK=start_BS.gather(1, place_BK // max_answer_tokens),
+        end_token_BK=end_BSW.flatten(1).gather(1, place_BK),
+        score_BK=score_BK - null_B[:, None],
+        null_score_B=null_B,
+    )
+
+
+def predict_candidates(
+    model: SpanScorer,
+    windows: pa.Table,
+    layout: Layout,
+    settings: Predict,
+    device: torch.device,
+    progress: Progress | None = None,
+) -> Iterator[pa.Table]:
+    """Scores windows chunk by chunk; memory does not grow with their number.
+
+    Args:
+        model: On `device`.
+        windows: Of schema `artifacts.WINDOWS`, best memory-mapped.
+        layout: Of the tokenizer that made them.
+        settings: n_best, max_answer_tokens, batch size and precision.
+        device: Where to compute.
+        progress: Advanced by windows.
+
+    Yields:
+        Tables of schema `artifacts.CANDIDATES`, in the windows' order, best candidate first.
+    """
+    model.eval()
+    for chunk in windows.to_batches():
+        if not chunk.num_rows:
+            continue
+        window_set = WindowSet(pa.Table.from_batches([chunk]), layout)
+        # Equal lengths together; the order of the output is restored below.
+        order = np.argsort(-window_set.lengths, kind="stable")
+        parts: list[TopSpans] = []
+        for start in range(0, len(order), settings.batch_size):
+            rows = order[start : start + settings.batch_size]
+            batch = window_set.collate(rows).to(device)
+            with torch.inference_mode(), autocast(device, settings.precision):
+                spans = model.top_spans(batch, settings.n_best, settings.max_answer_tokens)
+            parts.append(TopSpans(*(value.cpu() for value in vars(spans).values())))
+            if progress:
+                progress.advance(len(rows))
+        yield _to_candidates(chunk, order, parts, settings.n_best)
+
+
+def _to_candidates(
+    windows: pa.RecordBatch, order: Any, parts: list[TopSpans], n_best: int
+) -> pa.Table:
+    """Token spans of one chunk -> rows of characters, in the windows' order."""
+    count = len(order)
+    start = np.zeros((count, n_best), np.int64)
+    end = np.zeros((count, n_best), np.int64)
+    score = np.full((count, n_best), -np.inf, np.float32)
+    null = np.zeros(count, np.float32)
+    first = 0
+    for part in parts:
+        rows = order[first : first + len(part.null_score_B)]
+        kept = part.score_BK.shape[1]
+        start[rows, :kept] = part.start_token_BK.numpy()
+        end[rows, :kept] = part.end_token_BK.numpy()
+        score[rows, :kept] = part.score_BK.numpy()
+        null[rows] = part.null_score_B.numpy()
+        first += len(rows)
+    window, rank = np.nonzero(np.isfinite(score))
+    starts, ends = windows.column("start_chars"), windows.column("end_chars")
+    edges = starts.offsets.to_numpy().astype(np.int64)[:-1]
+    context_start = windows.column("context_start").to_numpy().astype(np.int64)
+    base = edges[window] - context_start[window]
+    rows = pa.array(window)
+    return pa.Table.from_arrays(
+        [
+            windows.column("example_id").take(rows),
+            windows.column("window").take(rows),
+            pa.array(rank, pa.int32()),
+            pa.array(starts.values.to_numpy()[base + start[window, rank]]),
+            pa.array(ends.values.to_numpy()[base + end[window, rank]]),
+            pa.array(score[window, rank]),
+            pa.array(null[window]),
+        ],
+        schema=CANDIDATES,
+    )
