@@ -67,10 +67,17 @@ class WindowSet:
     def __len__(self) -> int:
         return int(self._firsts[-1])
 
+    def parts(self, rows: Sequence[int], token_limit: int) -> list[Sequence[int]]:
+        """Cuts a batch into parts of at most `token_limit` padded tokens (one window at least)."""
+        size = max(1, token_limit // _round_up(int(self.lengths[rows].max())))
+        count = -(-len(rows) // size)
+        # Even parts: 16 windows of which 10 fit make 8 + 8, not 10 + 6.
+        size = -(-len(rows) // count)
+        return [rows[i : i + size] for i in range(0, len(rows), size)]
+
     def collate(self, rows: Sequence[int]) -> Batch:
         """The batch of these windows (row numbers), padded to their longest, rounded up."""
-        longest = int(self.lengths[rows].max())
-        width = -(-longest // LENGTH_MULTIPLE) * LENGTH_MULTIPLE
+        width = _round_up(int(self.lengths[rows].max()))
         ids = np.full((len(rows), width), self._layout.pad_id, np.int64)
         fields = np.zeros((4, len(rows)), np.int64)
         lengths = np.zeros(len(rows), np.int64)
@@ -103,6 +110,10 @@ class _Chunk:
         self.lengths = np.diff(self.edges)
         names = ("context_start", "context_end", "start_token", "end_token")
         self.fields = np.stack([batch.column(name).to_numpy() for name in names])
+
+
+def _round_up(length: int) -> int:
+    return -(-length // LENGTH_MULTIPLE) * LENGTH_MULTIPLE
 
 
 def group_by_length(lengths: Any, batch_size: int, seed: int) -> list[list[int]]:

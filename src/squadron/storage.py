@@ -37,6 +37,7 @@ import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, NoReturn, cast
 from urllib.parse import urlsplit
@@ -53,6 +54,7 @@ _UNFINISHED = ".unfinished-"
 _S3_SCHEME = "s3://"
 _BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _OTHER_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|[sS]3:")
+_UNCOMMITTED_NAME = re.compile(r"content-[0-9a-f]{32}/")  # see _publish_s3
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _KEY_MAX_BYTES = 1024  # S3's own limit
 _MARKER_MAX_BYTES = 64 * 1024
@@ -435,8 +437,8 @@ def fetch_folder(location: str, folder: Path) -> Path:
         The path as it was given, or the downloaded folder's: whole, or not there at all.
 
     Raises:
-        InputError: It is missing or a file, can't be read or written, or has a commit marker and
-            isn't what was published.
+        InputError: It is missing or a file, can't be read or written, is half published, or has
+            a commit marker and isn't what was published.
     """
     place = parse_location(location)
     if isinstance(place, Path):
@@ -451,6 +453,8 @@ def fetch_folder(location: str, folder: Path) -> Path:
     objects = _plain_objects(store)
     if not objects:
         _raise_missing(store, "folder")
+    if any(_UNCOMMITTED_NAME.match(item.name) for item in objects):
+        _raise_uncommitted(str(place))
     _require_empty(folder)
 
     def fill(temporary: Path) -> None:
@@ -561,17 +565,16 @@ def content_digest(location: str) -> str:
             return _hash_file(place)[1]
     store = _Store(place)
     item = store.head("") if place.key else None
-    if item is not None:
-        return _digest_of([["object", item.size, item.etag, item.version]])
     marker = store.read_marker()
     objects = _plain_objects(store) if marker is None else list(store.list_objects(marker.content))
-    if not objects:
+    if item is None and not objects:
         _raise_missing(store, "file or folder")
-    parts = [[entry.name, entry.size, entry.etag] for entry in objects]
-    return _digest_of([["marker", marker.manifest_sha256 if marker else ""], *sorted(parts)])
-
-
-def _digest_of(parts: list[list[Any]]) -> str:
+    # An object and a prefix may share a name; which one the caller fetches isn't known here.
+    parts = {
+        "object": item and [item.size, item.etag, item.version],
+        "manifest": marker and marker.manifest_sha256,
+        "objects": sorted([entry.name, entry.size, entry.etag] for entry in objects),
+    }
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
@@ -869,13 +872,21 @@ class _Object:
     version: str = ""
 
 
+@cache
+def _api_descriptions() -> Any:
+    """Botocore's description of S3, read once: 10 ms for a client instead of 60."""
+    from botocore.loaders import create_loader
+
+    return create_loader()
+
+
 class _Store:
     """One S3 location with its own client; whatever its methods raise is an InputError."""
 
     def __init__(self, place: S3Location) -> None:
         self.place = place
         settings = read_settings()
-        import boto3
+        import botocore.session
         from boto3.s3.transfer import TransferConfig
         from botocore.config import Config
         from botocore.exceptions import BotoCoreError
@@ -887,8 +898,11 @@ class _Store:
             request_checksum_calculation=settings.checksums,
             response_checksum_validation=settings.checksums,
         )
-        try:  # a session of its own: boto3's default one would keep credentials between calls
-            self.client: Any = boto3.session.Session().client(
+        # A session of its own: boto3's default one would keep credentials between calls.
+        session = botocore.session.Session()
+        session.register_component("data_loader", _api_descriptions())
+        try:
+            self.client: Any = session.create_client(
                 "s3", endpoint_url=settings.endpoint_url, config=config
             )
         except (BotoCoreError, ValueError) as error:
@@ -958,18 +972,28 @@ class _Store:
 
     def download(self, name: str, path: Path) -> int:
         """Writes an object to a new file and returns its size in bytes."""
-        with self._errors("read", name, path), path.open("xb") as file:
-            self.client.download_fileobj(
-                self.place.bucket, self._key(name), file, Config=self.transfer
-            )
+        with (
+            self._errors("read", name, path),
+            path.open("xb") as file,
+            self._transfers() as transfers,
+        ):
+            transfers.download(self.place.bucket, self._key(name), file).result()
             return file.tell()
 
     def upload(self, path: Path, name: str) -> None:
         """Sends a file; large ones in parts, which are dropped again if one fails."""
-        with self._errors("written", name, path), path.open("rb") as file:
-            self.client.upload_fileobj(
-                file, self.place.bucket, self._key(name), Config=self.transfer
-            )
+        with (
+            self._errors("written", name, path),
+            path.open("rb") as file,
+            self._transfers() as transfers,
+        ):
+            transfers.upload(file, self.place.bucket, self._key(name)).result()
+
+    def _transfers(self) -> Any:
+        """What moves large objects in parts; an exception in its block cancels and aborts them."""
+        from boto3.s3.transfer import create_transfer_manager
+
+        return create_transfer_manager(self.client, self.transfer)
 
     def put(self, name: str, content: bytes) -> None:
         """Writes a small object."""
@@ -1004,21 +1028,19 @@ class _Store:
         self, verb: Literal["read", "written"], name: str, path: Path | None = None
     ) -> Iterator[None]:
         """Turns the server's, the network's and the disk's refusals into sentences."""
-        from boto3.exceptions import Boto3Error
         from botocore.exceptions import BotoCoreError, ClientError
-        from s3transfer.exceptions import RetriesExceededError, S3DownloadFailedError
+        from s3transfer import exceptions as transfer
 
-        boto_errors = (
-            BotoCoreError,
-            ClientError,
-            Boto3Error,
-            RetriesExceededError,
-            S3DownloadFailedError,
+        transfer_errors = (
+            transfer.RetriesExceededError,
+            transfer.S3DownloadFailedError,
+            transfer.S3UploadFailedError,
+            transfer.S3ValidationError,
         )
         where = f"{self.place}/{name}" if name else str(self.place)
         try:
             yield
-        except boto_errors as error:
+        except (BotoCoreError, ClientError, *transfer_errors) as error:
             endpoint = self.client.meta.endpoint_url
             reason = _s3_reason(error, self.place.bucket, endpoint)
             raise InputError(f"{where} can't be {verb}: {reason}.") from error
@@ -1079,10 +1101,10 @@ def _s3_reason(error: Exception, bucket: str, endpoint: str) -> str:
         )
     if isinstance(error, boto.SSLError):
         return (
-            f"{endpoint} has no certificate that this machine trusts. Correct the URL or set "
-            "AWS_CA_BUNDLE to the file with its certificate authority"
+            f"{endpoint} isn't trusted: {_one_line(error)}. Correct the URL (http or https), or "
+            "set AWS_CA_BUNDLE to the file with the server's certificate authority"
         )
-    if isinstance(error, boto.HTTPClientError):
+    if isinstance(error, boto.HTTPClientError | boto.ConnectionError):
         return (
             f"{endpoint} can't be reached. Check AWS_ENDPOINT_URL and whether the server is up "
             f"({type(error).__name__})"

@@ -30,6 +30,11 @@ POINTS_PER_EPOCH = 20
 """Points of the loss curve in an epoch."""
 
 
+PASS_TOKENS = {"cpu": 4_096, "cuda": 65_536}
+"""Padded tokens of one forward pass at most; bounds activations (about 150 kB a token for
+MiniLM-L6 in bf16)."""
+
+
 class DivergedError(RuntimeError):
     """The model failed as a model (its loss or weights are not finite): it is disqualified."""
 
@@ -181,24 +186,30 @@ def _update(
     settings: Train,
     step: int,
 ) -> float:
-    """One optimizer step over a group of batches; returns their mean loss."""
+    """One optimizer step over a group of batches; returns their mean loss.
+
+    A batch of long windows is computed in parts, each weighted by its windows: the same gradient
+    in bounded memory.
+    """
+    limit = PASS_TOKENS[accelerator.device.type]
+    passes = [(part, len(part) / len(rows)) for rows in group for part in windows.parts(rows, limit)]
     total = 0.0
-    for number, rows in enumerate(group):
-        # Dropout depends on nothing but (seed, step, batch, process): there is no state to save,
+    for number, (rows, share) in enumerate(passes):
+        # Dropout depends on nothing but (seed, step, pass, process): there is no state to save,
         # and a resumed training draws what an unbroken one would have drawn.
         torch.manual_seed(_mix(settings.seed, step, number, accelerator.process_index))
-        is_last = number == len(group) - 1
+        is_last = number == len(passes) - 1
         with contextlib.nullcontext() if is_last else accelerator.no_sync(model):
-            loss = model(windows.collate(rows).to(accelerator.device))
+            loss = model(windows.collate(rows).to(accelerator.device)) * (share / len(group))
             value = float(loss.detach())
             if not math.isfinite(value):
                 raise DivergedError(f"the loss became {value} at step {step + 1}")
-            accelerator.backward(loss / len(group))
+            accelerator.backward(loss)
         total += value
     accelerator.clip_grad_norm_(model.parameters(), settings.max_grad_norm)
     optimizer.step()
     optimizer.zero_grad()
-    return total / len(group)
+    return total
 
 
 def _make_optimizer(model: torch.nn.Module, settings: Train, steps: int) -> tuple[Any, Any]:

@@ -129,7 +129,14 @@ def check_base(text: str) -> list[str]:
 def check_environment(text: str) -> list[str]:
     """A read-only root needs every cache below /tmp."""
     stages = parse_stages(text)
-    below = "HOME TMPDIR HF_HOME MPLCONFIGDIR XDG_CACHE_HOME TORCHINDUCTOR_CACHE_DIR".split()
+    below = [
+        "HOME",
+        "TMPDIR",
+        "HF_HOME",
+        "MPLCONFIGDIR",
+        "XDG_CACHE_HOME",
+        "TORCHINDUCTOR_CACHE_DIR",
+    ]
     problems = []
     for name in FINAL:
         values = read_environment(follow(stages, name))

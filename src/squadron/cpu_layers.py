@@ -1,0 +1,94 @@
+"""Dropout and attention that are fast on CPUs; a GPU keeps the library's own.
+
+torch draws a dropout mask from one serial generator: a third of a training step (measured). Here
+numpy draws the mask as bytes. Attention is two plain matrix products and a softmax: faster than
+the fused kernel for heads of 32 and, without dropout, small enough in memory at 384 tokens.
+docs/decisions/training-loop.md has the figures.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+
+ATTENTION = "squadron_plain"
+"""Name under which `register_attention` makes the plain attention known to transformers."""
+
+
+class _ByteDropout(torch.autograd.Function):
+    """Zeroes elements with a probability of a multiple of 1/256; the scale is exact for it."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, drop_bytes: int) -> torch.Tensor:  # type: ignore[override]
+        # Seeded from torch, so torch.manual_seed governs this dropout too.
+        seed = int(torch.randint(2**62, (1,)))
+        draw = np.random.Generator(np.random.SFC64(seed)).integers(
+            0, 256, size=tuple(x.shape), dtype=np.uint8
+        )
+        kept = torch.from_numpy(draw) >= drop_bytes
+        ctx.scale = 256 / (256 - drop_bytes)
+        ctx.save_for_backward(kept)
+        return torch.where(kept, x * ctx.scale, 0.0)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> Any:  # type: ignore[override]
+        (kept,) = ctx.saved_tensors
+        return torch.where(kept, gradient * ctx.scale, 0.0), None
+
+
+class ByteDropout(torch.nn.Module):
+    """Drop-in for torch.nn.Dropout on CPUs.
+
+    Args:
+        p: Probability of a zero, rounded to a multiple of 1/256 (0.1 becomes 26/256 = 0.1016).
+    """
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.p = p  # some attention modules read it
+        self.drop_bytes = round(p * 256)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """The same shape and dtype."""
+        if not self.training or not self.drop_bytes:
+            return x
+        return _ByteDropout.apply(x, self.drop_bytes)  # type: ignore[no-untyped-call, no-any-return]
+
+
+def replace_dropout(model: torch.nn.Module) -> None:
+    """Replaces every torch.nn.Dropout in a model by ByteDropout, in place."""
+    for name, child in model.named_children():
+        if isinstance(child, torch.nn.Dropout):
+            setattr(model, name, ByteDropout(child.p))
+        else:
+            replace_dropout(child)
+
+
+def register_attention() -> str:
+    """Makes the plain attention known to transformers; returns its name."""
+    from transformers import AttentionInterface
+    from transformers.masking_utils import AttentionMaskInterface, eager_mask
+
+    AttentionInterface.register(ATTENTION, _attend)
+    AttentionMaskInterface.register(ATTENTION, eager_mask)
+    return ATTENTION
+
+
+def _attend(
+    module: torch.nn.Module,
+    query_BHTD: torch.Tensor,
+    key_BHTD: torch.Tensor,
+    value_BHTD: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    **_: Any,
+) -> tuple[torch.Tensor, None]:
+    """B batch, H heads, T tokens, D head size; returns B, T, H, D as transformers wants it."""
+    scale = query_BHTD.shape[-1] ** -0.5 if scaling is None else scaling
+    scores_BHTT = torch.matmul(query_BHTD * scale, key_BHTD.transpose(2, 3))
+    if attention_mask is not None:
+        scores_BHTT = scores_BHTT + attention_mask.to(scores_BHTT.dtype)
+    weights_BHTT = torch.softmax(scores_BHTT, dim=-1)
+    weights_BHTT = torch.nn.functional.dropout(weights_BHTT, dropout, module.training)
+    return torch.matmul(weights_BHTT, value_BHTD).transpose(1, 2).contiguous(), None
