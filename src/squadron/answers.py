@@ -18,7 +18,8 @@ import pyarrow.compute as pc
 @dataclass(frozen=True)
 class Ranked:
     """Merged candidates of E questions, flat: question e has rows edges[e] to edges[e + 1] - 1,
-    best first, no span twice."""
+    best first, no span twice.
+    """
 
     edges: npt.NDArray[np.int64]
     start_char: npt.NDArray[np.int64]
@@ -78,7 +79,9 @@ def apply_threshold(
     """ "" for every question whose best score does not exceed the threshold (None: answer all)."""
     if threshold is None:
         return list(texts)
-    return [text if score > threshold else "" for text, score in zip(texts, best_score, strict=True)]
+    return [
+        text if score > threshold else "" for text, score in zip(texts, best_score, strict=True)
+    ]
 
 
 def find_threshold(
@@ -121,7 +124,9 @@ def find_threshold(
     return (above + below) / 2
 
 
-def rank_as_dicts(ranked: Ranked, contexts: Sequence[str], n_best: int) -> list[list[dict[str, Any]]]:
+def rank_as_dicts(
+    ranked: Ranked, contexts: Sequence[str], n_best: int
+) -> list[list[dict[str, Any]]]:
     """The n best of each question as {text, start_char, end_char, score}, for nbest.json."""
     lists = []
     for number, context in enumerate(contexts):

@@ -109,7 +109,12 @@ def read_table(path: Path, *, schema: str, made_from: str | None = None) -> pa.T
     except (pa.ArrowInvalid, OSError) as error:
         raise InputError(f"The file {path} is not a readable Parquet file: {error}") from None
     about = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
-    _check(path, Artifact(about.get("squadron.schema", ""), about.get("squadron.made_from", "")), schema, made_from)  # fmt: skip
+    _check(
+        path,
+        Artifact(about.get("squadron.schema", ""), about.get("squadron.made_from", "")),
+        schema,
+        made_from,
+    )
     return table
 
 
@@ -136,7 +141,9 @@ def read_json(path: Path, *, schema: str, made_from: str | None = None) -> dict[
         raise InputError(f"The file {path} is not readable JSON: {error}") from None
     if not isinstance(content, dict):
         raise InputError(f"The file {path} is not a JSON object")
-    _check(path, Artifact(content.get("schema", ""), content.get("made_from", "")), schema, made_from)  # fmt: skip
+    _check(
+        path, Artifact(content.get("schema", ""), content.get("made_from", "")), schema, made_from
+    )
     return content
 
 

@@ -122,6 +122,11 @@ def bare_tokenizer(tokenizer: Any) -> "Tokenizer":
     return bare
 
 
+def licence(backbone: str) -> str:
+    """The licence of a backbone's weights as far as it is known here."""
+    return "Apache-2.0" if backbone == OFFLINE else f"unknown; see {backbone}"
+
+
 def _locate_offline() -> Path:
     try:
         distribution = importlib.metadata.distribution(OFFLINE_PACKAGE)

@@ -99,7 +99,12 @@ class Windows:
     def __post_init__(self) -> None:
         _require(self.max_length >= 16, "max_length", self.max_length, "16 or more")
         _require(self.stride >= 0, "stride", self.stride, "0 or more")
-        _require(self.max_question_length >= 1, "max_question_length", self.max_question_length, "1 or more")  # fmt: skip
+        _require(
+            self.max_question_length >= 1,
+            "max_question_length",
+            self.max_question_length,
+            "1 or more",
+        )
         # The least room a context has: all but the longest question and (at most) four specials.
         room = self.max_length - self.max_question_length - 4
         _require(
@@ -289,7 +294,9 @@ def build_experiment(raw: Mapping[str, Any]) -> Experiment:
     contender; a contender may differ in any of them.
     """
     top = dict(raw)
-    shared = {key: top.pop(key) for key in ("backbone", "windows", "train", "predict") if key in top}
+    shared = {
+        key: top.pop(key) for key in ("backbone", "windows", "train", "predict") if key in top
+    }
     known = [f.name for f in dataclasses.fields(Experiment)]
     for key in top:
         if key not in known:

@@ -31,6 +31,24 @@ def emit(event: dict[str, Any]) -> None:
     print(EVENT_PREFIX + json.dumps(event), flush=True)  # noqa: T201
 
 
+def emit_error(step: str, reason: str, is_input: bool) -> None:
+    """Why a step failed, for the launcher and the log."""
+    if os.environ.get(EVENTS_VARIABLE):
+        emit({"kind": "error", "step": step, "text": reason, "is_input": is_input})
+    else:
+        print(f"{step}: {reason}", file=sys.stderr, flush=True)  # noqa: T201
+
+
+def show_table(champion: dict[str, Any]) -> None:
+    """The end of a race: its table, to the launcher where there is one, else to stdout."""
+    if os.environ.get(EVENTS_VARIABLE):
+        emit({"kind": "table", "champion": champion})
+    else:
+        from squadron.race_table import render_table
+
+        print(render_table(champion), flush=True)  # noqa: T201
+
+
 class Progress:
     """Counts work that is done.
 

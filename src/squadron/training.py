@@ -192,7 +192,9 @@ def _update(
     in bounded memory.
     """
     limit = PASS_TOKENS[accelerator.device.type]
-    passes = [(part, len(part) / len(rows)) for rows in group for part in windows.parts(rows, limit)]
+    passes = [
+        (part, len(part) / len(rows)) for rows in group for part in windows.parts(rows, limit)
+    ]
     total = 0.0
     for number, (rows, share) in enumerate(passes):
         # Dropout depends on nothing but (seed, step, pass, process): there is no state to save,
@@ -263,7 +265,9 @@ def _restore(
     tensors: dict[str, torch.Tensor],
     schedule: dict[str, Any],
 ) -> None:
-    weights = {n.removeprefix("weights/"): t for n, t in tensors.items() if n.startswith("weights/")}
+    weights = {
+        n.removeprefix("weights/"): t for n, t in tensors.items() if n.startswith("weights/")
+    }
     _load_trained(model, weights)
     parameters = trained(model)
     for name, tensor in tensors.items():

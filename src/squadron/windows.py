@@ -159,7 +159,9 @@ def _slide_chunk(
     question_length_N = question_lengths[example_N]
 
     # input_ids, flat over all windows, filled part by part.
-    before, between, after = (np.array(p, np.int32) for p in (layout.before, layout.between, layout.after))  # fmt: skip
+    before, between, after = (
+        np.array(p, np.int32) for p in (layout.before, layout.between, layout.after)
+    )
     total_N = layout.special_count + question_length_N + context_length_N
     edge = np.concatenate([[0], np.cumsum(total_N)])
     ids = np.empty(edge[-1], np.int32)
@@ -269,7 +271,11 @@ def _locate(
     """
     lengths = np.diff(edges)
     wanted = has_answer_N & (lengths > 0)
-    heads = start_chars[np.minimum(edges[:-1], max(len(start_chars) - 1, 0))] if len(start_chars) else lengths  # fmt: skip
+    heads = (
+        start_chars[np.minimum(edges[:-1], max(len(start_chars) - 1, 0))]
+        if len(start_chars)
+        else lengths
+    )
     tails = end_chars[edges[1:] - 1] if len(end_chars) else lengths
     inside = wanted & (heads <= first_N) & (tails >= last_N)
     start = np.full(len(lengths), -1, np.int64)

@@ -22,7 +22,9 @@ def read_examples(path: Path) -> Iterator[Example]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise InputError(f"The data file {path} does not exist; check data -> train and test") from None  # fmt: skip
+        raise InputError(
+            f"The data file {path} does not exist; check data -> train and test"
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"The data file {path} can't be read: {error}") from None
     except ValueError as error:
@@ -52,7 +54,9 @@ def _read_question(record: Any, title: str, context: str, path: Path, where: str
     ]
     is_impossible = record.get("is_impossible", False)
     if not isinstance(is_impossible, bool):
-        raise InputError(f"{path}: {where}.is_impossible is {is_impossible!r}; true or false is needed")  # fmt: skip
+        raise InputError(
+            f"{path}: {where}.is_impossible is {is_impossible!r}; true or false is needed"
+        )
     return Example(
         id=_get(record, "id", str, path, where),
         title=title,

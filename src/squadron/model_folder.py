@@ -1,0 +1,90 @@
+"""The model folder: weights, tokenizer and `variant.json`, written by train, read by all others."""
+
+import hashlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from squadron import backbones, variants
+from squadron.artifacts import read_json, write_json
+from squadron.config import Contender, from_mapping
+from squadron.errors import InputError
+
+SCHEMA = "model/1"
+ABOUT = "variant.json"
+ANSWERING = "answering.json"
+"""Added at registration: the null threshold that evaluation found."""
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model folder in memory."""
+
+    model: Any
+    tokenizer: Any
+    contender: Contender
+    about: dict[str, Any]
+    null_threshold: float | None
+
+
+def write_model(
+    folder: Path,
+    model: Any,
+    tokenizer: Any,
+    contender: Contender,
+    *,
+    made_from: str,
+    training: dict[str, Any],
+) -> None:
+    """Writes a model folder; `variant.json`, with the sha256 of every file, comes last."""
+    folder.mkdir(parents=True, exist_ok=True)
+    model.save(folder)
+    tokenizer.save_pretrained(folder)
+    files = {
+        str(path.relative_to(folder)): _sha256(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != ABOUT
+    }
+    about = {"contender": asdict(contender), "training": training, "disqualified": ""}
+    write_json(folder / ABOUT, {**about, "files": files}, schema=SCHEMA, made_from=made_from)
+
+
+def write_disqualified(
+    folder: Path, contender: Contender, reason: str, *, made_from: str, training: dict[str, Any]
+) -> None:
+    """Writes what stands in for the model of a contender that failed as a model."""
+    about = {"contender": asdict(contender), "training": training, "disqualified": reason}
+    write_json(folder / ABOUT, {**about, "files": {}}, schema=SCHEMA, made_from=made_from)
+
+
+def read_about(folder: Path) -> dict[str, Any]:
+    """`variant.json` of a model folder."""
+    return read_json(folder / ABOUT, schema=SCHEMA)
+
+
+def load_model(folder: Path) -> LoadedModel:
+    """Loads a model folder after checking every file.
+
+    Raises:
+        InputError: If it is not a model folder, a file is missing or altered, or the contender was
+            disqualified.
+    """
+    about = read_about(folder)
+    if about["disqualified"]:
+        raise InputError(f"The model in {folder} was disqualified: {about['disqualified']}")
+    for name, sha256 in about["files"].items():
+        path = folder / name
+        if not path.is_file() or _sha256(path) != sha256:
+            raise InputError(f"The model file {path} is missing or altered; fetch the model again")
+    contender = from_mapping(Contender, about["contender"])
+    variant = variants.load_variant(contender.variant)
+    model = variant.load(folder, variants.read_options(contender))
+    threshold = None
+    if (folder / ANSWERING).is_file():
+        threshold = read_json(folder / ANSWERING, schema="answering/1")["null_threshold"]
+    return LoadedModel(model, backbones.load_tokenizer(str(folder)), contender, about, threshold)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

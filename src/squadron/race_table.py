@@ -1,0 +1,89 @@
+"""The end of a race as a person reads it: the table of contenders, the winner, what to do next."""
+
+from typing import Any
+
+
+def render_table(champion: dict[str, Any], width: int = 110) -> str:
+    """Draws champion.json.
+
+    Args:
+        champion: As the register step wrote it; EM and F1 are 0 to 100.
+        width: Columns of the terminal.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title="The race, ranked by EM on the select split", title_justify="left")
+    table.add_column("contender")
+    names = (
+        "EM",
+        "F1",
+        "HasAns EM",
+        "NoAns EM",
+        "test EM",
+        "test F1",
+        "seconds",
+        "examples/s",
+        "trainable",
+    )
+    for name in names:
+        table.add_column(name, justify="right")
+    for row in champion["contenders"]:
+        if row["disqualified"]:
+            table.add_row(row["label"], "disqualified: " + row["disqualified"])
+            continue
+        select, test = row["select"], row["test"]
+        table.add_row(
+            row["label"],
+            *(_figure(select.get(key)) for key in ("exact", "f1", "HasAns_exact", "NoAns_exact")),
+            _figure(test["exact"]),
+            _figure(test["f1"]),
+            _figure(row["seconds"], 1),
+            _figure(row["examples_per_second"], 1),
+            f"{int(row['trainable_parameters']):,}",
+        )
+    console = Console(width=width, record=True, file=_Nowhere(), highlight=False)
+    console.print(table)
+    return console.export_text() + "\n".join(_ending(champion))
+
+
+def _ending(champion: dict[str, Any]) -> list[str]:
+    lines = []
+    sizes = [row for row in champion["contenders"] if row["select"]]
+    if sizes:
+        select, test = sizes[0]["select"], sizes[0]["test"]
+        lines.append(f"select: {select['total']:,} questions, test: {test['total']:,} questions.")
+    if champion.get("refused"):
+        return [*lines, f"Nothing is registered: {champion['refused']}."]
+    model = champion["model"]
+    lines.append(f"Winner: {champion['winner']} ({champion['why']}).")
+    status = model["validation_status"]
+    if status == "demo":
+        lines.append("These data are too few to rank models on: validation_status=demo.")
+        if champion["gate"] != "passed":
+            lines.append(f"Outside a demo it would be refused: {champion['gate']}.")
+    lines.append(
+        f"Registered: {model['name']} version {model['version']}, alias {model['alias']!r}."
+    )
+    return [
+        *lines,
+        "",
+        "Next:",
+        f'  squadron ask --model {model["name"]} --context FILE_OR_TEXT "your question"',
+        f"  squadron promote {model['version']} --model {model['name']} --to staging",
+        "  make ui",
+    ]
+
+
+def _figure(value: float | None, digits: int = 2) -> str:
+    return "-" if value is None else f"{value:,.{digits}f}"
+
+
+class _Nowhere:
+    """Where the recording console writes: nothing is shown before it is rendered whole."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+    def flush(self) -> None:
+        pass

@@ -1,0 +1,100 @@
+"""Questions and contexts -> answers with a trained model: the one path of `ask` and serving.
+
+Evaluation calls the same windows, prediction and answers code on windows cut beforehand; a test
+holds that both give the same answers.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from squadron import answers, backbones, model_folder
+from squadron.artifacts import EXAMPLES
+from squadron.config import Contender
+from squadron.devices import pick_device
+from squadron.prediction import predict_candidates
+from squadron.windows import read_layout, slide_windows
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The answer to one question. `context[start_char:end_char] == text` unless it abstains."""
+
+    text: str
+    """ "" where the context does not answer the question."""
+    start_char: int
+    """-1 where it abstains; so is end_char."""
+    end_char: int
+    score: float
+    """Log-odds of the best span against "not answered here"; -inf where there is no span."""
+    answered: bool
+
+
+class Reader:
+    """A trained model, ready to answer.
+
+    Args:
+        model: A variant's model, on the device of `pick_device`.
+        tokenizer: As transformers gives it.
+        contender: With the windows and predict settings that the model was evaluated with.
+        null_threshold: Scores must exceed it; None answers every question.
+    """
+
+    def __init__(
+        self, model: Any, tokenizer: Any, contender: Contender, null_threshold: float | None
+    ) -> None:
+        self._model = model.to(pick_device())
+        self._tokenizer = backbones.bare_tokenizer(tokenizer)
+        self._layout = read_layout(self._tokenizer, tokenizer.pad_token_id)
+        self._contender = contender
+        self._null_threshold = null_threshold
+
+    @classmethod
+    def load(cls, folder: Path) -> "Reader":
+        """Reads a model folder.
+
+        Raises:
+            InputError: If the folder is not a whole model folder.
+        """
+        loaded = model_folder.load_model(folder)
+        return cls(loaded.model, loaded.tokenizer, loaded.contender, loaded.null_threshold)
+
+    def read(self, questions: Sequence[tuple[str, str]]) -> list[Reading]:
+        """Answers (question, context) pairs, in their order."""
+        ids = [str(number) for number in range(len(questions))]
+        contexts = [context for _, context in questions]
+        rows = [
+            {"id": i, "title": "", "question": q, "context": c, "answers": [], "reasoning_type": ""}
+            for i, (q, c) in zip(ids, questions, strict=True)
+        ]
+        examples = pa.Table.from_pylist(rows, schema=EXAMPLES)
+        windows, _ = slide_windows(examples, self._tokenizer, self._layout, self._contender.windows)
+        tables = predict_candidates(
+            self._model, windows, self._layout, self._contender.predict, pick_device()
+        )
+        candidates = pa.concat_tables(list(tables))
+        ranked = answers.rank_candidates(candidates, ids)
+        best = ranked.best_score()
+        texts = answers.best_texts(ranked, contexts)
+        chosen = answers.apply_threshold(texts, best, self._null_threshold)
+        readings = []
+        for number, text in enumerate(chosen):
+            first, score = ranked.edges[number], float(best[number])
+            span = (
+                (int(ranked.start_char[first]), int(ranked.end_char[first])) if text else (-1, -1)
+            )
+            readings.append(Reading(text, *span, score, bool(text)))
+        return readings
+
+
+def as_dicts(readings: Sequence[Reading]) -> list[dict[str, Any]]:
+    """For JSON: -inf, which JSON does not know, becomes null."""
+    rows = [dataclasses.asdict(reading) for reading in readings]
+    for row in rows:
+        if row["score"] == float("-inf"):
+            row["score"] = None
+    return rows

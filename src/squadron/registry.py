@@ -1,0 +1,225 @@
+"""The MLflow model registry: gates, registration, aliases, promotion and rollback.
+
+A race sets the alias `candidate`; only a person sets `staging` (`squadron promote`).
+"""
+
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from squadron import tracking
+from squadron.artifacts import write_json
+from squadron.errors import InputError
+from squadron.model_folder import ANSWERING
+
+CANDIDATE = "candidate"
+STAGING = "staging"
+# What a server of the model needs besides this package, which travels with the model.
+REQUIREMENTS = (
+    "torch",
+    "transformers",
+    "pyarrow",
+    "numpy",
+    "mlflow",
+    "tokenizers",
+    "boto3",
+    "PyYAML",
+    "tqdm",
+)
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A version in the registry."""
+
+    name: str
+    version: str
+    tags: dict[str, str]
+    run_id: str
+
+    @property
+    def uri(self) -> str:
+        """As MLflow names it."""
+        return f"models:/{self.name}/{self.version}"
+
+
+def gate(select: dict[str, float], all_null_exact: float) -> str:
+    """Why a model may not be registered, or an empty string.
+
+    Args:
+        select: Its figures on the select split, 0 to 100.
+        all_null_exact: EM of answering "" to everything there.
+    """
+    if select["exact"] <= all_null_exact:
+        return (
+            f"its EM on select, {select['exact']:.2f}, does not beat answering nothing to every "
+            f"question, {all_null_exact:.2f}"
+        )
+    return ""
+
+
+def register_model(
+    name: str, run_id: str, model: Path, null_threshold: float | None, tags: dict[str, str]
+) -> Registered:
+    """Logs the model to its run, tries it, registers it and gives it the alias `candidate`.
+
+    Called again for the same run it finds the version that is there.
+
+    Args:
+        name: In the registry.
+        run_id: The contender's child run.
+        model: A model folder.
+        null_threshold: Stored with the model and applied when it serves.
+        tags: Figures and origin; a version has no metrics of its own.
+
+    Raises:
+        InputError: If the store can't be used, or the logged model can't answer.
+    """
+    import mlflow
+
+    client = tracking.connect()
+    with tracking.explained():
+        found = _version_of_run(client, name, run_id)
+        if found is None:
+            uri = _log_model(run_id, model, null_threshold)
+            _try(uri)
+            try:
+                client.create_registered_model(name, description="Extractive question answering")
+            except mlflow.exceptions.MlflowException as error:
+                if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                    raise
+            found = client.create_model_version(name, uri, run_id=run_id, tags=tags)
+        previous = _alias(client, name, CANDIDATE)
+        if previous and previous.version != found.version:
+            client.set_model_version_tag(
+                name, found.version, "previous_candidate", previous.version
+            )
+        for key, value in tags.items():
+            client.set_model_version_tag(name, found.version, key, value)
+        client.update_model_version(name, found.version, description=_describe(tags))
+        client.set_registered_model_alias(name, CANDIDATE, found.version)
+    return Registered(name, str(found.version), tags, run_id)
+
+
+def promote(name: str, version: str, alias: str) -> Registered:
+    """Points an alias at a version and remembers which version it replaces, for rollback.
+
+    Raises:
+        InputError: If there is no such model or version.
+    """
+    client = tracking.connect()
+    chosen = find_version(name, version)
+    with tracking.explained():
+        previous = _alias(client, name, alias)
+        if previous and previous.version != chosen.version:
+            client.set_model_version_tag(name, version, f"previous_{alias}", previous.version)
+        client.set_registered_model_alias(name, alias, version)
+    return chosen
+
+
+def find_version(name: str, version_or_alias: str) -> Registered:
+    """A version by its number or alias.
+
+    Raises:
+        InputError: If there is none, with the ones there are.
+    """
+    import mlflow
+
+    client = tracking.connect()
+    try:
+        if version_or_alias.isdigit():
+            found = client.get_model_version(name, version_or_alias)
+        else:
+            found = client.get_model_version_by_alias(name, version_or_alias)
+    except mlflow.exceptions.MlflowException as error:
+        with tracking.explained():
+            versions = [v.version for v in client.search_model_versions(f"name = '{name}'")]
+        known = (
+            f"it has the versions {', '.join(sorted(versions, key=int))}"
+            if versions
+            else "there is no such model"
+        )
+        raise InputError(
+            f"The model {name!r} has no version or alias {version_or_alias!r} in "
+            f"{tracking.tracking_uri()}: {known}; register one with `make run`"
+        ) from error
+    return Registered(name, str(found.version), dict(found.tags), str(found.run_id))
+
+
+def list_models() -> list[str]:
+    """The names of all registered models, last changed first."""
+    client = tracking.connect()
+    with tracking.explained():
+        models = client.search_registered_models()
+    return [m.name for m in sorted(models, key=lambda m: -m.last_updated_timestamp)]
+
+
+def fetch_model(registered: Registered, folder: Path) -> Path:
+    """Downloads the model folder of a version."""
+    import mlflow
+
+    with tracking.explained():
+        place = mlflow.artifacts.download_artifacts(
+            f"{registered.uri}/artifacts", dst_path=str(folder)
+        )
+    return Path(place) / "model"
+
+
+def _version_of_run(client: Any, name: str, run_id: str) -> Any:
+    found = client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'")
+    return max(found, key=lambda v: int(v.version)) if found else None
+
+
+def _alias(client: Any, name: str, alias: str) -> Any:
+    import mlflow
+
+    try:
+        return client.get_model_version_by_alias(name, alias)
+    except mlflow.exceptions.MlflowException:
+        return None
+
+
+def _log_model(run_id: str, model: Path, null_threshold: float | None) -> str:
+    """Logs the pyfunc; returns its models:/ URI."""
+    import importlib.metadata
+
+    import mlflow
+
+    import squadron
+
+    package = Path(squadron.__file__).parent
+    requirements = [
+        f"{name}=={importlib.metadata.version(name).partition('+')[0]}" for name in REQUIREMENTS
+    ]
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "model"
+        shutil.copytree(model, folder)
+        content = {"null_threshold": null_threshold}
+        write_json(folder / ANSWERING, content, schema="answering/1", made_from=run_id)
+        with mlflow.start_run(run_id=run_id):
+            info = mlflow.pyfunc.log_model(
+                name="model",
+                python_model=str(package / "serving.py"),
+                artifacts={"model": str(folder)},
+                code_paths=[str(package)],
+                pip_requirements=requirements,
+                input_example=None,
+            )
+    return str(info.model_uri)
+
+
+def _try(uri: str) -> None:
+    """A logged model becomes READY whether it works or not: ask it something."""
+    import mlflow
+
+    model = mlflow.pyfunc.load_model(uri)
+    answer = model.predict([{"question": "Who wrote it?", "context": "Ada wrote it in 1843."}])
+    if not isinstance(answer, list) or set(answer[0]) < {"text", "score", "answered"}:
+        raise InputError(f"The logged model {uri} gave {answer!r} to a trial question")
+
+
+def _describe(tags: dict[str, str]) -> str:
+    lines = [f"- {key}: {value}" for key, value in sorted(tags.items())]
+    return "Registered by a squadron race.\n\n" + "\n".join(lines)

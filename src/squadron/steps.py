@@ -1,0 +1,720 @@
+"""The steps of a race, one function per component: settings and paths in, files out.
+
+Each may be run twice on the same inputs and leaves one result. Nothing here knows Kubeflow.
+"""
+
+import contextlib
+import functools
+import hashlib
+import json
+import logging
+import os
+import resource
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+from squadron import progress, storage
+from squadron.artifacts import (
+    CANDIDATES,
+    EXAMPLES,
+    read_json,
+    read_table,
+    read_windows,
+    write_json,
+    write_table,
+    write_windows,
+    written_whole,
+)
+from squadron.config import SPLITS, Contender, Data, Register, digest, from_json, to_json
+from squadron.errors import EXIT_CODE_INPUT_ERROR, InputError
+
+logger = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+JUDGED = ("tune", "select", "test")
+"""The splits that are predicted and scored."""
+CHECKPOINTS_VARIABLE = "SQUADRON_CHECKPOINTS"
+TERMINATION_LOG = Path("/dev/termination-log")
+"""Where Kubernetes looks for the last words of a container."""
+
+
+def step(function: Callable[P, R]) -> Callable[P, R]:
+    """Logs, measures and explains a step: one sentence and exit code 2 for bad input.
+
+    The reason of a failure reaches the launcher, Kubernetes and, by the keyword `run_id`, MLflow.
+    """
+
+    @functools.wraps(function)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+        for noisy in ("httpx", "mlflow", "botocore", "urllib3", "datasets"):
+            logging.getLogger(noisy).setLevel(logging.WARNING)
+        try:
+            return function(*args, **kwargs)
+        except Exception as error:
+            is_input = isinstance(error, InputError)
+            reason = str(error) if is_input else f"{type(error).__name__}: {error}"
+            progress.emit_error(function.__name__, reason, is_input)
+            with contextlib.suppress(OSError):
+                if TERMINATION_LOG.exists():
+                    TERMINATION_LOG.write_text(f"{function.__name__}: {reason}"[:4000])
+            run_id = str(kwargs.get("run_id", ""))
+            if run_id:
+                from squadron import tracking
+
+                with contextlib.suppress(InputError):
+                    tracking.note_failure(run_id, f"{function.__name__}: {reason}")
+            if is_input:
+                sys.exit(EXIT_CODE_INPUT_ERROR)
+            raise
+
+    return wrapped
+
+
+@contextlib.contextmanager
+def _timed(figures: dict[str, float], name: str) -> Iterator[None]:
+    started = time.monotonic()
+    yield
+    figures[f"seconds_{name}"] = time.monotonic() - started
+
+
+@step
+def open_race(*, race: str) -> str:
+    """Opens the race in MLflow: the parent run and a child per contender.
+
+    Args:
+        race: JSON of tracking.Race.
+
+    Returns:
+        The parent's run id, which every other step gets.
+    """
+    from squadron import tracking
+
+    fields = json.loads(race)
+    fields["labels"] = tuple(fields["labels"])
+    return tracking.open_race(tracking.Race(**fields))
+
+
+@step
+def ingest(*, data: str, run_id: str, examples: Path) -> None:
+    """Reads, validates and splits the data into examples/{train,tune,select,test}.parquet.
+
+    Args:
+        data: JSON of config.Data.
+        run_id: Of the race's parent.
+        examples: The folder to write; validation.json lies in it too.
+    """
+    import tempfile
+
+    import pyarrow as pa
+
+    from squadron import tracking
+    from squadron.sources import Example, load_source
+    from squadron.split import assign_titles, limit_examples
+    from squadron.validation import Report, check_rejected_share, validate_examples
+
+    settings = from_json(Data, data)
+    source = load_source(settings.source)
+    report = Report()
+    figures: dict[str, float] = {}
+    with _timed(figures, "ingest"), tempfile.TemporaryDirectory() as temporary:
+
+        def read(locations: Sequence[str]) -> Iterator[Example]:
+            for number, location in enumerate(locations):
+                folder = Path(temporary) / f"{len(locations)}-{number}"
+                yield from source.read_examples(storage.fetch_file(location, folder))
+
+        own = validate_examples(read(settings.train), report)
+        given = validate_examples(read(settings.test), report)
+        check_rejected_share(report, settings.max_rejected_share)
+        splits = settings.splits
+        if settings.test:
+            from dataclasses import replace
+
+            splits = replace(splits, test=0)
+        split_of = assign_titles((e.title for e in own), splits, settings.seed)
+        parts: dict[str, list[Example]] = {name: [] for name in SPLITS}
+        for example in own:
+            parts[split_of[example.title]].append(example)
+        if settings.test:
+            parts["test"] = given
+        shared = {e.context for e in parts["test"]} & {e.context for e in own}
+        if settings.test and shared:
+            report.samples["context of test also in train"] = [c[:80] for c in sorted(shared)[:5]]
+            logger.warning("%d contexts of the test set are in the training data too", len(shared))
+        tables = {}
+        for name, part in parts.items():
+            limit = getattr(settings, f"max_{name}_examples")
+            kept = limit_examples(part, limit, settings.seed)
+            if not kept:
+                titles = len(set(split_of.values()) and split_of)
+                raise InputError(
+                    f"The split {name!r} is empty: {titles} titles in {list(settings.train)} with "
+                    f"data -> splits {asdict(splits)} and seed {settings.seed}; give it more "
+                    "titles, another seed, or a test set of its own"
+                )
+            tables[name] = pa.Table.from_pylist([_as_row(e) for e in kept], schema=EXAMPLES)
+        made_from = {name: _digest_table(table) for name, table in tables.items()}
+        for name, table in tables.items():
+            path = examples / f"{name}.parquet"
+            write_table(path, table, schema="examples/1", made_from=made_from[name])
+        content = {
+            **report.as_dict(),
+            "splits": {
+                name: {
+                    "examples": table.num_rows,
+                    "titles": sorted({t for t in table["title"].to_pylist()}),
+                    "unanswerable": sum(not a for a in table["answers"].to_pylist()),
+                    "digest": made_from[name],
+                }
+                for name, table in tables.items()
+            },
+            "contexts_shared_with_test": len(shared) if settings.test else 0,
+        }
+        write_json(
+            examples / "validation.json",
+            content,
+            schema="validation/1",
+            made_from=digest(*made_from.values()),
+        )
+    rejected = f", {report.rejected.total()} rejected" if report.rejected else ""
+    sizes = ", ".join(f"{name} {table.num_rows:,}" for name, table in tables.items())
+    progress.say(f"ingest     {report.accepted:,} examples{rejected}: {sizes}")
+    for name, table in tables.items():
+        source_name = settings.test if name == "test" and settings.test else settings.train
+        tracking.log_dataset(run_id, name, made_from[name], source_name[0], name, table.num_rows)
+    tracking.log_json(run_id, content, "validation.json")
+    tracking.log_metrics(run_id, figures)
+
+
+@step
+def featurize(*, contenders: str, run_id: str, examples: Path, windows: Path) -> None:
+    """Cuts the examples into windows, once for every different tokenizer and window setting.
+
+    Args:
+        contenders: JSON list of {label, backbone, windows}.
+        run_id: Of the race's parent.
+        examples: As ingest wrote them.
+        windows: The folder to write: <key>/{split}.arrow, and contenders.json (label -> key).
+    """
+    from squadron import backbones, tracking
+    from squadron.config import Windows, from_mapping
+    from squadron.windows import read_layout, slide_windows
+
+    tables = {
+        name: read_table(examples / f"{name}.parquet", schema="examples/1") for name in SPLITS
+    }
+    examples_digest = read_json(examples / "validation.json", schema="validation/1")["made_from"]
+    figures: dict[str, float] = {}
+    keys: dict[str, str] = {}
+    with _timed(figures, "featurize"):
+        for contender in json.loads(contenders):
+            settings = from_mapping(Windows, contender["windows"])
+            tokenizer = backbones.load_tokenizer(contender["backbone"])
+            limit = tokenizer.model_max_length
+            if settings.max_length > limit:
+                raise InputError(
+                    f"windows -> max_length: {settings.max_length} is more than the {limit} tokens "
+                    f"that {contender['backbone']!r} takes; lower it"
+                )
+            bare = backbones.bare_tokenizer(tokenizer)
+            key = digest(bare.to_str(), to_json(settings), examples_digest)
+            keys[contender["label"]] = key
+            if key in list(keys.values())[:-1]:
+                continue
+            layout = read_layout(bare, tokenizer.pad_token_id)
+            counts = {}
+            for name, table in tables.items():
+                rows, counted = slide_windows(table, bare, layout, settings)
+                write_windows(windows / key / f"{name}.arrow", rows, about={"squadron.key": key})
+                counts[name] = asdict(counted)
+            about = {"layout": asdict(layout), "settings": asdict(settings), "counts": counts}
+            write_json(windows / key / "windows.json", about, schema="windows/1", made_from=key)
+            total = sum(count["windows"] for count in counts.values())
+            cut = sum(count["cut_questions"] for count in counts.values())
+            extra = f", {cut} questions cut" if cut else ""
+            progress.say(f"featurize  {total:,} windows of {settings.max_length} tokens{extra}")
+            figures["windows"] = total
+        made_from = digest(*keys.values())
+        write_json(
+            windows / "contenders.json", {"keys": keys}, schema="keys/1", made_from=made_from
+        )
+    tracking.log_metrics(run_id, figures)
+
+
+@step
+def train(*, contender: str, run_id: str, windows: Path, examples: Path, model: Path) -> None:
+    """Trains one contender and keeps its best epoch by EM on tune; see `training.py`.
+
+    A contender that diverges is disqualified: the folder then holds the reason instead of a model.
+
+    Args:
+        contender: JSON of config.Contender.
+        run_id: Of the race's parent.
+        windows: As featurize wrote them.
+        examples: As ingest wrote them.
+        model: The folder to write.
+    """
+    import torch
+
+    from squadron import backbones, model_folder, tracking, variants
+    from squadron.batches import WindowSet
+    from squadron.devices import pick_device
+    from squadron.training import DivergedError, train_model
+
+    settings = from_json(Contender, contender)
+    child = tracking.find_child(run_id, settings.label)
+    tracking.log_params(child, _chosen_params(settings))
+    figures: dict[str, float] = {}
+    summary: dict[str, Any] = {}
+    reason = ""
+    with _timed(figures, "train"):
+        folder, layout = _open_windows(windows, settings.label)
+        variant = variants.load_variant(settings.variant)
+        options = variants.read_options(settings)
+        torch.manual_seed(settings.train.seed)
+        network = variant.build(settings.backbone, options)
+        made_from = digest(contender, folder.name, backbones.fingerprint(settings.backbone))
+        counts = _count_parameters(network)
+        if variant.TRAINS:
+            network.to(pick_device())
+            judge = _tune_judge(network, settings, folder, layout, examples)
+            rows = read_windows(folder / "train.arrow")
+            questions = len(set(rows["example_id"].to_pylist()))
+            try:
+                run = train_model(
+                    network,
+                    WindowSet(rows, layout),
+                    settings.train,
+                    evaluate=judge,
+                    checkpoints=_checkpoint_root() / f"{settings.label}-{made_from}",
+                    title=f"train      {settings.label}",
+                    on_point=lambda point: tracking.log_points(child, [point]),
+                )
+                summary = {**vars(run), "log": run.log}
+                share = questions / len(rows)
+                figures["examples_per_second"] = run.windows_per_second * share
+                figures["best_epoch"] = run.best_epoch
+            except DivergedError as error:
+                reason = str(error)
+        else:
+            counts["trainable_parameters"] = 0
+        figures |= {**counts, "peak_memory_mb": _peak_memory_mb()}
+        summary |= {**figures}
+        if reason:
+            model_folder.write_disqualified(
+                model, settings, reason, made_from=made_from, training=summary
+            )
+        else:
+            tokenizer = backbones.load_tokenizer(settings.backbone)
+            model_folder.write_model(
+                model, network, tokenizer, settings, made_from=made_from, training=summary
+            )
+    if reason:
+        progress.say(f"train      {settings.label} is disqualified: {reason}")
+    elif variant.TRAINS:
+        progress.say(
+            f"train      {settings.label}: best EM on tune {run.best_exact_match:.2f} in epoch "
+            f"{run.best_epoch}, {figures['examples_per_second']:.1f} examples/s"
+        )
+    if summary.get("log"):
+        tracking.log_json(child, {"log": summary["log"]}, "training_log.json")
+    tracking.log_metrics(child, figures)
+
+
+@step
+def predict(*, contender: str, run_id: str, windows: Path, model: Path, candidates: Path) -> None:
+    """Scores the windows of tune, select and test: candidates/{split}.parquet, streamed.
+
+    Args:
+        contender: JSON of config.Contender.
+        run_id: Of the race's parent.
+        windows: As featurize wrote them.
+        model: As train wrote it.
+        candidates: The folder to write.
+    """
+    import pyarrow.parquet as pq
+
+    from squadron import model_folder, tracking
+    from squadron.devices import pick_device
+    from squadron.prediction import predict_candidates
+    from squadron.progress import Progress
+
+    settings = from_json(Contender, contender)
+    about = model_folder.read_about(model)
+    figures: dict[str, float] = {}
+    status = {"disqualified": about["disqualified"], "training": about["training"]}
+    if not about["disqualified"]:
+        with _timed(figures, "predict"):
+            folder, layout = _open_windows(windows, settings.label)
+            device = pick_device()
+            network = model_folder.load_model(model).model.to(device)
+            tables = {name: read_windows(folder / f"{name}.arrow") for name in JUDGED}
+            total = sum(table.num_rows for table in tables.values())
+            with Progress(f"predict    {settings.label}", total, "windows") as bar:
+                for name, table in tables.items():
+                    meta = {
+                        "squadron.schema": "candidates/1",
+                        "squadron.made_from": about["made_from"],
+                    }
+                    path = candidates / f"{name}.parquet"
+                    with (
+                        written_whole(path) as temporary,
+                        pq.ParquetWriter(temporary, CANDIDATES.with_metadata(meta)) as writer,
+                    ):
+                        for rows in predict_candidates(
+                            network, table, layout, settings.predict, device, bar
+                        ):
+                            writer.write_table(rows.replace_schema_metadata(meta))
+        figures["predict_peak_memory_mb"] = _peak_memory_mb()
+        figures["windows_per_second_predict"] = total / figures["seconds_predict"]
+    write_json(candidates / "status.json", status, schema="status/1", made_from=about["made_from"])
+    tracking.log_metrics(tracking.find_child(run_id, settings.label), figures)
+
+
+@step
+def evaluate(
+    *, contender: str, run_id: str, examples: Path, candidates: Path, evaluation: Path
+) -> dict[str, float]:
+    """Answers and scores of one contender: the null threshold from tune, figures on every split.
+
+    Args:
+        contender: JSON of config.Contender.
+        run_id: Of the race's parent.
+        examples: As ingest wrote them.
+        candidates: As predict wrote them.
+        evaluation: The folder to write: metrics.json, {split}/answers.json, {split}/nbest.json.
+
+    Returns:
+        Finite figures for the pipeline's own pages.
+    """
+    import numpy as np
+
+    from squadron import answers, metrics, tracking
+
+    settings = from_json(Contender, contender)
+    child = tracking.find_child(run_id, settings.label)
+    status = read_json(candidates / "status.json", schema="status/1")
+    content: dict[str, Any] = {
+        "label": settings.label,
+        "variant": settings.variant,
+        "disqualified": status["disqualified"],
+        "training": {k: v for k, v in status["training"].items() if k != "log"},
+        "splits": {},
+    }
+    figures: dict[str, float] = {"disqualified": float(bool(status["disqualified"]))}
+    if not status["disqualified"]:
+        with _timed(figures, "evaluate"):
+            threshold: float | None = None
+            for name in JUDGED:
+                table = read_table(examples / f"{name}.parquet", schema="examples/1")
+                rows = read_table(
+                    candidates / f"{name}.parquet",
+                    schema="candidates/1",
+                    made_from=status["made_from"],
+                )
+                ids, contexts = table["id"].to_pylist(), table["context"].to_pylist()
+                golds = [[a["text"] for a in some] for some in table["answers"].to_pylist()]
+                has_answer = np.array([bool(some) for some in golds])
+                rule: metrics.Rule = "v1.1" if has_answer.all() else "v2"
+                ranked = answers.rank_candidates(rows, ids)
+                texts, best = answers.best_texts(ranked, contexts), ranked.best_score()
+                if name == "tune":
+                    exact, _ = metrics.score_answers(golds, texts, rule)
+                    threshold = answers.find_threshold(best, exact, has_answer)
+                chosen = answers.apply_threshold(texts, best, threshold)
+                exact, f1 = metrics.score_answers(golds, chosen, rule)
+                summary = metrics.summarize(exact, f1, has_answer)
+                summary["answered"] = 100.0 * float(np.mean([bool(text) for text in chosen]))
+                summary["all_null_exact"] = 100.0 * float((~has_answer).mean())
+                content["splits"][name] = summary
+                content.setdefault("digests", {})[name] = table.schema.metadata[
+                    b"squadron.made_from"
+                ].decode()
+                _dump(evaluation / name / "answers.json", dict(zip(ids, chosen, strict=True)))
+                best_lists = answers.rank_as_dicts(ranked, contexts, settings.predict.n_best)
+                _dump(evaluation / name / "nbest.json", dict(zip(ids, best_lists, strict=True)))
+            content["null_threshold"] = threshold
+    figures |= {
+        f"{name}_{'exact_match' if key == 'exact' else key}": value
+        for name, summary in content["splits"].items()
+        for key, value in summary.items()
+    }
+    write_json(
+        evaluation / "metrics.json", content, schema="metrics/1", made_from=status["made_from"]
+    )
+    if content["splits"]:
+        tracking.log_artifacts(child, evaluation, "evaluation")
+        shown = content["splits"]["select"]
+        progress.say(
+            f"evaluate   {settings.label}: EM {shown['exact']:.2f}, F1 {shown['f1']:.2f} on select"
+        )
+    tracking.log_metrics(child, figures)
+    tracking.close_contender(child, status["disqualified"])
+    return figures
+
+
+@step
+def register(
+    *,
+    settings: str,
+    run_id: str,
+    models: Sequence[Path],
+    evaluations: Sequence[Path],
+    results: str,
+    champion: Path,
+) -> dict[str, float]:
+    """Chooses the best EM on select, registers it as `candidate` and writes champion.json.
+
+    Args:
+        settings: JSON of {"register": config.Register, "git_sha": text, "race": key}.
+        run_id: Of the race's parent.
+        models: Model folders of all contenders.
+        evaluations: Their evaluation folders, in the same order.
+        results: Where every contender's model and evaluation are published; "" for nowhere.
+        champion: The file to write.
+
+    Returns:
+        Finite figures for the pipeline's own pages.
+    """
+    from squadron import backbones, registry, tracking
+    from squadron.config import from_mapping
+
+    fields = json.loads(settings)
+    options = from_mapping(Register, fields["register"])
+    started = time.monotonic()
+    rows = [read_json(folder / "metrics.json", schema="metrics/1") for folder in evaluations]
+    order = _rank(rows)
+    content: dict[str, Any] = {
+        "race": fields["race"],
+        "contenders": [_table_row(rows[n]) for n in order],
+        "model": None,
+    }
+    figures: dict[str, float] = {}
+    racing = [n for n in order if not rows[n]["disqualified"]]
+    if not racing:
+        content["refused"] = "every contender was disqualified"
+    else:
+        best = rows[racing[0]]
+        select = best["splits"]["select"]
+        refused = registry.gate(select, select["all_null_exact"])
+        content |= {"winner": best["label"], "why": f"highest EM on select, {select['exact']:.2f}"}
+        if refused and not options.demo:
+            content["refused"] = f"{best['label']} is not registered: {refused}"
+        else:
+            child = tracking.find_child(run_id, best["label"])
+            about = read_json(models[racing[0]] / "variant.json", schema="model/1")
+            status = "demo" if options.demo else "passed"
+            tags = _version_tags(best, about, status, fields["git_sha"], tracking.run_url(child))
+            tags["licence"] = backbones.licence(about["contender"]["backbone"])
+            registered = registry.register_model(
+                options.model_name, child, models[racing[0]], best["null_threshold"], tags
+            )
+            content["model"] = {
+                "name": registered.name,
+                "version": registered.version,
+                "alias": registry.CANDIDATE,
+                "validation_status": status,
+            }
+            content["gate"] = refused or "passed"
+            figures["winner_select_exact_match"] = select["exact"]
+            figures["version"] = float(registered.version)
+    write_json(
+        champion, content, schema="champion/1", made_from=digest(*(r["made_from"] for r in rows))
+    )
+    if results:
+        place = _publish(results, fields["race"], rows, models, evaluations, champion)
+        progress.say(f"register   results are in {place}")
+    tracking.log_json(run_id, content, "champion.json")
+    tracking.log_metrics(run_id, {**figures, "seconds_register": time.monotonic() - started})
+    return figures
+
+
+@step
+def close_race(*, run_id: str, state: str, message: str) -> None:
+    """Ends the race in MLflow and shows its table; runs whatever happened before.
+
+    Args:
+        run_id: Of the race's parent.
+        state: Kubeflow's word: SUCCEEDED or anything else.
+        message: Kubeflow's, if it failed.
+    """
+    from squadron import tracking
+
+    succeeded = state == "SUCCEEDED"
+    tracking.close_race(run_id, succeeded=succeeded, reason=message)
+    content = tracking.read_json_artifact(run_id, "champion.json") if succeeded else None
+    if content:
+        progress.show_table(content)
+
+
+def _as_row(example: Any) -> dict[str, Any]:
+    return {
+        "id": example.id,
+        "title": example.title,
+        "question": example.question,
+        "context": example.context,
+        "answers": [{"text": a.text, "start_char": a.start_char} for a in example.answers],
+        "reasoning_type": example.reasoning_type,
+    }
+
+
+def _digest_table(table: Any) -> str:
+    """Of its rows, not of how Parquet happens to store them."""
+    sha256 = hashlib.sha256()
+    for row in table.to_pylist():
+        sha256.update(json.dumps(row, sort_keys=True).encode())
+    return sha256.hexdigest()[:16]
+
+
+def _open_windows(windows: Path, label: str) -> tuple[Path, Any]:
+    """(the folder of a contender's windows, their layout)."""
+    from squadron.windows import Layout
+
+    keys = read_json(windows / "contenders.json", schema="keys/1")["keys"]
+    folder = windows / keys[label]
+    fields = read_json(folder / "windows.json", schema="windows/1")["layout"]
+    layout = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
+    return folder, Layout(**layout)
+
+
+def _tune_judge(
+    network: Any, settings: Contender, folder: Path, layout: Any, examples: Path
+) -> Callable[[], dict[str, float]]:
+    """EM and F1 of the model as it stands, on tune, with the threshold that is best there."""
+    import numpy as np
+    import pyarrow as pa
+
+    from squadron import answers, metrics
+    from squadron.devices import pick_device
+    from squadron.prediction import predict_candidates
+
+    table = read_table(examples / "tune.parquet", schema="examples/1")
+    windows = read_windows(folder / "tune.arrow")
+    ids, contexts = table["id"].to_pylist(), table["context"].to_pylist()
+    golds = [[a["text"] for a in some] for some in table["answers"].to_pylist()]
+    has_answer = np.array([bool(some) for some in golds])
+
+    def judge() -> dict[str, float]:
+        parts = predict_candidates(network, windows, layout, settings.predict, pick_device())
+        ranked = answers.rank_candidates(pa.concat_tables(list(parts)), ids)
+        texts, best = answers.best_texts(ranked, contexts), ranked.best_score()
+        exact, _ = metrics.score_answers(golds, texts)
+        threshold = answers.find_threshold(best, exact, has_answer)
+        chosen = answers.apply_threshold(texts, best, threshold)
+        exact, f1 = metrics.score_answers(golds, chosen)
+        return {"exact_match": 100.0 * float(exact.mean()), "f1": 100.0 * float(f1.mean())}
+
+    return judge
+
+
+def _chosen_params(contender: Contender) -> dict[str, Any]:
+    """What someone chose, not everything that has a value."""
+    return {
+        "variant": contender.variant,
+        "backbone": contender.backbone,
+        **contender.options,
+        **asdict(contender.windows),
+        **{k: v for k, v in asdict(contender.train).items() if k != "checkpoint_minutes"},
+        "n_best": contender.predict.n_best,
+        "max_answer_tokens": contender.predict.max_answer_tokens,
+    }
+
+
+def _count_parameters(network: Any) -> dict[str, float]:
+    sizes = [(p.numel(), p.requires_grad) for p in network.parameters()]
+    return {
+        "parameters": float(sum(size for size, _ in sizes)),
+        "trainable_parameters": float(sum(size for size, trains in sizes if trains)),
+    }
+
+
+def _checkpoint_root() -> Path:
+    """A place that a retried step finds again, outside its output folder."""
+    return Path(os.environ.get(CHECKPOINTS_VARIABLE) or "runs/checkpoints")
+
+
+def _peak_memory_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _dump(path: Path, content: dict[str, Any]) -> None:
+    """JSON in the official layout: ids at the top, no schema beside them."""
+    with written_whole(path) as temporary:
+        temporary.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+
+
+def _rank(rows: Sequence[dict[str, Any]]) -> list[int]:
+    """Best EM on select first (then F1, then the label); the disqualified last."""
+
+    def key(number: int) -> tuple[bool, float, float, str]:
+        row = rows[number]
+        select = row["splits"].get("select", {"exact": 0.0, "f1": 0.0})
+        return bool(row["disqualified"]), -select["exact"], -select["f1"], row["label"]
+
+    return sorted(range(len(rows)), key=key)
+
+
+def _table_row(row: dict[str, Any]) -> dict[str, Any]:
+    training = row["training"]
+    return {
+        "label": row["label"],
+        "disqualified": row["disqualified"],
+        "select": row["splits"].get("select"),
+        "test": row["splits"].get("test"),
+        "seconds": training.get("seconds_train") or training.get("seconds"),
+        "examples_per_second": training.get("examples_per_second"),
+        "trainable_parameters": training.get("trainable_parameters"),
+    }
+
+
+def _version_tags(
+    row: dict[str, Any], about: dict[str, Any], status: str, git_sha: str, url: str
+) -> dict[str, str]:
+    tags = {
+        "validation_status": status,
+        "contender": row["label"],
+        "variant": row["variant"],
+        "backbone": about["contender"]["backbone"],
+        "git_sha": git_sha,
+        "run": url,
+    }
+    for split in ("select", "test"):
+        summary = row["splits"][split]
+        tags |= {
+            f"{split}_exact_match": f"{summary['exact']:.4f}",
+            f"{split}_f1": f"{summary['f1']:.4f}",
+            f"{split}_examples": str(summary["total"]),
+            f"{split}_digest": row["digests"][split],
+        }
+    return tags
+
+
+def _publish(
+    results: str,
+    race: str,
+    rows: Sequence[dict[str, Any]],
+    models: Sequence[Path],
+    evaluations: Sequence[Path],
+    champion: Path,
+) -> str:
+    """Each contender's model and evaluation, then the race's summary; each with its marker."""
+    import tempfile
+
+    place = storage.join(results, race)
+    for row, model, evaluation in zip(rows, models, evaluations, strict=True):
+        storage.publish(model, storage.join(place, row["label"], "model"))
+        storage.publish(evaluation, storage.join(place, row["label"], "evaluation"))
+    with tempfile.TemporaryDirectory() as temporary:
+        summary = Path(temporary) / "summary"
+        summary.mkdir()
+        shutil.copy(champion, summary / "champion.json")
+        storage.publish(summary, storage.join(place, "summary"))
+    return place

@@ -1,0 +1,319 @@
+"""MLflow tracking, the only file that talks to it: one parent run per race, one child per contender.
+
+Runs are found again by tag from any process, so every step can be repeated and leaves one result.
+"""
+
+import contextlib
+import math
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from squadron.errors import InputError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+URI_VARIABLE = "MLFLOW_TRACKING_URI"
+DEFAULT_FOLDER = Path("runs")
+RACE_TAG = "squadron.race"
+CONTENDER_TAG = "squadron.contender"
+FAILURE_TAG = "squadron.failure"
+STATUS_TAG = "squadron.status"
+
+
+def tracking_uri() -> str:
+    """MLFLOW_TRACKING_URI, or the sqlite store of this checkout, runs/mlflow.db."""
+    return os.environ.get(URI_VARIABLE) or f"sqlite:///{(DEFAULT_FOLDER / 'mlflow.db').resolve()}"
+
+
+@contextlib.contextmanager
+def explained() -> Iterator[None]:
+    """Turns the many errors of a store that can't be used into one sentence.
+
+    Raises:
+        InputError: Naming the store, what went wrong and what to check.
+    """
+    import requests
+    import sqlalchemy.exc
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except (
+        MlflowException,
+        requests.exceptions.RequestException,
+        sqlalchemy.exc.SQLAlchemyError,
+        ModuleNotFoundError,
+    ) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise InputError(
+            f"The MLflow store {tracking_uri()} can't be used: {reason} "
+            f"Check that it runs and that {URI_VARIABLE} names it"
+        ) from error
+
+
+def connect() -> "MlflowClient":
+    """A client of the store; the schema of a new sqlite store is made here.
+
+    Raises:
+        InputError: If the store can't be reached.
+    """
+    # A dead server would otherwise cost four minutes of retries before the first word.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    import logging
+
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    import mlflow
+
+    uri = tracking_uri()
+    if uri.startswith("sqlite:///"):
+        try:
+            Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"The MLflow store {uri} can't be created: {error}") from None
+    with explained():
+        mlflow.set_tracking_uri(uri)
+        client = mlflow.MlflowClient()
+        client.search_experiments(max_results=1)
+    return client
+
+
+@dataclass(frozen=True)
+class Race:
+    """What the first step needs to open a race."""
+
+    key: str
+    """Equal for equal experiments on equal data with equal code; a repeat goes on with it."""
+    name: str
+    labels: tuple[str, ...]
+    experiment: dict[str, Any]
+    """The resolved experiment."""
+    git_sha: str
+
+
+def open_race(race: Race) -> str:
+    """Finds or creates the parent run and its children and marks them as running.
+
+    Honours MLFLOW_RUN_ID (Kubeflow can inject it): that run is then the parent.
+
+    Returns:
+        The parent's run id.
+    """
+    client = connect()
+    with explained():
+        experiment_id = _experiment(client, race.name)
+        parent = _find(client, experiment_id, {RACE_TAG: race.key, CONTENDER_TAG: ""})
+        injected = os.environ.get("MLFLOW_RUN_ID")
+        if parent is None and injected:
+            parent = client.get_run(injected)
+            experiment_id = parent.info.experiment_id
+        if parent is None:
+            parent = client.create_run(experiment_id, run_name=f"{race.name}-{race.key[:6]}")
+        parent_id: str = parent.info.run_id
+        tags = {
+            RACE_TAG: race.key,
+            CONTENDER_TAG: "",
+            STATUS_TAG: "running",
+            "mlflow.source.git.commit": race.git_sha,
+            "mlflow.source.name": "squadron",
+        }
+        _tag(client, parent_id, tags)
+        client.log_dict(parent_id, race.experiment, "experiment.json")
+        client.update_run(parent_id, status="RUNNING")
+        for label in race.labels:
+            child = _child(client, parent_id, label)
+            if child is None:
+                child = client.create_run(
+                    experiment_id,
+                    run_name=label,
+                    tags={"mlflow.parentRunId": parent_id, CONTENDER_TAG: label},
+                )
+            _tag(client, child.info.run_id, {**tags, CONTENDER_TAG: label})
+            client.update_run(child.info.run_id, status="RUNNING")
+    return parent_id
+
+
+def find_child(parent_id: str, label: str) -> str:
+    """The run id of a contender."""
+    client = connect()
+    with explained():
+        child = _child(client, parent_id, label)
+    if child is None:
+        raise InputError(f"The MLflow run {parent_id} has no child run for contender {label!r}")
+    return str(child.info.run_id)
+
+
+def log_params(run_id: str, params: Mapping[str, Any]) -> None:
+    """Logs parameters; the same value again is no change."""
+    from mlflow.entities import Param
+
+    client = connect()
+    with explained():
+        client.log_batch(run_id, params=[Param(k, str(v)) for k, v in params.items()])
+
+
+def log_metrics(run_id: str, metrics: Mapping[str, float], step: int = 0) -> None:
+    """Logs finite metrics in one call; a point that is there already is not logged twice."""
+    log_points(run_id, [{"step": step, **metrics}])
+
+
+def log_points(run_id: str, points: list[dict[str, float]]) -> None:
+    """Logs rows of metrics, each with its "step"; known (metric, step) pairs are passed over."""
+    from mlflow.entities import Metric
+
+    client = connect()
+    now = int(time.time() * 1000)
+    with explained():
+        names = {name for point in points for name in point} - {"step"}
+        known = {
+            (name, old.step)
+            for name in names
+            for old in (client.get_metric_history(run_id, name) if len(points) > 1 else [])
+        }
+        rows = [
+            Metric(name, float(value), now, int(point["step"]))
+            for point in points
+            for name, value in point.items()
+            if name != "step" and math.isfinite(value) and (name, int(point["step"])) not in known
+        ]
+        for start in range(0, len(rows), 1000):
+            client.log_batch(run_id, metrics=rows[start : start + 1000])
+
+
+def log_dataset(run_id: str, name: str, digest: str, source: str, context: str, rows: int) -> None:
+    """Logs a data set as an input of a run."""
+    import json
+
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    client = connect()
+    profile = json.dumps({"num_rows": rows})
+    data = Dataset(
+        name,
+        digest,
+        "local" if "://" not in source else "s3",
+        json.dumps({"uri": source}),
+        profile=profile,
+    )
+    with explained():
+        client.log_inputs(
+            run_id, [DatasetInput(data, tags=[InputTag("mlflow.data.context", context)])]
+        )
+
+
+def log_artifacts(run_id: str, folder: Path, place: str = "") -> None:
+    """Logs the files of a folder."""
+    client = connect()
+    with explained():
+        client.log_artifacts(run_id, str(folder), place or None)
+
+
+def log_json(run_id: str, content: dict[str, Any], name: str) -> None:
+    """Logs one JSON file."""
+    client = connect()
+    with explained():
+        client.log_dict(run_id, content, name)
+
+
+def read_json_artifact(run_id: str, name: str) -> dict[str, Any] | None:
+    """A JSON file that was logged, or None if there is none."""
+    import mlflow
+
+    client = connect()
+    with explained():
+        if name not in {file.path for file in client.list_artifacts(run_id)}:
+            return None
+        return dict(mlflow.artifacts.load_dict(f"runs:/{run_id}/{name}"))
+
+
+def note_failure(run_id: str, reason: str) -> None:
+    """Remembers why a step failed, for `close_race` and for whoever opens the run."""
+    client = connect()
+    with explained():
+        client.set_tag(run_id, FAILURE_TAG, reason[:5000])
+
+
+def close_contender(run_id: str, disqualified: str) -> None:
+    """Ends a child run: finished, or failed with the reason of its disqualification."""
+    client = connect()
+    with explained():
+        client.set_tag(
+            run_id, STATUS_TAG, f"disqualified: {disqualified}" if disqualified else "finished"
+        )
+        client.set_terminated(run_id, status="FAILED" if disqualified else "FINISHED")
+
+
+def close_race(parent_id: str, *, succeeded: bool, reason: str = "") -> None:
+    """Ends the parent and whatever child is still open, with status and reason."""
+    client = connect()
+    with explained():
+        parent = client.get_run(parent_id)
+        noted = "" if succeeded else parent.data.tags.get(FAILURE_TAG, "") or reason
+        status = "FINISHED" if succeeded else "FAILED"
+        text = "finished" if succeeded else f"failed: {noted or 'no reason was given'}"
+        children = client.search_runs(
+            [parent.info.experiment_id], f"tags.`mlflow.parentRunId` = '{parent_id}'"
+        )
+        for run in [*children, parent]:
+            if run.info.status == "RUNNING":
+                client.set_tag(run.info.run_id, STATUS_TAG, text)
+                client.set_terminated(run.info.run_id, status=status)
+        if succeeded and FAILURE_TAG in parent.data.tags:
+            client.delete_tag(parent_id, FAILURE_TAG)
+
+
+def run_url(run_id: str) -> str:
+    """Where a person finds the run: a page of the server, or the store and the id."""
+    uri = tracking_uri()
+    if not uri.startswith("http"):
+        return f"runs:/{run_id}"
+    client = connect()
+    with explained():
+        experiment_id = client.get_run(run_id).info.experiment_id
+    return f"{uri}/#/experiments/{experiment_id}/runs/{run_id}"
+
+
+def _experiment(client: "MlflowClient", name: str) -> str:
+    found = client.get_experiment_by_name(name)
+    if found is not None:
+        if found.lifecycle_stage == "deleted":
+            raise InputError(
+                f"The MLflow experiment {name!r} is deleted; restore it "
+                f"(`mlflow experiments restore -x {found.experiment_id}`) or rename yours"
+            )
+        return str(found.experiment_id)
+    location = None
+    uri = tracking_uri()
+    if uri.startswith("sqlite:///"):
+        # Beside the store, not in whatever folder a step happens to run in.
+        location = (Path(uri.removeprefix("sqlite:///")).parent / "artifacts" / name).as_uri()
+    return str(client.create_experiment(name, artifact_location=location))
+
+
+def _find(client: "MlflowClient", experiment_id: str, tags: Mapping[str, str]) -> "Run | None":
+    race = f"tags.`{RACE_TAG}` = '{tags[RACE_TAG]}' and tags.`{CONTENDER_TAG}` = ''"
+    found = client.search_runs([experiment_id], race, max_results=1)
+    return found[0] if found else None
+
+
+def _child(client: "MlflowClient", parent_id: str, label: str) -> "Run | None":
+    experiment_id = client.get_run(parent_id).info.experiment_id
+    found = client.search_runs(
+        [experiment_id],
+        f"tags.`mlflow.parentRunId` = '{parent_id}' and tags.`{CONTENDER_TAG}` = '{label}'",
+        max_results=1,
+    )
+    return found[0] if found else None
+
+
+def _tag(client: "MlflowClient", run_id: str, tags: Mapping[str, str]) -> None:
+    from mlflow.entities import RunTag
+
+    client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
