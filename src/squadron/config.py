@@ -218,6 +218,8 @@ class Resources:
     node_selector: dict[str, str] = field(default_factory=dict)
     tolerations: tuple[str, ...] = ("nvidia.com/gpu",)
     """Taint keys tolerated (operator Exists, effect NoSchedule)."""
+    checkpoint_claim: str = ""
+    """A PersistentVolumeClaim for checkpoints, so that a retried train step goes on; none if ""."""
 
     def __post_init__(self) -> None:
         _require(self.gpu_count >= 0, "gpu_count", self.gpu_count, "0 (none) or more")
@@ -300,7 +302,7 @@ def build_experiment(raw: Mapping[str, Any]) -> Experiment:
     known = [f.name for f in dataclasses.fields(Experiment)]
     for key in top:
         if key not in known:
-            raise InputError(_unknown("", key, [*known, "backbone", "windows", "train", "predict"]))
+            raise InputError(_unknown("", key, [*known, *names]))
     contenders = top.get("contenders")
     if not isinstance(contenders, list) or not contenders:
         raise InputError(f"contenders: {contenders!r} is not allowed; list at least one variant")

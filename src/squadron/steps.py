@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, get_type_hints
 
 from squadron import progress, storage
 from squadron.artifacts import (
@@ -48,11 +48,19 @@ TERMINATION_LOG = Path("/dev/termination-log")
 def step(function: Callable[P, R]) -> Callable[P, R]:
     """Logs, measures and explains a step: one sentence and exit code 2 for bad input.
 
-    The reason of a failure reaches the launcher, Kubernetes and, by the keyword `run_id`, MLflow.
+    The reason of a failure reaches the launcher, Kubernetes and, by the keyword `race`, MLflow.
     """
+
+    hints = get_type_hints(function)
 
     @functools.wraps(function)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        # Kubeflow gives paths as text.
+        for name, value in kwargs.items():
+            if hints[name] is Path:
+                kwargs[name] = Path(str(value))
+            elif hints[name] == Sequence[Path]:
+                kwargs[name] = [Path(str(path)) for path in value]  # type: ignore[attr-defined]
         logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
         for noisy in ("httpx", "mlflow", "botocore", "urllib3", "datasets"):
             logging.getLogger(noisy).setLevel(logging.WARNING)
@@ -65,12 +73,12 @@ def step(function: Callable[P, R]) -> Callable[P, R]:
             with contextlib.suppress(OSError):
                 if TERMINATION_LOG.exists():
                     TERMINATION_LOG.write_text(f"{function.__name__}: {reason}"[:4000])
-            run_id = str(kwargs.get("run_id", ""))
-            if run_id:
+            if kwargs.get("race"):
                 from squadron import tracking
 
                 with contextlib.suppress(InputError):
-                    tracking.note_failure(run_id, f"{function.__name__}: {reason}")
+                    parent = tracking.find_parent(tracking.read_race(str(kwargs["race"])))
+                    tracking.note_failure(parent, f"{function.__name__}: {reason}")
             if is_input:
                 sys.exit(EXIT_CODE_INPUT_ERROR)
             raise
@@ -86,29 +94,28 @@ def _timed(figures: dict[str, float], name: str) -> Iterator[None]:
 
 
 @step
-def open_race(*, race: str) -> str:
+def open_race(*, race: str, experiment: str) -> None:
     """Opens the race in MLflow: the parent run and a child per contender.
 
     Args:
         race: JSON of tracking.Race.
-
-    Returns:
-        The parent's run id, which every other step gets.
+        experiment: JSON of {labels, experiment (resolved), git_sha}.
     """
     from squadron import tracking
 
-    fields = json.loads(race)
-    fields["labels"] = tuple(fields["labels"])
-    return tracking.open_race(tracking.Race(**fields))
+    fields = json.loads(experiment)
+    tracking.open_race(
+        tracking.read_race(race), fields["labels"], fields["experiment"], fields["git_sha"]
+    )
 
 
 @step
-def ingest(*, data: str, run_id: str, examples: Path) -> None:
+def ingest(*, data: str, race: str, examples: Path) -> None:
     """Reads, validates and splits the data into examples/{train,tune,select,test}.parquet.
 
     Args:
         data: JSON of config.Data.
-        run_id: Of the race's parent.
+        race: JSON of tracking.Race; "" tracks nothing.
         examples: The folder to write; validation.json lies in it too.
     """
     import tempfile
@@ -187,20 +194,21 @@ def ingest(*, data: str, run_id: str, examples: Path) -> None:
     rejected = f", {report.rejected.total()} rejected" if report.rejected else ""
     sizes = ", ".join(f"{name} {table.num_rows:,}" for name, table in tables.items())
     progress.say(f"ingest     {report.accepted:,} examples{rejected}: {sizes}")
+    parent = tracking.find_parent(tracking.read_race(race))
     for name, table in tables.items():
         source_name = settings.test if name == "test" and settings.test else settings.train
-        tracking.log_dataset(run_id, name, made_from[name], source_name[0], name, table.num_rows)
-    tracking.log_json(run_id, content, "validation.json")
-    tracking.log_metrics(run_id, figures)
+        tracking.log_dataset(parent, name, made_from[name], source_name[0], name, table.num_rows)
+    tracking.log_json(parent, content, "validation.json")
+    tracking.log_metrics(parent, figures)
 
 
 @step
-def featurize(*, contenders: str, run_id: str, examples: Path, windows: Path) -> None:
+def featurize(*, contenders: str, race: str, examples: Path, windows: Path) -> None:
     """Cuts the examples into windows, once for every different tokenizer and window setting.
 
     Args:
         contenders: JSON list of {label, backbone, windows}.
-        run_id: Of the race's parent.
+        race: JSON of tracking.Race; "" tracks nothing.
         examples: As ingest wrote them.
         windows: The folder to write: <key>/{split}.arrow, and contenders.json (label -> key).
     """
@@ -246,18 +254,18 @@ def featurize(*, contenders: str, run_id: str, examples: Path, windows: Path) ->
         write_json(
             windows / "contenders.json", {"keys": keys}, schema="keys/1", made_from=made_from
         )
-    tracking.log_metrics(run_id, figures)
+    tracking.log_metrics(tracking.find_parent(tracking.read_race(race)), figures)
 
 
 @step
-def train(*, contender: str, run_id: str, windows: Path, examples: Path, model: Path) -> None:
+def train(*, contender: str, race: str, windows: Path, examples: Path, model: Path) -> None:
     """Trains one contender and keeps its best epoch by EM on tune; see `training.py`.
 
     A contender that diverges is disqualified: the folder then holds the reason instead of a model.
 
     Args:
         contender: JSON of config.Contender.
-        run_id: Of the race's parent.
+        race: JSON of tracking.Race; "" tracks nothing.
         windows: As featurize wrote them.
         examples: As ingest wrote them.
         model: The folder to write.
@@ -270,7 +278,7 @@ def train(*, contender: str, run_id: str, windows: Path, examples: Path, model: 
     from squadron.training import DivergedError, train_model
 
     settings = from_json(Contender, contender)
-    child = tracking.find_child(run_id, settings.label)
+    child = tracking.find_child(tracking.read_race(race), settings.label)
     tracking.log_params(child, _chosen_params(settings))
     figures: dict[str, float] = {}
     summary: dict[str, Any] = {}
@@ -330,12 +338,12 @@ def train(*, contender: str, run_id: str, windows: Path, examples: Path, model: 
 
 
 @step
-def predict(*, contender: str, run_id: str, windows: Path, model: Path, candidates: Path) -> None:
+def predict(*, contender: str, race: str, windows: Path, model: Path, candidates: Path) -> None:
     """Scores the windows of tune, select and test: candidates/{split}.parquet, streamed.
 
     Args:
         contender: JSON of config.Contender.
-        run_id: Of the race's parent.
+        race: JSON of tracking.Race; "" tracks nothing.
         windows: As featurize wrote them.
         model: As train wrote it.
         candidates: The folder to write.
@@ -376,21 +384,28 @@ def predict(*, contender: str, run_id: str, windows: Path, model: Path, candidat
         figures["predict_peak_memory_mb"] = _peak_memory_mb()
         figures["windows_per_second_predict"] = total / figures["seconds_predict"]
     write_json(candidates / "status.json", status, schema="status/1", made_from=about["made_from"])
-    tracking.log_metrics(tracking.find_child(run_id, settings.label), figures)
+    tracking.log_metrics(tracking.find_child(tracking.read_race(race), settings.label), figures)
 
 
 @step
 def evaluate(
-    *, contender: str, run_id: str, examples: Path, candidates: Path, evaluation: Path
+    *,
+    contender: str,
+    race: str,
+    examples: Path,
+    candidates: Path,
+    evaluation: Path,
+    figures_file: Path,
 ) -> dict[str, float]:
     """Answers and scores of one contender: the null threshold from tune, figures on every split.
 
     Args:
         contender: JSON of config.Contender.
-        run_id: Of the race's parent.
+        race: JSON of tracking.Race; "" tracks nothing.
         examples: As ingest wrote them.
         candidates: As predict wrote them.
         evaluation: The folder to write: metrics.json, {split}/answers.json, {split}/nbest.json.
+        figures_file: Gets the figures too: Kubeflow caches a Metrics output only if its file exists.
 
     Returns:
         Finite figures for the pipeline's own pages.
@@ -400,7 +415,7 @@ def evaluate(
     from squadron import answers, metrics, tracking
 
     settings = from_json(Contender, contender)
-    child = tracking.find_child(run_id, settings.label)
+    child = tracking.find_child(tracking.read_race(race), settings.label)
     status = read_json(candidates / "status.json", schema="status/1")
     content: dict[str, Any] = {
         "label": settings.label,
@@ -456,6 +471,7 @@ def evaluate(
         progress.say(
             f"evaluate   {settings.label}: EM {shown['exact']:.2f}, F1 {shown['f1']:.2f} on select"
         )
+    _dump(figures_file, figures)
     tracking.log_metrics(child, figures)
     tracking.close_contender(child, status["disqualified"])
     return figures
@@ -465,7 +481,7 @@ def evaluate(
 def register(
     *,
     settings: str,
-    run_id: str,
+    race: str,
     models: Sequence[Path],
     evaluations: Sequence[Path],
     results: str,
@@ -475,7 +491,7 @@ def register(
 
     Args:
         settings: JSON of {"register": config.Register, "git_sha": text, "race": key}.
-        run_id: Of the race's parent.
+        race: JSON of tracking.Race; "" tracks nothing.
         models: Model folders of all contenders.
         evaluations: Their evaluation folders, in the same order.
         results: Where every contender's model and evaluation are published; "" for nowhere.
@@ -509,7 +525,7 @@ def register(
         if refused and not options.demo:
             content["refused"] = f"{best['label']} is not registered: {refused}"
         else:
-            child = tracking.find_child(run_id, best["label"])
+            child = tracking.find_child(tracking.read_race(race), best["label"])
             about = read_json(models[racing[0]] / "variant.json", schema="model/1")
             status = "demo" if options.demo else "passed"
             tags = _version_tags(best, about, status, fields["git_sha"], tracking.run_url(child))
@@ -532,22 +548,26 @@ def register(
     if results:
         place = _publish(results, fields["race"], rows, models, evaluations, champion)
         progress.say(f"register   results are in {place}")
-    tracking.log_json(run_id, content, "champion.json")
-    tracking.log_metrics(run_id, {**figures, "seconds_register": time.monotonic() - started})
+    parent = tracking.find_parent(tracking.read_race(race))
+    tracking.log_json(parent, content, "champion.json")
+    tracking.log_metrics(parent, {**figures, "seconds_register": time.monotonic() - started})
     return figures
 
 
 @step
-def close_race(*, run_id: str, state: str, message: str) -> None:
+def close_race(*, race: str, state: str, message: str) -> None:
     """Ends the race in MLflow and shows its table; runs whatever happened before.
 
     Args:
-        run_id: Of the race's parent.
+        race: JSON of tracking.Race.
         state: Kubeflow's word: SUCCEEDED or anything else.
         message: Kubeflow's, if it failed.
     """
     from squadron import tracking
 
+    run_id = tracking.find_parent(tracking.read_race(race))
+    if not run_id:
+        return
     succeeded = state == "SUCCEEDED"
     tracking.close_race(run_id, succeeded=succeeded, reason=message)
     content = tracking.read_json_artifact(run_id, "champion.json") if succeeded else None

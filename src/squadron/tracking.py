@@ -1,13 +1,15 @@
-"""MLflow tracking, the only file that talks to it: one parent run per race, one child per contender.
+"""MLflow tracking, the only file that talks to it: a parent run per race, a child per contender.
 
 Runs are found again by tag from any process, so every step can be repeated and leaves one result.
+No race, or an empty run id, means: not tracked; nothing is logged then.
 """
 
 import contextlib
+import json
 import math
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,12 +18,13 @@ from squadron.errors import InputError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Run
 
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
 DEFAULT_FOLDER = Path("runs")
 RACE_TAG = "squadron.race"
 CONTENDER_TAG = "squadron.contender"
+PARENT = "-"
+"""The contender tag of a parent run; no label can be it."""
 FAILURE_TAG = "squadron.failure"
 STATUS_TAG = "squadron.status"
 
@@ -87,71 +90,112 @@ def connect() -> "MlflowClient":
 
 @dataclass(frozen=True)
 class Race:
-    """What the first step needs to open a race."""
+    """What every step knows of the race it belongs to."""
 
+    name: str
+    """Of the experiment, here and in MLflow."""
     key: str
     """Equal for equal experiments on equal data with equal code; a repeat goes on with it."""
-    name: str
-    labels: tuple[str, ...]
-    experiment: dict[str, Any]
-    """The resolved experiment."""
-    git_sha: str
+    store: str = ""
+    """Identity of the store, so that a new store is no cache hit; see `identify_store`."""
 
 
-def open_race(race: Race) -> str:
-    """Finds or creates the parent run and its children and marks them as running.
+def read_race(text: str) -> Race | None:
+    """A race from its JSON; None from "": then nothing is tracked."""
+    return Race(**json.loads(text)) if text else None
 
-    Honours MLFLOW_RUN_ID (Kubeflow can inject it): that run is then the parent.
 
-    Returns:
-        The parent's run id.
+def identify_store(name: str) -> str:
+    """Makes sure of the store, its schema and its experiment; says which one it is.
+
+    Called before parallel steps: many processes that create one sqlite schema at once fail.
     """
     client = connect()
     with explained():
-        experiment_id = _experiment(client, race.name)
-        parent = _find(client, experiment_id, {RACE_TAG: race.key, CONTENDER_TAG: ""})
-        injected = os.environ.get("MLFLOW_RUN_ID")
-        if parent is None and injected:
-            parent = client.get_run(injected)
-            experiment_id = parent.info.experiment_id
-        if parent is None:
-            parent = client.create_run(experiment_id, run_name=f"{race.name}-{race.key[:6]}")
-        parent_id: str = parent.info.run_id
+        experiment = client.get_experiment(_experiment(client, name))
+    return f"{experiment.experiment_id}@{experiment.creation_time}"
+
+
+def open_race(
+    race: Race | None, labels: Sequence[str], experiment: dict[str, Any], git_sha: str
+) -> None:
+    """Finds or creates the parent run and a child per label and marks them as running.
+
+    Honours MLFLOW_RUN_ID (Kubeflow can inject it): that run is then the parent.
+
+    Args:
+        race: Its identity.
+        labels: Of the contenders.
+        experiment: Resolved, logged as experiment.json.
+        git_sha: Of the code that runs.
+    """
+    if race is None:
+        return
+    client = connect()
+    with explained():
+        parent_id = find_parent(race)
+        if not parent_id:
+            experiment_id = _experiment(client, race.name)
+            name = f"{race.name}-{race.key[:6]}"
+            parent_id = client.create_run(experiment_id, run_name=name).info.run_id
+        experiment_id = client.get_run(parent_id).info.experiment_id
         tags = {
             RACE_TAG: race.key,
-            CONTENDER_TAG: "",
+            CONTENDER_TAG: PARENT,
             STATUS_TAG: "running",
-            "mlflow.source.git.commit": race.git_sha,
+            "mlflow.source.git.commit": git_sha,
             "mlflow.source.name": "squadron",
         }
         _tag(client, parent_id, tags)
-        client.log_dict(parent_id, race.experiment, "experiment.json")
+        client.log_dict(parent_id, experiment, "experiment.json")
         client.update_run(parent_id, status="RUNNING")
-        for label in race.labels:
-            child = _child(client, parent_id, label)
-            if child is None:
-                child = client.create_run(
-                    experiment_id,
-                    run_name=label,
-                    tags={"mlflow.parentRunId": parent_id, CONTENDER_TAG: label},
-                )
-            _tag(client, child.info.run_id, {**tags, CONTENDER_TAG: label})
-            client.update_run(child.info.run_id, status="RUNNING")
-    return parent_id
+        for label in labels:
+            child_id = _find_child(client, parent_id, label)
+            if not child_id:
+                about = {"mlflow.parentRunId": parent_id, CONTENDER_TAG: label}
+                child = client.create_run(experiment_id, run_name=label, tags=about)
+                child_id = child.info.run_id
+            _tag(client, child_id, {**tags, CONTENDER_TAG: label})
+            client.update_run(child_id, status="RUNNING")
 
 
-def find_child(parent_id: str, label: str) -> str:
-    """The run id of a contender."""
+def find_parent(race: Race | None) -> str:
+    """The run id of the race's parent; "" if it was never opened or nothing is tracked."""
+    if race is None:
+        return ""
+    if os.environ.get("MLFLOW_RUN_ID"):
+        return os.environ["MLFLOW_RUN_ID"]
     client = connect()
     with explained():
-        child = _child(client, parent_id, label)
-    if child is None:
+        experiment = client.get_experiment_by_name(race.name)
+        if experiment is None:
+            return ""
+        parents = f"tags.`{RACE_TAG}` = '{race.key}' and tags.`{CONTENDER_TAG}` = '{PARENT}'"
+        found = client.search_runs([experiment.experiment_id], parents, max_results=1)
+    return str(found[0].info.run_id) if found else ""
+
+
+def find_child(race: Race | None, label: str) -> str:
+    """The run id of a contender; "" if nothing is tracked.
+
+    Raises:
+        InputError: If the race has no such contender.
+    """
+    parent_id = find_parent(race)
+    if not parent_id:
+        return ""
+    client = connect()
+    with explained():
+        child_id = _find_child(client, parent_id, label)
+    if not child_id:
         raise InputError(f"The MLflow run {parent_id} has no child run for contender {label!r}")
-    return str(child.info.run_id)
+    return child_id
 
 
 def log_params(run_id: str, params: Mapping[str, Any]) -> None:
     """Logs parameters; the same value again is no change."""
+    if not run_id:
+        return
     from mlflow.entities import Param
 
     client = connect()
@@ -166,6 +210,8 @@ def log_metrics(run_id: str, metrics: Mapping[str, float], step: int = 0) -> Non
 
 def log_points(run_id: str, points: list[dict[str, float]]) -> None:
     """Logs rows of metrics, each with its "step"; known (metric, step) pairs are passed over."""
+    if not run_id:
+        return
     from mlflow.entities import Metric
 
     client = connect()
@@ -189,8 +235,8 @@ def log_points(run_id: str, points: list[dict[str, float]]) -> None:
 
 def log_dataset(run_id: str, name: str, digest: str, source: str, context: str, rows: int) -> None:
     """Logs a data set as an input of a run."""
-    import json
-
+    if not run_id:
+        return
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
     client = connect()
@@ -210,6 +256,8 @@ def log_dataset(run_id: str, name: str, digest: str, source: str, context: str, 
 
 def log_artifacts(run_id: str, folder: Path, place: str = "") -> None:
     """Logs the files of a folder."""
+    if not run_id:
+        return
     client = connect()
     with explained():
         client.log_artifacts(run_id, str(folder), place or None)
@@ -217,6 +265,8 @@ def log_artifacts(run_id: str, folder: Path, place: str = "") -> None:
 
 def log_json(run_id: str, content: dict[str, Any], name: str) -> None:
     """Logs one JSON file."""
+    if not run_id:
+        return
     client = connect()
     with explained():
         client.log_dict(run_id, content, name)
@@ -235,6 +285,8 @@ def read_json_artifact(run_id: str, name: str) -> dict[str, Any] | None:
 
 def note_failure(run_id: str, reason: str) -> None:
     """Remembers why a step failed, for `close_race` and for whoever opens the run."""
+    if not run_id:
+        return
     client = connect()
     with explained():
         client.set_tag(run_id, FAILURE_TAG, reason[:5000])
@@ -242,6 +294,8 @@ def note_failure(run_id: str, reason: str) -> None:
 
 def close_contender(run_id: str, disqualified: str) -> None:
     """Ends a child run: finished, or failed with the reason of its disqualification."""
+    if not run_id:
+        return
     client = connect()
     with explained():
         client.set_tag(
@@ -297,20 +351,14 @@ def _experiment(client: "MlflowClient", name: str) -> str:
     return str(client.create_experiment(name, artifact_location=location))
 
 
-def _find(client: "MlflowClient", experiment_id: str, tags: Mapping[str, str]) -> "Run | None":
-    race = f"tags.`{RACE_TAG}` = '{tags[RACE_TAG]}' and tags.`{CONTENDER_TAG}` = ''"
-    found = client.search_runs([experiment_id], race, max_results=1)
-    return found[0] if found else None
-
-
-def _child(client: "MlflowClient", parent_id: str, label: str) -> "Run | None":
+def _find_child(client: "MlflowClient", parent_id: str, label: str) -> str:
     experiment_id = client.get_run(parent_id).info.experiment_id
     found = client.search_runs(
         [experiment_id],
         f"tags.`mlflow.parentRunId` = '{parent_id}' and tags.`{CONTENDER_TAG}` = '{label}'",
         max_results=1,
     )
-    return found[0] if found else None
+    return str(found[0].info.run_id) if found else ""
 
 
 def _tag(client: "MlflowClient", run_id: str, tags: Mapping[str, str]) -> None:

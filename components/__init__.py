@@ -1,0 +1,24 @@
+"""The Kubeflow side of each step: one file per step, a signature, one import and one call.
+
+The image is set by the pipeline (launch/placement.py); nothing is installed at run time.
+"""
+
+from components.close_race import close_race
+from components.evaluate import evaluate
+from components.featurize import featurize
+from components.ingest import ingest
+from components.open_race import open_race
+from components.predict import predict
+from components.register import register
+from components.train import train
+
+__all__ = [
+    "close_race",
+    "evaluate",
+    "featurize",
+    "ingest",
+    "open_race",
+    "predict",
+    "register",
+    "train",
+]

@@ -1,0 +1,36 @@
+"""Component evaluate: candidates -> answers and figures, for one contender."""
+
+from kfp import dsl
+
+
+@dsl.component(base_image="python:3.11-slim-bookworm", install_kfp_package=False)
+def evaluate(
+    contender: str,
+    race: str,
+    digests: str,
+    examples: dsl.Input[dsl.Dataset],
+    candidates: dsl.Input[dsl.Dataset],
+    evaluation: dsl.Output[dsl.Artifact],
+    figures: dsl.Output[dsl.Metrics],
+):
+    """Answers and scores of one contender.
+
+    Args:
+        contender: JSON of squadron.config.Contender.
+        race: JSON of squadron.tracking.Race.
+        digests: Of the code; only for the cache key.
+        examples: From ingest.
+        candidates: From predict.
+        evaluation: metrics.json, answers.json and nbest.json of each split.
+        figures: For the pipeline's own pages.
+    """
+    from squadron import steps
+
+    figures.metadata |= steps.evaluate(
+        contender=contender,
+        race=race,
+        examples=examples.path,
+        candidates=candidates.path,
+        evaluation=evaluation.path,
+        figures_file=figures.path,
+    )

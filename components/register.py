@@ -1,0 +1,38 @@
+"""Component register: models and figures of all contenders -> the champion."""
+
+from typing import List  # noqa: UP035 the annotation that kfp reads
+
+from kfp import dsl
+
+
+@dsl.component(base_image="python:3.11-slim-bookworm", install_kfp_package=False)
+def register(
+    settings: str,
+    race: str,
+    digests: str,
+    results: str,
+    models: dsl.Input[List[dsl.Model]],  # noqa: UP006
+    evaluations: dsl.Input[List[dsl.Artifact]],  # noqa: UP006
+    champion: dsl.Output[dsl.Artifact],
+):
+    """Registers the contender with the best EM on select, if it passes the gate.
+
+    Args:
+        settings: JSON of {register, git_sha, race}.
+        race: JSON of squadron.tracking.Race.
+        digests: Of the code; only for the cache key.
+        results: Where models and figures are published; "" for nowhere.
+        models: From train, of every contender.
+        evaluations: From evaluate, in the same order.
+        champion: champion.json.
+    """
+    from squadron import steps
+
+    steps.register(
+        settings=settings,
+        race=race,
+        results=results,
+        models=[model.path for model in models],
+        evaluations=[evaluation.path for evaluation in evaluations],
+        champion=champion.path,
+    )

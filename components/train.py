@@ -1,0 +1,33 @@
+"""Component train: windows -> model, for one contender."""
+
+from kfp import dsl
+
+
+@dsl.component(base_image="python:3.11-slim-bookworm", install_kfp_package=False)
+def train(
+    contender: str,
+    race: str,
+    digests: str,
+    examples: dsl.Input[dsl.Dataset],
+    windows: dsl.Input[dsl.Dataset],
+    model: dsl.Output[dsl.Model],
+):
+    """Trains one contender and keeps its best epoch.
+
+    Args:
+        contender: JSON of squadron.config.Contender.
+        race: JSON of squadron.tracking.Race.
+        digests: Of the backbone and of the code; only for the cache key.
+        examples: From ingest.
+        windows: From featurize.
+        model: Weights, tokenizer and variant.json.
+    """
+    from squadron import steps
+
+    steps.train(
+        contender=contender,
+        race=race,
+        windows=windows.path,
+        examples=examples.path,
+        model=model.path,
+    )

@@ -1,0 +1,100 @@
+"""An experiment -> the arguments of the pipeline: sections as JSON, digests for the cache keys."""
+
+import dataclasses
+import hashlib
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import squadron
+from squadron import backbones, storage, variants
+from squadron.config import Experiment, digest, to_json
+from squadron.sources import load_source
+
+
+def check_experiment(experiment: Experiment) -> None:
+    """Refuses what configuration alone can't know: unknown sources, variants and options.
+
+    Raises:
+        InputError: With the path of the bad value.
+    """
+    load_source(experiment.data.source)
+    for number, contender in enumerate(experiment.contenders, start=1):
+        variants.check_contender(contender, f"contenders -> {number}")
+        backbones.locate(contender.backbone)
+
+
+def plan_arguments(experiment: Experiment, store: str) -> dict[str, Any]:
+    """The pipeline's arguments. Equal experiments, data and code give equal arguments.
+
+    Args:
+        experiment: Checked.
+        store: As tracking.identify_store gives it; "" where only the cluster knows.
+
+    Raises:
+        InputError: If a data file or a backbone can't be read.
+    """
+    code = code_digest()
+    locations = sorted({*experiment.data.train, *experiment.data.test})
+    contents = digest(*(storage.content_digest(location) for location in locations))
+    resolved = dataclasses.asdict(experiment)
+    key = digest(json.dumps(resolved, sort_keys=True), contents, code)
+    sha = git_sha()
+    contenders = [
+        {
+            "label": contender.label,
+            "settings": to_json(contender),
+            "digests": json.dumps(
+                {"code": code, "backbone": backbones.fingerprint(contender.backbone)}
+            ),
+        }
+        for contender in experiment.contenders
+    ]
+    features = [
+        {"label": c.label, "backbone": c.backbone, "windows": dataclasses.asdict(c.windows)}
+        for c in experiment.contenders
+    ]
+    about = {
+        "labels": [contender.label for contender in experiment.contenders],
+        "experiment": resolved,
+        "git_sha": sha,
+    }
+    registration = {
+        "register": dataclasses.asdict(experiment.register),
+        "git_sha": sha,
+        "race": f"{experiment.name}-{key}",
+    }
+    return {
+        "race": json.dumps({"name": experiment.name, "key": key, "store": store}),
+        "experiment": json.dumps(about),
+        "data": to_json(experiment.data),
+        "features": json.dumps(features),
+        "contenders": contenders,
+        "registration": json.dumps(registration),
+        "digests": json.dumps({"code": code, "data": contents}),
+        "results": experiment.results,
+    }
+
+
+def code_digest() -> str:
+    """Of every source file of the package: a changed step must not be served from a cache."""
+    root = Path(squadron.__file__).parent
+    sha256 = hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        sha256.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes() + b"\0")
+    return sha256.hexdigest()[:16]
+
+
+def git_sha() -> str:
+    """The commit of this checkout, "-dirty" after it if files differ; SQUADRON_GIT_SHA wins."""
+    given = os.environ.get("SQUADRON_GIT_SHA")
+    if given:
+        return given
+    try:
+        command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+        found = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return found.stdout.strip()
