@@ -15,15 +15,20 @@ from squadron.sources import load_source
 
 
 def check_experiment(experiment: Experiment) -> None:
-    """Refuses what configuration alone can't know: unknown sources, variants and options.
+    """Refuses what configuration alone can't know: sources, variants, options, unreadable files.
 
     Raises:
-        InputError: With the path of the bad value.
+        InputError: With the path of the bad value or the location.
     """
     load_source(experiment.data.source)
+    for location in (*experiment.data.train, *experiment.data.test):
+        storage.content_digest(location)
     for number, contender in enumerate(experiment.contenders, start=1):
         variants.check_contender(contender, f"contenders -> {number}")
-        backbones.locate(contender.backbone)
+    for backbone in {contender.backbone for contender in experiment.contenders}:
+        # A remote one would be fetched whole; plan_arguments tells whether it is there.
+        if not storage.is_remote(backbone):
+            backbones.locate(backbone)
 
 
 def plan_arguments(experiment: Experiment, store: str) -> dict[str, Any]:

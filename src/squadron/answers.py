@@ -4,7 +4,6 @@ A candidate's score is its log-odds against the no-answer hypothesis of its own 
 of different lengths compare. A question is answered when its best score exceeds the null threshold.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,8 +16,9 @@ import pyarrow.compute as pc
 
 @dataclass(frozen=True)
 class Ranked:
-    """Merged candidates of E questions, flat: question e has rows edges[e] to edges[e + 1] - 1,
-    best first, no span twice.
+    """Merged candidates of E questions, flat, best first, no span twice.
+
+    Question e has the rows edges[e] to edges[e + 1] - 1.
     """
 
     edges: npt.NDArray[np.int64]
@@ -76,7 +76,10 @@ def best_texts(ranked: Ranked, contexts: Sequence[str]) -> list[str]:
 def apply_threshold(
     texts: Sequence[str], best_score: npt.NDArray[np.float64], threshold: float | None
 ) -> list[str]:
-    """ "" for every question whose best score does not exceed the threshold (None: answer all)."""
+    """Empties the answer of each question whose best score does not exceed the threshold.
+
+    None answers everything.
+    """
     if threshold is None:
         return list(texts)
     return [
@@ -105,6 +108,9 @@ def find_threshold(
     """
     if has_answer.all():
         return None
+    # A question without a candidate stays unanswered at any threshold.
+    scored = np.isfinite(best_score)
+    best_score, exact, has_answer = best_score[scored], exact[scored], has_answer[scored]
     order = np.argsort(-best_score, kind="stable")
     score = best_score[order]
     # Answering the k best-scored questions: right answers among them, rightly empty among the rest.
@@ -115,13 +121,15 @@ def find_threshold(
     possible[1:-1] = score[:-1] > score[1:]
     total[~possible] = -np.inf
     k = len(total) - 1 - int(np.argmax(total[::-1]))
-    above = float(score[k - 1]) if k else math.inf
-    below = float(score[k]) if k < len(score) else -math.inf
-    if math.isinf(below):
-        return (above if math.isfinite(above) else 0.0) - 1.0
-    if math.isinf(above):
-        return below + 1.0
-    return (above + below) / 2
+    if not len(score):
+        return 0.0
+    if k == len(score):
+        return float(score[-1]) - 1.0
+    if k == 0:
+        return float(score[0]) + 1.0
+    above, below = float(score[k - 1]), float(score[k])
+    middle = (above + below) / 2
+    return middle if middle < above else below  # neighbouring floats have nothing between them
 
 
 def rank_as_dicts(

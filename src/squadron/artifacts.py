@@ -72,7 +72,7 @@ def written_whole(path: Path) -> Iterator[Path]:
     """Gives a temporary sibling to write to; it takes the name `path` only if nothing was raised.
 
     Raises:
-        InputError: If the folder can't be written to.
+        InputError: If the folder can't be written to, or something else stands in the way.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -82,6 +82,11 @@ def written_whole(path: Path) -> Iterator[Path]:
     except PermissionError as error:
         raise InputError(
             f"No permission to write {error.filename or path}; allow it or choose another folder"
+        ) from None
+    except (FileExistsError, IsADirectoryError, NotADirectoryError) as error:
+        raise InputError(
+            f"The file {path} can't be written: {error.filename2 or error.filename} is in the way "
+            f"({error.strerror}); move it or choose another folder"
         ) from None
     finally:
         with contextlib.suppress(OSError, UnboundLocalError):

@@ -7,6 +7,7 @@ never runs code that came with a model.
 import hashlib
 import importlib.metadata
 import logging
+import os
 import re
 import tempfile
 from pathlib import Path
@@ -50,7 +51,10 @@ def locate(backbone: str) -> str:
         return str(_locate_offline())
     if storage.is_remote(backbone):
         key = digest(backbone, storage.content_digest(backbone))
-        return str(storage.fetch_folder(backbone, Path(tempfile.gettempdir()) / f"backbone-{key}"))
+        place = Path(tempfile.gettempdir()) / f"backbone-{key}"
+        # Ours and whole, if it is there: a download gets its name last, and its content's digest.
+        is_fetched = place.is_dir() and place.stat().st_uid == os.getuid()
+        return str(place if is_fetched else storage.fetch_folder(backbone, place))
     folder = Path(backbone).expanduser()
     if folder.is_dir():
         if not (folder / "config.json").is_file():
@@ -81,13 +85,15 @@ def from_pretrained(loader: Any, backbone: str, **options: Any) -> Any:
     Raises:
         InputError: If the model can't be had, with what was tried.
     """
+    from safetensors import SafetensorError
+
     place = locate(backbone)
     name, _, revision = place.partition("@") if not Path(place).is_dir() else (place, "", "")
     if revision:
         options["revision"] = revision
     try:
         return loader.from_pretrained(name, trust_remote_code=False, **options)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise InputError(
             f"The backbone {backbone!r} can't be loaded: {reason} Offline, use {OFFLINE!r} or a "
@@ -99,7 +105,7 @@ def load_tokenizer(backbone: str) -> Any:
     """The fast tokenizer of a backbone (transformers' PreTrainedTokenizerFast).
 
     Raises:
-        InputError: If it has none: character offsets come from fast tokenizers alone.
+        InputError: If it has none, or a slow one: character offsets come from fast ones alone.
     """
     from transformers import AutoTokenizer
 
@@ -108,6 +114,11 @@ def load_tokenizer(backbone: str) -> Any:
         raise InputError(
             f"The backbone {backbone!r} has no fast tokenizer, which gives character offsets; "
             "choose one with a tokenizer.json"
+        )
+    # Without its files, transformers makes one that knows its special tokens and nothing else.
+    if len(tokenizer.get_vocab()) <= len(tokenizer.all_special_tokens):
+        raise InputError(
+            f"The backbone {backbone!r} has no tokenizer; put its tokenizer.json beside its weights"
         )
     return tokenizer
 

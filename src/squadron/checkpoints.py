@@ -22,7 +22,7 @@ KEPT = 2
 def save_checkpoint(
     folder: Path, name: str, tensors: dict[str, torch.Tensor], state: dict[str, Any]
 ) -> None:
-    """Writes one checkpoint as `folder/name/` and forgets the oldest of its kind.
+    """Writes one checkpoint as `folder/name/`; of its kind it and the one before are kept.
 
     Args:
         folder: Holds the checkpoints of one training.
@@ -36,14 +36,18 @@ def save_checkpoint(
     temporary.mkdir(parents=True)
     cpu = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
     save_file(cpu, temporary / "tensors.safetensors")
-    sha256 = _sha256(temporary / "tensors.safetensors")
+    sha256 = _sha256(temporary / "tensors.safetensors", state)
     text = json.dumps({"sha256": sha256, "state": state})
     (temporary / "state.json").write_text(text, encoding="utf-8")
     shutil.rmtree(final, ignore_errors=True)
     temporary.replace(final)
     kind = name.rpartition("-")[0]
-    for old in sorted(folder.glob(f"{kind}-*"))[:-KEPT]:
-        shutil.rmtree(old, ignore_errors=True)
+    paths = sorted(folder.glob(f"{kind}-*"))
+    place = paths.index(final)
+    # Later ones were torn, or made in a stretch that is being repeated; .part is of a kill.
+    forgotten = [*paths[: max(0, place - KEPT + 1)], *paths[place + 1 :]]
+    for path in [*forgotten, *folder.glob(f".{kind}-*.part")]:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def load_latest(folder: Path, kind: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]] | None:
@@ -55,14 +59,17 @@ def load_latest(folder: Path, kind: str) -> tuple[dict[str, torch.Tensor], dict[
     for path in sorted(folder.glob(f"{kind}-*"), reverse=True):
         try:
             content = json.loads((path / "state.json").read_text(encoding="utf-8"))
-            if _sha256(path / "tensors.safetensors") != content["sha256"]:
-                raise ValueError("its tensors are not the ones that were written")
+            if _sha256(path / "tensors.safetensors", content["state"]) != content["sha256"]:
+                raise ValueError("its content is not what was written")
             return load_file(path / "tensors.safetensors"), content["state"]
         except (OSError, ValueError, KeyError, TypeError) as error:
             logger.warning("Checkpoint %s is passed over: %s", path, error)
     return None
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _sha256(tensors: Path, state: dict[str, Any]) -> str:
+    """Of the tensors' file and of the state, which JSON gives back as it was."""
+    with tensors.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256")
+    digest.update(json.dumps(state).encode())
+    return digest.hexdigest()

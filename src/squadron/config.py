@@ -9,6 +9,7 @@ import dataclasses
 import difflib
 import hashlib
 import json
+import math
 import types
 import typing
 from collections.abc import Mapping
@@ -273,7 +274,7 @@ def load_experiment(path: Path, overrides: tuple[str, ...] = ()) -> Experiment:
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"The experiment file {path} can't be read: {error}") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date or number that is none
         problem = " ".join(str(error).split())
         raise InputError(f"The experiment file {path} is not valid YAML: {problem}") from None
     if not isinstance(raw, dict):
@@ -296,17 +297,16 @@ def build_experiment(raw: Mapping[str, Any]) -> Experiment:
     contender; a contender may differ in any of them.
     """
     top = dict(raw)
-    shared = {
-        key: top.pop(key) for key in ("backbone", "windows", "train", "predict") if key in top
-    }
+    names = ("backbone", "windows", "train", "predict")
+    shared: dict[str, Any] = {name: top.pop(name) for name in names if name in top}
     known = [f.name for f in dataclasses.fields(Experiment)]
     for key in top:
         if key not in known:
-            raise InputError(_unknown("", key, [*known, *names]))
+            raise InputError(_unknown("", str(key), [*known, *names]))
     contenders = top.get("contenders")
     if not isinstance(contenders, list) or not contenders:
         raise InputError(f"contenders: {contenders!r} is not allowed; list at least one variant")
-    merged = []
+    mappings: list[dict[str, Any]] = []
     for number, contender in enumerate(contenders, start=1):
         if isinstance(contender, str):
             contender = {"variant": contender}
@@ -315,8 +315,13 @@ def build_experiment(raw: Mapping[str, Any]) -> Experiment:
                 f"contenders -> {number}: {contender!r} is not allowed; "
                 "give a variant's name or a mapping with 'variant:'"
             )
-        merged.append(_merge(shared, contender))
-    top["contenders"] = merged
+        mappings.append(contender)
+    hints = typing.get_type_hints(Contender)
+    for name, value in shared.items():
+        # Where a contender takes it as it is, a bad value is named where it stands in the file.
+        if any(name not in contender for contender in mappings):
+            _convert(hints[name], value, name)
+    top["contenders"] = [_merge(shared, contender) for contender in mappings]
     return from_mapping(Experiment, top)
 
 
@@ -372,6 +377,8 @@ def digest(*parts: str) -> str:
 def _convert(hint: Any, value: Any, path: str) -> Any:
     """Checks one value against its annotation; ints pass as floats, nothing else is coerced."""
     origin = typing.get_origin(hint)
+    if value is None and (dataclasses.is_dataclass(hint) or origin is dict):
+        value = {}  # YAML reads a section whose lines are all commented out as nothing
     if dataclasses.is_dataclass(hint):
         return from_mapping(hint, value, path)  # type: ignore[arg-type]
     if origin is tuple:
@@ -394,16 +401,17 @@ def _convert(hint: Any, value: Any, path: str) -> Any:
         return value
     if hint is float:
         # YAML 1.1 reads "2e-4" as text; a number is what everyone means.
-        if isinstance(value, str):
-            try:
-                value = float(value)
-            except ValueError:
-                raise InputError(f"{path}: {value!r} is text; a number is needed") from None
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        if isinstance(value, bool) or not isinstance(value, int | float | str):
             raise InputError(f"{path}: {value!r} is {_kind(value)}; a number is needed")
-        if value != value or value in (float("inf"), float("-inf")):
+        try:
+            number = float(value)
+        except ValueError:
+            raise InputError(f"{path}: {value!r} is text; a number is needed") from None
+        except OverflowError:
+            number = math.inf
+        if not math.isfinite(number):
             raise InputError(f"{path}: {value!r} is not allowed; a finite number is needed")
-        return float(value)
+        return number + 0.0  # -0.0 becomes 0.0: equal settings have equal text
     if hint is int:
         if isinstance(value, bool) or not isinstance(value, int):
             raise InputError(f"{path}: {value!r} is {_kind(value)}; a whole number is needed")
@@ -443,8 +451,8 @@ def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """Nested mappings merged; what `over` says wins."""
     merged = dict(base)
     for key, value in over.items():
-        if isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
-            merged[key] = _merge(merged[key], value)
+        if isinstance(merged.get(key), Mapping) and (value is None or isinstance(value, Mapping)):
+            merged[key] = _merge(merged[key], value or {})  # an empty section says nothing
         else:
             merged[key] = value
     return merged
@@ -459,7 +467,7 @@ def _apply_override(raw: dict[str, Any], override: str) -> None:
         raise InputError(f"The override {override!r} is not of the form section.key=value")
     try:
         value = yaml.safe_load(text)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError):
         raise InputError(f"The override {override!r} has a value that is not valid YAML") from None
     *parents, last = path.split(".")
     here: Any = raw
@@ -469,7 +477,9 @@ def _apply_override(raw: dict[str, Any], override: str) -> None:
                 here[int(parent) - 1] = {"variant": here[int(parent) - 1]}
             here = here[int(parent) - 1]
         elif isinstance(here, dict):
-            here = here.setdefault(parent, {})
+            if here.get(parent) is None:
+                here[parent] = {}
+            here = here[parent]
         else:
             raise InputError(f"The override {override!r} leads nowhere: {parent!r} is no section")
     if not isinstance(here, dict):

@@ -19,7 +19,7 @@ class _ByteDropout(torch.autograd.Function):
     """Zeroes elements with a probability of a multiple of 1/256; the scale is exact for it."""
 
     @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, drop_bytes: int) -> torch.Tensor:  # type: ignore[override]
+    def forward(ctx: Any, x: torch.Tensor, drop_bytes: int) -> torch.Tensor:
         # Seeded from torch, so torch.manual_seed governs this dropout too.
         seed = int(torch.randint(2**62, (1,)))
         draw = np.random.Generator(np.random.SFC64(seed)).integers(
@@ -31,7 +31,7 @@ class _ByteDropout(torch.autograd.Function):
         return torch.where(kept, x * ctx.scale, 0.0)
 
     @staticmethod
-    def backward(ctx: Any, gradient: torch.Tensor) -> Any:  # type: ignore[override]
+    def backward(ctx: Any, gradient: torch.Tensor) -> Any:
         (kept,) = ctx.saved_tensors
         return torch.where(kept, gradient * ctx.scale, 0.0), None
 

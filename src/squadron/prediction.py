@@ -125,7 +125,7 @@ def predict_candidates(
         order = np.argsort(-window_set.lengths, kind="stable")
         parts: list[TopSpans] = []
         for start in range(0, len(order), settings.batch_size):
-            rows = order[start : start + settings.batch_size]
+            rows = order[start : start + settings.batch_size].tolist()
             batch = window_set.collate(rows).to(device)
             with torch.inference_mode(), autocast(device, settings.precision):
                 spans = model.top_spans(batch, settings.n_best, settings.max_answer_tokens)

@@ -1,5 +1,6 @@
 """The end of a race as a person reads it: the table of contenders, the winner, what to do next."""
 
+import io
 from typing import Any
 
 
@@ -14,7 +15,8 @@ def render_table(champion: dict[str, Any], width: int = 110) -> str:
     from rich.table import Table
 
     table = Table(title="The race, ranked by EM on the select split", title_justify="left")
-    table.add_column("contender")
+    # Folded where a terminal is narrow: a figure cut short would read as another one.
+    table.add_column("contender", overflow="fold")
     names = (
         "EM",
         "F1",
@@ -27,10 +29,10 @@ def render_table(champion: dict[str, Any], width: int = 110) -> str:
         "trainable",
     )
     for name in names:
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", overflow="fold")
     for row in champion["contenders"]:
         if row["disqualified"]:
-            table.add_row(row["label"], "disqualified: " + row["disqualified"])
+            table.add_row(row["label"], *("-" for _ in names))
             continue
         select, test = row["select"], row["test"]
         table.add_row(
@@ -42,7 +44,9 @@ def render_table(champion: dict[str, Any], width: int = 110) -> str:
             _figure(row["examples_per_second"], 1),
             f"{int(row['trainable_parameters']):,}",
         )
-    console = Console(width=width, record=True, file=_Nowhere(), highlight=False)
+    console = Console(
+        width=width, record=True, file=io.StringIO(), highlight=False, markup=False, emoji=False
+    )
     console.print(table)
     return console.export_text() + "\n".join(_ending(champion))
 
@@ -53,6 +57,11 @@ def _ending(champion: dict[str, Any]) -> list[str]:
     if sizes:
         select, test = sizes[0]["select"], sizes[0]["test"]
         lines.append(f"select: {select['total']:,} questions, test: {test['total']:,} questions.")
+    lines += [
+        f"{row['label']} is disqualified: {row['disqualified']}"
+        for row in champion["contenders"]
+        if row["disqualified"]
+    ]
     if champion.get("refused"):
         return [*lines, f"Nothing is registered: {champion['refused']}."]
     model = champion["model"]
@@ -77,13 +86,3 @@ def _ending(champion: dict[str, Any]) -> list[str]:
 
 def _figure(value: float | None, digits: int = 2) -> str:
     return "-" if value is None else f"{value:,.{digits}f}"
-
-
-class _Nowhere:
-    """Where the recording console writes: nothing is shown before it is rendered whole."""
-
-    def write(self, text: str) -> int:
-        return len(text)
-
-    def flush(self) -> None:
-        pass

@@ -103,8 +103,11 @@ def register_model(
     return Registered(name, str(found.version), tags, run_id)
 
 
-def promote(name: str, version: str, alias: str) -> Registered:
+def promote(name: str, version: str, alias: str) -> str:
     """Points an alias at a version and remembers which version it replaces, for rollback.
+
+    Returns:
+        The version that the alias pointed at before, "" if none or the same.
 
     Raises:
         InputError: If there is no such model or version.
@@ -112,11 +115,12 @@ def promote(name: str, version: str, alias: str) -> Registered:
     client = tracking.connect()
     chosen = find_version(name, version)
     with tracking.explained():
-        previous = _alias(client, name, alias)
-        if previous and previous.version != chosen.version:
-            client.set_model_version_tag(name, version, f"previous_{alias}", previous.version)
-        client.set_registered_model_alias(name, alias, version)
-    return chosen
+        found = _alias(client, name, alias)
+        previous = str(found.version) if found and found.version != chosen.version else ""
+        if previous:
+            client.set_model_version_tag(name, chosen.version, f"previous_{alias}", previous)
+        client.set_registered_model_alias(name, alias, chosen.version)
+    return previous
 
 
 def find_version(name: str, version_or_alias: str) -> Registered:

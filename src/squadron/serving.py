@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mlflow.models import set_model
-from mlflow.pyfunc import PythonModel
+from mlflow.pyfunc.model import PythonModel
 from pydantic import BaseModel
 
 
@@ -19,7 +19,7 @@ class Question(BaseModel):
     context: str
 
 
-class AnsweringModel(PythonModel):  # type: ignore[misc]
+class AnsweringModel(PythonModel):
     """Answers questions with the model folder that lies beside it."""
 
     def load_context(self, context: Any) -> None:
@@ -28,7 +28,7 @@ class AnsweringModel(PythonModel):  # type: ignore[misc]
 
         self._reader = Reader.load(Path(context.artifacts["model"]))
 
-    def predict(self, model_input: list[Question]) -> list[dict[str, Any]]:
+    def predict(self, model_input: list[Question]) -> list[dict[str, Any]]:  # type: ignore[override]
         """Answers every question, in order."""
         from squadron.reader import as_dicts
 

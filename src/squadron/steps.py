@@ -50,7 +50,6 @@ def step(function: Callable[P, R]) -> Callable[P, R]:
 
     The reason of a failure reaches the launcher, Kubernetes and, by the keyword `race`, MLflow.
     """
-
     hints = get_type_hints(function)
 
     @functools.wraps(function)
@@ -177,7 +176,7 @@ def ingest(*, data: str, race: str, examples: Path) -> None:
             "splits": {
                 name: {
                     "examples": table.num_rows,
-                    "titles": sorted({t for t in table["title"].to_pylist()}),
+                    "titles": sorted(set(table["title"].to_pylist())),
                     "unanswerable": sum(not a for a in table["answers"].to_pylist()),
                     "digest": made_from[name],
                 }
@@ -333,6 +332,8 @@ def train(*, contender: str, race: str, windows: Path, examples: Path, model: Pa
             f"{run.best_epoch}, {figures['examples_per_second']:.1f} examples/s"
         )
     if summary.get("log"):
+        # A resumed training has points that this MLflow run has not seen.
+        tracking.log_points(child, summary["log"])
         tracking.log_json(child, {"log": summary["log"]}, "training_log.json")
     tracking.log_metrics(child, figures)
 
@@ -405,7 +406,7 @@ def evaluate(
         examples: As ingest wrote them.
         candidates: As predict wrote them.
         evaluation: The folder to write: metrics.json, {split}/answers.json, {split}/nbest.json.
-        figures_file: Gets the figures too: Kubeflow caches a Metrics output only if its file exists.
+        figures_file: Gets them too: Kubeflow caches a Metrics output only if its file exists.
 
     Returns:
         Finite figures for the pipeline's own pages.
@@ -601,7 +602,7 @@ def _open_windows(windows: Path, label: str) -> tuple[Path, Any]:
     keys = read_json(windows / "contenders.json", schema="keys/1")["keys"]
     folder = windows / keys[label]
     fields = read_json(folder / "windows.json", schema="windows/1")["layout"]
-    layout = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
+    layout: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
     return folder, Layout(**layout)
 
 

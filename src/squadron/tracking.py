@@ -8,6 +8,7 @@ import contextlib
 import json
 import math
 import os
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -53,9 +54,11 @@ def explained() -> Iterator[None]:
         sqlalchemy.exc.SQLAlchemyError,
         ModuleNotFoundError,
     ) as error:
-        reason = " ".join(str(error).split())[:300]
+        text = " ".join(str(error).split())
+        unreachable = "Max retries exceeded" in text or "onnection refused" in text
+        reason = "it can't be reached" if unreachable else text[:300]
         raise InputError(
-            f"The MLflow store {tracking_uri()} can't be used: {reason} "
+            f"The MLflow store {_without_password(tracking_uri())} can't be used: {reason}. "
             f"Check that it runs and that {URI_VARIABLE} names it"
         ) from error
 
@@ -72,7 +75,8 @@ def connect() -> "MlflowClient":
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     import logging
 
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    for noisy in ("alembic", "mlflow.store.db.utils"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
     import mlflow
 
     uri = tracking_uri()
@@ -221,7 +225,7 @@ def log_points(run_id: str, points: list[dict[str, float]]) -> None:
         known = {
             (name, old.step)
             for name in names
-            for old in (client.get_metric_history(run_id, name) if len(points) > 1 else [])
+            for old in client.get_metric_history(run_id, name)
         }
         rows = [
             Metric(name, float(value), now, int(point["step"]))
@@ -332,6 +336,10 @@ def run_url(run_id: str) -> str:
     with explained():
         experiment_id = client.get_run(run_id).info.experiment_id
     return f"{uri}/#/experiments/{experiment_id}/runs/{run_id}"
+
+
+def _without_password(uri: str) -> str:
+    return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", uri)
 
 
 def _experiment(client: "MlflowClient", name: str) -> str:

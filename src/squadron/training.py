@@ -21,7 +21,7 @@ from accelerate import Accelerator
 from squadron.batches import WindowSet, group_by_length
 from squadron.checkpoints import load_latest, save_checkpoint
 from squadron.config import Train
-from squadron.devices import pick_device, uses_bf16
+from squadron.devices import autocast, pick_device
 from squadron.progress import Progress
 
 logger = logging.getLogger(__name__)
@@ -90,8 +90,8 @@ def train_model(
         DivergedError: At the first non-finite loss, or if a trained weight is not finite.
     """
     device = pick_device()
-    precision = "bf16" if uses_bf16(device, settings.precision) else "no"
-    accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision=precision)
+    # Precision is set per pass: accelerate allows one per process, and wraps the model for good.
+    accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision="no")
     rank, world = accelerator.process_index, accelerator.num_processes
     # Updates per epoch are the same on every process: each takes the same number of batches.
     batch_count = math.ceil(len(windows) / settings.batch_size) // world
@@ -100,9 +100,10 @@ def train_model(
         raise ValueError(f"{len(windows)} windows are too few for {world} processes")
     optimizer, scheduler = _make_optimizer(model, settings, updates * settings.epochs)
     run = Training()
+    losses: list[float] = []  # since the last point of the log
     saved = load_latest(checkpoints, "step")
     if saved:
-        run = Training(**saved[1]["training"])
+        run, losses = Training(**saved[1]["training"]), saved[1]["losses"]
         _restore(model, optimizer, scheduler, saved[0], saved[1]["scheduler"])
         logger.info("%s goes on from step %d (epoch %d)", title, run.step, run.epoch + 1)
     prepared, optimizer = accelerator.prepare(model, optimizer)
@@ -110,7 +111,8 @@ def train_model(
     def save(name: str) -> None:
         if accelerator.is_main_process:
             tensors = _training_tensors(model, optimizer)
-            state = {"training": vars(run), "scheduler": _scheduler_state(scheduler)}
+            schedule = _scheduler_state(scheduler)
+            state = {"training": vars(run), "losses": losses, "scheduler": schedule}
             save_checkpoint(checkpoints, name, tensors, state)
         accelerator.wait_for_everyone()
 
@@ -127,7 +129,6 @@ def train_model(
             batches = group_by_length(
                 windows.lengths, settings.batch_size, _mix(settings.seed, run.epoch)
             )[rank : batch_count * world : world]
-            losses: list[float] = []
             last_saved = time.monotonic()
             model.train()
             while run.batches_done < batch_count:
@@ -145,29 +146,34 @@ def train_model(
                 if run.step % every == 0:
                     record(
                         {
-                            "train_loss": float(np.mean(losses[-every:])),
+                            "train_loss": float(np.mean(losses)),
                             "learning_rate": scheduler.get_last_lr()[0],
                             "windows_per_second": run.windows_per_second,
                         }
                     )
+                    losses.clear()
                 due = time.monotonic() - last_saved > settings.checkpoint_minutes * 60
                 if due and run.batches_done < batch_count:
                     save(f"step-{run.step:09d}")
                     last_saved = time.monotonic()
             _check_weights(model)
             run.epoch, run.batches_done = run.epoch + 1, 0
+            losses.clear()
             figures = evaluate()
             record({f"tune_{name}": value for name, value in figures.items()})
             progress.figures["tune EM"] = round(figures["exact_match"], 2)
             if figures["exact_match"] > run.best_exact_match:
                 run.best_exact_match, run.best_epoch = figures["exact_match"], run.epoch
                 if accelerator.is_main_process:
-                    save_checkpoint(checkpoints, f"best-{run.epoch:04d}", trained(model), {})
+                    state = {"epoch": run.epoch, "exact_match": run.best_exact_match}
+                    save_checkpoint(checkpoints, f"best-{run.epoch:04d}", trained(model), state)
             save(f"step-{run.step:09d}")
     best = load_latest(checkpoints, "best")
     if best is None:
         raise RuntimeError(f"No whole best checkpoint is left in {checkpoints}; remove the folder")
     _load_trained(model, best[0])
+    # The one before it, where the best checkpoint is torn.
+    run.best_epoch, run.best_exact_match = best[1]["epoch"], best[1]["exact_match"]
     accelerator.free_memory()
     return run
 
@@ -202,7 +208,9 @@ def _update(
         torch.manual_seed(_mix(settings.seed, step, number, accelerator.process_index))
         is_last = number == len(passes) - 1
         with contextlib.nullcontext() if is_last else accelerator.no_sync(model):
-            loss = model(windows.collate(rows).to(accelerator.device)) * (share / len(group))
+            batch = windows.collate(rows).to(accelerator.device)
+            with autocast(accelerator.device, settings.precision):
+                loss = model(batch) * (share / len(group))
             value = float(loss.detach())
             if not math.isfinite(value):
                 raise DivergedError(f"the loss became {value} at step {step + 1}")
@@ -216,7 +224,7 @@ def _update(
 
 def _make_optimizer(model: torch.nn.Module, settings: Train, steps: int) -> tuple[Any, Any]:
     """AdamW (no decay on biases and norms) with linear warm-up and linear decay to 0."""
-    from transformers import get_linear_schedule_with_warmup
+    from transformers.optimization import get_linear_schedule_with_warmup
 
     # Vectors are biases and norm weights; matrices are what weight decay is meant for.
     decayed = [p for p in trained(model).values() if p.ndim > 1]
@@ -230,7 +238,8 @@ def _make_optimizer(model: torch.nn.Module, settings: Train, steps: int) -> tupl
         fused=True,
     )
     warmup = round(steps * settings.warmup_share)
-    return optimizer, get_linear_schedule_with_warmup(optimizer, warmup, steps)
+    schedule: Any = get_linear_schedule_with_warmup
+    return optimizer, schedule(optimizer, warmup, steps)
 
 
 def _is_stale(run: Training, settings: Train) -> bool:

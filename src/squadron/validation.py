@@ -3,7 +3,7 @@
 Owns the reasons and the report; reads and writes nothing.
 """
 
-import logging
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -11,8 +11,6 @@ from typing import Any
 
 from squadron.errors import InputError
 from squadron.sources import Answer, Example
-
-logger = logging.getLogger(__name__)
 
 # How far a start may be off and still be moved without doubt: the nearest occurrence must be the
 # only one this close. Off-by-one labels and lost spaces stay within it.
@@ -39,7 +37,8 @@ class Report:
         counter[reason] += 1
         samples = self.samples.setdefault(reason, [])
         if len(samples) < SAMPLES_PER_REASON:
-            samples.append(f"{example.where or example.id} (question {example.id})")
+            sample = f"{example.where or example.id} (question {example.id})"
+            samples.append(sample.encode(errors="backslashreplace").decode())  # any id can be kept
 
     def as_dict(self) -> dict[str, Any]:
         """For validation.json."""
@@ -98,7 +97,16 @@ def _judge(example: Example, seen: set[str], report: Report) -> str:
         return "empty question"
     if not example.context.strip():
         return "empty context"
+    try:
+        for text in (example.id, example.title, example.question, example.context):
+            text.encode()
+        example.reasoning_type.encode()
+    except UnicodeEncodeError:
+        return "half a surrogate pair in the text"
     if example.is_impossible:
+        if example.answers:
+            report.note(report.repaired, "answers of an unanswerable question dropped", example)
+            example.answers = []
         return ""
     if not example.answers:
         return "no answer and not marked unanswerable"
@@ -135,17 +143,20 @@ def _repair(answer: Answer, context: str) -> str:
     text = text.strip()
     if not text:
         return "empty answer"
-    places = _occurrences(context, text)
-    near = [place for place in places if abs(place - start) <= REPAIR_REACH]
-    if len(near) == 1 or (not near and len(places) == 1):
-        answer.text, answer.start_char = text, (near or places)[0]
-        return "repaired: start moved to the only occurrence"
-    return "answer not in the context" if not places else "answer occurs more than once"
+    how = "start moved to the only occurrence"
+    spans = _occurrences(context, re.escape(text))
+    if not spans:
+        # Only the blanks may differ, such as "a b" for "a\r\nb" or "a  b" of the context.
+        how = "blanks inside the answer"
+        spans = _occurrences(context, r"\s+".join(map(re.escape, text.split())))
+    near = [span for span in spans if abs(span[0] - start) <= REPAIR_REACH]
+    if len(near) == 1 or (not near and len(spans) == 1):
+        answer.start_char, end_char = (near or spans)[0]
+        answer.text = context[answer.start_char : end_char]
+        return f"repaired: {how}"
+    return "answer not in the context" if not spans else "answer occurs more than once"
 
 
-def _occurrences(context: str, text: str) -> list[int]:
-    places, place = [], context.find(text)
-    while place >= 0:
-        places.append(place)
-        place = context.find(text, place + 1)
-    return places
+def _occurrences(context: str, pattern: str) -> list[tuple[int, int]]:
+    """Every [start, end) of the pattern, overlapping ones too."""
+    return [match.span(1) for match in re.finditer(f"(?=({pattern}))", context)]

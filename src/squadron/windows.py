@@ -266,8 +266,9 @@ def _locate(
 ) -> tuple[Any, Any]:
     """The answer's first and last context token per window (from 0), -1 where it is not inside.
 
-    The first token is the last one that starts at or before the answer, the last token the first
-    one that ends at or after it: a span that cuts into a token takes the whole token.
+    The span holds every token that overlaps the answer: one that cuts into a token takes the whole
+    token, and a character that byte-level tokenizers give as several tokens comes with all of them.
+    Where a tokenizer dropped the answer's edge, the neighbouring token makes up for it.
     """
     lengths = np.diff(edges)
     wanted = has_answer_N & (lengths > 0)
@@ -284,10 +285,13 @@ def _locate(
     # One flat comparison over the windows that hold an answer, then counts per window.
     flat = _ranges(edges[:-1][rows].astype(np.int64), lengths[rows])
     owner = np.repeat(np.arange(len(rows)), lengths[rows])
-    before = np.bincount(owner, start_chars[flat] <= first_N[rows][owner], len(rows))
-    short = np.bincount(owner, end_chars[flat] < last_N[rows][owner], len(rows))
-    start[rows] = before.astype(np.int64) - 1
-    end[rows] = short.astype(np.int64)
+    first, last = first_N[rows][owner], last_N[rows][owner]
+
+    def count(condition: Any) -> Any:
+        return np.bincount(owner, condition, len(rows)).astype(np.int64)
+
+    start[rows] = np.minimum(count(start_chars[flat] <= first) - 1, count(end_chars[flat] <= first))
+    end[rows] = np.maximum(count(end_chars[flat] < last), count(start_chars[flat] < last) - 1)
     return start, end
 
 

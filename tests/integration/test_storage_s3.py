@@ -1,3 +1,4 @@
+import functools
 import json
 import os
 import resource
@@ -14,7 +15,6 @@ import boto3
 import botocore.session
 import pytest
 
-from squadron import storage
 from squadron.errors import InputError
 from squadron.storage import (
     MARKER_NAME,
@@ -22,9 +22,9 @@ from squadron.storage import (
     fetch_file,
     fetch_folder,
     fetch_published,
-    join,
     publish,
 )
+from squadron.storage.s3 import Store
 from tests.s3_server import running_s3_server
 
 RECORDS = {"manifest.json", MARKER_NAME}
@@ -37,9 +37,14 @@ def endpoint():
         yield url
 
 
+cached_loader = functools.cache(botocore.session.create_loader)
+
+
 @pytest.fixture
 def environment(monkeypatch, endpoint, tmp_path):
     """The environment that boto3 and the module read; nothing of the machine's own gets in."""
+    # Botocore's description of S3 is read once for all tests: each client would take 60 ms.
+    monkeypatch.setattr(botocore.session, "create_loader", cached_loader)
     for name in [name for name in os.environ if name.startswith(("AWS_", "SQUADRON_"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
@@ -203,19 +208,18 @@ def test_content_without_marker_is_refused(s3, model, bucket, location, tmp_path
 @pytest.mark.parametrize(
     ("end", "body", "said"),
     [
-        ("a.safetensors", bytes(5120), "a.safetensors isn't the file that was published"),
-        ("a.safetensors", b"", "it has 0 bytes"),
-        ("a.safetensors", None, "a.safetensors can't be read: there is no such object"),
+        ("a.safetensors", bytes(5120), "a.safetensors was added, changed or removed since"),
+        ("a.safetensors", b"", "a.safetensors was added, changed or removed since"),
+        ("a.safetensors", None, "a.safetensors can't be read: An error occurred (404)"),
         ("manifest.json", b"{}", "manifest.json isn't the manifest that was committed"),
         ("manifest.json", None, "manifest.json is missing; delete what is there and publish"),
-        (MARKER_NAME, b"yes", "_COMMITTED was not written by squadron"),
-        (MARKER_NAME, b"x" * 70_000, "has more than 65536 bytes"),
+        (MARKER_NAME, b"yes", "_COMMITTED was not written by publishing"),
         (
             MARKER_NAME,
             json.dumps(
                 {"schema_version": 1, "manifest_sha256": "0" * 64, "content": "../../etc"}
             ).encode(),
-            "isn't a commit marker",
+            "_COMMITTED was not written by publishing",
         ),
     ],
 )
@@ -240,7 +244,9 @@ def test_a_publication_killed_before_its_marker_is_completed(s3, model, bucket, 
 import os, sys
 from pathlib import Path
 from squadron import storage
-storage._Store.put_if_absent = lambda *_: os.kill(os.getpid(), 9)
+from squadron.storage.s3 import Store
+write = Store.write
+Store.write = lambda *a, **only_if: os.kill(os.getpid(), 9) if only_if else write(*a)
 storage.publish(Path(sys.argv[1]), sys.argv[2])
 """
     killed = subprocess.run([sys.executable, "-c", code, str(model), location], check=False)
@@ -280,7 +286,9 @@ def test_an_upload_that_fails_half_way_leaves_no_parts(s3, bucket, location, tmp
     watch(environment, "before-call.s3.UploadPart", refuse_second_part)
     watch(environment, "after-call.s3.AbortMultipartUpload", lambda **_: aborted.append(1))
     source = write_tree(tmp_path / "large", {"weights": bytes(17 * 1024 * 1024)})
-    with pytest.raises(InputError, match="weights can't be written: access is forbidden"):
+    with pytest.raises(
+        InputError, match=r"weights can't be written: .*\(AccessDenied\).* Check AWS_"
+    ):
         publish(source, location)
     assert aborted == [1]
     assert "Uploads" not in s3.list_multipart_uploads(Bucket=bucket)
@@ -295,7 +303,7 @@ def test_files_that_change_while_they_are_published_are_not_committed(
             (model / "empty").write_bytes(b"no more")
 
     watch(environment, "before-call.s3.PutObject", write)
-    with pytest.raises(InputError, match="was written to while it was published"):
+    with pytest.raises(InputError, match="model/empty was added, changed or removed since"):
         publish(model, location)
     assert not any(key.endswith(MARKER_NAME) for key in keys_in(s3, bucket))
 
@@ -330,14 +338,15 @@ def test_two_publishers_at_the_same_time_leave_one_whole_result(location, tmp_pa
 def overtaken(environment, model, location, tmp_path):
     """A publication during whose last step another one, of other content, goes all the way."""
     other = write_tree(tmp_path / "other", {"config.json": b"[1]", "weights/a.safetensors": b"2"})
-    put_if_absent = storage._Store.put_if_absent
+    write = Store.write
 
-    def overtake(store, name, content):
-        environment.setattr(storage._Store, "put_if_absent", put_if_absent)
-        publish(other, location)
-        put_if_absent(store, name, content)
+    def overtake(store, name, content, **only_if_absent):
+        if only_if_absent:
+            environment.setattr(Store, "write", write)
+            publish(other, location)
+        write(store, name, content, **only_if_absent)
 
-    environment.setattr(storage._Store, "put_if_absent", overtake)
+    environment.setattr(Store, "write", overtake)
     return lambda: publish(model, location)
 
 
@@ -380,7 +389,7 @@ def test_a_folder_with_this_content_is_not_downloaded_again(model, location, tmp
     names = [params["url_path"].rpartition("/")[2] for params in read]
     assert names == [MARKER_NAME, "manifest.json"]
     (tmp_path / "out" / "config.json").write_bytes(b"[]")
-    with pytest.raises(InputError, match="isn't the file that was published"):
+    with pytest.raises(InputError, match="config.json was added, changed or removed since"):
         fetch_published(location, tmp_path / "out")
 
 
@@ -393,7 +402,7 @@ def test_a_folder_with_other_files_is_never_fetched_over(s3, bucket, model, loca
         (fetch_folder, location),
         (fetch_folder, f"s3://{bucket}/plain"),
     ):
-        with pytest.raises(InputError, match="already holds files; give a new or an empty folder"):
+        with pytest.raises(InputError, match="holds files that .*; give a new or an empty folder"):
             fetch(place, target)
     assert content_of(target) == {"mine.txt": b"keep"}
 
@@ -443,10 +452,10 @@ class TestUnpublished:
     @pytest.mark.parametrize(
         ("keys", "said"),
         [
-            (["d/a", "d/../b"], "'../b', which can't be a file's path"),
-            (["d//a"], "'/a', which can't be a file's path"),
-            (["d/a", "d/a/b"], "both an object 'a' and objects below it"),
-            (["d/" + "x" * 300], "its name is too long"),
+            (["d/a", "d/../b"], "The name '../b' can't be used in s3://"),
+            (["d//a"], "The name '/a' can't be used in s3://"),
+            (["d/a", "d/a/b"], "A file stands where a folder is needed"),
+            (["d/" + "x" * 300], "can't be written: File name too long"),
         ],
     )
     def test_keys_that_are_no_paths_are_refused(self, s3, bucket, tmp_path, keys, said):
@@ -459,12 +468,11 @@ class TestUnpublished:
 
     def test_the_wrong_kind_of_location_is_said(self, s3, bucket, tmp_path):
         s3.put_object(Bucket=bucket, Key="d/a", Body=b"")
-        with pytest.raises(InputError, match="is a prefix with objects under it"):
-            fetch_file(f"s3://{bucket}/d", tmp_path)
-        with pytest.raises(InputError, match="names a bucket; give the location of one object"):
-            fetch_file(f"s3://{bucket}", tmp_path)
+        for location in (f"s3://{bucket}/d", f"s3://{bucket}"):
+            with pytest.raises(InputError, match=f"{location} can't be read"):
+                fetch_file(location, tmp_path)
         for fetch in (fetch_folder, fetch_published):
-            with pytest.raises(InputError, match="is one object; give the prefix of a folder"):
+            with pytest.raises(InputError, match=f"There are no objects at s3://{bucket}/d/a"):
                 fetch(f"s3://{bucket}/d/a", tmp_path / "out")
 
     def test_a_download_that_fails_half_way_leaves_nothing(self, s3, bucket, tmp_path):
@@ -473,7 +481,7 @@ class TestUnpublished:
         for fetch, name in ((fetch_file, "d/a"), (fetch_folder, "d")):
             resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
             try:
-                with pytest.raises(InputError, match=r"out.* can't be written: the file would be"):
+                with pytest.raises(InputError, match=r"out.* can't be written: File too large"):
                     fetch(f"s3://{bucket}/{name}", tmp_path / "out")
             finally:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
@@ -483,7 +491,7 @@ class TestUnpublished:
         s3.put_object(Bucket=bucket, Key="a", Body=b"x")
         (tmp_path / "out" / "a").mkdir(parents=True)
         (tmp_path / "file").touch()
-        with pytest.raises(InputError, match="a can't be written: it is a folder"):
+        with pytest.raises(InputError, match="a can't be written: Is a directory"):
             fetch_file(f"s3://{bucket}/a", tmp_path / "out")
         for folder in ("file", "file/out"):
             with pytest.raises(InputError, match="file stands where a folder is needed"):
@@ -498,14 +506,6 @@ class TestDigests:
             s3.put_object(Bucket=bucket, Key="a", Body=body)
             digests.append(content_digest(location))
         assert digests[0] == digests[2] != digests[1]
-
-    def test_a_new_version_of_an_object_has_a_new_digest(self, s3, bucket):
-        s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
-        s3.put_object(Bucket=bucket, Key="a", Body=b"1")
-        before = content_digest(f"s3://{bucket}/a")
-        assert content_digest(f"s3://{bucket}/a") == before
-        s3.put_object(Bucket=bucket, Key="a", Body=b"1")
-        assert content_digest(f"s3://{bucket}/a") != before
 
     def test_the_digest_of_a_prefix_changes_with_any_content_or_name(self, s3, bucket):
         digests = []
@@ -564,15 +564,13 @@ class TestRefusals:
         assert "\n" not in str(caught.value)
 
     def test_a_missing_bucket(self, call, environment, model, tmp_path, endpoint):
-        with self.refused(
-            "s3://no-such-bucket/x", f"there is no bucket 'no-such-bucket' at {endpoint}."
-        ):
+        with self.refused("s3://no-such-bucket/x", f"(server {endpoint}).", "orrect the "):
             call("s3://no-such-bucket/x", tmp_path / "out")
 
     def test_a_missing_key(self, call, bucket, model, tmp_path, endpoint):
         if call is CALLS["publish"]:
             pytest.skip("what publishing is for")
-        with self.refused(f"There is nothing at s3://{bucket}/no/such/key (server {endpoint})"):
+        with self.refused(f"s3://{bucket}/no/such/key", f"(server {endpoint})", "orrect the loc"):
             call(f"s3://{bucket}/no/such/key", tmp_path / "out")
 
     def test_a_server_that_is_not_there(self, call, environment, model, tmp_path):
@@ -580,52 +578,50 @@ class TestRefusals:
             free.bind(("127.0.0.1", 0))
             url = f"http://127.0.0.1:{free.getsockname()[1]}"
         environment.setenv("AWS_ENDPOINT_URL", url)
-        with self.refused("s3://bucket/x", f"{url} can't be reached. Check AWS_ENDPOINT_URL"):
+        with self.refused("s3://bucket/x", f"(server {url}). Check AWS_ENDPOINT_URL"):
             call("s3://bucket/x", tmp_path / "out")
 
     def test_a_server_that_does_not_answer(self, call, environment, model, tmp_path):
         environment.setenv("SQUADRON_S3_READ_TIMEOUT", "0.1")
         with socket.create_server(("127.0.0.1", 0)) as mute:
             environment.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{mute.getsockname()[1]}")
-            with self.refused("stopped answering.", "SQUADRON_S3_READ_TIMEOUT"):
+            with self.refused("Read timeout on", "SQUADRON_S3_READ_TIMEOUT"):
                 call("s3://bucket/x", tmp_path / "out")
 
     def test_a_server_without_a_trusted_certificate(
         self, call, environment, endpoint, model, tmp_path
     ):
         environment.setenv("AWS_ENDPOINT_URL", f"https://{urlsplit(endpoint).netloc}")
-        with self.refused("isn't trusted: SSL validation failed", "set AWS_CA_BUNDLE to the file"):
+        with self.refused("SSL validation failed", "or set AWS_CA_BUNDLE to"):
             call("s3://bucket/x", tmp_path / "out")
 
     def test_a_missing_certificate_file(self, call, environment, endpoint, model, tmp_path):
         environment.setenv("AWS_ENDPOINT_URL", f"https://{urlsplit(endpoint).netloc}")
         environment.setenv("AWS_CA_BUNDLE", "/no/such/bundle")
-        with self.refused("s3://bucket/x", "No such file", "set AWS_CA_BUNDLE to the file"):
+        with self.refused("s3://bucket/x", "No such file", "or set AWS_CA_BUNDLE to"):
             call("s3://bucket/x", tmp_path / "out")
 
     def test_no_credentials(self, call, environment, bucket, model, tmp_path):
         environment.delenv("AWS_ACCESS_KEY_ID")
         environment.delenv("AWS_SECRET_ACCESS_KEY")
-        with self.refused("there are no complete S3 credentials. Set AWS_ACCESS_KEY_ID"):
+        with self.refused("Unable to locate credentials", "Check AWS_ACCESS_KEY_ID"):
             call(f"s3://{bucket}/x", tmp_path / "out")
 
     def test_an_unknown_profile(self, call, environment, bucket, model, tmp_path):
         environment.setenv("AWS_PROFILE", "nobody")
-        with self.refused("can't be reached: The config profile (nobody) could not be found."):
+        with self.refused("The config profile (nobody) could not be found"):
             call(f"s3://{bucket}/x", tmp_path / "out")
 
 
 @pytest.mark.parametrize(
     ("status", "code", "said"),
     [
-        (403, "AccessDenied", "access is forbidden. Check the credentials"),
-        (403, "SignatureDoesNotMatch", "the secret key doesn't fit the access key."),
-        (403, "InvalidAccessKeyId", "the server doesn't know the access key."),
-        (400, "ExpiredToken", "the session token has expired. Get new credentials."),
+        (403, "AccessDenied", "Check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY (or role)"),
+        (403, "SignatureDoesNotMatch", "Check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY"),
+        (403, "InvalidAccessKeyId", "Check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY"),
+        (400, "ExpiredToken", "Get new credentials."),
         (411, "MissingContentLength", "Set SQUADRON_S3_CHECKSUMS=when_required."),
-        (503, "SlowDown", "the server asks for fewer requests. Try again later."),
-        (503, "ServiceUnavailable", "the server asks for fewer requests."),
-        (500, "InternalError", "answered 500 An error occurred (InternalError)"),
+        (500, "InternalError", "An error occurred (InternalError)"),
     ],
 )
 def test_a_refused_upload_says_why(environment, model, location, status, code, said):
@@ -635,15 +631,6 @@ def test_a_refused_upload_says_why(environment, model, location, status, code, s
     assert location in str(caught.value)
     assert "can't be written: " in str(caught.value)
     assert said in str(caught.value)
-
-
-def test_a_key_longer_than_s3_allows_is_refused_before_anything_is_sent(
-    s3, bucket, model, tmp_path
-):
-    prefix = "/".join(["p" * 200] * 5)
-    with pytest.raises(InputError, match=r"bytes under s3://.*; S3 allows 1024"):
-        publish(model, join(f"s3://{bucket}", prefix))
-    assert keys_in(s3, bucket) == []
 
 
 def test_a_host_name_is_never_put_before_the_bucket(environment, endpoint, bucket, model, tmp_path):

@@ -20,7 +20,7 @@ def read_examples(path: Path) -> Iterator[Example]:
             names the file, the record and the field.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise InputError(
             f"The data file {path} does not exist; check data -> train and test"
@@ -57,13 +57,16 @@ def _read_question(record: Any, title: str, context: str, path: Path, where: str
         raise InputError(
             f"{path}: {where}.is_impossible is {is_impossible!r}; true or false is needed"
         )
+    reasoning_type = record.get("reasoning_type") or ""
+    if not isinstance(reasoning_type, str):
+        raise InputError(f"{path}: {where}.reasoning_type is {reasoning_type!r}; text is needed")
     return Example(
         id=_get(record, "id", str, path, where),
         title=title,
         question=_get(record, "question", str, path, where),
         context=context,
-        answers=[] if is_impossible else answers,
-        reasoning_type=str(record.get("reasoning_type", "")),
+        answers=answers,
+        reasoning_type=reasoning_type,
         is_impossible=is_impossible,
         where=f"{path}: {where}",
     )

@@ -89,6 +89,7 @@ def build(backbone: str, options: Options) -> SpanModel:
         AutoModelForQuestionAnswering,
         backbone,
         config=config,
+        dtype=torch.float32,  # also where it is stored in half precision, which can't be trained
         attn_implementation=register_attention() if on_cpu else "sdpa",
         use_safetensors=True,
     )

@@ -1,0 +1,69 @@
+# Everything here sets itself up: a virtual environment in .venv, installed from constraints.txt.
+# TORCH_INDEX_URL=https://download.pytorch.org/whl/cpu selects a CPU build of torch where pip would
+# bring CUDA packages. PYTHON=python3.11 names the interpreter.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
+EXPERIMENT ?= experiments/example.yaml
+TORCH_INDEX_URL ?=
+PORT ?= 5000
+DATA ?=
+BIN := .venv/bin
+TORCH_OPTION := $(if $(TORCH_INDEX_URL),--extra-index-url $(TORCH_INDEX_URL))
+SOURCES := src components launch tests benchmarks examples pipeline.py
+
+.PHONY: help setup run test test-fast lint format ui bench image clean
+
+help: ## This list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+.venv/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or 3.12 is needed and no python3 was found: apt-get install python3 python3-venv"; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' || { echo "$(PYTHON) is $$($(PYTHON) -V 2>&1); Python 3.11 or 3.12 is needed: make PYTHON=/path/to/python3.11"; exit 2; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) has no venv module: apt-get install python3-venv"; exit 2; }
+	@$(PYTHON) -m venv .venv && touch $@
+
+.venv/run: .venv/python pyproject.toml constraints.txt
+	@echo "Installing into .venv (once, about two minutes) ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check $(TORCH_OPTION) -c constraints.txt -e '.[offline,pipeline]'
+	@touch $@
+
+.venv/dev: .venv/run
+	@echo "Installing the tools for tests and linting ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check $(TORCH_OPTION) -c constraints.txt -e '.[offline,pipeline,server,dev]'
+	@touch $@
+
+setup: .venv/dev ## Install everything into .venv
+
+run: .venv/run ## Race the contenders of EXPERIMENT (default: the example corpus)
+	@$(BIN)/python pipeline.py run $(EXPERIMENT)
+
+test: .venv/dev ## All tests that need no GPU
+	@$(BIN)/python -m pytest -m "not gpu"
+
+test-fast: .venv/dev ## The fast tests: no network, under 90 seconds
+	@$(BIN)/python -m pytest -m "not slow and not gpu"
+
+lint: .venv/dev ## ruff and mypy
+	@$(BIN)/ruff check $(SOURCES)
+	@$(BIN)/ruff format --check $(SOURCES)
+	@$(BIN)/mypy
+
+format: .venv/dev ## Let ruff rewrite what it can
+	@$(BIN)/ruff check --fix $(SOURCES)
+	@$(BIN)/ruff format $(SOURCES)
+
+ui: .venv/run ## MLflow on the runs of this checkout, http://127.0.0.1:5000
+	@test -f runs/mlflow.db || { echo "There is no runs/mlflow.db yet: make run"; exit 2; }
+	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow server --backend-store-uri sqlite:///runs/mlflow.db --workers 1 --port $(PORT)
+
+bench: .venv/dev ## Benchmarks; DATA=folder with dev-v1.1.json, dev-v2.0.json, train-20k.json and predictions
+	@test -d "$(DATA)" || { echo "make bench needs DATA=FOLDER; '$(DATA)' is no folder"; exit 2; }
+	@$(BIN)/python benchmarks/run_all.py $(DATA) --output benchmarks/results.json
+
+image: ## Build the step image with podman or docker
+	@tool=$$(command -v podman || command -v docker) || { echo "podman or docker is needed"; exit 2; }; \
+	$$tool build -f docker/Dockerfile --target pipeline --build-arg GIT_SHA=$$(git rev-parse HEAD) -t squadron:$$(git rev-parse --short HEAD) .
+
+clean: ## Remove runs/ and caches (not .venv)
+	@rm -rf runs .pytest_cache .ruff_cache .mypy_cache .hypothesis

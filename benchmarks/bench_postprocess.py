@@ -1,0 +1,333 @@
+"""Time logits -> answers: ours, a plain loop over the best starts and ends, and the usual script.
+
+    python benchmarks/bench_postprocess.py DATA.json [--output FILE.json]
+
+All sides get the start and end logits of every window of DATA.json (real lengths and offsets) and
+give ranked candidates and one answer text per question, at most 30 tokens long:
+
+- ours: `prediction.best_spans` in batches of 64 windows of near-equal length, candidates as rows of
+  characters, `answers.rank_candidates`, `answers.best_texts`: what predict and evaluate do;
+- plain: per window an argsort of starts and of ends in numpy, two nested loops over the 20 best of
+  each, a dict per allowed pair, a sort per question; offsets stand ready in Python lists;
+- script: the plain loop as training scripts have it: examples and windows are rows of a
+  `datasets.Dataset`, the n best get texts and a softmax. Against it stands `ours_n_best`, ours with
+  `answers.rank_as_dicts`, which gives the same n best as dicts.
+
+The target is on the plain loop. The logits are seeded noise with four likely spans in each window
+and a likely null token, as those of a trained model have. Every side scores a span by its start
+and end logit minus those of the window's null token. The loops are not exact: the best allowed pair
+need not be among the best 20 starts and ends. So the check before the clock starts is: ours never
+scores lower on any question; the share of questions with equal answers is in the report.
+"""
+
+import collections
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from benchmarks.measure import (
+    at_least,
+    cut_windows,
+    finish,
+    make_parser,
+    measure,
+    medians,
+    read_questions,
+    take_turns,
+)
+from squadron import answers, backbones, prediction
+from squadron.batches import Batch, WindowSet
+from squadron.config import Predict
+
+TIMES_FASTER = 20.0
+SETTINGS = Predict()
+WIDTH = 384
+"""Tokens that the logits of the loops are padded to, as prediction loops of the usual kind do."""
+
+
+@dataclass
+class BatchLogits:
+    """What a model would give for one batch."""
+
+    batch: Batch
+    start_BT: torch.Tensor
+    end_BT: torch.Tensor
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measures, prints and writes the report."""
+    import datasets
+
+    parser = make_parser(__doc__)
+    parser.add_argument("data", type=Path, help="DATA.json, SQuAD v1.1 or v2.0 layout")
+    parser.add_argument("--backbone", default=backbones.OFFLINE, help="whose tokenizer")
+    options = parser.parse_args(arguments)
+
+    table, layout = cut_windows(options.data, options.backbone)
+    examples = read_questions(options.data)
+    ids, contexts = examples["id"].to_pylist(), examples["context"].to_pylist()
+    start_NT, end_NT = draw_logits(table)
+    batches = arrange(table, layout, start_NT, end_NT)
+    features = list_features(table)
+    dataset = datasets.Dataset.from_list(
+        [{"id": i, "context": c} for i, c in zip(ids, contexts, strict=True)]
+    )
+    windows = datasets.Dataset.from_list(
+        [{"example_id": owner, "offset_mapping": offsets} for owner, offsets in features]
+    )
+
+    def ours() -> tuple[list[str], Any]:
+        ranked = rank(batches, ids)
+        return answers.best_texts(ranked, contexts), ranked.best_score()
+
+    def plain() -> tuple[list[str], Any]:
+        return answer_plainly(features, start_NT, end_NT, ids, contexts)
+
+    def ours_n_best() -> Any:
+        ranked = rank(batches, ids)
+        texts = answers.best_texts(ranked, contexts)
+        return texts, answers.rank_as_dicts(ranked, contexts, SETTINGS.n_best)
+
+    def script() -> Any:
+        return answer_like_a_script(windows, start_NT, end_NT, dataset)
+
+    (our_texts, our_scores), (plain_texts, plain_scores) = ours(), plain()
+    short = int((our_scores < plain_scores - 1e-4).sum())
+    if short:
+        sys.exit(f"Ours misses the better answer of {short} questions")
+    if script()[0] != plain_texts:
+        sys.exit("The two loops differ")
+    equal = float(np.mean([a == b for a, b in zip(our_texts, plain_texts, strict=True)]))
+
+    seconds = take_turns(
+        {"ours": ours, "plain": plain, "ours_n_best": ours_n_best, "script": script},
+        options.repeat,
+    )
+    median = medians(seconds)
+    parts = time_parts(batches, ids, contexts, options.repeat)
+    ratio = median["plain"] / median["ours"]
+    script_ratio = median["script"] / median["ours_n_best"]
+    print(f"{len(ids)} questions, {len(table)} windows, median of {options.repeat} in turns")
+    for name, figure in median.items():
+        print(f"{name:12s} {figure:7.3f} s")
+    for name, figure in parts.items():
+        print(f"  of ours: {name:16s} {figure:7.3f} s")
+    print(f"plain / ours {ratio:.1f}x, equal answers {equal:.2%}")
+    print(f"script / ours_n_best {script_ratio:.1f}x")
+    report = {
+        "benchmark": "postprocess",
+        "data": options.data.name,
+        "questions": len(ids),
+        "windows": len(table),
+        "equal_answers": equal,
+        "seconds_median": median,
+        "ours_parts_seconds_median": parts,
+        "ratio": ratio,
+        "ratio_script": script_ratio,
+        "seconds": seconds,
+    }
+    finish(report, [at_least("plain / ours", ratio, TIMES_FASTER, "times")], options)
+
+
+def draw_logits(table: pa.Table) -> tuple[Any, Any]:
+    """Start and end logits of every window, padded to WIDTH; shape (windows, WIDTH), float32."""
+    random = np.random.default_rng(13)
+    first = table["context_start"].to_numpy().astype(np.int64)
+    last = table["context_end"].to_numpy().astype(np.int64)
+    rows = np.arange(len(table))
+    start_NT, end_NT = (
+        random.normal(-5.0, 1.0, (len(table), WIDTH)).astype(np.float32) for _ in range(2)
+    )
+    for height in (9.0, 7.0, 6.0, 5.0):
+        start = random.integers(first, np.maximum(last, first) + 1)
+        end = np.minimum(start + random.geometric(0.3, len(table)) - 1, last)
+        for logits, peak in ((start_NT, start), (end_NT, end)):
+            # Neighbours of a likely token are likely too.
+            for distance in range(-2, 3):
+                place = np.clip(peak + distance, 0, WIDTH - 1)
+                logits[rows, place] = np.maximum(
+                    logits[rows, place], height - 5 - 1.5 * abs(distance) + logits[rows, place] / 5
+                )
+    for logits in (start_NT, end_NT):
+        logits[:, 0] += 6.0
+    return start_NT, end_NT
+
+
+def arrange(table: pa.Table, layout: Any, start_NT: Any, end_NT: Any) -> list[Any]:
+    """Per chunk of windows (record batch, order, [BatchLogits]), as `predict_candidates` goes."""
+    arranged, first = [], 0
+    for chunk in table.to_batches():
+        window_set = WindowSet(pa.Table.from_batches([chunk]), layout)
+        order = np.argsort(-window_set.lengths, kind="stable")
+        logits = []
+        for place in range(0, len(order), SETTINGS.batch_size):
+            rows = order[place : place + SETTINGS.batch_size].tolist()
+            batch = window_set.collate(rows)
+            width = batch.input_ids_BT.shape[1]
+            numbers = [first + row for row in rows]
+            logits.append(
+                BatchLogits(
+                    batch,
+                    torch.from_numpy(start_NT[numbers, :width]),
+                    torch.from_numpy(end_NT[numbers, :width]),
+                )
+            )
+        arranged.append((chunk, order, logits))
+        first += chunk.num_rows
+    return arranged
+
+
+def find_spans(batches: list[Any]) -> list[list[prediction.TopSpans]]:
+    """The best spans of every batch, chunk by chunk."""
+    with torch.inference_mode():
+        return [
+            [
+                prediction.best_spans(
+                    each.start_BT,
+                    each.end_BT,
+                    each.batch,
+                    SETTINGS.n_best,
+                    SETTINGS.max_answer_tokens,
+                )
+                for each in logits
+            ]
+            for _, _, logits in batches
+        ]
+
+
+def write_rows(batches: list[Any], spans: list[list[prediction.TopSpans]]) -> pa.Table:
+    """Spans as rows of candidates."""
+    return pa.concat_tables(
+        [
+            prediction._to_candidates(chunk, order, parts, SETTINGS.n_best)
+            for (chunk, order, _), parts in zip(batches, spans, strict=True)
+        ]
+    )
+
+
+def rank(batches: list[Any], ids: list[str]) -> answers.Ranked:
+    """Logits -> ranked candidates, our way."""
+    return answers.rank_candidates(write_rows(batches, find_spans(batches)), ids)
+
+
+def time_parts(
+    batches: list[Any], ids: list[str], contexts: list[str], repeat: int
+) -> dict[str, float]:
+    """Median seconds of each part of our side."""
+    spans = find_spans(batches)
+    rows = write_rows(batches, spans)
+    ranked = answers.rank_candidates(rows, ids)
+    parts = {
+        "best_spans": lambda: find_spans(batches),
+        "candidates": lambda: write_rows(batches, spans),
+        "rank_candidates": lambda: answers.rank_candidates(rows, ids),
+        "best_texts": lambda: answers.best_texts(ranked, contexts),
+        "rank_as_dicts": lambda: answers.rank_as_dicts(ranked, contexts, SETTINGS.n_best),
+    }
+    return medians({name: [measure(part) for _ in range(repeat)] for name, part in parts.items()})
+
+
+def list_features(table: pa.Table) -> list[tuple[str, list[tuple[int, int] | None]]]:
+    """(example id, offsets per token: None outside the context) of each window."""
+    features = []
+    for row in table.to_pylist():
+        inside = list(zip(row["start_chars"], row["end_chars"], strict=True))
+        after = WIDTH - row["context_start"] - len(inside)
+        offsets = [None] * row["context_start"] + inside + [None] * after
+        features.append((row["example_id"], offsets))
+    return features
+
+
+def answer_plainly(
+    features: list[tuple[str, list[tuple[int, int] | None]]],
+    start_NT: Any,
+    end_NT: Any,
+    ids: list[str],
+    contexts: list[str],
+) -> tuple[list[str], Any]:
+    """(answer text, score) of every question, by loops over pairs."""
+    windows_of = collections.defaultdict(list)
+    for number, (example_id, _) in enumerate(features):
+        windows_of[example_id].append(number)
+    ranked = {}
+    for example_id in ids:
+        candidates = []
+        for number in windows_of[example_id]:
+            candidates += pair_up(start_NT[number], end_NT[number], features[number][1])
+        ranked[example_id] = pick_best(candidates)
+    texts, scores = [], []
+    for example_id, context in zip(ids, contexts, strict=True):
+        best = ranked[example_id]
+        first, last = best[0]["offsets"] if best else (0, 0)
+        texts.append(context[first:last])
+        scores.append(best[0]["score"] if best else -np.inf)
+    return texts, np.array(scores)
+
+
+def answer_like_a_script(
+    windows: Any, start_NT: Any, end_NT: Any, examples: Any
+) -> tuple[list[str], dict[str, list[dict[str, Any]]]]:
+    """(answer texts, n best of every question), rows read from datasets as they are needed."""
+    windows_of = collections.defaultdict(list)
+    for number, example_id in enumerate(windows["example_id"]):
+        windows_of[example_id].append(number)
+    texts, n_best = [], {}
+    for example in examples:
+        candidates = []
+        for number in windows_of[example["id"]]:
+            offsets = windows[number]["offset_mapping"]
+            candidates += pair_up(start_NT[number], end_NT[number], offsets)
+        best = pick_best(candidates)
+        weights = np.exp([c["score"] - best[0]["score"] for c in best]) if best else np.zeros(0)
+        for candidate, weight in zip(best, weights, strict=True):
+            first, last = candidate.pop("offsets")
+            candidate["text"] = example["context"][first:last]
+            candidate["probability"] = float(weight / weights.sum())
+        texts.append(best[0]["text"] if best else "")
+        n_best[example["id"]] = [{name: plain_number(c[name]) for name in c} for c in best]
+    return texts, n_best
+
+
+def pair_up(start_T: Any, end_T: Any, offsets: Any) -> list[dict[str, Any]]:
+    """A candidate for every allowed pair of the best starts and ends of one window."""
+    n_best, most_tokens = SETTINGS.n_best, SETTINGS.max_answer_tokens
+    null_score = start_T[0] + end_T[0]
+    candidates = []
+    best_ends = np.argsort(end_T)[-1 : -n_best - 1 : -1].tolist()
+    for start in np.argsort(start_T)[-1 : -n_best - 1 : -1].tolist():
+        for end in best_ends:
+            if offsets[start] is None or offsets[end] is None:
+                continue
+            if end < start or end - start + 1 > most_tokens:
+                continue
+            candidates.append(
+                {
+                    "offsets": (offsets[start][0], offsets[end][1]),
+                    "score": start_T[start] + end_T[end] - null_score,
+                    "start_logit": start_T[start],
+                    "end_logit": end_T[end],
+                }
+            )
+    return candidates
+
+
+def pick_best(candidates: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The n best of one question, best first."""
+    return sorted(candidates, key=lambda c: c["score"], reverse=True)[: SETTINGS.n_best]
+
+
+def plain_number(value: Any) -> Any:
+    """Python's own number for one of numpy's, for JSON."""
+    return float(value) if isinstance(value, np.floating) else value
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,225 @@
+"""What the benchmarks share: sides in turns, child processes, targets, and where figures are from.
+
+A ratio is never given alone: the absolute seconds of both sides stand beside it, and the machine,
+versions and commit that they were taken on stand in the same file.
+"""
+
+import argparse
+import gc
+import importlib.metadata
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+ENOUGH_REPETITIONS = 5
+"""Below this many repetitions figures are shown, but no target counts as met or missed."""
+RESULT_PREFIX = "@result "
+PACKAGES = ("torch", "transformers", "tokenizers", "datasets", "numpy", "pyarrow", "kfp", "mlflow")
+
+
+def make_parser(docstring: str, *, repeat: int = ENOUGH_REPETITIONS) -> argparse.ArgumentParser:
+    """A parser with the options that every benchmark has.
+
+    Args:
+        docstring: Of the benchmark; its first line is the description.
+        repeat: The default number of repetitions.
+    """
+    parser = argparse.ArgumentParser(description=docstring.splitlines()[0])
+    parser.add_argument("--repeat", type=int, default=repeat, help=f"of each side, now {repeat}")
+    parser.add_argument("--output", type=Path, help="write the report to this JSON file")
+    return parser
+
+
+def measure(side: Callable[[], object]) -> float:
+    """Seconds of one call; its result is let go after the clock has stopped."""
+    start = time.perf_counter()
+    result = side()
+    seconds = time.perf_counter() - start
+    del result
+    return seconds
+
+
+def take_turns(sides: Mapping[str, Callable[[], object]], repeat: int) -> dict[str, list[float]]:
+    """Seconds of each side, all sides once per round, every other round in reverse order."""
+    seconds: dict[str, list[float]] = {name: [] for name in sides}
+    # What was made before is not walked again by the garbage collector inside a timed call.
+    gc.collect()
+    gc.freeze()
+    for number in range(repeat):
+        for name in list(sides)[:: -1 if number % 2 else 1]:
+            seconds[name].append(measure(sides[name]))
+    gc.unfreeze()
+    return seconds
+
+
+def medians(seconds: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    """The median of each side."""
+    return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def run_child(*arguments: object, environment: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Runs this Python on a script in a process of its own; returns what `give_result` gave."""
+    command = [sys.executable, *map(str, arguments)]
+    run = subprocess.run(
+        command, capture_output=True, text=True, env={**os.environ, **(environment or {})}
+    )
+    for line in reversed(run.stdout.splitlines()):
+        result = read_result(line)
+        if run.returncode == 0 and result is not None:
+            return result
+    sys.exit(f"{' '.join(command)} failed with code {run.returncode}:\n{run.stderr[-3000:]}")
+
+
+def read_result(line: str) -> dict[str, Any] | None:
+    """What `give_result` printed, or None for any other line."""
+    if not line.startswith(RESULT_PREFIX):
+        return None
+    return dict(json.loads(line.removeprefix(RESULT_PREFIX)))
+
+
+def give_result(result: Mapping[str, Any]) -> None:
+    """What a child process has to say, to whoever started it."""
+    print(RESULT_PREFIX + json.dumps(result), flush=True)
+
+
+def at_least(name: str, measured: float, wanted: float, unit: str) -> dict[str, Any]:
+    """A target that is met from `wanted` up."""
+    return _target(name, measured, wanted, unit, "at least", measured >= wanted)
+
+
+def at_most(name: str, measured: float, wanted: float, unit: str) -> dict[str, Any]:
+    """A target that is met up to `wanted`."""
+    return _target(name, measured, wanted, unit, "at most", measured <= wanted)
+
+
+def _target(
+    name: str, measured: float, wanted: float, unit: str, relation: str, met: bool
+) -> dict[str, Any]:
+    wanted_text = f"{relation} {wanted:g} {unit}".strip()
+    return {"name": name, "wanted": wanted_text, "measured": measured, "unit": unit, "met": met}
+
+
+def finish(
+    report: dict[str, Any], targets: list[dict[str, Any]], options: argparse.Namespace
+) -> None:
+    """Judges and prints the targets, adds the environment, writes the report."""
+    if options.repeat < ENOUGH_REPETITIONS:
+        targets = [{**target, "met": None} for target in targets]
+    for target in targets:
+        print(describe_target(target))
+    report = {
+        **report,
+        "repetitions": options.repeat,
+        "targets": targets,
+        "environment": describe_environment(),
+    }
+    if options.output:
+        options.output.write_text(json.dumps(report, indent=2) + "\n")
+
+
+def describe_target(target: Mapping[str, Any]) -> str:
+    """One line: name, figure, what was wanted, met or missed."""
+    word = {True: "met", False: "MISSED", None: f"not judged under {ENOUGH_REPETITIONS} runs"}
+    figure = f"{target['measured']:.4g} {target['unit']}".strip()
+    return f"target    {target['name']}: {figure}, {target['wanted']} wanted: {word[target['met']]}"
+
+
+def describe_environment() -> dict[str, Any]:
+    """Machine, versions and commit of this run."""
+    versions = {}
+    for name in PACKAGES:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            versions[name] = None
+    return {
+        "python": platform.python_version(),
+        **versions,
+        "cpu": _name_cpu(),
+        "cpus_allowed": count_cores(),
+        "cpus": os.cpu_count(),
+        "system": platform.system(),
+        **_describe_commit(),
+    }
+
+
+def count_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def peak_rss_bytes() -> int:
+    """The most memory this process has held, file pages included (getrusage's maximum)."""
+    import resource
+
+    # Kilobytes on Linux, bytes on macOS.
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def read_questions(path: Path) -> Any:
+    """A SQuAD file as the table that `ingest` makes of it, of schema `artifacts.EXAMPLES`."""
+    import pyarrow as pa
+
+    from squadron.artifacts import EXAMPLES
+    from squadron.sources import load_source
+    from squadron.validation import Report, validate_examples
+
+    examples = validate_examples(load_source("squad").read_examples(path), Report())
+    rows = [
+        {
+            "id": example.id,
+            "title": example.title,
+            "question": example.question,
+            "context": example.context,
+            "answers": [{"text": a.text, "start_char": a.start_char} for a in example.answers],
+            "reasoning_type": example.reasoning_type,
+        }
+        for example in examples
+    ]
+    return pa.Table.from_pylist(rows, schema=EXAMPLES)
+
+
+def cut_windows(path: Path, backbone: str) -> tuple[Any, Any]:
+    """(windows of a SQuAD file as `featurize` cuts them with default settings, their layout)."""
+    from squadron import backbones
+    from squadron.config import Windows
+    from squadron.windows import read_layout, slide_windows
+
+    tokenizer = backbones.load_tokenizer(backbone)
+    bare = backbones.bare_tokenizer(tokenizer)
+    layout = read_layout(bare, tokenizer.pad_token_id)
+    return slide_windows(read_questions(path), bare, layout, Windows())[0], layout
+
+
+def _name_cpu() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _describe_commit() -> dict[str, str | bool | None]:
+    """The commit measured, and whether tracked or new files of the checkout differ from it."""
+    try:
+        commit = _run_git("rev-parse", "HEAD")
+        return {"commit": commit, "uncommitted_changes": bool(_run_git("status", "--porcelain"))}
+    except (OSError, subprocess.CalledProcessError):
+        return {"commit": None, "uncommitted_changes": None}
+
+
+def _run_git(*arguments: str) -> str:
+    command = ["git", "-C", str(REPOSITORY), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

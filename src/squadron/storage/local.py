@@ -1,0 +1,168 @@
+"""Folders of this machine: listing, hashing, verifying, and filling a new one in one step."""
+
+import errno
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from squadron.errors import InputError
+from squadron.storage import manifest as records
+from squadron.storage.locations import is_plain_name
+from squadron.storage.manifest import MANIFEST_NAME, MARKER_NAME, FileEntry, Manifest, Marker
+
+UNFINISHED = ".unfinished-"
+_REMEDIES = {
+    errno.ENOENT: " Correct the path.",
+    errno.EACCES: " Change the permissions or choose another place.",
+    errno.ENOSPC: " Free some space or choose another place.",
+    errno.ENOTDIR: " A file stands where a folder is needed.",
+    errno.EEXIST: " A file stands where a folder is needed.",
+    errno.EBUSY: " If it is the root of a mounted volume, give a folder inside it.",
+}
+
+
+@contextmanager
+def sentences(verb: str, path: Path) -> Iterator[None]:
+    """Turns the file system's refusals into InputErrors; a path can't be "read" or "written"."""
+    try:
+        yield
+    except OSError as error:
+        if UNFINISHED in str(path):  # the caller's own `sentences` knows the target
+            raise
+        named = str(error.filename2 or error.filename or path)
+        place = path if UNFINISHED in named else named
+        reason = f"{error.strerror or error}.{_REMEDIES.get(error.errno or 0, '')}"
+        raise InputError(f"{place} can't be {verb}: {reason}") from error
+
+
+def describe(root: Path) -> Manifest:
+    """Reads all files of a folder, except a published folder's own records."""
+    files = {path.relative_to(root).as_posix(): path for path in list_files(root)}
+    names = sorted(files.keys() - {MANIFEST_NAME, MARKER_NAME})
+    return Manifest(tuple(FileEntry(name, *hash_file(files[name])) for name in names))
+
+
+def list_files(folder: Path) -> Iterator[Path]:
+    """All files, links to files (model caches are made of them) included.
+
+    What can't be published is refused: without it, less would be published than the folder shows.
+    """
+    for path in folder.iterdir():
+        is_folder = path.is_dir() and not path.is_symlink()
+        if not (is_folder or path.is_file()) or not is_plain_name(path.name):
+            raise InputError(
+                f"{str(path)!r} can't be published: it is a link to a folder, a broken link or no "
+                "regular file, or its name isn't UTF-8. Replace, rename or remove it."
+            )
+        yield from list_files(path) if is_folder else [path]
+
+
+def hash_file(path: Path) -> tuple[int, str]:
+    """Size in bytes and sha256 of a file."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return file.tell(), digest
+
+
+def read_marker(folder: Path) -> Marker | None:
+    """The marker of a folder, or None if it has none."""
+    path = folder / MARKER_NAME
+    if path not in folder.iterdir():  # which also finds out that the folder is missing or a file
+        return None
+    return Marker.from_bytes(path.read_bytes(), str(path))
+
+
+def read_content(folder: Path) -> tuple[Path, Manifest]:
+    """Where a folder's content lies and what it is; published content is verified."""
+    marker = read_marker(folder)
+    root = folder / marker.content if marker else folder  # not itself: a copied S3 prefix
+    path = root / MANIFEST_NAME
+    if marker:
+        manifest = Manifest.from_bytes(path.read_bytes(), marker, str(path))
+        require_described(root, manifest, str(root))
+        return root, manifest
+    if path.exists():
+        raise InputError(f"{path} was not written by publishing and has its name; rename it.")
+    return root, describe(root)
+
+
+def verify(folder: Path) -> Path:
+    """The folder with a published location's files, all of them checked."""
+    with sentences("read", folder):
+        if read_marker(folder) is None:
+            records.raise_uncommitted(str(folder))
+        return read_content(folder)[0]
+
+
+def require_described(
+    root: Path, manifest: Manifest, where: str, remedy: str = records.PUBLISH_AGAIN
+) -> None:
+    """Refuses files that aren't those of the manifest, naming one by where it came from."""
+    different = {file.path for file in set(describe(root).files) ^ set(manifest.files)}
+    if different:
+        raise InputError(
+            f"{where}/{min(different)} was added, changed or removed since the manifest was made; "
+            f"{remedy}."
+        )
+
+
+def holds(folder: Path, manifest: Manifest | None) -> bool:
+    """Whether a folder is published content of this manifest; False means it is free."""
+    if not folder.exists():
+        return False
+    marker = read_marker(folder)
+    if marker and manifest:
+        records.require_same(marker, manifest, str(folder))
+        return True
+    if any(folder.iterdir()):
+        raise InputError(
+            f"{folder} holds files that were not published there; give a new or an empty folder."
+        )
+    return False
+
+
+def build(target: Path, manifest: Manifest | None, fill: Callable[[Path], None]) -> bool:
+    """Fills a new folder and renames it into place; a failure leaves nothing.
+
+    With a manifest it becomes a published folder. False means that the target is one of this
+    content already, by someone who was faster too.
+    """
+    with sentences("written", target):
+        if holds(target, manifest):
+            return False
+        final = target.resolve()  # a link to an empty folder stays a link
+        final.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=UNFINISHED, dir=final.parent) as temporary:
+            built = Path(temporary, "built")
+            built.mkdir()  # gets the usual permissions, which the one around it hasn't
+            fill(built)
+            if manifest:
+                (built / MANIFEST_NAME).write_bytes(manifest.to_bytes())
+                (built / MARKER_NAME).write_bytes(Marker(manifest.sha256).to_bytes())
+            for path in built.rglob("*"):  # else a power cut could leave the name without bytes
+                if path.is_file():
+                    with path.open("rb") as file:
+                        os.fsync(file.fileno())
+            try:
+                built.rename(final)  # replaces an empty folder, nothing else
+            except OSError:
+                if not holds(target, manifest):
+                    raise
+                return False
+    return True
+
+
+def publish(folder: Path, manifest: Manifest, target: Path) -> None:
+    """Copies a folder that the manifest describes to where it is published."""
+
+    def fill(built: Path) -> None:
+        for file in manifest.files:
+            (built / file.path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(folder / file.path, built / file.path)
+        require_described(built, manifest, str(folder), records.TRY_AGAIN)
+
+    build(target, manifest, fill)

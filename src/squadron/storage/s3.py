@@ -1,0 +1,184 @@
+"""S3 prefixes: fetching, publishing and digests by way of boto3, which is imported on first use."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NoReturn
+
+from squadron.errors import InputError
+from squadron.storage import local
+from squadron.storage import manifest as records
+from squadron.storage.locations import S3Location, require_plain_name
+from squadron.storage.manifest import MANIFEST_NAME, MARKER_NAME, Manifest, Marker
+from squadron.storage.s3_errors import sentences
+from squadron.storage.settings import read_settings
+
+_CONTENT = re.compile(r"content-[0-9a-f]{32}/")  # where `publish` puts it
+
+
+class Store:
+    """One S3 location with its own client; whatever its methods raise is an InputError."""
+
+    def __init__(self, place: S3Location) -> None:
+        from boto3.session import Session
+        from botocore.config import Config
+
+        settings = read_settings()
+        config = Config(
+            connect_timeout=settings.connect_timeout_seconds,
+            read_timeout=settings.read_timeout_seconds,
+            retries={"total_max_attempts": settings.max_attempts, "mode": "standard"},
+            request_checksum_calculation=settings.checksums,
+            response_checksum_validation=settings.checksums,
+        )
+        url = settings.endpoint_url
+        self.place = place
+        self.server = url or "of the AWS configuration"
+        with sentences(self, "", "read"):
+            # A session of its own: boto3's default one would keep credentials between calls.
+            self.client: Any = Session().client("s3", endpoint_url=url, config=config)
+
+    def list_objects(self, prefix: str) -> Iterator[tuple[str, int, str]]:
+        """Key, size in bytes and ETag of all objects whose key begins so, by key."""
+        pages = self.client.get_paginator("list_objects_v2")
+        with sentences(self, "", "read"):
+            for page in pages.paginate(Bucket=self.place.bucket, Prefix=prefix):
+                for item in page.get("Contents", []):
+                    yield item["Key"], item["Size"], item["ETag"]
+
+    def read(self, name: str) -> bytes | None:
+        """The content of a small object, or None if there is none."""
+        with sentences(self, name, "read"):
+            try:
+                content: bytes = self.client.get_object(**self._at(name))["Body"].read()
+            except self.client.exceptions.NoSuchKey:
+                return None
+        return content
+
+    def read_marker(self) -> Marker | None:
+        """The commit marker, or None if there is none."""
+        content = self.read(MARKER_NAME)
+        where = f"{self.place}/{MARKER_NAME}"
+        return None if content is None else Marker.from_bytes(content, where)
+
+    def download(self, name: str, path: Path) -> None:
+        """Writes an object to a new file."""
+        with sentences(self, name, "read", path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("xb") as file:
+                self.client.download_fileobj(Fileobj=file, **self._at(name))
+
+    def upload(self, path: Path, name: str) -> None:
+        """Sends a file; large ones in parts, which are dropped again if one fails."""
+        with sentences(self, name, "written", path), path.open("rb") as file:
+            self.client.upload_fileobj(Fileobj=file, **self._at(name))
+
+    def write(self, name: str, content: bytes, **condition: str) -> None:
+        """Writes a small object; with IfNoneMatch="*", another's may be there instead."""
+        with sentences(self, name, "written"):
+            try:
+                self.client.put_object(Body=content, **condition, **self._at(name))
+            except self.client.exceptions.ClientError as error:
+                status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+                if condition and status == 501:  # not implemented
+                    self.write(name, content)
+                elif not condition or status not in (409, 412):  # another was faster
+                    raise
+
+    def _at(self, name: str) -> dict[str, str]:
+        return {"Bucket": self.place.bucket, "Key": self.place.key_of(name)}
+
+
+def fetch_file(place: S3Location, folder: Path) -> Path:
+    """Downloads one object: whole, or not at all."""
+    target = folder / place.key.rpartition("/")[2]
+    with local.sentences("written", target):
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=local.UNFINISHED, dir=folder) as temporary:
+            Store(place).download("", Path(temporary, "object"))
+            Path(temporary, "object").replace(target)
+    return target
+
+
+def fetch_folder(place: S3Location, folder: Path, must_be_published: bool) -> Path:
+    """Downloads the objects of a prefix: all, or none; verified if published."""
+    store = Store(place)
+    marker = store.read_marker()
+    if marker is not None:
+        return _fetch_published(store, marker, folder)
+    prefix = f"{place.key}/".removeprefix("/")
+    names = [key.removeprefix(prefix) for key, _, _ in store.list_objects(prefix)]
+    names = [name for name in names if name and name[-1] != "/"]  # web consoles' empty "folders"
+    if not names:
+        _raise_missing(store)
+    if must_be_published or any(_CONTENT.match(name) for name in names):
+        records.raise_uncommitted(str(place))
+    for name in names:
+        require_plain_name(name, str(place))
+
+    def fill(built: Path) -> None:
+        for name in names:
+            store.download(name, built / name)
+
+    local.build(folder, None, fill)
+    return folder
+
+
+def _fetch_published(store: Store, marker: Marker, folder: Path) -> Path:
+    prefix = f"{marker.content}/".removeprefix("/")
+    where = f"{store.place}/{prefix}{MANIFEST_NAME}"
+    content = store.read(f"{prefix}{MANIFEST_NAME}")
+    if content is None:
+        raise InputError(f"{where} is missing; {records.PUBLISH_AGAIN}.")
+    manifest = Manifest.from_bytes(content, marker, where)
+
+    def fill(built: Path) -> None:
+        for file in manifest.files:
+            store.download(f"{prefix}{file.path}", built / file.path)
+        local.require_described(built, manifest, where.removesuffix(f"/{MANIFEST_NAME}"))
+
+    if not local.build(folder, manifest, fill):
+        return local.verify(folder)
+    return folder
+
+
+def publish(folder: Path, manifest: Manifest, place: S3Location) -> None:
+    """Uploads a folder that the manifest describes, and commits to it unless someone has."""
+    store = Store(place)
+    new = Marker(manifest.sha256, content=f"content-{manifest.sha256[:32]}")
+    marker = store.read_marker()
+    if marker is None:
+        for file in manifest.files:
+            store.upload(folder / file.path, f"{new.content}/{file.path}")
+        with local.sentences("read", folder):
+            local.require_described(folder, manifest, str(folder), records.TRY_AGAIN)
+        store.write(f"{new.content}/{MANIFEST_NAME}", manifest.to_bytes())
+        store.write(MARKER_NAME, new.to_bytes(), IfNoneMatch="*")
+        marker = store.read_marker()
+    if marker is None:
+        raise InputError(f"{place} was deleted while it was published; run this again.")
+    records.require_same(marker, manifest, str(place))
+
+
+def digest(place: S3Location) -> str:
+    """A digest of the keys, sizes and ETags of an object or of a prefix's objects."""
+    store = Store(place)
+    marker = store.read_marker()
+    prefix = f"{place.key_of(marker.content if marker else '')}/".removeprefix("/")
+    # An object and a prefix may share a name; which one the caller fetches isn't known here.
+    own = [item for item in islice(store.list_objects(place.key), 1) if item[0] == place.key]
+    objects = own + list(store.list_objects(prefix))
+    if not objects:
+        _raise_missing(store)
+    record = json.dumps([marker and marker.manifest_sha256, objects])
+    return hashlib.sha256(record.encode()).hexdigest()
+
+
+def _raise_missing(store: Store) -> NoReturn:
+    raise InputError(
+        f"There are no objects at {store.place} (server {store.server}); correct the location."
+    )

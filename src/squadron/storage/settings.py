@@ -1,0 +1,60 @@
+"""How to talk to the S3 server, from the environment; credentials and region are boto3's own."""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from squadron.errors import InputError
+
+# What a variable may hold: a pattern, and the same in words.
+_URL = (
+    r"(https?://(\[[\da-fA-F:]+\]|[A-Za-z0-9.-]+)(:\d+)?(/[^@\s]*)?)?",
+    "a URL without user name and password such as 'http://127.0.0.1:9000'",
+)
+_CHECKSUMS = ("when_required|when_supported", "'when_required' or 'when_supported'")
+_SECONDS = (r"(?=.*[1-9])\d{1,5}(\.\d+)?", "a number of seconds above 0")
+_COUNT = (r"[1-9]\d{0,2}", "a whole number above 0")
+
+
+@dataclass(frozen=True)
+class StorageSettings:
+    """The settings of one call."""
+
+    endpoint_url: str | None = None
+    """From AWS_ENDPOINT_URL_S3, else AWS_ENDPOINT_URL; None means AWS, or the AWS profile's."""
+
+    checksums: Any = "when_required"
+    """When boto3 adds its own checksums, from SQUADRON_S3_CHECKSUMS. Its default, when_supported,
+    makes Ceph refuse uploads over https (MissingContentLength); object lock needs it."""
+
+    connect_timeout_seconds: float = 5.0
+    """From SQUADRON_S3_CONNECT_TIMEOUT."""
+
+    read_timeout_seconds: float = 60.0
+    """Longest silence of the server before an attempt fails, from SQUADRON_S3_READ_TIMEOUT."""
+
+    max_attempts: int = 3
+    """First try included, from SQUADRON_S3_MAX_ATTEMPTS."""
+
+
+def read_settings(environment: Mapping[str, str] = os.environ) -> StorageSettings:
+    """Reads the storage settings, the only place that does; refuses what isn't allowed."""
+
+    def read(name: str, default: object, allowed: tuple[str, str]) -> str:
+        text = environment.get(name) or str(default)
+        if not re.fullmatch(allowed[0], text):
+            shown = re.sub(r"(?s).*@", "...@", text)  # a password would end up in logs
+            raise InputError(f"{name} is {shown!r}; give {allowed[1]}, or unset it.")
+        return text
+
+    usual = StorageSettings()
+    url = read("AWS_ENDPOINT_URL_S3", "", _URL) or read("AWS_ENDPOINT_URL", "", _URL)
+    return StorageSettings(
+        url or None,
+        read("SQUADRON_S3_CHECKSUMS", usual.checksums, _CHECKSUMS),
+        float(read("SQUADRON_S3_CONNECT_TIMEOUT", usual.connect_timeout_seconds, _SECONDS)),
+        float(read("SQUADRON_S3_READ_TIMEOUT", usual.read_timeout_seconds, _SECONDS)),
+        int(read("SQUADRON_S3_MAX_ATTEMPTS", usual.max_attempts, _COUNT)),
+    )

@@ -1,0 +1,73 @@
+"""Fixtures that tests share: tiny tokenizers with the habits of real ones, trained on the spot."""
+
+from dataclasses import dataclass
+
+import pytest
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+
+from squadron.windows import Layout, read_layout
+
+SENTENCES = [
+    "The lighthouse at Cordouan was lit in July 1823, and its lens is still the first of its kind.",
+    "Who built the tower? An engineer did, because the older light was too weak to be seen.",
+    "Rainfall of 1,142 mm a year; wind of 7.7 m/s. The rate fell from 5.4% to -0.3%!",
+    "Désiré brought café crème to Zürich, naïve as he was – über alles ein Gewinn.",
+    "Квартальный отчёт был опубликован в марте. 東京は日本の首都です。 Η Αθήνα είναι πόλη.",
+    "What is the answer to the question, and where does the answer start and end in the context?",
+]
+
+
+@dataclass(frozen=True)
+class TinyTokenizer:
+    """A bare tokenizer as the featurize step uses it, with its layout."""
+
+    name: str
+    tokenizer: Tokenizer
+    layout: Layout
+
+
+def train_wordpiece() -> TinyTokenizer:
+    """As BERT: lower case, accents stripped, [CLS] question [SEP] context [SEP], two type ids."""
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=300, special_tokens=specials, show_progress=False
+    )
+    tokenizer.train_from_iterator(SENTENCES, trainer)
+    tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+    return TinyTokenizer("wordpiece", tokenizer, read_layout(tokenizer, pad_id=0))
+
+
+def train_byte_level() -> TinyTokenizer:
+    """As RoBERTa: bytes, so that one character may be several tokens; <s> q </s></s> c </s>."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    trainer = trainers.BpeTrainer(
+        vocab_size=420,
+        special_tokens=["<s>", "<pad>", "</s>", "<unk>", "<mask>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(SENTENCES, trainer)
+    tokenizer.post_processor = processors.RobertaProcessing(
+        ("</s>", 2), ("<s>", 0), trim_offsets=True, add_prefix_space=False
+    )
+    return TinyTokenizer("byte_level", tokenizer, read_layout(tokenizer, pad_id=1))
+
+
+@pytest.fixture(scope="session")
+def wordpiece() -> TinyTokenizer:
+    return train_wordpiece()
+
+
+@pytest.fixture(scope="session")
+def byte_level() -> TinyTokenizer:
+    return train_byte_level()
+
+
+@pytest.fixture(scope="session", params=["wordpiece", "byte_level"])
+def tiny(request: pytest.FixtureRequest) -> TinyTokenizer:
+    """Each kind of tokenizer in turn."""
+    return request.getfixturevalue(request.param)

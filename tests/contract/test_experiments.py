@@ -1,0 +1,49 @@
+"""Every experiment file loads, and what it names exists; a new file is found by itself."""
+
+from pathlib import Path
+
+import pytest
+
+from squadron.config import from_json, load_experiment, to_json
+from squadron.sources import list_sources
+from squadron.variants import check_contender, list_variants
+
+ROOT = Path(__file__).resolve().parents[2]
+FOUND = sorted((ROOT / "experiments").rglob("*.y*ml"))
+
+
+def test_experiments_are_found() -> None:
+    assert len(FOUND) > 0
+    assert ROOT / "experiments" / "example.yaml" in FOUND
+
+
+@pytest.mark.parametrize("path", FOUND, ids=lambda path: path.stem)
+def test_an_experiment_loads_under_its_files_name(path: Path) -> None:
+    experiment = load_experiment(path)
+    assert path.suffix == ".yaml"
+    assert experiment.name == path.stem
+    assert from_json(type(experiment), to_json(experiment)) == experiment
+
+
+@pytest.mark.parametrize("path", FOUND, ids=lambda path: path.stem)
+def test_the_variants_of_an_experiment_exist_and_take_its_options(path: Path) -> None:
+    experiment = load_experiment(path)
+    assert experiment.data.source in list_sources()
+    for number, contender in enumerate(experiment.contenders, start=1):
+        assert contender.variant in list_variants()
+        check_contender(contender, f"contenders -> {number}")
+
+
+@pytest.mark.parametrize("path", FOUND, ids=lambda path: path.stem)
+def test_the_example_files_that_an_experiment_names_are_there(path: Path) -> None:
+    data = load_experiment(path).data
+    for name in (*data.train, *data.test):
+        if name.startswith("examples/"):
+            assert (ROOT / name).is_file(), name
+
+
+def test_the_example_experiment_needs_nothing_but_this_checkout() -> None:
+    experiment = load_experiment(ROOT / "experiments" / "example.yaml")
+    assert all(name.startswith("examples/") for name in (*experiment.data.train,))
+    assert {contender.backbone for contender in experiment.contenders} == {"all-MiniLM-L6-v2"}
+    assert experiment.register.demo

@@ -1,0 +1,327 @@
+"""The whole race on one machine, through the real command line, on a tiny real backbone."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+CORPUS = ROOT / "examples" / "corpus.json"
+
+pytestmark = pytest.mark.slow
+
+
+def command(folder: Path, *more: str) -> list[str]:
+    return [
+        sys.executable,
+        str(ROOT / "pipeline.py"),
+        "run",
+        str(folder / "tiny.yaml"),
+        *more,
+    ]
+
+
+def run(folder: Path, *more: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"} | variables
+    return subprocess.run(
+        command(folder, *more),
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def write_backbone(folder: Path) -> None:
+    """The offline default's tokenizer on a random 2-layer BERT: real words, no real weights."""
+    import torch
+    from transformers import BertConfig, BertModel
+
+    from squadron import backbones
+
+    torch.manual_seed(0)
+    small = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    BertModel(BertConfig(intermediate_size=64, **small)).save_pretrained(folder)
+    backbones.load_tokenizer(backbones.OFFLINE).save_pretrained(folder)
+
+
+def write_experiment(folder: Path, contenders: list[object], epochs: int = 2) -> None:
+    backbone = folder / "backbone"
+    if not backbone.exists():
+        write_backbone(backbone)
+    experiment = {
+        "data": {
+            "train": str(CORPUS),
+            "splits": {"tune": 2, "select": 2, "test": 2},
+            "max_train_examples": 120,
+        },
+        "backbone": str(backbone),
+        "windows": {"max_length": 128, "stride": 32},
+        "train": {"epochs": epochs, "learning_rate": 0.001, "checkpoint_minutes": 0.001},
+        "results": str(folder / "results"),
+        "register": {"demo": True},
+        "contenders": contenders,
+    }
+    (folder / "tiny.yaml").write_text(json.dumps(experiment))
+
+
+@pytest.fixture(scope="module")
+def race(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A finished race with a contender that trains, one that does not and one that diverges."""
+    folder = tmp_path_factory.mktemp("race")
+    diverging = {"variant": "span", "label": "diverging", "train": {"learning_rate": 1e30}}
+    write_experiment(folder, ["span", "pretrained", diverging])
+    done = run(folder)
+    assert done.returncode == 0, done.stderr + done.stdout
+    return folder, done.stdout
+
+
+def client(folder: Path):
+    from mlflow import MlflowClient
+
+    return MlflowClient(f"sqlite:///{folder}/runs/mlflow.db")
+
+
+def runs_of(folder: Path, name: str = "tiny"):
+    mlflow = client(folder)
+    experiment = mlflow.get_experiment_by_name(name)
+    found = mlflow.search_runs([experiment.experiment_id])
+    return {r.info.run_name: r for r in found}
+
+
+def evaluation(folder: Path, label: str) -> Path:
+    (place,) = (folder / "results").glob(f"*/{label}/evaluation")
+    return place
+
+
+def test_the_table_shows_every_contender_the_winner_and_the_next_commands(race):
+    _, shown = race
+    for words in ("span", "pretrained", "diverging", "Winner: ", "squadron-tiny", "squadron ask"):
+        assert words in shown
+
+
+def test_a_diverging_contender_is_disqualified_and_the_others_finish(race):
+    folder, shown = race
+    assert "disqualified" in shown
+    runs = runs_of(folder)
+    assert runs["diverging"].info.status == "FAILED"
+    assert "disqualified" in runs["diverging"].data.tags["squadron.status"]
+    assert runs["span"].info.status == "FINISHED"
+
+
+def test_mlflow_has_one_parent_and_a_child_per_contender_with_parameters_and_curves(race):
+    folder, _ = race
+    runs = runs_of(folder)
+    assert len(runs) == 4
+    (parent,) = [r for r in runs.values() if r.data.tags["squadron.contender"] == "-"]
+    assert parent.info.status == "FINISHED"
+    child = runs["span"]
+    assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
+    assert child.data.params["learning_rate"] == "0.001"
+    assert len(child.data.params) < 30
+    assert {"select_exact_match", "test_f1", "seconds_train", "train_loss"} <= set(
+        child.data.metrics
+    )
+    history = client(folder).get_metric_history(child.info.run_id, "tune_exact_match")
+    assert len({m.step for m in history}) >= 2
+    datasets = client(folder).get_run(parent.info.run_id).inputs.dataset_inputs
+    assert {d.dataset.name for d in datasets} == {"train", "tune", "select", "test"}
+
+
+def test_the_registered_version_carries_figures_origin_and_status(race):
+    folder, _ = race
+    version = client(folder).get_model_version_by_alias("squadron-tiny", "candidate")
+    assert version.tags["validation_status"] == "demo"
+    for tag in ("select_exact_match", "test_f1", "select_digest", "git_sha", "run", "licence"):
+        assert version.tags[tag]
+
+
+def test_the_served_model_gives_the_evaluated_answers_to_every_question(race):
+    import mlflow
+
+    folder, _ = race
+    uri = f"sqlite:///{folder}/runs/mlflow.db"
+    version = client(folder).get_model_version_by_alias("squadron-tiny", "candidate")
+    mlflow.set_tracking_uri(uri)
+    served = mlflow.pyfunc.load_model(f"models:/squadron-tiny/{version.version}")
+    expected = json.loads(
+        (evaluation(folder, version.tags["contender"]) / "test/answers.json").read_text()
+    )
+    questions = [
+        (qa["id"], {"question": qa["question"], "context": paragraph["context"]})
+        for article in json.loads(CORPUS.read_text())["data"]
+        for paragraph in article["paragraphs"]
+        for qa in paragraph["qas"]
+        if qa["id"] in expected
+    ]
+    assert len(questions) == 60
+    given = served.predict([question for _, question in questions])
+    assert {i: row["text"] for (i, _), row in zip(questions, given, strict=True)} == expected
+
+
+def test_published_figures_equal_the_official_score_of_the_published_answers(race, tmp_path):
+    from squadron.scoring import score_files
+
+    folder, _ = race
+    place = evaluation(folder, "span")
+    metrics = json.loads((place / "metrics.json").read_text())["splits"]["test"]
+    answers = json.loads((place / "test" / "answers.json").read_text())
+    data = json.loads(CORPUS.read_text())
+    for article in data["data"]:
+        for paragraph in article["paragraphs"]:
+            paragraph["qas"] = [q for q in paragraph["qas"] if q["id"] in answers]
+    (tmp_path / "test.json").write_text(json.dumps(data))
+    official, missing = score_files(tmp_path / "test.json", place / "test" / "answers.json")
+    assert missing == 0
+    assert {k: metrics[k] for k in official} == official
+
+
+def test_results_are_published_with_manifest_and_marker(race):
+    from squadron import storage
+
+    folder, _ = race
+    places = list((folder / "results").glob("*/*/*")) + list((folder / "results").glob("*/summary"))
+    published = [p for p in places if (p / "_COMMITTED").exists()]
+    assert len(published) == 7  # model and evaluation of three contenders, and the summary
+    for place in published:
+        storage.fetch_published(str(place), folder / "unused")
+
+
+def test_a_second_run_comes_from_the_cache_and_leaves_no_second_result(race):
+    folder, _ = race
+    before = {name: r.info.run_id for name, r in runs_of(folder).items()}
+    log = folder / "runs" / "pipeline.log"
+    seen = len(log.read_text())
+    started = time.monotonic()
+    again = run(folder)
+    assert again.returncode == 0, again.stderr
+    assert time.monotonic() - started < 45
+    assert "Winner: " in again.stdout
+    assert {name: r.info.run_id for name, r in runs_of(folder).items()} == before
+    assert len(client(folder).search_model_versions("name = 'squadron-tiny'")) == 1
+    executed = log.read_text()[seen:].count("Executing task")
+    assert executed == 2  # open_race and close_race only
+
+
+def test_ask_answers_with_the_registered_model(race):
+    folder, _ = race
+    asked = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "squadron",
+            "ask",
+            "--json",
+            "--context",
+            "Rome is old.",
+            "What is old?",
+        ],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert asked.returncode == 0, asked.stderr
+    (row,) = json.loads(asked.stdout)
+    assert row["model"] == "squadron-tiny"
+    assert row["text"] in "Rome is old."
+
+
+def test_promote_sets_staging_and_says_how_to_go_back(race):
+    folder, _ = race
+    done = subprocess.run(
+        [sys.executable, "-m", "squadron", "promote", "candidate", "--to", "staging", "--yes"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "select_exact_match" in done.stdout
+    assert client(folder).get_model_version_by_alias("squadron-tiny", "staging").version in (1, "1")
+
+
+@pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGTERM])
+def test_a_race_killed_in_training_goes_on_and_gives_the_unbroken_result(race, tmp_path, stop):
+    whole, _ = race
+    write_experiment(tmp_path, ["span"], epochs=2)
+    # The same backbone, so that the result can be compared with the unbroken race's.
+    experiment = json.loads((tmp_path / "tiny.yaml").read_text())
+    experiment["backbone"] = str(whole / "backbone")
+    (tmp_path / "tiny.yaml").write_text(json.dumps(experiment))
+    process = subprocess.Popen(
+        command(tmp_path), cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while not list((tmp_path / "runs").glob("checkpoints/*/step-*")):
+        assert time.monotonic() < deadline, "no checkpoint appeared"
+        assert process.poll() is None, "the race ended before it could be killed"
+        time.sleep(0.02)
+    os.killpg(process.pid, stop)
+    process.wait(timeout=60)
+    done = run(tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "goes on from step" in (tmp_path / "runs" / "pipeline.log").read_text()
+    answers = [evaluation(f, "span") / "test" / "nbest.json" for f in (whole, tmp_path)]
+    assert answers[0].read_bytes() == answers[1].read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("data.train=missing.json", ["missing.json", "No such file"]),
+        ("data.train=not.json", ["not.json", "is not JSON"]),
+        ("data.train=layout.json", ["layout.json", 'the list "data"']),
+        ("data.train=wrong.json", ["1 of 1 examples were rejected", "answer not in the context"]),
+        ("data.splits.tune=0", ["The split 'tune' is empty", "another seed"]),
+        ("contenders=[spam]", ["'spam' is not a variant", "did you mean 'span'"]),
+        ("backbone=./nowhere", ["'./nowhere' is no folder"]),
+        ("windows.stride=120", ["stride: 120 is not allowed"]),
+        ("data.train=s3://bucket/x.json", ["s3://bucket/x.json", "can't be reached"]),
+        ("results=/proc/nothing", ["/proc/nothing"]),
+    ],
+)
+def test_bad_input_ends_with_exit_code_2_and_one_sentence(tmp_path, override, words):
+    write_experiment(tmp_path, ["span"], epochs=1)
+    (tmp_path / "not.json").write_text("not json")
+    (tmp_path / "layout.json").write_text('{"a": 1}')
+    qa = {"id": "1", "question": "q?", "answers": [{"text": "Paris", "answer_start": 0}]}
+    paragraph = {"context": "Rome is old.", "qas": [qa]}
+    wrong = {"data": [{"title": "t", "paragraphs": [paragraph]}]}
+    (tmp_path / "wrong.json").write_text(json.dumps(wrong))
+    s3 = {
+        "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+        "AWS_ACCESS_KEY_ID": "a",
+        "AWS_SECRET_ACCESS_KEY": "b",
+    }
+    done = run(tmp_path, "--set", override, **s3)
+    assert done.returncode == 2, done.stderr + done.stdout
+    assert "Traceback" not in done.stderr + done.stdout
+    assert len(done.stderr.strip().splitlines()) == 1
+    for word in words:
+        assert word in done.stderr
+    assert not list(tmp_path.glob("results/**/_COMMITTED"))
+
+
+def test_an_unreachable_mlflow_is_said_in_one_sentence(tmp_path):
+    write_experiment(tmp_path, ["span"])
+    done = run(tmp_path, MLFLOW_TRACKING_URI="http://127.0.0.1:9")
+    assert done.returncode == 2
+    assert "http://127.0.0.1:9 can't be used: it can't be reached" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_failed_race_is_closed_in_mlflow_with_the_reason(tmp_path):
+    write_experiment(tmp_path, ["span"])
+    (tmp_path / "not.json").write_text("not json")
+    assert run(tmp_path, "--set", "data.train=not.json").returncode == 2
+    runs = runs_of(tmp_path)
+    assert {r.info.status for r in runs.values()} == {"FAILED"}
+    assert all("not JSON" in r.data.tags["squadron.status"] for r in runs.values())

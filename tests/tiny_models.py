@@ -1,0 +1,157 @@
+"""Tiny real parts for tests: a 2-layer BERT with a WordPiece vocabulary, and a few questions.
+
+Nothing is downloaded and nothing is mocked: the backbone is a folder, which is one of the ways
+that an experiment may name one.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from squadron import answers, backbones, metrics
+from squadron.artifacts import EXAMPLES
+from squadron.config import Predict, Windows
+from squadron.prediction import predict_candidates
+from squadron.windows import Layout, read_layout, slide_windows
+
+LIBRARY = (
+    "The old library of Porto opened in 1906. Its red staircase was built by Xavier Esteves, and "
+    "the glass roof lets in light from the north."
+)
+RIVER = (
+    "The river Tagus rises in Spain and ends near Lisbon. Boats carried salt and wine along it "
+    "until the railway came in 1856."
+)
+BRIDGE = (
+    "Maria Pia bridge was designed by Théophile Seyrig. Workers needed twenty months; the arch "
+    "spans 160 metres above the Douro."
+)
+TRAM = (
+    "Line 28 is the best known tram of the city. It climbs from Martim Moniz to Campo de Ourique "
+    "in about forty minutes, often full of visitors."
+)
+EIGHT_QUESTIONS = (
+    ("When did the library open?", LIBRARY, "1906"),
+    ("Who built the staircase?", LIBRARY, "Xavier Esteves"),
+    ("Where does the river rise?", RIVER, "Spain"),
+    ("What did boats carry?", RIVER, "salt and wine"),
+    ("Who designed the bridge?", BRIDGE, "Théophile Seyrig"),
+    ("How wide is the arch?", BRIDGE, "160 metres"),
+    ("Which line is the best known?", TRAM, "Line 28"),
+    ("How long does the ride take?", TRAM, "about forty minutes"),
+)
+UNANSWERED = (
+    ("Who designed the bridge?", LIBRARY, ""),
+    ("What did boats carry?", TRAM, ""),
+)
+"""No answer stands in these contexts."""
+
+# Threads cost more than they bring at this size; and sums then do not depend on their number.
+torch.set_num_threads(1)
+
+FP32 = Predict(n_best=5, max_answer_tokens=8, precision="fp32")
+
+
+def write_backbone(folder: Path, *, seed: int = 0, **changes: Any) -> str:
+    """Writes a random tiny BERT and its tokenizer; returns the folder as a backbone's name.
+
+    Args:
+        folder: Made if need be.
+        seed: Of the weights.
+        changes: To the BertConfig, such as `hidden_dropout_prob=0.1`; no dropout unless given.
+    """
+    from transformers import BertConfig, BertForQuestionAnswering, BertTokenizerFast
+
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "vocab.txt").write_text("\n".join(_make_vocabulary()) + "\n", encoding="utf-8")
+    tokenizer = BertTokenizerFast(vocab=str(folder / "vocab.txt"), do_lower_case=True)
+    # Stored truncation and padding, as many published tokenizers have them.
+    tokenizer.backend_tokenizer.enable_truncation(max_length=12)
+    tokenizer.backend_tokenizer.enable_padding(length=12)
+    tokenizer.save_pretrained(folder)
+    config = {
+        "vocab_size": len(tokenizer),
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 64,
+        "max_position_embeddings": 128,
+        "pad_token_id": tokenizer.pad_token_id,
+        "hidden_dropout_prob": 0.0,
+        # Ten times BERT's: tokens differ from the start, and even a frozen body is of use.
+        "initializer_range": 0.3,
+    }
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        BertForQuestionAnswering(BertConfig(**{**config, **changes})).save_pretrained(folder)
+    return str(folder)
+
+
+def _make_vocabulary() -> list[str]:
+    """WordPiece tokens: characters, words, and long words in two pieces.
+
+    The tokenizers library's own trainer breaks ties differently in every process.
+    """
+    texts = " ".join(question + " " + context for question, context, _ in EIGHT_QUESTIONS)
+    plain = unicodedata.normalize("NFD", texts.lower())
+    plain = "".join(c for c in plain if not unicodedata.combining(c))
+    letters = sorted(set(plain) - {" "})
+    words = sorted(set(re.findall(r"\w+", plain)))
+    pieces = [piece for word in words for piece in (word[:5], "##" + word[5:])]
+    tokens = [*letters, *("##" + letter for letter in letters), *(p for p in pieces if p != "##")]
+    return ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *dict.fromkeys(tokens)]
+
+
+def make_examples(questions: Sequence[tuple[str, str, str]]) -> pa.Table:
+    """(question, context, answer) as a table of schema EXAMPLES; "" has no answer."""
+    rows = [
+        {
+            "id": f"q{number}",
+            "title": "Portugal",
+            "question": question,
+            "context": context,
+            "answers": [{"text": answer, "start_char": context.index(answer)}] if answer else [],
+            "reasoning_type": "",
+        }
+        for number, (question, context, answer) in enumerate(questions)
+    ]
+    return pa.Table.from_pylist(rows, schema=EXAMPLES)
+
+
+def cut_windows(
+    backbone: str, examples: pa.Table, settings: Windows | None = None
+) -> tuple[pa.Table, Layout]:
+    """The windows of examples and their layout; short windows unless told otherwise."""
+    tokenizer = backbones.load_tokenizer(backbone)
+    bare = backbones.bare_tokenizer(tokenizer)
+    layout = read_layout(bare, tokenizer.pad_token_id)
+    settings = settings or Windows(max_length=64, stride=16, max_question_length=16)
+    return slide_windows(examples, bare, layout, settings)[0], layout
+
+
+def answer_all(
+    model: Any, windows: pa.Table, layout: Layout, examples: pa.Table, settings: Predict = FP32
+) -> list[str]:
+    """The best span's text of every example."""
+    tables = predict_candidates(model, windows, layout, settings, torch.device("cpu"))
+    ranked = answers.rank_candidates(pa.concat_tables(list(tables)), examples["id"].to_pylist())
+    return answers.best_texts(ranked, examples["context"].to_pylist())
+
+
+def make_judge(
+    model: Any, windows: pa.Table, layout: Layout, examples: pa.Table
+) -> Callable[[], dict[str, float]]:
+    """What train_model takes as `evaluate`: EM over the examples."""
+    golds = [[answer["text"] for answer in some] for some in examples["answers"].to_pylist()]
+
+    def judge() -> dict[str, float]:
+        exact, _ = metrics.score_answers(golds, answer_all(model, windows, layout, examples))
+        return {"exact_match": 100.0 * float(np.mean(exact))}
+
+    return judge

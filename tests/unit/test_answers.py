@@ -1,0 +1,247 @@
+import random
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from squadron.answers import (
+    apply_threshold,
+    best_texts,
+    find_threshold,
+    rank_as_dicts,
+    rank_candidates,
+)
+from squadron.artifacts import CANDIDATES
+
+pytestmark = pytest.mark.filterwarnings("error")
+THOROUGH = settings(max_examples=100, deadline=None)
+
+# Few values, so that ties are common; and scores close to each other.
+SCORES = st.one_of(
+    st.integers(-3, 3).map(float),
+    st.floats(-50, 50, width=32),
+    st.sampled_from([1.0, float(np.nextafter(np.float32(1), np.float32(2)))]),
+)
+QUESTIONS = ["a", "b", "c", "d"]
+ROWS = st.lists(
+    st.tuples(
+        st.sampled_from([*QUESTIONS, "unknown"]), st.integers(0, 5), st.integers(1, 4), SCORES
+    ).map(lambda row: (row[0], row[1], row[1] + row[2], row[3])),
+    max_size=25,
+)
+CONTEXT = "naïve 😀 text"
+
+
+def make_candidates(rows):
+    """From (example id, start_char, end_char, score)."""
+    records = [
+        {
+            "example_id": name,
+            "window": number,
+            "rank": 0,
+            "start_char": start,
+            "end_char": end,
+            "score": score,
+            "null_score": 0.0,
+        }
+        for number, (name, start, end, score) in enumerate(rows)
+    ]
+    return pa.Table.from_pylist(records, schema=CANDIDATES)
+
+
+def plain_ranking(rows, ids):
+    """Merged and sorted one by one."""
+    lists = []
+    for name in ids:
+        best = {}
+        for owner, start, end, score in rows:
+            if owner == name:
+                best[start, end] = max(score, best.get((start, end), score))
+        lists.append(sorted((-score, start, end) for (start, end), score in best.items()))
+    return [[(start, end, -score) for score, start, end in ranked] for ranked in lists]
+
+
+def as_lists(ranked):
+    rows = list(
+        zip(
+            ranked.start_char.tolist(), ranked.end_char.tolist(), ranked.score.tolist(), strict=True
+        )
+    )
+    return [rows[a:b] for a, b in zip(ranked.edges[:-1], ranked.edges[1:], strict=True)]
+
+
+@THOROUGH
+@given(ROWS, st.permutations(QUESTIONS))
+@example([], QUESTIONS)
+@example([("unknown", 0, 1, 1.0)], QUESTIONS)
+@example([("a", 0, 1, 1.0), ("a", 0, 1, 2.0), ("a", 0, 2, 2.0), ("b", 0, 1, 1.0)], QUESTIONS)
+def test_ranking_equals_merging_and_sorting_one_by_one(rows, ids):
+    ranked = rank_candidates(make_candidates(rows), ids)
+    assert as_lists(ranked) == plain_ranking(rows, ids)
+    best = [some[0][2] if some else -np.inf for some in plain_ranking(rows, ids)]
+    assert ranked.best_score().tolist() == best
+
+
+@THOROUGH
+@given(ROWS)
+def test_no_span_stands_twice_in_a_ranking(rows):
+    for some in as_lists(rank_candidates(make_candidates(rows), QUESTIONS)):
+        spans = [(start, end) for start, end, _ in some]
+        assert len(spans) == len(set(spans))
+
+
+@THOROUGH
+@given(ROWS, st.randoms(use_true_random=False), st.integers(0, 25))
+def test_the_order_of_windows_and_the_chunks_of_the_table_change_nothing(rows, shuffler, cut):
+    table = make_candidates(rows)
+    expected = as_lists(rank_candidates(table, QUESTIONS))
+    shuffled = list(rows)
+    shuffler.shuffle(shuffled)
+    assert as_lists(rank_candidates(make_candidates(shuffled), QUESTIONS)) == expected
+    pieces = pa.concat_tables([table.slice(cut), table.slice(0, cut)])
+    assert as_lists(rank_candidates(pieces, QUESTIONS)) == expected
+
+
+def test_ties_go_to_the_earlier_and_then_to_the_shorter_span():
+    rows = [("a", 4, 5, 1.0), ("a", 2, 9, 1.0), ("a", 2, 3, 1.0), ("a", 0, 1, 0.5)]
+    ranked = rank_candidates(make_candidates(rows), ["a"])
+    assert as_lists(ranked) == [[(2, 3, 1.0), (2, 9, 1.0), (4, 5, 1.0), (0, 1, 0.5)]]
+
+
+def test_equal_spans_of_overlapping_windows_leave_room_for_others():
+    # Ten windows that agree on the best span once gave ten copies of one answer.
+    rows = [("a", 0, 2, float(n)) for n in range(10)] + [("a", 3, 5, -1.0)]
+    ranked = rank_candidates(make_candidates(rows), ["a"])
+    assert [r["text"] for r in rank_as_dicts(ranked, [CONTEXT], n_best=2)[0]] == ["na", "ve"]
+
+
+def test_no_questions_have_an_empty_ranking():
+    ranked = rank_candidates(make_candidates([("a", 0, 1, 1.0)]), [])
+    assert ranked.edges.tolist() == [0]
+    assert best_texts(ranked, []) == []
+    assert ranked.best_score().tolist() == []
+
+
+def test_the_best_text_is_cut_by_characters_and_empty_without_candidates():
+    rows = [("c", 6, 7, 1.0), ("a", 0, 5, -3.0), ("a", 0, 2, -4.0)]
+    ranked = rank_candidates(make_candidates(rows), ["a", "b", "c"])
+    assert best_texts(ranked, [CONTEXT] * 3) == ["naïve", "", "😀"]
+
+
+@THOROUGH
+@given(ROWS, st.integers(1, 6))
+def test_the_n_best_are_the_first_of_the_ranking(rows, n_best):
+    ranked = rank_candidates(make_candidates(rows), QUESTIONS)
+    found = rank_as_dicts(ranked, [CONTEXT] * len(QUESTIONS), n_best)
+    assert found == [
+        [
+            {"text": CONTEXT[start:end], "start_char": start, "end_char": end, "score": score}
+            for start, end, score in some[:n_best]
+        ]
+        for some in plain_ranking(rows, QUESTIONS)
+    ]
+    texts = best_texts(ranked, [CONTEXT] * len(QUESTIONS))
+    assert texts == [some[0]["text"] if some else "" for some in found]
+
+
+@st.composite
+def judged_questions(draw):
+    """best_score, exact and has_answer, as evaluation makes them."""
+    size = draw(st.integers(1, 12))
+    has_answer = np.array(draw(st.lists(st.booleans(), min_size=size, max_size=size)))
+    score = np.array(
+        draw(st.lists(SCORES | st.just(-np.inf), min_size=size, max_size=size)), np.float64
+    )
+    right = np.array(draw(st.lists(st.booleans(), min_size=size, max_size=size)))
+    # Without a candidate the answer is "", which is right where there is no answer; a text is
+    # wrong there.
+    exact = np.where(np.isinf(score), ~has_answer, right & has_answer).astype(np.float64)
+    return score, exact, has_answer
+
+
+def exact_match_at(threshold, score, exact, has_answer):
+    """EM and the number of answered questions, by the code that applies a threshold."""
+    texts = ["" if np.isinf(s) else "text" for s in score]
+    chosen = apply_threshold(texts, score, threshold)
+    right = [e if text else float(not h) for text, e, h in zip(chosen, exact, has_answer, strict=1)]
+    return sum(right), sum(map(bool, chosen))
+
+
+@settings(max_examples=250, deadline=None)
+@given(judged_questions())
+@example((np.array([-5.0, -np.inf]), np.array([1.0, 1.0]), np.array([True, False])))
+@example((np.array([-np.inf]), np.array([1.0]), np.array([False])))
+def test_no_threshold_is_better_than_the_one_found(judged):
+    score, exact, has_answer = judged
+    found = find_threshold(score, exact, has_answer)
+    if has_answer.all():
+        assert found is None
+        return
+    finite = np.unique(score[np.isfinite(score)])
+    everything = [*finite, -1e9, 1e9]  # a question is answered above the threshold only
+    results = [exact_match_at(t, *judged) for t in everything]
+    assert isinstance(found, float)
+    assert np.isfinite(found)
+    # The highest EM, and of those the most answers.
+    assert exact_match_at(found, *judged) == max(results)
+
+
+def test_a_threshold_lies_half_way_between_two_scores():
+    score = np.array([3.0, 1.0, 2.0])
+    exact = np.array([1.0, 0.0, 0.0])
+    assert find_threshold(score, exact, np.array([True, False, False])) == 2.5
+
+
+def test_neighbouring_scores_are_told_apart():
+    low = 0.1
+    high = float(np.nextafter(low, 1))
+    judged = np.array([high, low]), np.array([1.0, 0.0]), np.array([True, False])
+    threshold = find_threshold(*judged)
+    assert apply_threshold(["yes", "no"], judged[0], threshold) == ["yes", ""]
+
+
+def test_the_threshold_of_a_model_that_knows_nothing_answers_nothing():
+    score = np.array([3.0, 1.0])
+    threshold = find_threshold(score, np.zeros(2), np.array([False, True]))
+    assert apply_threshold(["x", "y"], score, threshold) == ["", ""]
+
+
+def test_a_question_without_candidates_does_not_move_the_threshold():
+    # It once set the threshold to -1, above the score of a right answer.
+    score = np.array([-5.0, -np.inf])
+    threshold = find_threshold(score, np.array([1.0, 1.0]), np.array([True, False]))
+    assert apply_threshold(["right", ""], score, threshold) == ["right", ""]
+
+
+def test_every_question_is_answered_where_all_have_an_answer():
+    score = np.array([1.0, -4.0])
+    assert find_threshold(score, np.array([1.0, 0.0]), np.array([True, True])) is None
+    assert apply_threshold(["x", "y"], score, None) == ["x", "y"]
+
+
+def test_a_score_equal_to_the_threshold_is_not_an_answer():
+    assert apply_threshold(["x", "y"], np.array([1.0, 1.5]), 1.0) == ["", "y"]
+
+
+@THOROUGH
+@given(st.lists(SCORES, max_size=10), SCORES, SCORES)
+def test_raising_the_threshold_only_turns_answers_into_nothing(scores, one, other):
+    texts = [f"text {n}" for n in range(len(scores))]
+    low = apply_threshold(texts, np.array(scores), min(one, other))
+    high = apply_threshold(texts, np.array(scores), max(one, other))
+    for text, before, after in zip(texts, low, high, strict=True):
+        assert before in (text, "")
+        assert after in (before, "")
+
+
+def test_a_large_ranking_equals_the_plain_one():
+    draw = random.Random(7)
+    ids = [f"q{n}" for n in range(300)]
+    rows = []
+    for _ in range(5_000):
+        start = draw.randrange(40)
+        score = float(np.float32(draw.uniform(-9, 9)))
+        rows.append((draw.choice(ids), start, start + draw.randrange(1, 9), score))
+    assert as_lists(rank_candidates(make_candidates(rows), ids)) == plain_ranking(rows, ids)

@@ -1,0 +1,359 @@
+import json
+import os
+import re
+import stat
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from squadron.artifacts import (
+    CANDIDATES,
+    EXAMPLES,
+    WINDOWS,
+    read_json,
+    read_table,
+    read_windows,
+    write_json,
+    write_table,
+    write_windows,
+    written_whole,
+)
+from squadron.errors import InputError
+
+ROWS = [
+    {
+        "id": "q1",
+        "title": "東京",
+        "question": "Who? 😀",
+        "context": "Désiré\r\nsang  twice.",
+        "answers": [{"text": "Désiré", "start_char": 0}, {"text": "sang", "start_char": 8}],
+        "reasoning_type": "factual",
+    },
+    {
+        "id": "q2",
+        "title": "",
+        "question": "",
+        "context": "c",
+        "answers": [],
+        "reasoning_type": "",
+    },
+]
+WINDOW_ROWS = [
+    {
+        "example_id": "q1",
+        "window": number,
+        "input_ids": [2, 7, 3, 9, 3],
+        "start_chars": [0],
+        "end_chars": [6],
+        "context_start": 3,
+        "context_end": 3,
+        "start_token": 3,
+        "end_token": 3,
+    }
+    for number in range(50)
+]
+
+
+def make_examples():
+    return pa.Table.from_pylist(ROWS, schema=EXAMPLES)
+
+
+def make_windows():
+    return pa.Table.from_pylist(WINDOW_ROWS, schema=WINDOWS)
+
+
+def message_of(function, *args, **kwargs):
+    with pytest.raises(InputError) as caught:
+        function(*args, **kwargs)
+    return str(caught.value)
+
+
+def names_in(folder):
+    return [path.name for path in folder.iterdir()]
+
+
+def read_examples(path, made_from=None):
+    return read_table(path, schema="examples/1", made_from=made_from)
+
+
+def read_metrics(path, made_from=None):
+    return read_json(path, schema="metrics/1", made_from=made_from)
+
+
+def write_examples(path):
+    write_table(path, make_examples(), schema="examples/1", made_from="abc")
+
+
+def write_metrics(path):
+    write_json(path, {"exact": 61.25}, schema="metrics/1", made_from="abc")
+
+
+def write_some_windows(path):
+    write_windows(path, make_windows(), about={"squadron.key": "k"})
+
+
+KINDS = [
+    pytest.param(write_examples, read_examples, id="table"),
+    pytest.param(write_metrics, read_metrics, id="json"),
+    pytest.param(write_some_windows, read_windows, id="windows"),
+]
+
+
+@pytest.mark.parametrize("rows", [ROWS, ROWS[1:], []])
+def test_a_table_comes_back_as_it_was(rows, tmp_path):
+    table = pa.Table.from_pylist(rows, schema=EXAMPLES)
+    path = tmp_path / "new" / "folder" / "train.parquet"
+    write_table(path, table, schema="examples/1", made_from="abc")
+    back = read_examples(path, "abc")
+    assert back.to_pylist() == rows
+    assert back.schema.equals(EXAMPLES)
+    assert back.schema.metadata == {
+        b"squadron.schema": b"examples/1",
+        b"squadron.made_from": b"abc",
+    }
+
+
+def test_a_folder_that_looks_like_a_partition_adds_no_column(tmp_path):
+    path = tmp_path / "split=train" / "train.parquet"
+    write_examples(path)
+    assert read_examples(path).column_names == EXAMPLES.names
+
+
+def test_candidates_keep_their_scores_to_the_bit(tmp_path):
+    row = {
+        "example_id": "q",
+        "window": 0,
+        "rank": 0,
+        "start_char": 1,
+        "end_char": 4,
+        "score": 0.10000000149011612,
+        "null_score": -3.4028234663852886e38,
+    }
+    table = pa.Table.from_pylist([row], schema=CANDIDATES)
+    write_table(tmp_path / "c.parquet", table, schema="candidates/1", made_from="m")
+    back = read_table(tmp_path / "c.parquet", schema="candidates/1")
+    assert back.to_pylist() == [row]
+    assert back.schema.equals(CANDIDATES)
+
+
+@pytest.mark.parametrize("rows", [WINDOW_ROWS, []])
+def test_windows_come_back_as_they_were(rows, tmp_path):
+    path = tmp_path / "key" / "train.arrow"
+    write_windows(
+        path, pa.Table.from_pylist(rows, schema=WINDOWS), about={"squadron.key": "k", "x": "y"}
+    )
+    back = read_windows(path)
+    assert back.to_pylist() == rows
+    assert back.schema.equals(WINDOWS)
+    assert back.schema.metadata == {
+        b"squadron.schema": b"windows/1",
+        b"squadron.key": b"k",
+        b"x": b"y",
+    }
+
+
+def test_windows_of_several_chunks_come_back_whole(tmp_path):
+    table = pa.concat_tables([make_windows().slice(7), make_windows().slice(0, 7)])
+    write_windows(tmp_path / "w.arrow", table, about={})
+    assert read_windows(tmp_path / "w.arrow").to_pylist() == table.to_pylist()
+
+
+def test_json_says_first_what_it_is_and_keeps_every_character(tmp_path):
+    content = {"b": [1, None, 0.1], "a": {"é": "😀\n"}}
+    write_json(tmp_path / "m.json", content, schema="metrics/1", made_from="abc")
+    back = read_metrics(tmp_path / "m.json", "abc")
+    assert back == {"schema": "metrics/1", "made_from": "abc", **content}
+    assert list(back) == ["schema", "made_from", "b", "a"]
+    text = (tmp_path / "m.json").read_text(encoding="utf-8")
+    assert "😀" in text
+    assert text.endswith("}\n")
+
+
+@pytest.mark.parametrize(("write", "read"), KINDS)
+def test_a_missing_file_is_named_with_the_remedy(write, read, tmp_path):
+    assert message_of(read, tmp_path / "x") == (
+        f"The file {tmp_path / 'x'} does not exist; run the step that makes it"
+    )
+
+
+@pytest.mark.parametrize(("write", "read"), KINDS)
+def test_a_file_torn_at_any_place_is_refused(write, read, tmp_path):
+    path = tmp_path / "file"
+    write(path)
+    whole = path.read_bytes()
+    # JSON is still whole without its last line break.
+    lengths = {0, 1, 8, len(whole) // 2, len(whole) - 10, len(whole) - 2}
+    for length in sorted(lengths):
+        path.write_bytes(whole[:length])
+        assert re.match(rf"The file {re.escape(str(path))} is not ", message_of(read, path)), length
+    path.write_bytes(whole)
+    read(path)
+
+
+@pytest.mark.parametrize(("write", "read"), KINDS)
+def test_a_file_of_another_kind_is_refused(write, read, tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" * 40)
+    assert message_of(read, path).startswith(f"The file {path} is not readable JSON") or message_of(
+        read, path
+    ).startswith(f"The file {path} is not a readable ")
+
+
+def test_a_table_of_another_schema_is_refused(tmp_path):
+    path = tmp_path / "t.parquet"
+    write_examples(path)
+    assert message_of(read_table, path, schema="examples/2") == (
+        f"The file {path} has schema 'examples/1', 'examples/2' is needed; "
+        "make it again with this version"
+    )
+
+
+def test_a_table_that_says_nothing_of_itself_is_refused(tmp_path):
+    path = tmp_path / "t.parquet"
+    pq.write_table(make_examples(), path)
+    assert message_of(read_examples, path).startswith(f"The file {path} has schema 'none', ")
+
+
+def test_json_of_another_schema_or_of_none_is_refused(tmp_path):
+    path = tmp_path / "m.json"
+    write_metrics(path)
+    assert "has schema 'metrics/1', 'model/1' is needed" in message_of(
+        read_json, path, schema="model/1"
+    )
+    path.write_text("{}")
+    assert "has schema 'none', 'metrics/1' is needed" in message_of(read_metrics, path)
+
+
+@pytest.mark.parametrize("text", ["[]", "3", "null", '"schema"'])
+def test_json_that_is_no_object_is_refused(text, tmp_path):
+    path = tmp_path / "m.json"
+    path.write_text(text)
+    assert message_of(read_metrics, path) == f"The file {path} is not a JSON object"
+
+
+def test_windows_of_another_schema_are_refused(tmp_path):
+    path = tmp_path / "w.arrow"
+    write_windows(path, make_windows(), about={"squadron.schema": "windows/0"})
+    assert "has schema 'windows/0', 'windows/1' is needed" in message_of(read_windows, path)
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, WINDOWS) as writer:
+        writer.write_table(make_windows())
+    assert "has schema 'none', 'windows/1' is needed" in message_of(read_windows, path)
+
+
+@pytest.mark.parametrize(
+    ("write", "read"), [(write_examples, read_examples), (write_metrics, read_metrics)]
+)
+def test_a_file_made_from_something_else_is_refused(write, read, tmp_path):
+    path = tmp_path / "file"
+    write(path)
+    read(path, "abc")
+    read(path)
+    assert message_of(read, path, "abd") == (
+        f"The file {path} was made from 'abc', not from 'abd'; it belongs to another run"
+    )
+
+
+@pytest.mark.parametrize(("write", "read"), KINDS)
+def test_writing_twice_leaves_one_file_with_the_same_bytes(write, read, tmp_path):
+    path = tmp_path / "file"
+    write(path)
+    first = path.read_bytes()
+    write(path)
+    assert path.read_bytes() == first
+    assert names_in(tmp_path) == ["file"]
+
+
+def test_windows_are_mapped_and_not_read(tmp_path):
+    write_some_windows(tmp_path / "w.arrow")
+    before = pa.total_allocated_bytes()
+    table = read_windows(tmp_path / "w.arrow")
+    assert table.nbytes > 0
+    assert pa.total_allocated_bytes() - before < table.nbytes
+
+
+def test_a_file_gets_its_name_only_when_it_is_whole(tmp_path):
+    path = tmp_path / "a" / "file"
+    with written_whole(path) as temporary:
+        assert temporary.parent == path.parent
+        temporary.write_text("half")
+        assert not path.exists()
+    assert path.read_text() == "half"
+    assert names_in(path.parent) == ["file"]
+
+
+def write_half_and_raise(path, error):
+    with written_whole(path) as temporary:
+        temporary.write_text("half")
+        raise error
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, OSError])
+def test_an_exception_leaves_nothing_and_keeps_the_old_file(error, tmp_path):
+    path = tmp_path / "file"
+    for old in (None, "old"):
+        if old:
+            path.write_text(old)
+        with pytest.raises(error):
+            write_half_and_raise(path, error)
+        assert names_in(tmp_path) == ([path.name] if old else [])
+    assert path.read_text() == "old"
+
+
+def test_an_exception_before_anything_is_written_is_the_one_that_is_seen(tmp_path):
+    with pytest.raises(RuntimeError), written_whole(tmp_path / "file"):
+        raise RuntimeError
+    assert names_in(tmp_path) == []
+
+
+def test_content_that_is_no_json_leaves_nothing(tmp_path):
+    with pytest.raises(TypeError):
+        write_json(tmp_path / "m.json", {"a": object()}, schema="x/1", made_from="")
+    assert names_in(tmp_path) == []
+
+
+def test_a_file_in_place_of_the_folder_is_named(tmp_path):
+    (tmp_path / "taken").write_text("")
+    message = message_of(write_metrics, tmp_path / "taken" / "m.json")
+    assert message == (
+        f"The file {tmp_path / 'taken' / 'm.json'} can't be written: {tmp_path / 'taken'} is in "
+        "the way (File exists); move it or choose another folder"
+    )
+    assert "Not a directory" in message_of(write_metrics, tmp_path / "taken" / "a" / "m.json")
+    assert names_in(tmp_path) == ["taken"]
+
+
+def test_a_folder_in_place_of_the_file_is_named(tmp_path):
+    (tmp_path / "m.json").mkdir()
+    message = message_of(write_metrics, tmp_path / "m.json")
+    assert f"{tmp_path / 'm.json'} is in the way (Is a directory)" in message
+    assert names_in(tmp_path) == ["m.json"]
+
+
+def test_a_folder_without_permission_is_named(tmp_path):
+    if os.geteuid() == 0:
+        pytest.skip("root may write everywhere")
+    folder = tmp_path / "closed"
+    folder.mkdir()
+    folder.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    message = message_of(write_metrics, folder / "m.json")
+    assert message.startswith(f"No permission to write {folder}")
+    assert message.endswith("; allow it or choose another folder")
+
+
+def test_a_refused_permission_is_a_sentence(tmp_path):
+    # What the system raises, for those to whom it never does.
+    path = tmp_path / "m.json"
+
+    def write():
+        with written_whole(path):
+            raise PermissionError(13, "Permission denied", str(path))
+
+    assert message_of(write) == (
+        f"No permission to write {path}; allow it or choose another folder"
+    )
+
+
+def test_json_is_read_as_it_was_written_by_others(tmp_path):
+    (tmp_path / "m.json").write_text(json.dumps({"schema": "metrics/1", "made_from": "x"}))
+    assert read_metrics(tmp_path / "m.json", "x")["made_from"] == "x"

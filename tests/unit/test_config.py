@@ -1,0 +1,586 @@
+import dataclasses
+import json
+import math
+import typing
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from squadron.config import (
+    Contender,
+    Data,
+    Experiment,
+    Predict,
+    Register,
+    Resources,
+    Splits,
+    Train,
+    Windows,
+    build_experiment,
+    digest,
+    from_json,
+    from_mapping,
+    load_experiment,
+    to_json,
+)
+from squadron.errors import InputError
+
+SMALLEST = "data: {train: a.json}\ncontenders: [span]\n"
+SECTIONS = [Splits, Data, Windows, Train, Predict, Contender, Register, Resources, Experiment]
+
+
+def load(folder, text, *overrides):
+    path = folder / "race.yaml"
+    path.write_text(text, encoding="utf-8")
+    return load_experiment(path, overrides)
+
+
+def refusal(folder, text, *overrides):
+    """The message without the file's name, which has to stand first."""
+    with pytest.raises(InputError) as caught:
+        load(folder, text, *overrides)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message.removeprefix(f"{folder / 'race.yaml'}: ")
+
+
+def test_a_file_states_only_what_differs_from_the_defaults(tmp_path):
+    assert load(tmp_path, SMALLEST) == Experiment(
+        name="race", data=Data(train=("a.json",)), contenders=(Contender("span"),)
+    )
+
+
+def test_the_name_is_the_files_unless_it_gives_one(tmp_path):
+    assert load(tmp_path, SMALLEST).register.model_name == "squadron-race"
+    named = load(tmp_path, SMALLEST + "name: mine\n")
+    assert (named.name, named.register.model_name) == ("mine", "squadron-mine")
+    registered = load(tmp_path, SMALLEST + "register: {model_name: other}\n")
+    assert registered.register.model_name == "other"
+
+
+def test_sections_at_the_top_are_defaults_of_every_contender(tmp_path):
+    text = """
+        data: {train: [a.json, b.json]}
+        backbone: org/one
+        windows: {max_length: 256}
+        train: {epochs: 3, seed: 1}
+        contenders:
+          - span
+          - {variant: span, label: other, backbone: org/two, train: {epochs: 5}}
+          - {variant: pretrained, windows: {stride: 64}, predict: {n_best: 3}}
+    """
+    one, two, three = load(tmp_path, text).contenders
+    assert one == Contender(
+        "span", "span", "org/one", windows=Windows(256), train=Train(epochs=3, seed=1)
+    )
+    assert two == dataclasses.replace(
+        one, label="other", backbone="org/two", train=Train(epochs=5, seed=1)
+    )
+    assert three == dataclasses.replace(
+        one,
+        variant="pretrained",
+        label="pretrained",
+        windows=Windows(256, 64),
+        predict=Predict(n_best=3),
+    )
+
+
+def test_a_contender_does_not_change_the_next_one(tmp_path):
+    text = SMALLEST.replace("[span]", "[{variant: span, train: {epochs: 9}}, pretrained]")
+    first, second = load(tmp_path, text + "train: {batch_size: 4}\n").contenders
+    assert first.train == Train(epochs=9, batch_size=4)
+    assert second.train == Train(batch_size=4)
+
+
+@pytest.mark.parametrize("empty", ["{}", "", "null"])
+@pytest.mark.parametrize("section", ["windows", "train", "predict", "register", "resources"])
+def test_an_empty_section_is_the_same_as_none(section, empty, tmp_path):
+    assert load(tmp_path, f"{SMALLEST}{section}: {empty}\n") == load(tmp_path, SMALLEST)
+
+
+@pytest.mark.parametrize("empty", ["{}", "null"])
+@pytest.mark.parametrize("section", ["windows", "train", "predict", "options"])
+def test_an_empty_section_of_a_contender_is_the_same_as_none(section, empty, tmp_path):
+    shared = "data: {train: a.json}\nwindows: {stride: 9}\ntrain: {epochs: 9}\n"
+    plain = load(tmp_path, shared + "contenders: [span]\n")
+    text = f"{shared}contenders: [{{variant: span, {section}: {empty}}}]\n"
+    assert load(tmp_path, text) == plain
+
+
+def test_empty_splits_are_the_default_splits(tmp_path):
+    for empty in ("{}", "null"):
+        text = f"data: {{train: a.json, splits: {empty}}}\ncontenders: [span]\n"
+        assert load(tmp_path, text) == load(tmp_path, SMALLEST)
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_defaults_stand_in_the_dataclass_alone(section):
+    needed = {
+        Data: {"train": ["a.json"]},
+        Contender: {"variant": "span"},
+        Experiment: {"name": "x", "data": {"train": ["a"]}, "contenders": [{"variant": "span"}]},
+    }.get(section, {})
+    built = from_mapping(section, needed)
+    for field in dataclasses.fields(section):
+        if field.name in needed or field.name in ("label", "register"):
+            continue
+        default = field.default
+        if default is dataclasses.MISSING:
+            default = field.default_factory()
+        assert getattr(built, field.name) == default
+
+
+@pytest.mark.parametrize("number", ["2e-4", "0.0002", "2.0e-4", "2E-4", "'2e-4'", "+2e-4"])
+def test_scientific_notation_is_a_number(number, tmp_path):
+    loaded = load(tmp_path, f"{SMALLEST}train: {{learning_rate: {number}}}\n")
+    assert loaded.contenders[0].train.learning_rate == 2e-4
+
+
+def test_a_whole_number_passes_as_a_number(tmp_path):
+    loaded = load(tmp_path, SMALLEST + "train: {weight_decay: 1, checkpoint_minutes: 5}\n")
+    assert loaded.contenders[0].train == Train(weight_decay=1.0, checkpoint_minutes=5.0)
+
+
+def test_one_file_may_stand_without_a_list(tmp_path):
+    assert load(tmp_path, SMALLEST).data.train == ("a.json",)
+    text = "data: {train: [a.json, s3://b/c.json], test: t.json}\ncontenders: [span]\n"
+    data = load(tmp_path, text).data
+    assert (data.train, data.test) == (("a.json", "s3://b/c.json"), ("t.json",))
+
+
+def test_a_byte_order_mark_is_no_fault(tmp_path):
+    assert load(tmp_path, "\ufeff" + SMALLEST) == load(tmp_path, SMALLEST)
+
+
+TRAIN_KEYS = ", ".join(sorted(field.name for field in dataclasses.fields(Train)))
+
+REFUSALS = [
+    (
+        "train: {learning_rat: 1}",
+        "train -> learning_rat is not a setting; did you mean 'learning_rate'? "
+        f"known: {TRAIN_KEYS}",
+    ),
+    ("train: {colour: 1}", f"train -> colour is not a setting; known: {TRAIN_KEYS}"),
+    (
+        "windows: {3: 1}",
+        "windows -> 3 is not a setting; known: max_length, max_question_length, stride",
+    ),
+    ("trains: {}", "trains is not a setting; did you mean 'train'? known: attempt, backbone, "),
+    ("3: {}", "3 is not a setting; known: attempt, backbone, "),
+    ("on: {}", "True is not a setting; known: attempt, "),
+    ("train: 3", "train: 3 is not allowed; a mapping is needed"),
+    ("train: [epochs]", "train: ['epochs'] is not allowed; a mapping is needed"),
+    ("train: {epochs: 2.5}", "train -> epochs: 2.5 is a number; a whole number is needed"),
+    ("train: {epochs: '2'}", "train -> epochs: '2' is text; a whole number is needed"),
+    ("train: {epochs: true}", "train -> epochs: True is true or false; a whole number is needed"),
+    ("train: {epochs: }", "train -> epochs: None is nothing; a whole number is needed"),
+    ("train: {epochs: 0}", "train -> epochs: 0 is not allowed; 1 or more"),
+    ("train: {batch_size: -1}", "train -> batch_size: -1 is not allowed; 1 or more"),
+    ("train: {gradient_accumulation: 0}", "train -> gradient_accumulation: 0 is not allowed"),
+    ("train: {learning_rate: fast}", "train -> learning_rate: 'fast' is text; a number is needed"),
+    ("train: {learning_rate: yes}", "train -> learning_rate: True is true or false; a number is"),
+    ("train: {learning_rate: [1]}", "train -> learning_rate: [1] is a list; a number is needed"),
+    ("train: {learning_rate: .nan}", "train -> learning_rate: nan is not allowed; a finite number"),
+    ("train: {learning_rate: .inf}", "train -> learning_rate: inf is not allowed; a finite number"),
+    ("train: {learning_rate: 1e999}", "train -> learning_rate: '1e999' is not allowed; a finite"),
+    (f"train: {{learning_rate: {10**400}}}", "train -> learning_rate: 1000000000000"),
+    ("train: {learning_rate: 0}", "train -> learning_rate: 0.0 is not allowed; above 0"),
+    ("train: {max_grad_norm: 0}", "train -> max_grad_norm: 0.0 is not allowed; above 0"),
+    ("train: {weight_decay: -1}", "train -> weight_decay: -1.0 is not allowed; 0 or more"),
+    ("train: {patience: -1}", "train -> patience: -1 is not allowed; 0 or more"),
+    ("train: {checkpoint_minutes: -1}", "train -> checkpoint_minutes: -1.0 is not allowed"),
+    ("train: {warmup_share: 1}", "train -> warmup_share: 1.0 is not allowed; 0 to below 1"),
+    (
+        "train: {precision: fp16}",
+        "train -> precision: 'fp16' is not allowed; one of ('auto', 'bf16', 'fp32')",
+    ),
+    ("predict: {precision: 16}", "predict -> precision: 16 is a whole number; text is needed"),
+    ("predict: {precision: int8}", "predict -> precision: 'int8' is not allowed; one of ("),
+    ("predict: {n_best: 0}", "predict -> n_best: 0 is not allowed; 1 or more"),
+    ("predict: {max_answer_tokens: 0}", "predict -> max_answer_tokens: 0 is not allowed"),
+    ("predict: {batch_size: 0}", "predict -> batch_size: 0 is not allowed; 1 or more"),
+    ("windows: {max_length: 15}", "windows -> max_length: 15 is not allowed; 16 or more"),
+    ("windows: {stride: -1}", "windows -> stride: -1 is not allowed; 0 or more"),
+    ("windows: {max_question_length: 0}", "windows -> max_question_length: 0 is not allowed"),
+    (
+        "windows: {max_length: 128}",
+        "windows -> stride: 128 is not allowed; it must be below max_length - "
+        "max_question_length - 4 specials = 60, or windows would not advance",
+    ),
+    ("windows: {stride: 316}", "windows -> stride: 316 is not allowed; it must be below"),
+    ("backbone: ''", "contenders -> 1 -> backbone: '' is not allowed; name a model"),
+    ("backbone: 3", "backbone: 3 is a whole number; text is needed"),
+    ("name: 3", "name: 3 is a whole number; text is needed"),
+    ("name: a b", "name: 'a b' is not allowed; letters, digits, '-' and '_' only"),
+    ("name: Zürich", "name: 'Zürich' is not allowed; letters, digits, '-' and '_' only"),
+    ("name: ''", "name: '' is not allowed"),
+    ("register: {demo: 1}", "register -> demo: 1 is a whole number; true or false is needed"),
+    ("register: {model_name: }", "register -> model_name: None is nothing; text is needed"),
+    ("resources: {gpu_count: -1}", "resources -> gpu_count: -1 is not allowed; 0 (none) or more"),
+    ("resources: {cpu: 4}", "resources -> cpu: 4 is a whole number; text is needed"),
+    (
+        "resources: {node_selector: {disk: 1}}",
+        "resources -> node_selector -> disk: 1 is a whole number; text is needed",
+    ),
+    ("resources: {node_selector: [a]}", "resources -> node_selector: ['a'] is a list; a mapping"),
+    ("resources: {tolerations: {a: b}}", "resources -> tolerations: {'a': 'b'} is a mapping; a "),
+    ("resources: {tolerations: [a, 2]}", "resources -> tolerations -> 2: 2 is a whole number; "),
+    ("data: ", "data -> train: [] is not allowed; name at least one file"),
+    ("data: {train: ''}", "data -> train: [''] is not allowed; an empty path names no file"),
+    ("data: {train: a, test: ['']}", "data -> test: [''] is not allowed; an empty path names no"),
+    ("data: {train: 3}", "data -> train: 3 is a whole number; a list is needed"),
+    ("data: {train: [a, 3]}", "data -> train -> 2: 3 is a whole number; text is needed"),
+    ("data: {train: a, seed: x}", "data -> seed: 'x' is text; a whole number is needed"),
+    ("data: {train: a, max_train_examples: -1}", "data -> max_train_examples: -1 is not allowed"),
+    ("data: {train: a, max_tune_examples: -1}", "data -> max_tune_examples: -1 is not allowed"),
+    ("data: {train: a, max_rejected_share: 2}", "data -> max_rejected_share: 2.0 is not allowed"),
+    (
+        "data: {train: a, splits: {tune: 1.5}}",
+        "data -> splits -> tune: 1.5 is not allowed; give a share from 0 to below 1, or a whole "
+        "number of titles",
+    ),
+    ("data: {train: a, splits: {test: -0.1}}", "data -> splits -> test: -0.1 is not allowed; give"),
+    ("data: {train: a, splits: {test: -2}}", "data -> splits -> test: -2.0 is not allowed; give"),
+    (
+        "data: {train: a, splits: {tune: 0.5, select: 0.25, test: 0.25}}",
+        "data -> splits -> tune + select + test: 1.0 is not allowed; the shares must leave room "
+        "for train",
+    ),
+    ("data: {train: a, splits: {dev: 1}}", "data -> splits -> dev is not a setting; known: select"),
+    ("contenders: []", "contenders: [] is not allowed; list at least one variant"),
+    ("contenders: span", "contenders: 'span' is not allowed; list at least one variant"),
+    ("contenders: ", "contenders: None is not allowed; list at least one variant"),
+    (
+        "contenders: [span, 3]",
+        "contenders -> 2: 3 is not allowed; give a variant's name or a mapping with 'variant:'",
+    ),
+    ("contenders: [{label: a}]", "contenders -> 1 -> variant is missing; it has no default"),
+    ("contenders: [{variant: 3}]", "contenders -> 1 -> variant: 3 is a whole number; text is"),
+    (
+        "contenders: [span, {varient: span}]",
+        "contenders -> 2 -> varient is not a setting; did you mean 'variant'? known: backbone, "
+        "label, options, predict, train, variant, windows",
+    ),
+    (
+        "contenders: [span, {variant: span, label: b, train: {epochs: 0}}]",
+        "contenders -> 2 -> train -> epochs: 0 is not allowed; 1 or more",
+    ),
+    (
+        "contenders: [{variant: span, windows: {max_length: 100}}]",
+        "contenders -> 1 -> windows -> stride: 128 is not allowed; it must be below",
+    ),
+    (
+        "contenders: [{variant: span, options: [3]}]",
+        "contenders -> 1 -> options: [3] is a list; a mapping is needed",
+    ),
+    (
+        "contenders: [span, pretrained, span]",
+        "contenders: ['span'] is not allowed; give each contender its own label",
+    ),
+    (
+        "contenders: [{variant: span, label: a/b}]",
+        "contenders -> 1 -> label: 'a/b' is not allowed; letters, digits, '-', '_' and '.' only, "
+        "at most 60, as it names files and runs",
+    ),
+    ("contenders: [{variant: span, label: .a}]", "contenders -> 1 -> label: '.a' is not allowed"),
+    ("contenders: [{variant: span, label: ü}]", "contenders -> 1 -> label: 'ü' is not allowed"),
+    (f"contenders: [{{variant: s, label: {'a' * 61}}}]", "contenders -> 1 -> label: 'aaa"),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), REFUSALS, ids=[text for text, _ in REFUSALS])
+def test_what_can_not_be_right_is_refused_with_its_path(text, message, tmp_path):
+    key = text.partition(":")[0]
+    rest = [line for line in SMALLEST.splitlines() if not line.startswith(key + ":")]
+    assert refusal(tmp_path, "\n".join([*rest, text, ""])).startswith(message)
+
+
+def test_a_bad_value_at_the_top_is_named_there_and_not_at_a_contender(tmp_path):
+    text = "contenders: [{variant: span, train: {seed: 1}}, pretrained]\ntrain: {epochs: 0}\n"
+    message = refusal(tmp_path, "data: {train: a}\n" + text)
+    assert message == "train -> epochs: 0 is not allowed; 1 or more"
+
+
+def test_a_section_at_the_top_need_not_be_right_where_every_contender_mends_it(tmp_path):
+    text = "data: {train: a}\nwindows: {max_length: 96}\n"
+    loaded = load(tmp_path, text + "contenders: [{variant: span, windows: {stride: 8}}]\n")
+    assert loaded.contenders[0].windows == Windows(96, 8)
+    assert refusal(tmp_path, text + "contenders: [span]\n").startswith("windows -> stride: 128")
+
+
+def test_missing_sections_are_named(tmp_path):
+    assert refusal(tmp_path, "contenders: [span]\n") == "data is missing; it has no default"
+    message = refusal(tmp_path, "data: {train: a}\n")
+    assert message == "contenders: None is not allowed; list at least one variant"
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [("", "nothing"), ("[a]", "a list"), ("a", "text"), ("3", "a whole number")],
+)
+def test_a_file_that_is_no_mapping_is_refused(text, kind, tmp_path):
+    assert refusal(tmp_path, text) == (
+        f"The experiment file {tmp_path / 'race.yaml'} holds {kind}; "
+        "a mapping such as 'data:' is needed"
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["a: [", "a: b: c", "\ta: 1", "a: *b", "a: !!python/name:os.system", "a: 2001-99-99"]
+)
+def test_a_file_that_is_no_yaml_is_refused_in_one_line(text, tmp_path):
+    start = f"The experiment file {tmp_path / 'race.yaml'} is not valid YAML: "
+    assert refusal(tmp_path, text).startswith(start)
+
+
+def test_a_file_that_does_not_exist_is_refused_with_those_there_are(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError) as caught:
+        load_experiment(tmp_path / "x.yaml")
+    assert str(caught.value) == (
+        f"The experiment file {tmp_path / 'x.yaml'} does not exist; there are: none"
+    )
+    (tmp_path / "experiments").mkdir()
+    for name in ("b", "a"):
+        (tmp_path / "experiments" / f"{name}.yaml").touch()
+    with pytest.raises(InputError, match=r"there are: experiments/a\.yaml, experiments/b\.yaml$"):
+        load_experiment(tmp_path / "x.yaml")
+
+
+def test_a_folder_or_a_file_that_is_no_text_can_not_be_read(tmp_path):
+    with pytest.raises(InputError, match="can't be read"):
+        load_experiment(tmp_path)
+    (tmp_path / "x.yaml").write_bytes(b"\xff\xfe\xff")
+    with pytest.raises(InputError, match="can't be read"):
+        load_experiment(tmp_path / "x.yaml")
+
+
+def test_overrides_win_over_the_file(tmp_path):
+    text = SMALLEST + "train: {epochs: 3}\n"
+    loaded = load(
+        tmp_path,
+        text,
+        "train.epochs=4",
+        "train.learning_rate=3e-4",
+        "data.train=[b.json, c.json]",
+        "data.splits.test=0",
+        "register.demo=true",
+        "attempt=again",
+        "name=other",
+    )
+    assert loaded.contenders[0].train == Train(epochs=4, learning_rate=3e-4)
+    assert loaded.data == Data(train=("b.json", "c.json"), splits=Splits(test=0))
+    assert loaded.register == Register("squadron-other", demo=True)
+    assert loaded.attempt == "again"
+
+
+def test_overrides_reach_a_contender_by_its_number(tmp_path):
+    text = "data: {train: a}\ncontenders: [span, {variant: pretrained}]\n"
+    one, two = load(
+        tmp_path, text, "contenders.1.train.epochs=7", "contenders.2.label=base"
+    ).contenders
+    assert (one.variant, one.train.epochs) == ("span", 7)
+    assert (two.variant, two.label, two.train.epochs) == ("pretrained", "base", Train().epochs)
+
+
+def test_the_last_of_two_overrides_wins(tmp_path):
+    loaded = load(tmp_path, SMALLEST, "data.seed=1", "data.seed=2")
+    assert loaded.data.seed == 2
+
+
+def test_an_override_may_hold_an_equals_sign_and_reach_an_empty_section(tmp_path):
+    loaded = load(tmp_path, SMALLEST + "resources:\n", "resources.cpu=a=b")
+    assert loaded.resources.cpu == "a=b"
+
+
+def test_a_bad_override_is_refused_like_a_line_of_the_file(tmp_path):
+    message = refusal(tmp_path, SMALLEST, "train.epoch=3")
+    assert message.startswith("train -> epoch is not a setting; did you mean 'epochs'?")
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("train.epochs", "The override 'train.epochs' is not of the form section.key=value"),
+        ("=3", "The override '=3' is not of the form section.key=value"),
+        ("train.epochs=[", "The override 'train.epochs=[' has a value that is not valid YAML"),
+        ("a=2001-99-99", "The override 'a=2001-99-99' has a value that is not valid YAML"),
+        (
+            "contenders.2.label=x",
+            "The override 'contenders.2.label=x' leads nowhere: '2' is no section",
+        ),
+        (
+            "contenders.0.label=x",
+            "The override 'contenders.0.label=x' leads nowhere: '0' is no section",
+        ),
+        (
+            "contenders.first.label=x",
+            "The override 'contenders.first.label=x' leads nowhere: 'first' is no section",
+        ),
+        (
+            "contenders.1=x",
+            "The override 'contenders.1=x' leads nowhere: its parent is a list",
+        ),
+        (
+            "data.train.x.y=1",
+            "The override 'data.train.x.y=1' leads nowhere: 'x' is no section",
+        ),
+        (
+            "data.train.x=1",
+            "The override 'data.train.x=1' leads nowhere: its parent is text",
+        ),
+    ],
+)
+def test_an_override_that_leads_nowhere_is_refused(override, message, tmp_path):
+    assert refusal(tmp_path, SMALLEST, override) == message
+
+
+SHARES = st.floats(0, 0.3) | st.integers(0, 9)
+POSITIVE = st.floats(1e-8, 1e3) | st.integers(1, 50)
+PATHS = st.lists(st.text(min_size=1, max_size=5), min_size=1, max_size=3)
+LABELS = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,8}", fullmatch=True)
+OPTIONS = st.dictionaries(
+    st.text(max_size=4), st.text(max_size=4) | st.integers() | st.lists(st.booleans()), max_size=3
+)
+
+
+def partly(**fields):
+    return st.fixed_dictionaries({}, optional=fields)
+
+
+WINDOWS = partly(
+    max_length=st.integers(300, 512), stride=st.integers(0, 150), max_question_length=st.integers(1)
+).map(lambda raw: raw | {k: min(v, 140) for k, v in raw.items() if k == "max_question_length"})
+TRAIN = partly(
+    epochs=st.integers(1, 9),
+    learning_rate=POSITIVE,
+    batch_size=st.integers(1, 64),
+    warmup_share=st.floats(0, 0.99),
+    weight_decay=st.floats(0, 1) | st.just(-0.0),
+    patience=st.integers(0, 3),
+    precision=st.sampled_from(["auto", "bf16", "fp32"]),
+    seed=st.integers(),
+)
+PREDICT = partly(n_best=st.integers(1, 99), max_answer_tokens=st.integers(1, 99))
+DATA = st.fixed_dictionaries(
+    {"train": PATHS},
+    optional={
+        "test": PATHS,
+        "splits": partly(tune=SHARES, select=SHARES, test=SHARES),
+        "seed": st.integers(),
+        "max_tune_examples": st.integers(0),
+        "max_rejected_share": st.floats(0, 1) | st.just(-0.0),
+    },
+)
+CONTENDERS = st.lists(
+    st.fixed_dictionaries(
+        {"variant": st.sampled_from(["span", "pretrained", "anything"]), "label": LABELS},
+        optional={
+            "backbone": st.text(min_size=1, max_size=5),
+            "options": OPTIONS,
+            "windows": WINDOWS,
+            "train": TRAIN,
+            "predict": PREDICT,
+        },
+    ),
+    min_size=1,
+    max_size=3,
+    unique_by=lambda contender: contender["label"],
+)
+EXPERIMENTS = st.fixed_dictionaries(
+    {"name": st.from_regex(r"[A-Za-z0-9_-]{1,8}", fullmatch=True), "data": DATA},
+    optional={
+        "windows": WINDOWS,
+        "train": TRAIN,
+        "predict": PREDICT,
+        "register": partly(model_name=st.text(max_size=5), demo=st.booleans()),
+        "resources": partly(
+            gpu_count=st.integers(0, 8),
+            node_selector=st.dictionaries(st.text(max_size=3), st.text(max_size=3), max_size=2),
+            tolerations=st.lists(st.text(max_size=3), max_size=2),
+        ),
+        "results": st.text(max_size=5),
+        "attempt": st.text(max_size=5),
+    },
+).flatmap(lambda raw: CONTENDERS.map(lambda contenders: {**raw, "contenders": contenders}))
+
+
+def turned(value):
+    """The same, every mapping in the opposite order and whole floats as ints."""
+    if isinstance(value, dict):
+        return {key: turned(value[key]) for key in reversed(value)}
+    if isinstance(value, list):
+        return [turned(item) for item in value]
+    if isinstance(value, float) and value.is_integer() and not math.copysign(1, value) < 0:
+        return int(value)
+    return value
+
+
+@settings(max_examples=100, deadline=None)
+@given(EXPERIMENTS)
+def test_json_gives_back_what_it_was_made_from_and_equal_sections_have_equal_text(raw):
+    experiment = build_experiment(raw)
+    same = build_experiment(turned(raw))
+    assert from_json(Experiment, to_json(experiment)) == experiment == same
+    assert to_json(experiment) == to_json(same)
+    sections = [
+        (experiment.data, same.data),
+        (experiment.register, same.register),
+        (experiment.resources, same.resources),
+        *zip(experiment.contenders, same.contenders, strict=True),
+    ]
+    for section, other in sections:
+        text = to_json(section)
+        assert text.isascii()
+        assert from_json(type(section), text) == section
+        assert to_json(other) == text
+
+
+@settings(max_examples=50, deadline=None)
+@given(EXPERIMENTS)
+def test_building_changes_nothing_of_what_it_is_given(raw):
+    before = json.dumps(raw)
+    build_experiment(raw)
+    assert json.dumps(raw) == before
+
+
+def test_zero_has_no_sign():
+    plain = from_mapping(Train, {"weight_decay": 0})
+    assert to_json(from_mapping(Train, {"weight_decay": -0.0})) == to_json(plain)
+
+
+def test_sections_can_not_be_changed():
+    for section in SECTIONS:
+        assert section.__dataclass_params__.frozen
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Train().epochs = 3
+
+
+def test_a_mapping_is_needed_and_its_path_is_named():
+    with pytest.raises(InputError) as caught:
+        from_mapping(Train, [1], "contenders -> 1 -> train")
+    expected = "contenders -> 1 -> train: [1] is not allowed; a mapping is needed"
+    assert str(caught.value) == expected
+    with pytest.raises(InputError, match=r"^Train: 3 is not allowed; a mapping is needed$"):
+        from_mapping(Train, 3)
+
+
+def test_every_field_has_a_type_that_is_checked():
+    def kinds(hint):
+        return [hint, *(kind for part in typing.get_args(hint) for kind in kinds(part))]
+
+    known = {str, int, float, bool, dict, tuple, typing.Any, Ellipsis, *SECTIONS}
+    for section in SECTIONS:
+        for name, hint in typing.get_type_hints(section).items():
+            for kind in kinds(hint):
+                plain = typing.get_origin(kind) or kind
+                assert plain in known, (section, name)
+
+
+def test_a_digest_changes_with_every_part_and_with_where_it_ends():
+    texts = [("a", "b"), ("ab",), ("a", "b", ""), ("", "a", "b"), ("b", "a"), ("a",)]
+    digests = {digest(*parts) for parts in texts}
+    assert len(digests) == len(texts)
+    assert digest("a", "b") == digest("a", "b")
+    assert all(len(found) == 16 and int(found, 16) >= 0 for found in digests)

@@ -1,0 +1,102 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from squadron.race_table import render_table
+
+FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
+
+TABLE = """\
+The race, ranked by EM on the select split
+┏━━━━━━━━━━━━┳━━━━━━━┳━━━━━━━┳━━━━━━━━━━━┳━━━━━━━━━━┳━━━━━━━━━┳━━━━━━━━━┳━━━━━━━━━┳━━━━━━━━━━━━┳━━━━━━━━━━━━┓
+┃ contender  ┃    EM ┃    F1 ┃ HasAns EM ┃ NoAns EM ┃ test EM ┃ test F1 ┃ seconds ┃ examples/s ┃  trainable ┃
+┡━━━━━━━━━━━━╇━━━━━━━╇━━━━━━━╇━━━━━━━━━━━╇━━━━━━━━━━╇━━━━━━━━━╇━━━━━━━━━╇━━━━━━━━━╇━━━━━━━━━━━━╇━━━━━━━━━━━━┩
+│ span       │ 61.23 │ 70.00 │     55.50 │   100.00 │   60.00 │   68.12 │ 1,234.6 │       10.6 │ 22,566,146 │
+│ pretrained │ 23.30 │ 23.30 │         - │        - │    0.00 │    0.00 │       - │          - │          0 │
+│ wild       │     - │     - │         - │        - │       - │       - │       - │          - │          - │
+└────────────┴───────┴───────┴───────────┴──────────┴─────────┴─────────┴─────────┴────────────┴────────────┘
+select: 1,090 questions, test: 90 questions.
+wild is disqualified: loss is nan
+Winner: span (highest EM on select, 61.23).
+Registered: squadron-example version 3, alias 'candidate'.
+
+Next:
+  squadron ask --model squadron-example --context FILE_OR_TEXT "your question"
+  squadron promote 3 --model squadron-example --to staging
+  make ui"""  # noqa: E501 as wide as it is shown
+
+
+@pytest.fixture
+def champion():
+    return json.loads((FIXTURES / "champion.json").read_text(encoding="utf-8"))
+
+
+def without_margins(text):
+    return "\n".join(line.rstrip() for line in text.splitlines())
+
+
+def test_the_table_is_shown_whole_with_the_winner_and_what_comes_next(champion):
+    assert without_margins(render_table(champion)) == TABLE
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 109, 110, 200])
+def test_no_line_of_the_table_is_wider_than_the_terminal_and_nothing_is_cut(champion, width):
+    lines = render_table(champion, width).splitlines()
+    table = [line for line in lines if line.startswith(("┏", "┃", "│", "└"))]
+    assert table
+    assert max(map(len, table)) <= width
+    assert "…" not in "".join(table)
+
+
+def test_nothing_shows_while_the_table_is_drawn(champion, capsys):
+    render_table(champion)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_reason_is_shown_letter_by_letter(champion):
+    # "[/b]" once ended the whole table with an error of the library that draws it.
+    reason = "loss [/b] is nan in [red]batch[/red] :x: 3"
+    champion["contenders"][2]["disqualified"] = reason
+    assert f"wild is disqualified: {reason}" in render_table(champion).splitlines()
+
+
+def test_a_refused_winner_ends_the_table_without_a_next_step(champion):
+    champion |= {"model": None, "refused": "span is not registered: its EM is below the gate"}
+    shown = render_table(champion)
+    assert shown.endswith(
+        "Nothing is registered: span is not registered: its EM is below the gate."
+    )
+    assert "Next" not in shown
+
+
+def test_a_race_in_which_all_were_disqualified_has_a_table(champion):
+    champion |= {"contenders": champion["contenders"][2:], "model": None, "refused": "all are out"}
+    assert without_margins(render_table(champion)).splitlines()[-2:] == [
+        "wild is disqualified: loss is nan",
+        "Nothing is registered: all are out.",
+    ]
+
+
+def test_the_sizes_of_the_splits_are_known_even_if_the_first_row_has_none(champion):
+    champion["contenders"].reverse()
+    assert "select: 1,090 questions, test: 90 questions." in render_table(champion)
+
+
+@pytest.mark.parametrize(
+    ("gate", "expected"),
+    [
+        ("its EM is too low", ["Outside a demo it would be refused: its EM is too low."]),
+        ("passed", []),
+    ],
+)
+def test_a_demo_says_so_and_what_the_gate_would_say(champion, gate, expected):
+    champion["model"]["validation_status"] = "demo"
+    champion["gate"] = gate
+    lines = render_table(champion).splitlines()
+    told = lines[lines.index("Winner: span (highest EM on select, 61.23).") + 1 :]
+    assert told[: told.index("")] == [
+        "These data are too few to rank models on: validation_status=demo.",
+        *expected,
+        "Registered: squadron-example version 3, alias 'candidate'.",
+    ]
