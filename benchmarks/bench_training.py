@@ -55,7 +55,7 @@ from squadron.config import Train, Windows
 TIMES_FASTER = 5.0
 MOST_GIGABYTES = 2.5
 BATCH_SIZE = 16
-SEGMENT_STEPS = {"padded": 4, "trainer": 8, "ours": 12}
+SEGMENT_STEPS = {"padded": 3, "trainer": 6, "ours": 12}
 WARM_UP_STEPS = 3
 LONG_STEPS = 150
 SEED = 13

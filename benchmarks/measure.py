@@ -108,10 +108,21 @@ def _target(
 
 
 def finish(
-    report: dict[str, Any], targets: list[dict[str, Any]], options: argparse.Namespace
+    report: dict[str, Any],
+    targets: list[dict[str, Any]],
+    options: argparse.Namespace,
+    *,
+    enough: int = ENOUGH_REPETITIONS,
 ) -> None:
-    """Judges and prints the targets, adds the environment, writes the report."""
-    if options.repeat < ENOUGH_REPETITIONS:
+    """Judges and prints the targets, adds the environment, writes the report.
+
+    Args:
+        report: The benchmark's own figures.
+        targets: Of `at_least` and `at_most`.
+        options: Of `make_parser`'s parser.
+        enough: With fewer repetitions no target is judged.
+    """
+    if options.repeat < enough:
         targets = [{**target, "met": None} for target in targets]
     for target in targets:
         print(describe_target(target))
@@ -127,7 +138,7 @@ def finish(
 
 def describe_target(target: Mapping[str, Any]) -> str:
     """One line: name, figure, what was wanted, met or missed."""
-    word = {True: "met", False: "MISSED", None: f"not judged under {ENOUGH_REPETITIONS} runs"}
+    word = {True: "met", False: "MISSED", None: "not judged, too few repetitions"}
     figure = f"{target['measured']:.4g} {target['unit']}".strip()
     return f"target    {target['name']}: {figure}, {target['wanted']} wanted: {word[target['met']]}"
 

@@ -11,7 +11,6 @@ import os
 import re
 import sys
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -103,10 +102,18 @@ def compile_race(
             kubernetes_manifest_format=options.native,
             kubernetes_manifest_options=native if options.native else None,
         )
+        _drop_defaults_from_comments(options.output)
     except OSError as error:
         raise InputError(f"--output {options.output} can't be written: {error}") from None
     print(f"Wrote {options.output}: experiment {experiment.name!r}, image {options.image}")
     return 0
+
+
+def _drop_defaults_from_comments(file: Path) -> None:
+    """Of the comments on top, where kfp repeats them: mappings in another order every time."""
+    text = file.read_text(encoding="utf-8")
+    plain = re.sub(r"^(#    \w+: \w+) \[Default: .*\]$", r"\1", text, flags=re.MULTILINE)
+    file.write_text(plain, encoding="utf-8")
 
 
 def submit_race(
@@ -255,9 +262,7 @@ def place_pipeline(
             the server would ignore an unknown one.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)
-            pipeline = build_pipeline(Placement(image, experiment.resources, parallelism=0))
+        pipeline = build_pipeline(Placement(image, experiment.resources, parallelism=0))
     except ValueError as error:
         raise InputError(f"resources: {error}") from None
     declared = set(pipeline.pipeline_spec.root.input_definitions.parameters)

@@ -1,8 +1,9 @@
 """Dropout and attention that are fast on CPUs; a GPU keeps the library's own.
 
 torch draws a dropout mask from one serial generator: a third of a training step (measured). Here
-numpy draws the mask as bytes. Attention is two plain matrix products and a softmax: faster than
-the fused kernel for heads of 32 and, without dropout, small enough in memory at 384 tokens.
+numpy draws the mask as bytes. Attention in training is two plain matrix products and a softmax:
+faster than the fused kernel and its backward pass for heads of 32; without a backward pass the
+fused kernel is the faster one.
 docs/decisions/training-loop.md has the figures.
 """
 
@@ -85,6 +86,12 @@ def _attend(
     **_: Any,
 ) -> tuple[torch.Tensor, None]:
     """B batch, H heads, T tokens, D head size; returns B, T, H, D as transformers wants it."""
+    if not module.training:
+        mask = None if attention_mask is None else attention_mask.to(query_BHTD.dtype)
+        fused_BHTD = torch.nn.functional.scaled_dot_product_attention(
+            query_BHTD, key_BHTD, value_BHTD, attn_mask=mask, scale=scaling
+        )
+        return fused_BHTD.transpose(1, 2).contiguous(), None
     scale = query_BHTD.shape[-1] ** -0.5 if scaling is None else scaling
     scores_BHTT = torch.matmul(query_BHTD * scale, key_BHTD.transpose(2, 3))
     if attention_mask is not None:

@@ -14,7 +14,7 @@ import torch
 from squadron.artifacts import CANDIDATES
 from squadron.batches import Batch, WindowSet
 from squadron.config import Predict
-from squadron.devices import autocast
+from squadron.devices import PASS_TOKENS, autocast
 from squadron.progress import Progress
 from squadron.windows import Layout
 
@@ -125,13 +125,14 @@ def predict_candidates(
         order = np.argsort(-window_set.lengths, kind="stable")
         parts: list[TopSpans] = []
         for start in range(0, len(order), settings.batch_size):
-            rows = order[start : start + settings.batch_size].tolist()
-            batch = window_set.collate(rows).to(device)
-            with torch.inference_mode(), autocast(device, settings.precision):
-                spans = model.top_spans(batch, settings.n_best, settings.max_answer_tokens)
-            parts.append(TopSpans(*(value.cpu() for value in vars(spans).values())))
-            if progress:
-                progress.advance(len(rows))
+            batch_rows = order[start : start + settings.batch_size].tolist()
+            for rows in window_set.parts(batch_rows, PASS_TOKENS[device.type]):
+                batch = window_set.collate(rows).to(device)
+                with torch.inference_mode(), autocast(device, settings.precision):
+                    spans = model.top_spans(batch, settings.n_best, settings.max_answer_tokens)
+                parts.append(TopSpans(*(value.cpu() for value in vars(spans).values())))
+                if progress:
+                    progress.advance(len(rows))
         yield _to_candidates(chunk, order, parts, settings.n_best)
 
 

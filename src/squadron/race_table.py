@@ -44,9 +44,7 @@ def render_table(champion: dict[str, Any], width: int = 110) -> str:
             _figure(row["examples_per_second"], 1),
             f"{int(row['trainable_parameters']):,}",
         )
-    console = Console(
-        width=width, record=True, file=io.StringIO(), highlight=False, markup=False, emoji=False
-    )
+    console = Console(width=width, record=True, file=io.StringIO(), highlight=False)
     console.print(table)
     return console.export_text() + "\n".join(_ending(champion))
 

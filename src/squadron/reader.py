@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from squadron import answers, backbones, model_folder
-from squadron.artifacts import EXAMPLES
+from squadron.artifacts import CANDIDATES, EXAMPLES
 from squadron.config import Contender
 from squadron.devices import pick_device
 from squadron.prediction import predict_candidates
@@ -76,7 +76,7 @@ class Reader:
         tables = predict_candidates(
             self._model, windows, self._layout, self._contender.predict, pick_device()
         )
-        candidates = pa.concat_tables(list(tables))
+        candidates = pa.concat_tables([CANDIDATES.empty_table(), *tables])
         ranked = answers.rank_candidates(candidates, ids)
         best = ranked.best_score()
         texts = answers.best_texts(ranked, contexts)

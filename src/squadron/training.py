@@ -21,18 +21,13 @@ from accelerate import Accelerator
 from squadron.batches import WindowSet, group_by_length
 from squadron.checkpoints import load_latest, save_checkpoint
 from squadron.config import Train
-from squadron.devices import autocast, pick_device
+from squadron.devices import PASS_TOKENS, autocast, pick_device
 from squadron.progress import Progress
 
 logger = logging.getLogger(__name__)
 
 POINTS_PER_EPOCH = 20
 """Points of the loss curve in an epoch."""
-
-
-PASS_TOKENS = {"cpu": 4_096, "cuda": 65_536}
-"""Padded tokens of one forward pass at most; bounds activations (about 150 kB a token for
-MiniLM-L6 in bf16)."""
 
 
 class DivergedError(RuntimeError):

@@ -144,32 +144,34 @@ def test_what_is_fetched_is_what_was_published(bucket, location, tmp_path, envir
 def test_a_wrong_secret_is_refused(call, location, model, environment, tmp_path):
     publish(model, location)
     environment.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
-    with pytest.raises(InputError, match=r"the secret key doesn't fit the access key\. Check AWS_"):
+    with pytest.raises(InputError, match=r"SignatureDoesNotMatch.* Check AWS_ACCESS_KEY_ID"):
         call(location, tmp_path / "out")
-    assert not (tmp_path / "out").exists()
+    assert not any((tmp_path / "out").rglob("*"))
 
 
 @every_call
 def test_an_unknown_access_key_is_refused(call, location, model, environment, tmp_path):
     environment.setenv("AWS_ACCESS_KEY_ID", "nobody")
-    with pytest.raises(InputError, match=r"the server doesn't know the access key\. Check AWS_"):
+    with pytest.raises(InputError, match=r"InvalidAccessKeyId.* Check AWS_ACCESS_KEY_ID"):
         call(location, tmp_path / "out")
 
 
 @every_call
 def test_a_forbidden_bucket_is_refused(call, s3, bucket, location, model, tmp_path):
     publish(model, location)
+    if call is fetch_file:
+        location = f"s3://{bucket}/{key_ending(s3, bucket, 'config.json')}"
     deny(s3, bucket, "s3:GetObject", "s3:PutObject", "s3:ListBucket")
-    with pytest.raises(InputError, match=r"access is forbidden\. Check the credentials and what"):
+    with pytest.raises(InputError, match=r"AccessDenied.* and the bucket's policy"):
         call(location, tmp_path / "out")
-    assert not (tmp_path / "out").exists()
+    assert not any((tmp_path / "out").rglob("*"))
 
 
 def test_a_forbidden_object_is_refused(s3, bucket, tmp_path):
     s3.put_object(Bucket=bucket, Key="d/a", Body=b"1")
     deny(s3, bucket, "s3:GetObject")
     for call, name in ((fetch_file, "d/a"), (fetch_folder, "d")):
-        with pytest.raises(InputError, match="access is forbidden"):
+        with pytest.raises(InputError, match=r"AccessDenied.* and the bucket's policy"):
             call(f"s3://{bucket}/{name}", tmp_path / "out")
 
 
@@ -177,17 +179,17 @@ def test_a_bucket_without_write_permission_is_refused(s3, bucket, location, mode
     deny(s3, bucket, "s3:PutObject")
     large = write_tree(tmp_path / "large", {"weights": bytes(9 * 1024 * 1024)})
     for source in (model, large):
-        with pytest.raises(InputError, match=r"can't be written: access is forbidden"):
+        with pytest.raises(InputError, match=r"can't be written: .*AccessDenied.* bucket's policy"):
             publish(source, location)
 
 
 def test_a_missing_bucket_and_a_missing_key_are_said(bucket, model, tmp_path):
     absent = f"{bucket}-absent"
     for call in CALLS.values():
-        with pytest.raises(InputError, match=f"there is no bucket '{absent}'"):
+        with pytest.raises(InputError, match=rf"s3://{absent}/x.*NoSuchBucket.* Create it or"):
             call(f"s3://{absent}/x", tmp_path / "out")
     for name in ("fetch_file", "fetch_folder", "fetch_published", "content_digest"):
-        with pytest.raises(InputError, match=f"There is nothing at s3://{bucket}/x"):
+        with pytest.raises(InputError, match=rf"s3://{bucket}/x.*orrect the location"):
             CALLS[name](f"s3://{bucket}/x", tmp_path / "out")
 
 
@@ -196,7 +198,7 @@ def test_a_tampered_object_is_refused(s3, bucket, location, model, tmp_path, bod
     publish(model, location)
     before = content_digest(location)
     s3.put_object(Bucket=bucket, Key=key_ending(s3, bucket, "a.safetensors"), Body=body)
-    with pytest.raises(InputError, match=r"a\.safetensors isn't the file that was published"):
+    with pytest.raises(InputError, match=r"a\.safetensors was added, changed or removed since"):
         fetch_published(location, tmp_path / "out")
     assert not (tmp_path / "out").exists()
     assert content_digest(location) != before

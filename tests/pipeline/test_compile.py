@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import yaml
+from kfp.components import load_component_from_file
 
 from launch import placement
 from launch.command_line import main
@@ -144,8 +145,17 @@ def test_compiling_twice_gives_the_same_bytes(tmp_path: Path) -> None:
         )
         assert done.returncode == 0, done.stderr
         assert done.stdout == f"Wrote {file}: experiment 'example', image {IMAGE}\n"
+        assert done.stderr.count("\n") == 1, "one warning: the data are local"
         files.append(file.read_bytes())
     assert files[0] == files[1]
+    # kfp's comments repeat the defaults, whose mappings it puts in any order.
+    assert b"[Default" not in files[0]
+
+
+def test_kfp_reads_what_was_compiled(tmp_path: Path) -> None:
+    loaded = load_component_from_file(str(compile_to(tmp_path)))
+    assert loaded.name == "squadron"
+    assert loaded.description == "Extractive question answering: train, race, register"
 
 
 # --- the golden file ---

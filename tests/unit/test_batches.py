@@ -149,8 +149,9 @@ def test_groups_differ_from_seed_to_seed_and_come_in_no_order_of_length():
     assert {frozenset(g) for g in groups} != {
         frozenset(g) for g in group_by_length(lengths, 16, seed=2)
     }
-    means = [lengths[group].mean() for group in groups]
-    assert abs(np.corrcoef(means, np.arange(len(means)))[0, 1]) < 0.2
+    one_pool = group_by_length(lengths[: 16 * POOL_BATCHES], 16, seed=1)
+    means = [lengths[group].mean() for group in one_pool]
+    assert abs(np.corrcoef(means, np.arange(len(means)))[0, 1]) < 0.3
 
 
 def test_lengths_within_a_group_are_near_each_other():

@@ -62,7 +62,25 @@ def scored_batches(draw):
     return start_BT, end_BT, contexts
 
 
-@settings(deadline=None, max_examples=300)
+@pytest.mark.parametrize("max_answer_tokens", range(1, 14))
+def test_the_best_spans_are_exact_for_every_answer_length(max_answer_tokens):
+    random = np.random.default_rng(max_answer_tokens)
+    start_BT, end_BT = random.normal(size=(2, 40, 12)).astype(np.float32)
+    for n_best in (1, 2, 7, 100):
+        found = best_spans(
+            torch.from_numpy(start_BT),
+            torch.from_numpy(end_BT),
+            make_batch(12, [(2, 11)] * 40),
+            n_best,
+            max_answer_tokens,
+        )
+        for row in range(40):
+            expected = all_spans(start_BT[row], end_BT[row], (2, 11), max_answer_tokens)
+            best = sorted(expected.values(), reverse=True)[:n_best]
+            assert found.score_BK[row, : len(best)].tolist() == best
+
+
+@settings(deadline=None, max_examples=200)
 @given(scored_batches(), st.integers(1, 25), st.integers(1, 20))
 def test_the_best_spans_are_those_of_brute_force_over_all_pairs(scored, n_best, max_answer_tokens):
     start_BT, end_BT, contexts = scored
@@ -175,7 +193,7 @@ def test_candidates_come_in_the_windows_order_and_best_first(model_and_windows):
     expected = windows.select(["example_id", "window"]).to_pylist()
     # The empty context of q9 has a window and no candidate.
     assert keys == [(r["example_id"], r["window"]) for r in expected if r["example_id"] != "q9"]
-    assert len(keys) > len(set(r["example_id"] for r in rows)), "no example has several windows"
+    assert len(keys) > len({r["example_id"] for r in rows}), "no example has several windows"
     for key in keys:
         own = [row for row in rows if (row["example_id"], row["window"]) == key]
         assert [row["rank"] for row in own] == list(range(len(own)))

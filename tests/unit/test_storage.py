@@ -214,7 +214,7 @@ class TestPublishing:
     @given(trees())
     @example({"a b\n'\"\\%2F+&#?é😀": b"x", "-rf/~/*": b"", "\x01\x7f": b"y"})
     @example({"sub/manifest.json": b"mine", "sub/_COMMITTED": b"mine"})
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=30, deadline=None)
     def test_what_is_fetched_is_what_was_published(self, files):
         with TemporaryDirectory() as name:
             root = Path(name)
@@ -372,7 +372,9 @@ class TestPublishing:
             return manifest
 
         monkeypatch.setattr(local, "describe", describe_then_write)
-        with pytest.raises(InputError, match="model/config.json was .*changed.*; nothing was publ"):
+        with pytest.raises(
+            InputError, match=r"model/config\.json was .*changed.*; nothing was publ"
+        ):
             publish(model, str(tmp_path / "published"))
         assert [path.name for path in tmp_path.iterdir()] == ["model"]
 

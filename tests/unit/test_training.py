@@ -1,4 +1,5 @@
 import dataclasses
+import gc
 import json
 import math
 import os
@@ -23,6 +24,14 @@ from squadron.variants import span
 from tests import tiny_models
 
 FP32 = Train(epochs=2, batch_size=2, learning_rate=1e-3, precision="fp32")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quick_collections():
+    """Each training ends with a garbage collection: half a second over all that is imported."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="module")

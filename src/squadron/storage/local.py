@@ -47,10 +47,7 @@ def describe(root: Path) -> Manifest:
 
 
 def list_files(folder: Path) -> Iterator[Path]:
-    """All files, links to files (model caches are made of them) included.
-
-    What can't be published is refused: without it, less would be published than the folder shows.
-    """
+    """All files, links to files too (model caches); refuses what publishing would leave out."""
     for path in folder.iterdir():
         is_folder = path.is_dir() and not path.is_symlink()
         if not (is_folder or path.is_file()) or not is_plain_name(path.name):
@@ -112,13 +109,12 @@ def require_described(
 
 def holds(folder: Path, manifest: Manifest | None) -> bool:
     """Whether a folder is published content of this manifest; False means it is free."""
-    if not folder.exists():
-        return False
-    marker = read_marker(folder)
+    is_there = folder.exists()
+    marker = read_marker(folder) if is_there else None
     if marker and manifest:
         records.require_same(marker, manifest, str(folder))
         return True
-    if any(folder.iterdir()):
+    if is_there and any(folder.iterdir()):
         raise InputError(
             f"{folder} holds files that were not published there; give a new or an empty folder."
         )

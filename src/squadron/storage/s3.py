@@ -179,6 +179,5 @@ def digest(place: S3Location) -> str:
 
 
 def _raise_missing(store: Store) -> NoReturn:
-    raise InputError(
-        f"There are no objects at {store.place} (server {store.server}); correct the location."
-    )
+    where = f"{store.place} (server {store.server})"
+    raise InputError(f"There are no objects at {where}; correct the location.")

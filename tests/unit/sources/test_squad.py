@@ -154,6 +154,14 @@ MALFORMED = [
         f"{ANSWER}.answer_start is bool, int is needed",
     ),
     (
+        make_content(answers=[{"text": "Ann", "answer_start": 0}, {"text": 3}]),
+        f"{QUESTION}.answers[1].text is int, str is needed",
+    ),
+    (
+        make_content(answers=[{"text": "Ann", "answer_start": 0}, {"text": "Ann"}]),
+        f"{QUESTION}.answers[1] has no field 'answer_start'",
+    ),
+    (
         make_content(is_impossible="false"),
         f"{QUESTION}.is_impossible is 'false'; true or false is needed",
     ),

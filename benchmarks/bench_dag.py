@@ -1,0 +1,183 @@
+"""What the DAG itself costs: a local run minus what its steps do and minus imports.
+
+    python benchmarks/bench_dag.py [--output FILE.json]
+
+`pipeline.py run experiments/example.yaml` in an empty folder, with one short epoch and few
+questions, then again with everything but open_race and close_race served from the cache. Every
+process of the run notes its start and end, its outermost imports and the time inside the step's
+function (step_times/sitecustomize.py). Steps run one after the other, so with
+
+    end(i)       the end of step i's process,
+    inside(i)    seconds inside its function (with what the function imports),
+    imports(i)   seconds of imports before and after it,
+
+    cost(i) = end(i) - end(i - 1) - inside(i) - imports(i)
+
+is what the DAG adds for step i: starting a Python, kfp's executor, reading and writing its
+parameters and artifacts, cache keys, the end of the process before. For the first step end(0) is
+its own start. The rest of a run stands beside it: `before`, from the command to the first step
+without imports (of it `store` makes the new MLflow store), and `after`, from the last step to the
+end. before + after + all costs + all inside + all imports = the whole run, to the millisecond.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.measure import REPOSITORY, at_most, finish, make_parser
+
+MOST_SECONDS_A_STEP = 1.0
+HOOK = Path(__file__).resolve().parent / "step_times"
+SETTINGS = (
+    "train.epochs=1",
+    "windows.max_length=128",
+    "windows.stride=32",
+    "data.max_train_examples=64",
+    "data.max_tune_examples=16",
+    "data.max_select_examples=16",
+    "data.max_test_examples=16",
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measures, prints and writes the report."""
+    parser = make_parser(__doc__)
+    parser.add_argument("--fresh", type=int, default=1, help="runs from nothing; --repeat: cached")
+    options = parser.parse_args(arguments)
+
+    fresh = []
+    for _ in range(options.fresh):
+        # The last folder serves the cached runs.
+        place = tempfile.TemporaryDirectory()
+        fresh.append(run_race(Path(place.name)))
+    with place:
+        cached = [run_race(Path(place.name)) for _ in range(options.repeat)]
+
+    costs = [step["cost"] for run in fresh for step in run["steps"]]
+    mean = statistics.mean(costs)
+    first = fresh[-1]
+    for step in first["steps"]:
+        print(
+            f"{step['step']:11s} cost {step['cost']:6.3f} s, inside {step['inside']:7.3f} s, "
+            f"imports {step['imports']:6.3f} s"
+        )
+    print(f"{len(first['steps'])} steps, cost {mean:.3f} s each (at most {max(costs):.3f} s)")
+    whole = {}
+    for name, runs in (("fresh", fresh), ("cached", cached)):
+        whole[name] = {
+            key: statistics.median(run[key] for run in runs)
+            for key in ("seconds", "before", "store", "costs", "after", "inside", "imports")
+        }
+        print(
+            f"{name:7s}" + ", ".join(f"{key} {value:.2f} s" for key, value in whole[name].items())
+        )
+    report = {
+        "benchmark": "dag",
+        "settings": SETTINGS,
+        "steps": len(first["steps"]),
+        "cost_seconds_mean": mean,
+        "cost_seconds_median": statistics.median(costs),
+        "cost_seconds_most": max(costs),
+        "medians": whole,
+        "fresh_runs": fresh,
+        "cached_runs": cached,
+    }
+    # A run has a dozen steps: even one is a mean over enough of them.
+    wanted = at_most("cost of a step, mean", mean, MOST_SECONDS_A_STEP, "s")
+    finish(report, [wanted], options, enough=1)
+
+
+def run_race(folder: Path) -> dict[str, Any]:
+    """Runs the race in a folder (again); where its time went, in seconds."""
+    corpus = REPOSITORY / "examples" / "corpus.json"
+    overrides = [f"--set={setting}" for setting in (f"data.train=[{corpus}]", *SETTINGS)]
+    command = [
+        sys.executable,
+        str(REPOSITORY / "pipeline.py"),
+        "run",
+        str(REPOSITORY / "experiments" / "example.yaml"),
+        *overrides,
+    ]
+    # A store or folders that the caller has set up are not this run's.
+    own = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_", "SQUADRON_"))}
+    with tempfile.TemporaryDirectory() as notes:
+        own["SQUADRON_BENCHMARK_TIMES"] = notes
+        own["PYTHONPATH"] = os.pathsep.join([str(HOOK), *filter(None, [own.get("PYTHONPATH")])])
+        started = time.time()
+        process = subprocess.Popen(
+            command, cwd=folder, env=own, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
+        _, errors = process.communicate()
+        ended = time.time()
+        if process.returncode:
+            log = folder / "runs" / "pipeline.log"
+            detail = log.read_text()[-3000:] if log.exists() else ""
+            sys.exit(f"The race failed: {errors.decode()[-3000:]}\n{detail}")
+        parent = json.loads((Path(notes) / f"{process.pid}.json").read_text())
+        everyone = [json.loads(path.read_text()) for path in Path(notes).glob("*.json")]
+    return share_out(started, ended, parent, everyone)
+
+
+def share_out(
+    started: float, ended: float, parent: dict[str, Any], everyone: Sequence[dict[str, Any]]
+) -> dict[str, Any]:
+    """Notes of all processes -> seconds by purpose; the docstring of this file has the arithmetic.
+
+    Args:
+        started: Of the command, seconds since the epoch.
+        ended: Likewise.
+        parent: Notes of the process that runs pipeline.py.
+        everyone: Notes of all processes; those that ran no step are passed over.
+    """
+    steps = []
+    rows = sorted(
+        (row for row in everyone if row is not parent and _steps_of(row)),
+        key=lambda row: row["started"],
+    )
+    first = before = rows[0]["started"]
+    for row in rows:
+        (name, start, end), *_ = _steps_of(row)
+        imports = sum(b - a for a, b in row["imports"] if not start <= a < end)
+        # The launcher imports a thing or two between steps.
+        imports += _overlap(parent["imports"], before, row["ended"])
+        inside = end - start
+        cost = row["ended"] - before - inside - imports
+        steps.append({"step": name, "cost": cost, "inside": inside, "imports": imports})
+        before = row["ended"]
+    outside = {
+        "before": first - started - _overlap(parent["imports"], started, first),
+        "after": ended - before - _overlap(parent["imports"], before, ended),
+    }
+    sums = {key: sum(step[key] for step in steps) for key in ("cost", "inside", "imports")}
+    imports = ended - started - sum(outside.values()) - sums["cost"] - sums["inside"]
+    return {
+        "seconds": ended - started,
+        **outside,
+        "store": sum(b - a for name, a, b in parent["functions"] if name == "identify_store"),
+        "costs": sums["cost"],
+        "inside": sums["inside"],
+        "imports": imports,
+        "steps": steps,
+    }
+
+
+def _steps_of(notes: dict[str, Any]) -> list[Any]:
+    return [row for row in notes["functions"] if row[0] != "identify_store"]
+
+
+def _overlap(spans: Sequence[Sequence[float]], first: float, last: float) -> float:
+    """Seconds of the spans that lie between two times."""
+    return sum(max(0.0, min(end, last) - max(start, first)) for start, end in spans)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""Notes where the time of a Python process goes; bench_dag.py puts this folder on PYTHONPATH.
+
+Python imports a module of this name by itself when it starts. Where SQUADRON_BENCHMARK_TIMES names
+a folder, it writes <pid>.json there when the process ends: when it started and ended, its outermost
+imports, and the time inside the steps' functions. Without the variable it does nothing.
+"""
+
+import atexit
+import builtins
+import functools
+import importlib
+import json
+import os
+import sys
+import threading
+import time
+
+WATCHED = {"squadron.tracking": ("identify_store",)}
+"""Beside the functions of `squadron.steps` that are steps."""
+
+
+class Times:
+    """What one process notes of itself; times are seconds since the epoch."""
+
+    def __init__(self):
+        self.started = time.time()
+        self.imports = []
+        self.functions = []
+        self._importing = False
+        self._wrapped = set()
+        self._main = threading.get_ident()
+
+    def watch_import(self, original):
+        """The import function that is timed when it is the outermost one."""
+
+        @functools.wraps(original)
+        def timed(*args, **kwargs):
+            if self._importing or threading.get_ident() != self._main:
+                return original(*args, **kwargs)
+            self._importing = True
+            start = time.time()
+            try:
+                return original(*args, **kwargs)
+            finally:
+                self._importing = False
+                self.imports.append((start, time.time()))
+                self._wrap_functions()
+
+        return timed
+
+    def _wrap_functions(self):
+        for name in ("squadron.steps", *WATCHED):
+            module = sys.modules.get(name)
+            if module is None or name in self._wrapped:
+                continue
+            self._wrapped.add(name)
+            for key, value in list(vars(module).items()):
+                is_step = name == "squadron.steps" and hasattr(value, "__wrapped__")
+                own = getattr(value, "__module__", "") == name
+                if (is_step and own) or key in WATCHED.get(name, ()):
+                    setattr(module, key, self._watch_function(value))
+
+    def _watch_function(self, function):
+        @functools.wraps(function)
+        def timed(*args, **kwargs):
+            start = time.time()
+            try:
+                return function(*args, **kwargs)
+            finally:
+                self.functions.append((function.__name__, start, time.time()))
+
+        return timed
+
+    def write(self, folder):
+        """Writes what was noted."""
+        notes = {
+            "started": self.started,
+            "ended": time.time(),
+            "imports": self.imports,
+            "functions": self.functions,
+        }
+        with open(os.path.join(folder, f"{os.getpid()}.json"), "w") as file:  # noqa: PTH118, PTH123
+            json.dump(notes, file)
+
+
+if os.environ.get("SQUADRON_BENCHMARK_TIMES"):
+    times = Times()
+    builtins.__import__ = times.watch_import(builtins.__import__)
+    importlib.import_module = times.watch_import(importlib.import_module)
+    atexit.register(times.write, os.environ["SQUADRON_BENCHMARK_TIMES"])

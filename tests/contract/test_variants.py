@@ -1,0 +1,302 @@
+"""Every variant keeps the contract of `squadron.variants`: a new file there is tested here."""
+
+import dataclasses
+import importlib
+import inspect
+import shutil
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+
+from squadron import model_folder, variants
+from squadron.backbones import load_tokenizer
+from squadron.batches import WindowSet
+from squadron.config import Contender, Train, Windows
+from squadron.errors import InputError
+from squadron.prediction import predict_candidates
+from squadron.training import train_model, trained
+from tests import tiny_models
+from tests.tiny_models import FP32
+
+ALL = variants.list_variants()
+TRAINED = [name for name in ALL if variants.load_variant(name).TRAINS]
+CPU = torch.device("cpu")
+OVERFIT = Train(epochs=40, learning_rate=1e-2, batch_size=4, patience=12, precision="fp32")
+
+
+def test_there_are_variants_to_test_and_some_of_them_train():
+    assert len(ALL) >= 2
+    assert {"span", "pretrained"} <= set(ALL)
+    assert TRAINED
+    assert set(TRAINED) != set(ALL)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """A backbone, the eight questions, their windows, and windows that are harder to cut."""
+    backbone = tiny_models.write_backbone(tmp_path_factory.mktemp("tiny") / "backbone")
+    examples = tiny_models.make_examples(tiny_models.EIGHT_QUESTIONS)
+    windows, layout = tiny_models.cut_windows(backbone, examples)
+    odd = [*tiny_models.EIGHT_QUESTIONS[:2], *tiny_models.UNANSWERED, ("Why?", "", "")]
+    short = Windows(max_length=32, stride=8, max_question_length=16)
+    many, _ = tiny_models.cut_windows(backbone, tiny_models.make_examples(odd), short)
+    return SimpleNamespace(
+        backbone=backbone, examples=examples, windows=windows, layout=layout, many=many
+    )
+
+
+@pytest.fixture(scope="module", params=ALL)
+def built(request, tiny):
+    """(a variant, its untrained model)."""
+    torch.manual_seed(0)
+    variant = variants.load_variant(request.param)
+    return variant, variant.build(tiny.backbone, variant.Options())
+
+
+@pytest.fixture(scope="module", params=TRAINED)
+def overfitted(request, tiny, tmp_path_factory):
+    """(a variant, its model after training on the eight questions, the training)."""
+    torch.manual_seed(0)
+    variant = variants.load_variant(request.param)
+    model = variant.build(tiny.backbone, variant.Options())
+    frozen = {name: p.clone() for name, p in model.named_parameters() if not p.requires_grad}
+    run = train_model(
+        model,
+        WindowSet(tiny.windows, tiny.layout),
+        OVERFIT,
+        evaluate=tiny_models.make_judge(model, tiny.windows, tiny.layout, tiny.examples),
+        checkpoints=tmp_path_factory.mktemp(request.param),
+    )
+    return SimpleNamespace(variant=variant, model=model, run=run, frozen=frozen)
+
+
+def predict(model, windows, layout, **changes):
+    settings = dataclasses.replace(FP32, **changes)
+    return pa.concat_tables(list(predict_candidates(model, windows, layout, settings, CPU)))
+
+
+def test_a_variant_says_what_it_is_and_takes_options_with_defaults(built):
+    variant, model = built
+    assert isinstance(variant.TRAINS, bool)
+    assert inspect.getdoc(variant)
+    options = variant.Options()
+    assert dataclasses.is_dataclass(options)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        options.attention_dropout = 1
+    assert isinstance(model, torch.nn.Module)
+
+
+def test_the_loss_is_a_finite_scalar_and_the_mean_over_windows(built, tiny):
+    model = built[1].eval()
+    windows = WindowSet(tiny.many, tiny.layout)
+    assert len(set(windows.lengths)) > 2
+    rows = range(len(windows))
+    with torch.inference_mode():
+        loss = model(windows.collate(rows))
+        alone = [float(model(windows.collate([row]))) for row in rows]
+    assert loss.shape == ()
+    assert loss.dtype == torch.float32
+    assert np.isfinite(alone).all()
+    # Padding and neighbours take no part.
+    assert float(loss) == pytest.approx(np.mean(alone), abs=1e-5)
+
+
+def test_spans_lie_in_the_context_and_come_best_first(built, tiny):
+    model = built[1].eval()
+    batch = WindowSet(tiny.many, tiny.layout).collate(range(tiny.many.num_rows))
+    with torch.inference_mode():
+        spans = model.top_spans(batch, 7, 4)
+
+    assert not spans.score_BK.isnan().any()
+    assert torch.isfinite(spans.null_score_B).all()
+    for row, (first, last) in enumerate(
+        zip(batch.context_start_B.tolist(), batch.context_end_B.tolist(), strict=True)
+    ):
+        scores = spans.score_BK[row]
+        kept = torch.isfinite(scores)
+        size = last - first + 1
+        possible = sum(min(4, size - start) for start in range(size))
+        assert int(kept.sum()) == min(7, possible)
+        assert scores.tolist() == sorted(scores.tolist(), reverse=True)
+        starts, ends = (
+            side[row, kept].tolist() for side in (spans.start_token_BK, spans.end_token_BK)
+        )
+        assert len(set(zip(starts, ends, strict=True))) == len(starts)
+        for start, end in zip(starts, ends, strict=True):
+            assert first <= start <= end <= last
+            assert end - start < 4
+    assert not kept.any(), "the last window has an empty context"
+
+
+def test_only_the_parameters_that_train_get_gradients_and_all_of_them_do(tiny):
+    for name in TRAINED:
+        variant = variants.load_variant(name)
+        model = variant.build(tiny.backbone, variant.Options()).train()
+        model(WindowSet(tiny.windows, tiny.layout).collate(range(8))).backward()
+        promised = trained(model).keys()
+        assert promised
+        for parameter_name, parameter in model.named_parameters():
+            where = f"{name}: {parameter_name}"
+            assert (parameter.grad is not None) == (parameter_name in promised), where
+            if parameter.grad is not None:
+                assert torch.isfinite(parameter.grad).all(), where
+
+
+def test_a_trained_variant_answers_its_eight_questions(overfitted, tiny):
+    assert overfitted.run.best_exact_match == 100.0
+    texts = tiny_models.answer_all(overfitted.model, tiny.windows, tiny.layout, tiny.examples)
+    assert texts == [answer for _, _, answer in tiny_models.EIGHT_QUESTIONS]
+
+
+def test_frozen_weights_are_as_they_were_after_training(overfitted):
+    parameters = dict(overfitted.model.named_parameters())
+    for name, before in overfitted.frozen.items():
+        assert torch.equal(parameters[name], before), name
+
+
+def test_single_and_half_precision_give_the_same_answers(overfitted, tiny):
+    single, half = (
+        tiny_models.answer_all(
+            overfitted.model,
+            tiny.windows,
+            tiny.layout,
+            tiny.examples,
+            dataclasses.replace(FP32, precision=precision),
+        )
+        for precision in ("fp32", "bf16")
+    )
+    assert half == single
+    scores = [predict(overfitted.model, tiny.windows, tiny.layout, precision=p)["score"]
+              for p in ("fp32", "bf16")]  # fmt: skip
+    assert scores[0] != scores[1], "bf16 changed nothing: it was not used"
+
+
+def assert_saved_whole(variant, model, tiny, folder):
+    folder.mkdir()
+    model.save(folder)
+    names = [path.name for path in folder.rglob("*") if path.is_file()]
+    assert names
+    assert all(name.endswith((".json", ".safetensors", ".txt")) for name in names), names
+
+    torch.manual_seed(99)  # a weight that is not in the files would be drawn
+    loaded = variant.load(folder, variant.Options())
+
+    assert predict(loaded, tiny.many, tiny.layout).equals(predict(model, tiny.many, tiny.layout))
+
+
+def test_a_saved_model_gives_identical_candidates(built, tiny, tmp_path):
+    assert_saved_whole(*built, tiny, tmp_path / "model")
+
+
+def test_a_trained_and_saved_model_gives_identical_candidates(overfitted, tiny, tmp_path):
+    assert_saved_whole(overfitted.variant, overfitted.model, tiny, tmp_path / "model")
+
+
+def test_a_saved_model_needs_nothing_of_the_backbone(built, tmp_path):
+    variant = built[0]
+    backbone = tiny_models.write_backbone(tmp_path / "backbone", seed=5)
+    variant.build(backbone, variant.Options()).save(tmp_path)
+    shutil.rmtree(backbone)
+    assert variant.load(tmp_path, variant.Options())
+
+
+def test_a_backbone_stored_in_half_precision_becomes_single(built, tiny, tmp_path):
+    from transformers import BertForQuestionAnswering
+
+    half = BertForQuestionAnswering.from_pretrained(tiny.backbone, dtype=torch.float16)
+    half.save_pretrained(tmp_path)
+    variant = built[0]
+    model = variant.build(str(tmp_path), variant.Options())
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_variant_is_accepted_as_a_contender(name):
+    variants.check_contender(Contender(name), "contenders -> 1")
+    defaults = dataclasses.asdict(variants.load_variant(name).Options())
+    variants.check_contender(Contender(name, options=defaults), "contenders -> 1")
+
+
+# Finding variants
+
+
+def test_an_unknown_variant_is_refused_with_the_nearest_name_and_all_there_are():
+    with pytest.raises(InputError) as caught:
+        variants.check_contender(Contender("spann"), "contenders -> 2")
+    assert str(caught.value) == (
+        "contenders -> 2 -> variant: 'spann' is not a variant; did you mean 'span'? "
+        f"known: {', '.join(ALL)}"
+    )
+    with pytest.raises(InputError) as caught:
+        variants.load_variant("zzz")
+    assert str(caught.value) == f"'zzz' is not a variant; known: {', '.join(ALL)}"
+
+
+@pytest.mark.parametrize("name", ["", "__init__", "os", "..config", "span.Options"])
+def test_only_files_of_the_folder_are_variants(name):
+    with pytest.raises(InputError, match="is not a variant"):
+        variants.load_variant(name)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"attention_dropuot": 0.1},
+            "attention_dropuot is not a setting; did you mean 'attention_dropout'? "
+            "known: attention_dropout",
+        ),
+        ({"attention_dropout": "much"}, "attention_dropout: 'much' is text; a number is needed"),
+        ({"attention_dropout": 1}, "attention_dropout: 1.0 is not allowed; 0 to below 1"),
+    ],
+)
+def test_a_wrong_option_is_refused_with_its_path(options, message):
+    with pytest.raises(InputError) as caught:
+        variants.check_contender(Contender("span", options=options), "contenders -> 3")
+    assert str(caught.value) == f"contenders -> 3 -> options -> {message}"
+
+
+@pytest.fixture
+def added(tmp_path, monkeypatch):
+    """A copy of span in another folder of the package: what adding a file would do."""
+    source = Path(variants.__path__[0]) / "span.py"
+    shutil.copy(source, tmp_path / "added_in_a_test.py")
+    shutil.copy(source, tmp_path / "_private.py")
+    monkeypatch.setattr(variants, "__path__", [*variants.__path__, str(tmp_path)])
+    importlib.invalidate_caches()
+    yield "added_in_a_test"
+    sys.modules.pop("squadron.variants.added_in_a_test", None)
+    vars(variants).pop("added_in_a_test", None)
+
+
+def test_a_new_file_is_a_new_variant_without_being_listed_anywhere(added, tiny, tmp_path):
+    assert variants.list_variants() == sorted([*ALL, added])
+    contender = Contender(added, backbone=tiny.backbone, options={"attention_dropout": 0.25})
+    variants.check_contender(contender, "contenders -> 1")
+    variant = variants.load_variant(added)
+    assert variant.__file__ == str(tmp_path / "added_in_a_test.py")
+    model = variant.build(tiny.backbone, variants.read_options(contender))
+
+    folder = tmp_path / "model"
+    tokenizer = load_tokenizer(tiny.backbone)
+    model_folder.write_model(folder, model, tokenizer, contender, made_from="x", training={})
+    loaded = model_folder.load_model(folder)
+
+    assert type(loaded.model).__module__ == f"squadron.variants.{added}"
+    assert loaded.model.network.config.attention_probs_dropout_prob == 0.25
+    ours, theirs = (predict(m, tiny.many, tiny.layout) for m in (model, loaded.model))
+    assert ours.equals(theirs)
+
+
+def test_options_reach_the_model(tiny):
+    variant = variants.load_variant("span")
+    dropped = variant.build(tiny.backbone, variant.Options(attention_dropout=0.5)).train()
+    plain = variant.build(tiny.backbone, variant.Options()).train()
+    batch = WindowSet(tiny.windows, tiny.layout).collate(range(8))
+    assert not torch.equal(dropped(batch), dropped(batch))
+    assert torch.equal(plain(batch), plain(batch)), "the tiny backbone has no other dropout"

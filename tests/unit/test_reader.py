@@ -1,0 +1,206 @@
+import json
+import math
+from collections import defaultdict
+from types import SimpleNamespace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+
+from squadron import answers, backbones
+from squadron.artifacts import write_json
+from squadron.batches import WindowSet
+from squadron.config import Contender, Predict, Train, Windows
+from squadron.model_folder import ANSWERING, write_model
+from squadron.prediction import predict_candidates
+from squadron.reader import Reader, Reading, as_dicts
+from squadron.training import train_model
+from squadron.variants import span
+from tests import tiny_models
+
+QUESTIONS = [*tiny_models.EIGHT_QUESTIONS, *tiny_models.UNANSWERED]
+LONG = " ".join([tiny_models.TRAM, tiny_models.RIVER, tiny_models.BRIDGE, tiny_models.LIBRARY])
+NO_ANSWER = Reading("", -1, -1, -math.inf, False)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A model trained on the ten questions, its tokenizer, contender and null threshold."""
+    folder = tmp_path_factory.mktemp("tiny")
+    backbone = tiny_models.write_backbone(folder / "backbone")
+    contender = Contender(
+        "span",
+        backbone=backbone,
+        windows=Windows(max_length=64, stride=16, max_question_length=16),
+        predict=Predict(n_best=5, max_answer_tokens=8, batch_size=3),
+    )
+    examples = tiny_models.make_examples(QUESTIONS)
+    windows, layout = tiny_models.cut_windows(backbone, examples, contender.windows)
+    model = span.build(backbone, span.Options())
+    train_model(
+        model,
+        WindowSet(windows, layout),
+        Train(epochs=25, learning_rate=1e-2, batch_size=5, precision="fp32"),
+        evaluate=tiny_models.make_judge(model, windows, layout, examples),
+        checkpoints=folder / "checkpoints",
+    )
+    tables = predict_candidates(model, windows, layout, contender.predict, torch.device("cpu"))
+    ranked = answers.rank_candidates(pa.concat_tables(list(tables)), examples["id"].to_pylist())
+    texts = answers.best_texts(ranked, examples["context"].to_pylist())
+    exact = np.array([text == answer for text, (*_, answer) in zip(texts, QUESTIONS, strict=True)])
+    has_answer = np.array([bool(answer) for *_, answer in QUESTIONS])
+    threshold = answers.find_threshold(ranked.best_score(), exact, has_answer)
+    return SimpleNamespace(
+        model=model,
+        tokenizer=backbones.load_tokenizer(backbone),
+        contender=contender,
+        threshold=threshold,
+        backbone=backbone,
+    )
+
+
+def make_reader(trained, threshold=None):
+    return Reader(trained.model, trained.tokenizer, trained.contender, threshold)
+
+
+def best_by_hand(trained, questions):
+    """{example: (score, start, end)} from the windows' candidates, without answers.py."""
+    examples = tiny_models.make_examples([(*pair, "") for pair in questions])
+    windows, layout = tiny_models.cut_windows(trained.backbone, examples, trained.contender.windows)
+    best = defaultdict(lambda: (-math.inf, 0, 0))
+    for table in predict_candidates(
+        trained.model, windows, layout, trained.contender.predict, torch.device("cpu")
+    ):
+        for row in table.to_pylist():
+            # Ties go to the earlier, then the shorter span.
+            found = (row["score"], -row["start_char"], -row["end_char"])
+            best[row["example_id"]] = max(best[row["example_id"]], found)
+    return [(best[f"q{n}"][0], -best[f"q{n}"][1], -best[f"q{n}"][2]) for n in range(len(questions))]
+
+
+def test_a_reader_answers_what_it_was_trained_on_and_abstains_from_the_rest(trained):
+    readings = make_reader(trained, trained.threshold).read([(q, c) for q, c, _ in QUESTIONS])
+
+    assert [reading.text for reading in readings] == [answer for *_, answer in QUESTIONS]
+    for reading, (_, context, answer) in zip(readings, QUESTIONS, strict=True):
+        assert reading.answered == bool(answer)
+        assert math.isfinite(reading.score)
+        if answer:
+            assert context[reading.start_char : reading.end_char] == answer
+            assert reading.score > trained.threshold
+        else:
+            assert (reading.start_char, reading.end_char) == (-1, -1)
+            assert reading.score <= trained.threshold
+
+
+def test_a_reader_equals_windows_prediction_and_ranking_one_after_the_other(trained):
+    questions = [(question, context) for question, context, _ in QUESTIONS]
+    questions += [(question, LONG) for question, *_ in QUESTIONS]
+    windows, _ = tiny_models.cut_windows(
+        trained.backbone,
+        tiny_models.make_examples([(*pair, "") for pair in questions]),
+        trained.contender.windows,
+    )
+    assert windows.num_rows == 10 * 1 + 10 * 3, "long contexts have several windows"
+
+    readings = make_reader(trained).read(questions)
+
+    expected = best_by_hand(trained, questions)
+    found = [(reading.score, reading.start_char, reading.end_char) for reading in readings]
+    assert [row[1:] for row in found] == [row[1:] for row in expected]
+    assert [row[0] for row in found] == pytest.approx([row[0] for row in expected], abs=1e-6)
+    for reading, (_, context) in zip(readings, questions, strict=True):
+        assert reading.answered
+        assert reading.text == context[reading.start_char : reading.end_char] != ""
+    # Answers come from the last windows too, in characters of the whole context.
+    assert max(reading.end_char for reading in readings) > len(LONG) * 0.7
+
+
+def test_scores_must_exceed_the_threshold(trained):
+    pair = QUESTIONS[0][:2]
+    (reading,) = make_reader(trained).read([pair])
+    assert reading.answered
+    below = math.nextafter(reading.score, -math.inf)
+    assert make_reader(trained, below).read([pair]) == [reading]
+    (abstained,) = make_reader(trained, reading.score).read([pair])
+    assert abstained == Reading("", -1, -1, reading.score, False)
+
+
+@pytest.mark.parametrize("threshold", [None, 0.0, -1e9])
+@pytest.mark.parametrize("context", ["", "   ", "\n\t"])
+def test_a_context_without_words_answers_nothing(trained, context, threshold):
+    reader = make_reader(trained, threshold)
+    assert reader.read([("Who built the staircase?", context)]) == [NO_ANSWER]
+    # And disturbs no other question.
+    readings = reader.read([("Why?", context), QUESTIONS[1][:2], ("", context)])
+    assert readings[0] == readings[2] == NO_ANSWER
+    assert readings[1] == reader.read([QUESTIONS[1][:2]])[0]
+
+
+def test_no_questions_have_no_answers(trained):
+    assert make_reader(trained).read([]) == []
+
+
+def test_an_empty_or_endless_question_is_read_all_the_same(trained):
+    context = tiny_models.RIVER
+    for question in ("", "why " * 200, "😀"):
+        (reading,) = make_reader(trained).read([(question, context)])
+        assert reading.answered
+        assert context[reading.start_char : reading.end_char] == reading.text
+
+
+def test_characters_beyond_the_basic_plane_count_as_one(trained):
+    context = "😀 é " + tiny_models.BRIDGE
+    (reading,) = make_reader(trained).read([("Who designed the bridge?", context)])
+    assert context[reading.start_char : reading.end_char] == reading.text
+
+
+def test_answers_do_not_depend_on_the_company_or_order_of_questions(trained):
+    reader = make_reader(trained, trained.threshold)
+    pairs = [(question, context) for question, context, _ in QUESTIONS]
+    pairs = [*pairs, pairs[0], (pairs[2][0], LONG)]
+    together = reader.read(pairs)
+    alone = [reader.read([pair])[0] for pair in pairs]
+    backwards = reader.read(pairs[::-1])[::-1]
+    for other in (alone, backwards):
+        assert [(r.text, r.start_char) for r in other] == [(r.text, r.start_char) for r in together]
+        assert [r.score for r in other] == pytest.approx([r.score for r in together], abs=1e-5)
+
+
+def test_a_reader_of_a_model_folder_abstains_by_the_threshold_registered_with_it(trained, tmp_path):
+    pairs = [(question, context) for question, context, _ in QUESTIONS]
+    write_model(
+        tmp_path,
+        trained.model,
+        trained.tokenizer,
+        trained.contender,
+        made_from="abc",
+        training={},
+    )
+    unregistered = Reader.load(tmp_path).read(pairs)
+    assert unregistered == make_reader(trained).read(pairs)
+    assert all(reading.answered for reading in unregistered)
+
+    content = {"null_threshold": trained.threshold}
+    write_json(tmp_path / ANSWERING, content, schema="answering/1", made_from="abc")
+    assert Reader.load(tmp_path).read(pairs) == make_reader(trained, trained.threshold).read(pairs)
+
+
+def test_readings_are_valid_json(trained):
+    readings = make_reader(trained).read([QUESTIONS[0][:2], ("Why?", "")])
+    rows = json.loads(json.dumps(as_dicts(readings), allow_nan=False))
+    assert rows[0] == {
+        "text": "1906",
+        "start_char": tiny_models.LIBRARY.index("1906"),
+        "end_char": tiny_models.LIBRARY.index("1906") + 4,
+        "score": readings[0].score,
+        "answered": True,
+    }
+    assert rows[1] == {
+        "text": "",
+        "start_char": -1,
+        "end_char": -1,
+        "score": None,
+        "answered": False,
+    }
