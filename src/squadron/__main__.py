@@ -82,8 +82,10 @@ def promote(options: argparse.Namespace) -> int:
         print("Nothing was changed.")
         return 0
     previous = registry.promote(name, chosen.version, options.to)
-    back = f" (before: version {previous}; to go back: squadron promote {previous} --model {name} --to {options.to})"
-    print(f"{options.to}: {name} version {chosen.version}{back if previous else ''}")
+    print(f"{options.to}: {name} version {chosen.version}")
+    if previous:
+        print(f"Before it was version {previous}. To go back:")
+        print(f"  squadron promote {previous} --model {name} --to {options.to}")
     return 0
 
 

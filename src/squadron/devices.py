@@ -5,7 +5,6 @@ from typing import Any
 
 import torch
 
-
 PASS_TOKENS = {"cpu": 4_096, "cuda": 65_536}
 """Padded tokens of one forward pass at most. It bounds activations (about 150 kB a token in
 training, MiniLM-L6 in bf16), and small passes stay in a CPU's cache: predicting 10 windows of 384

@@ -223,9 +223,7 @@ def log_points(run_id: str, points: list[dict[str, float]]) -> None:
     with explained():
         names = {name for point in points for name in point} - {"step"}
         known = {
-            (name, old.step)
-            for name in names
-            for old in client.get_metric_history(run_id, name)
+            (name, old.step) for name in names for old in client.get_metric_history(run_id, name)
         }
         rows = [
             Metric(name, float(value), now, int(point["step"]))
