@@ -157,12 +157,17 @@ def share_out(
         "before": first - started - _overlap(parent["imports"], started, first),
         "after": ended - before - _overlap(parent["imports"], before, ended),
     }
+    store = sum(
+        b - a - _overlap(parent["imports"], a, b)
+        for name, a, b in parent["functions"]
+        if name == "identify_store"
+    )
     sums = {key: sum(step[key] for step in steps) for key in ("cost", "inside", "imports")}
     imports = ended - started - sum(outside.values()) - sums["cost"] - sums["inside"]
     return {
         "seconds": ended - started,
         **outside,
-        "store": sum(b - a for name, a, b in parent["functions"] if name == "identify_store"),
+        "store": store,
         "costs": sums["cost"],
         "inside": sums["inside"],
         "imports": imports,

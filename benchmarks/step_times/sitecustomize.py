@@ -55,8 +55,9 @@ class Times:
                 continue
             self._wrapped.add(name)
             for key, value in list(vars(module).items()):
+                # What `steps.step` has decorated, and no helper.
                 is_step = name == "squadron.steps" and hasattr(value, "__wrapped__")
-                own = getattr(value, "__module__", "") == name
+                own = getattr(value, "__module__", "") == name and not key.startswith("_")
                 if (is_step and own) or key in WATCHED.get(name, ()):
                     setattr(module, key, self._watch_function(value))
 

@@ -18,7 +18,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, get_type_hints
 
-from squadron import progress, storage
+from squadron import progress, standings, storage
 from squadron.artifacts import (
     CANDIDATES,
     EXAMPLES,
@@ -411,9 +411,8 @@ def evaluate(
     Returns:
         Finite figures for the pipeline's own pages.
     """
-    import numpy as np
-
-    from squadron import answers, metrics, tracking
+    from squadron import answers, tracking
+    from squadron.evaluation import Questions, judge
 
     settings = from_json(Contender, contender)
     child = tracking.find_child(tracking.read_race(race), settings.label)
@@ -436,27 +435,18 @@ def evaluate(
                     schema="candidates/1",
                     made_from=status["made_from"],
                 )
-                ids, contexts = table["id"].to_pylist(), table["context"].to_pylist()
-                golds = [[a["text"] for a in some] for some in table["answers"].to_pylist()]
-                has_answer = np.array([bool(some) for some in golds])
-                rule: metrics.Rule = "v1.1" if has_answer.all() else "v2"
-                ranked = answers.rank_candidates(rows, ids)
-                texts, best = answers.best_texts(ranked, contexts), ranked.best_score()
-                if name == "tune":
-                    exact, _ = metrics.score_answers(golds, texts, rule)
-                    threshold = answers.find_threshold(best, exact, has_answer)
-                chosen = answers.apply_threshold(texts, best, threshold)
-                exact, f1 = metrics.score_answers(golds, chosen, rule)
-                summary = metrics.summarize(exact, f1, has_answer)
-                summary["answered"] = 100.0 * float(np.mean([bool(text) for text in chosen]))
-                summary["all_null_exact"] = 100.0 * float((~has_answer).mean())
-                content["splits"][name] = summary
-                content.setdefault("digests", {})[name] = table.schema.metadata[
-                    b"squadron.made_from"
-                ].decode()
-                _dump(evaluation / name / "answers.json", dict(zip(ids, chosen, strict=True)))
-                best_lists = answers.rank_as_dicts(ranked, contexts, settings.predict.n_best)
-                _dump(evaluation / name / "nbest.json", dict(zip(ids, best_lists, strict=True)))
+                questions = Questions.read(table)
+                judged = judge(questions, [rows], threshold, search=name == "tune")
+                threshold = judged.null_threshold
+                content["splits"][name] = judged.summary
+                about = table.schema.metadata[b"squadron.made_from"].decode()
+                content.setdefault("digests", {})[name] = about
+                best = answers.rank_as_dicts(
+                    judged.ranked, questions.contexts, settings.predict.n_best
+                )
+                folder = evaluation / name
+                _dump(folder / "answers.json", dict(zip(questions.ids, judged.chosen, strict=True)))
+                _dump(folder / "nbest.json", dict(zip(questions.ids, best, strict=True)))
             content["null_threshold"] = threshold
     figures |= {
         f"{name}_{'exact_match' if key == 'exact' else key}": value
@@ -508,10 +498,10 @@ def register(
     options = from_mapping(Register, fields["register"])
     started = time.monotonic()
     rows = [read_json(folder / "metrics.json", schema="metrics/1") for folder in evaluations]
-    order = _rank(rows)
+    order = standings.rank_contenders(rows)
     content: dict[str, Any] = {
         "race": fields["race"],
-        "contenders": [_table_row(rows[n]) for n in order],
+        "contenders": [standings.table_row(rows[n]) for n in order],
         "model": None,
     }
     figures: dict[str, float] = {}
@@ -529,8 +519,15 @@ def register(
             child = tracking.find_child(tracking.read_race(race), best["label"])
             about = read_json(models[racing[0]] / "variant.json", schema="model/1")
             status = "demo" if options.demo else "passed"
-            tags = _version_tags(best, about, status, fields["git_sha"], tracking.run_url(child))
-            tags["licence"] = backbones.licence(about["contender"]["backbone"])
+            backbone = about["contender"]["backbone"]
+            tags = standings.version_tags(
+                best,
+                status,
+                backbone=backbone,
+                licence=backbones.licence(backbone),
+                git_sha=fields["git_sha"],
+                run=tracking.run_url(child),
+            )
             registered = registry.register_model(
                 options.model_name, child, models[racing[0]], best["null_threshold"], tags
             )
@@ -610,30 +607,19 @@ def _tune_judge(
     network: Any, settings: Contender, folder: Path, layout: Any, examples: Path
 ) -> Callable[[], dict[str, float]]:
     """EM and F1 of the model as it stands, on tune, with the threshold that is best there."""
-    import numpy as np
-    import pyarrow as pa
-
-    from squadron import answers, metrics
     from squadron.devices import pick_device
+    from squadron.evaluation import Questions, judge
     from squadron.prediction import predict_candidates
 
-    table = read_table(examples / "tune.parquet", schema="examples/1")
+    questions = Questions.read(read_table(examples / "tune.parquet", schema="examples/1"))
     windows = read_windows(folder / "tune.arrow")
-    ids, contexts = table["id"].to_pylist(), table["context"].to_pylist()
-    golds = [[a["text"] for a in some] for some in table["answers"].to_pylist()]
-    has_answer = np.array([bool(some) for some in golds])
 
-    def judge() -> dict[str, float]:
+    def evaluate_epoch() -> dict[str, float]:
         parts = predict_candidates(network, windows, layout, settings.predict, pick_device())
-        ranked = answers.rank_candidates(pa.concat_tables(list(parts)), ids)
-        texts, best = answers.best_texts(ranked, contexts), ranked.best_score()
-        exact, _ = metrics.score_answers(golds, texts)
-        threshold = answers.find_threshold(best, exact, has_answer)
-        chosen = answers.apply_threshold(texts, best, threshold)
-        exact, f1 = metrics.score_answers(golds, chosen)
-        return {"exact_match": 100.0 * float(exact.mean()), "f1": 100.0 * float(f1.mean())}
+        summary = judge(questions, list(parts), None, search=True).summary
+        return {"exact_match": summary["exact"], "f1": summary["f1"]}
 
-    return judge
+    return evaluate_epoch
 
 
 def _chosen_params(contender: Contender) -> dict[str, Any]:
@@ -670,52 +656,6 @@ def _dump(path: Path, content: dict[str, Any]) -> None:
     """JSON in the official layout: ids at the top, no schema beside them."""
     with written_whole(path) as temporary:
         temporary.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
-
-
-def _rank(rows: Sequence[dict[str, Any]]) -> list[int]:
-    """Best EM on select first (then F1, then the label); the disqualified last."""
-
-    def key(number: int) -> tuple[bool, float, float, str]:
-        row = rows[number]
-        select = row["splits"].get("select", {"exact": 0.0, "f1": 0.0})
-        return bool(row["disqualified"]), -select["exact"], -select["f1"], row["label"]
-
-    return sorted(range(len(rows)), key=key)
-
-
-def _table_row(row: dict[str, Any]) -> dict[str, Any]:
-    training = row["training"]
-    return {
-        "label": row["label"],
-        "disqualified": row["disqualified"],
-        "select": row["splits"].get("select"),
-        "test": row["splits"].get("test"),
-        "seconds": training.get("seconds_train") or training.get("seconds"),
-        "examples_per_second": training.get("examples_per_second"),
-        "trainable_parameters": training.get("trainable_parameters"),
-    }
-
-
-def _version_tags(
-    row: dict[str, Any], about: dict[str, Any], status: str, git_sha: str, url: str
-) -> dict[str, str]:
-    tags = {
-        "validation_status": status,
-        "contender": row["label"],
-        "variant": row["variant"],
-        "backbone": about["contender"]["backbone"],
-        "git_sha": git_sha,
-        "run": url,
-    }
-    for split in ("select", "test"):
-        summary = row["splits"][split]
-        tags |= {
-            f"{split}_exact_match": f"{summary['exact']:.4f}",
-            f"{split}_f1": f"{summary['f1']:.4f}",
-            f"{split}_examples": str(summary["total"]),
-            f"{split}_digest": row["digests"][split],
-        }
-    return tags
 
 
 def _publish(

@@ -36,7 +36,9 @@ LAYERS = (
     (
         "answers",
         "backbones",
+        "evaluation",
         "metrics",
+        "standings",
         "scoring",
         "sources",
         "split",

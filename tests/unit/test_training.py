@@ -123,7 +123,7 @@ def test_a_training_killed_at_random_ends_with_the_weights_and_log_of_an_unbroke
     draw.shuffle(kills)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, __file__, str(tmp_path), backbones[0.3], json.dumps(kills)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=500)
     assert done.returncode == 0, done.stderr
 
     results = [tmp_path / name for name in ("unbroken", "killed")]
@@ -369,6 +369,20 @@ def test_gradients_are_clipped_to_the_norm(tmp_path, backbones, windows, capture
     )
     norm = math.sqrt(sum(float(g.square().sum()) for g in gradients))
     assert norm == pytest.approx(0.01, rel=1e-3)
+
+
+def test_an_epoch_has_every_window_once_and_its_own_batches(tmp_path, windows, monkeypatch):
+    collated = []
+    collate = windows.collate
+    monkeypatch.setattr(windows, "collate", lambda rows: collated.append(rows) or collate(rows))
+    settings = dataclasses.replace(FP32, batch_size=3, epochs=3)
+    train_model(Scripted(), windows, settings, evaluate=script([1, 2, 3]), checkpoints=tmp_path)
+
+    epochs = [collated[i : i + 3] for i in (0, 3, 6)]
+    assert len(collated) == 9
+    for batches in epochs:
+        assert sorted(row for rows in batches for row in rows) == list(range(8))
+    assert epochs[0] != epochs[1] != epochs[2] != epochs[0]
 
 
 # Schedule, decay, log

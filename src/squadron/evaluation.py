@@ -1,0 +1,71 @@
+"""Candidates of a split -> answers and figures: the one way to judge tune, select and test.
+
+Training judges its epochs with it too, so the EM that picks an epoch is the EM of the table.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from squadron import answers, metrics
+
+
+@dataclass(frozen=True)
+class Questions:
+    """What a split is judged against, in the order of the examples."""
+
+    ids: list[str]
+    contexts: list[str]
+    golds: list[list[str]]
+    has_answer: npt.NDArray[np.bool_]
+
+    @classmethod
+    def read(cls, examples: pa.Table) -> "Questions":
+        """Of a table of schema `artifacts.EXAMPLES`."""
+        golds = [[answer["text"] for answer in some] for some in examples["answers"].to_pylist()]
+        has_answer = np.array([bool(some) for some in golds], bool)
+        return cls(examples["id"].to_pylist(), examples["context"].to_pylist(), golds, has_answer)
+
+    @property
+    def rule(self) -> metrics.Rule:
+        """The official evaluation that fits: v1.1 if every question has an answer."""
+        return "v1.1" if self.has_answer.all() else "v2"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Answers of one split and what they are worth."""
+
+    chosen: list[str]
+    """One per question; "" where the context does not answer it."""
+    ranked: answers.Ranked
+    summary: dict[str, float]
+    """The official figures, `answered` (share of questions, 0 to 100) and `all_null_exact`."""
+    null_threshold: float | None
+
+
+def judge(
+    questions: Questions, candidates: Sequence[pa.Table], threshold: float | None, *, search: bool
+) -> Judged:
+    """Answers and scores a split.
+
+    Args:
+        questions: Of the split.
+        candidates: Tables of schema `artifacts.CANDIDATES`.
+        threshold: The null threshold to apply; ignored if it is searched.
+        search: Search the threshold that gives the best EM here; for the tune split alone.
+    """
+    ranked = answers.rank_candidates(pa.concat_tables(candidates), questions.ids)
+    texts, best = answers.best_texts(ranked, questions.contexts), ranked.best_score()
+    if search:
+        exact, _ = metrics.score_answers(questions.golds, texts, questions.rule)
+        threshold = answers.find_threshold(best, exact, questions.has_answer)
+    chosen = answers.apply_threshold(texts, best, threshold)
+    exact, f1 = metrics.score_answers(questions.golds, chosen, questions.rule)
+    summary = metrics.summarize(exact, f1, questions.has_answer)
+    summary["answered"] = 100.0 * float(np.mean([bool(text) for text in chosen]))
+    summary["all_null_exact"] = 100.0 * float((~questions.has_answer).mean())
+    return Judged(chosen, ranked, summary, threshold)
