@@ -15,9 +15,12 @@ function (step_times/sitecustomize.py). Steps run one after the other, so with
 
 is what the DAG adds for step i: starting a Python, kfp's executor, reading and writing its
 parameters and artifacts, cache keys, the end of the process before. For the first step end(0) is
-its own start. The rest of a run stands beside it: `before`, from the command to the first step
-without imports (of it `store` makes the new MLflow store), and `after`, from the last step to the
-end. before + after + all costs + all inside + all imports = the whole run, to the millisecond.
+its own start. Its parts are `launch`, from the end of the step before to this process's first line
+(the clock of a process stops before Python tears it down, so that is in here), `enter`, from there
+to the function, and `leave`, from the function to the end. The rest of a run stands beside it:
+`before`, from the command to the first step without imports (of it `store` makes the new MLflow
+store), and `after`, from the last step to the end.
+before + after + all costs + all inside + all imports = the whole run.
 """
 
 import json
@@ -67,8 +70,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     first = fresh[-1]
     for step in first["steps"]:
         print(
-            f"{step['step']:11s} cost {step['cost']:6.3f} s, inside {step['inside']:7.3f} s, "
-            f"imports {step['imports']:6.3f} s"
+            f"{step['step']:11s} cost {step['cost']:6.3f} s (launch {step['launch']:.3f}, "
+            f"enter {step['enter']:.3f}, leave {step['leave']:.3f}), "
+            f"inside {step['inside']:7.3f} s, imports {step['imports']:6.3f} s"
         )
     print(f"{len(first['steps'])} steps, cost {mean:.3f} s each (at most {max(costs):.3f} s)")
     whole = {}
@@ -151,7 +155,18 @@ def share_out(
         imports += _overlap(parent["imports"], before, row["ended"])
         inside = end - start
         cost = row["ended"] - before - inside - imports
-        steps.append({"step": name, "cost": cost, "inside": inside, "imports": imports})
+        launch = row["started"] - before - _overlap(parent["imports"], before, row["started"])
+        steps.append(
+            {
+                "step": name,
+                "cost": cost,
+                "launch": launch,
+                "enter": start - row["started"] - _overlap(row["imports"], row["started"], start),
+                "leave": row["ended"] - end - _overlap(row["imports"], end, row["ended"]),
+                "inside": inside,
+                "imports": imports,
+            }
+        )
         before = row["ended"]
     outside = {
         "before": first - started - _overlap(parent["imports"], started, first),

@@ -242,8 +242,12 @@ class Pace:
         """To be called when the first step is due."""
         from torch.optim.optimizer import register_optimizer_step_post_hook
 
-        register_optimizer_step_post_hook(lambda *_: self.advance())
+        self._hook = register_optimizer_step_post_hook(lambda *_: self.advance())
         self._wait({})
+
+    def stop(self) -> None:
+        """No step after this counts."""
+        self._hook.remove()
 
     def advance(self) -> None:
         """One step done."""
@@ -255,7 +259,8 @@ class Pace:
     def _wait(self, figures: dict[str, float]) -> None:
         if self._takes_turns:
             give_result(figures)
-            sys.stdin.readline()
+            if not sys.stdin.readline():
+                sys.exit("Whoever lets this side work is gone")
         self._started = time.perf_counter()
 
 
@@ -275,6 +280,7 @@ def run_side(side: str, windows: Path, backbone: str, edges: Sequence[int]) -> N
     }
     with tempfile.TemporaryDirectory() as folder:
         sides[side](window_set, backbone, edges[-1], pace, Path(folder))
+        pace.stop()
     give_result({"seconds": pace.seconds, "peak_rss_bytes": peak_rss_bytes()})
 
 

@@ -143,7 +143,7 @@ class Train:
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "gradient_accumulation"):
             _require(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
-        for name in ("weight_decay", "patience", "checkpoint_minutes"):
+        for name in ("weight_decay", "patience", "checkpoint_minutes", "seed"):
             _require(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
         for name in ("learning_rate", "max_grad_norm"):
             _require(getattr(self, name) > 0, name, getattr(self, name), "above 0")

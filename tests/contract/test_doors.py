@@ -1,4 +1,4 @@
-"""Which room of src/squadron may import which: downwards only, as docs/architecture.md draws it.
+"""Which room of src/squadron may import which: downwards only.
 
 Read from the source, function-level imports included; what a first import really loads is measured
 in a process of its own.

@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from squadron import prediction
 from squadron.artifacts import CANDIDATES, WINDOWS, read_windows, write_windows
 from squadron.batches import Batch, WindowSet
 from squadron.config import Windows
@@ -244,6 +245,23 @@ def test_candidates_are_the_models_spans_in_characters_of_the_context(model_and_
 def test_the_batch_size_changes_nothing(model_and_windows, batch_size):
     ours = pa.concat_tables(predict(model_and_windows, batch_size=batch_size))
     assert_same(ours, pa.concat_tables(predict(model_and_windows, batch_size=64)))
+
+
+def test_passes_respect_the_token_limit_and_change_nothing(model_and_windows, monkeypatch):
+    expected = pa.concat_tables(predict(model_and_windows))
+    model, sizes = model_and_windows[0], []
+    scored = model.top_spans
+
+    def keep_size(batch, *limits):
+        sizes.append(batch.input_ids_BT.numel())
+        return scored(batch, *limits)
+
+    monkeypatch.setattr(model, "top_spans", keep_size)
+    monkeypatch.setattr(prediction, "PASS_TOKENS", {"cpu": 96})
+
+    assert_same(pa.concat_tables(predict(model_and_windows)), expected)
+
+    assert max(sizes) == 96
 
 
 def test_the_order_of_windows_changes_only_the_order_of_candidates(model_and_windows):

@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+import traceback
 from pathlib import Path
 
 import numpy as np
@@ -154,6 +155,8 @@ def run_with_kills(folder: Path, backbone: str, kills: list[int]) -> None:
         if not child:
             try:
                 _train_once(folder, backbone, (windows, layout, examples), events)
+            except BaseException:
+                traceback.print_exc()
             finally:
                 os._exit(not (folder / "result.json").exists())
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
@@ -359,6 +362,7 @@ def test_the_last_update_of_an_epoch_averages_the_batches_it_has(
     # Four batches of two: an update of three and one of one.
     assert run.step == 2
     assert run.windows_seen == 8
+    assert [row["epoch"] for row in run.log] == [0.75, 1.0, 1.0]
     for gradients, _, _ in captured_steps:
         assert torch.allclose(gradients[0], torch.ones(2, 3))
 
