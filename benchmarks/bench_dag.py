@@ -124,8 +124,8 @@ def run_race(folder: Path) -> dict[str, Any]:
         ended = time.time()
         if process.returncode:
             log = folder / "runs" / "pipeline.log"
-            detail = log.read_text()[-3000:] if log.exists() else ""
-            sys.exit(f"The race failed: {errors.decode()[-3000:]}\n{detail}")
+            detail = errors.decode() + (log.read_text() if log.exists() else "")
+            sys.exit(f"The race failed with code {process.returncode}:\n{detail[-3000:]}")
         parent = json.loads((Path(notes) / f"{process.pid}.json").read_text())
         everyone = [json.loads(path.read_text()) for path in Path(notes).glob("*.json")]
     return share_out(started, ended, parent, everyone)

@@ -490,7 +490,7 @@ class Handbook(BaseDocTemplate):
 
     entries: list[Entry]
 
-    def afterFlowable(self, flowable: Flowable) -> None:  # noqa: N802 - the name reportlab calls
+    def afterFlowable(self, flowable: Flowable) -> None:  # the name reportlab calls
         """Record a heading once its page is known."""
         levels = [style.name for style in HEADINGS]
         if not isinstance(flowable, Paragraph) or flowable.style.name not in levels:
