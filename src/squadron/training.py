@@ -1,6 +1,6 @@
 """One training loop for every variant, on accelerate: resume, early stopping, best EM kept.
 
-accelerate brings devices, precision and distribution; the loop itself is here because it must
+accelerate brings devices and distribution; the loop itself is here because it must
 group windows by length, stop at the first non-finite loss, judge each epoch by exact match and
 resume to the same weights after a kill (docs/decisions/training-loop.md).
 """
