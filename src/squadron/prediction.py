@@ -154,19 +154,24 @@ def _to_candidates(
         score[rows, :kept] = part.score_BK.numpy()
         null[rows] = part.null_score_B.numpy()
         first += len(rows)
-    window, rank = np.nonzero(np.isfinite(score))
     starts, ends = windows.column("start_chars"), windows.column("end_chars")
     edges = starts.offsets.to_numpy().astype(np.int64)[:-1]
     context_start = windows.column("context_start").to_numpy().astype(np.int64)
+    window, rank = np.nonzero(np.isfinite(score))
     base = edges[window] - context_start[window]
+    start_char = starts.values.to_numpy()[base + start[window, rank]]
+    end_char = ends.values.to_numpy()[base + end[window, rank]]
+    # Byte-level tokenizers give a lone blank no width; as a text it would read as "no answer".
+    wide = start_char < end_char
+    window, rank = window[wide], rank[wide]
     rows = pa.array(window)
     return pa.Table.from_arrays(
         [
             windows.column("example_id").take(rows),
             windows.column("window").take(rows),
             pa.array(rank, pa.int32()),
-            pa.array(starts.values.to_numpy()[base + start[window, rank]]),
-            pa.array(ends.values.to_numpy()[base + end[window, rank]]),
+            pa.array(start_char[wide]),
+            pa.array(end_char[wide]),
             pa.array(score[window, rank]),
             pa.array(null[window]),
         ],

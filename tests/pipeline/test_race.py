@@ -284,7 +284,7 @@ def test_a_race_killed_in_training_goes_on_and_gives_the_unbroken_result(race, t
         ("contenders=[spam]", ["'spam' is not a variant", "did you mean 'span'"]),
         ("backbone=./nowhere", ["'./nowhere' is no folder"]),
         ("windows.stride=120", ["stride: 120 is not allowed"]),
-        ("data.train=s3://bucket/x.json", ["s3://bucket/x.json", "can't be reached"]),
+        ("data.train=s3://bucket/x.json", ["s3://bucket/x.json can't be read", "is up"]),
         ("results=/proc/nothing", ["/proc/nothing"]),
     ],
 )

@@ -287,6 +287,20 @@ def test_memory_mapped_and_sliced_windows_give_the_same_candidates(model_and_win
     assert_same(pa.concat_tables(tables), expected)
 
 
+def test_tokens_without_characters_are_no_answers(model_and_windows):
+    """Byte-level tokenizers give a lone blank no width; such a span would read as no answer."""
+    windows = model_and_windows[1]
+    place = windows.schema.get_field_index("end_chars")
+    collapsed = windows.set_column(place, "end_chars", windows["start_chars"])
+    found = pa.concat_tables(predict(model_and_windows, collapsed.slice(0, 2)))
+    assert found.num_rows == 0
+    half = pa.concat_tables([collapsed.slice(0, 4), windows.slice(4)])
+    kept = pa.concat_tables(predict(model_and_windows, half))
+    everything = pa.concat_tables(predict(model_and_windows))
+    assert kept.equals(everything.slice(everything.num_rows - kept.num_rows))
+    assert 0 < kept.num_rows < everything.num_rows
+
+
 def test_no_windows_give_no_candidates(model_and_windows):
     assert predict(model_and_windows, WINDOWS.empty_table()) == []
 

@@ -45,6 +45,8 @@ def sentences(store: Any, name: str, verb: str, path: Path | None = None) -> Ite
             kinds = [kind.__name__ for kind in type(cause).__mro__]
             if isinstance(cause, ClientError):
                 kinds = [cause.response["Error"]["Code"]]
+            else:  # no server has looked at the object: the location is what the user knows
+                where = str(store.place)
             remedy = next((_REMEDIES[kind] for kind in kinds if kind in _REMEDIES), "")
             reason = " ".join(str(cause).split()).rstrip(".")  # one line
             raise InputError(
