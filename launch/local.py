@@ -13,7 +13,7 @@ from typing import Any
 from launch.console import Console
 from launch.placement import Placement
 from launch.plan import check_experiment, plan_arguments
-from squadron import tracking
+from squadron import storage, tracking
 from squadron.config import Experiment
 from squadron.errors import EXIT_CODE_INPUT_ERROR, InputError
 from squadron.progress import EVENTS_VARIABLE
@@ -28,6 +28,8 @@ def run_here(experiment: Experiment, build_pipeline: Callable[[Placement], Any])
         The exit code: 0, 2 for bad input (one sentence was shown), 1 for anything else.
     """
     check_experiment(experiment)
+    if experiment.results:
+        storage.require_writable(experiment.results)
     try:
         RUNS.mkdir(exist_ok=True)
         log = (RUNS / "pipeline.log").open("a", encoding="utf-8")

@@ -23,6 +23,7 @@ from squadron.storage import (
     fetch_folder,
     fetch_published,
     publish,
+    require_writable,
 )
 from squadron.storage.s3 import Store
 from tests.s3_server import running_s3_server
@@ -644,3 +645,14 @@ def test_a_host_name_is_never_put_before_the_bucket(environment, endpoint, bucke
     watch(environment, "before-send.s3", lambda request, **_: hosts.append(request.url))
     publish(model, f"s3://{bucket}/x")
     assert {urlsplit(url).hostname for url in hosts} == {"localhost"}
+
+
+def test_a_writable_prefix_is_left_as_it_was(s3, bucket, location):
+    before = keys_in(s3, bucket)
+    require_writable(location)
+    assert keys_in(s3, bucket) == before
+
+
+def test_a_missing_bucket_is_not_writable(environment):
+    with pytest.raises(InputError, match=r"can't be written: .*NoSuchBucket.*Create it or"):
+        require_writable("s3://no-such-bucket-of-ours/results")

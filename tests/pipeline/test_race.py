@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.s3_server import running_s3_server
+
 ROOT = Path(__file__).resolve().parents[2]
 CORPUS = ROOT / "examples" / "corpus.json"
 
@@ -285,7 +287,8 @@ def test_a_race_killed_in_training_goes_on_and_gives_the_unbroken_result(race, t
         ("backbone=./nowhere", ["'./nowhere' is no folder"]),
         ("windows.stride=120", ["stride: 120 is not allowed"]),
         ("data.train=s3://bucket/x.json", ["s3://bucket/x.json can't be read", "is up"]),
-        ("results=/proc/nothing", ["/proc/nothing"]),
+        ("results=/proc/nothing", ["/proc/nothing can't be written"]),
+        ("results=s3://bucket/races", ["s3://bucket/races can't be written", "is up"]),
     ],
 )
 def test_bad_input_ends_with_exit_code_2_and_one_sentence(tmp_path, override, words):
@@ -308,6 +311,40 @@ def test_bad_input_ends_with_exit_code_2_and_one_sentence(tmp_path, override, wo
     for word in words:
         assert word in done.stderr
     assert not list(tmp_path.glob("results/**/_COMMITTED"))
+
+
+def test_a_race_reads_its_data_from_s3_and_publishes_its_results_there(tmp_path):
+    import boto3
+
+    from squadron import storage
+
+    write_experiment(tmp_path, ["pretrained"])
+    with running_s3_server() as url:
+        s3 = {
+            "AWS_ENDPOINT_URL": url,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in s3.items():
+                patch.setenv(name, value)
+            client = boto3.client("s3", endpoint_url=url)
+            client.create_bucket(Bucket="races")
+            client.upload_file(str(CORPUS), "races", "data/corpus.json")
+            words = ["data.train=s3://races/data/corpus.json", "results=s3://races/results"]
+            done = run(tmp_path, *(part for word in words for part in ("--set", word)), **s3)
+            assert done.returncode == 0, done.stderr + done.stdout
+            pages = client.list_objects_v2(Bucket="races", Prefix="results/")["Contents"]
+            markers = [item["Key"] for item in pages if item["Key"].endswith("/_COMMITTED")]
+            places = {key.split("/", 2)[2].removesuffix("/_COMMITTED") for key in markers}
+            assert places == {"pretrained/model", "pretrained/evaluation", "summary"}
+            (key,) = {marker.split("/")[1] for marker in markers}
+            place = f"s3://races/results/{key}/pretrained/evaluation"
+            folder = storage.fetch_published(place, tmp_path / "fetched")
+            metrics = json.loads((folder / "metrics.json").read_text())
+            assert metrics["splits"]["test"]["total"] > 0
+            assert (folder / "test" / "answers.json").is_file()
 
 
 def test_an_unreachable_mlflow_is_said_in_one_sentence(tmp_path):

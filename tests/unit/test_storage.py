@@ -30,6 +30,7 @@ from squadron.storage import (
     parse_location,
     publish,
     read_settings,
+    require_writable,
 )
 
 RECORDS = {"manifest.json", "_COMMITTED"}
@@ -547,3 +548,14 @@ def test_importing_the_module_does_not_import_boto3():
     code = "import sys, squadron.storage; print(sorted({'boto3', 'botocore'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_writable_place_is_left_as_it_was(tmp_path):
+    require_writable(str(tmp_path / "new" / "results"))
+    assert list(tmp_path.rglob("*")) == [tmp_path / "new", tmp_path / "new" / "results"]
+
+
+def test_a_place_that_cannot_be_written_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=r"file.* can't be written: .*A file stands where"):
+        require_writable(str(tmp_path / "file" / "results"))

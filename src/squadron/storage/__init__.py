@@ -97,6 +97,19 @@ def publish(folder: Path, location: str) -> str:
     return str(place)
 
 
+def require_writable(location: str) -> None:
+    """Writes and removes a trace of nothing, so that hours of work don't end at a closed door.
+
+    Raises:
+        InputError: If the location can't be written.
+    """
+    place = parse_location(location)
+    if isinstance(place, S3Location):
+        s3.require_writable(place)
+    else:
+        local.require_writable(place)
+
+
 def content_digest(location: str) -> str:
     """A hexadecimal digest that changes when the content of a file, folder or prefix does.
 

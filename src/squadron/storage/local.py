@@ -152,6 +152,14 @@ def build(target: Path, manifest: Manifest | None, fill: Callable[[Path], None])
     return True
 
 
+def require_writable(target: Path) -> None:
+    """Makes the folder, and a temporary file in it."""
+    with sentences("written", target):
+        target.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=UNFINISHED, dir=target):
+            pass
+
+
 def publish(folder: Path, manifest: Manifest, target: Path) -> None:
     """Copies a folder that the manifest describes to where it is published."""
 

@@ -1,5 +1,6 @@
 """S3 prefixes: fetching, publishing and digests by way of boto3, which is imported on first use."""
 
+import contextlib
 import hashlib
 import json
 import re
@@ -8,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NoReturn
+from uuid import uuid4
 
 from squadron.errors import InputError
 from squadron.storage import local
@@ -89,6 +91,11 @@ class Store:
                 elif not condition or status not in (409, 412):  # another was faster
                     raise
 
+    def remove(self, name: str) -> None:
+        """Deletes an object, or leaves it where that isn't allowed."""
+        with contextlib.suppress(self.client.exceptions.ClientError):
+            self.client.delete_object(**self._at(name))
+
     def _at(self, name: str) -> dict[str, str]:
         return {"Bucket": self.place.bucket, "Key": self.place.key_of(name)}
 
@@ -162,6 +169,14 @@ def publish(folder: Path, manifest: Manifest, place: S3Location) -> None:
     if marker is None:
         raise InputError(f"{place} was deleted while it was published; run this again.")
     records.require_same(marker, manifest, str(place))
+
+
+def require_writable(place: S3Location) -> None:
+    """Writes an empty object and removes it again."""
+    store = Store(place)
+    name = f"{local.UNFINISHED}{uuid4().hex}"
+    store.write(name, b"")
+    store.remove(name)
 
 
 def digest(place: S3Location) -> str:
