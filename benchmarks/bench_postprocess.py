@@ -5,9 +5,8 @@
 All sides get the start and end logits of every window of DATA.json (real lengths and offsets) and
 give ranked candidates and one answer text per question, at most 30 tokens long:
 
-- ours: `prediction.best_spans` in batches of near-equal length, as prediction cuts them, candidates
-  as rows of characters, `answers.rank_candidates`, `answers.best_texts`: what predict and evaluate
-  do;
+- ours: `prediction.best_spans` in batches of near-equal length, candidates as rows of characters,
+  `answers.rank_candidates`, `answers.best_texts`: what predict and evaluate do;
 - plain: per window an argsort of starts and of ends in numpy, two nested loops over the 20 best of
   each, a dict per allowed pair, a sort per question; offsets stand ready in Python lists;
 - script: the plain loop as training scripts have it: examples and windows are rows of a
@@ -47,10 +46,11 @@ from benchmarks.measure import (
 from squadron import answers, backbones, prediction
 from squadron.batches import Batch, WindowSet
 from squadron.config import Predict
-from squadron.devices import PASS_TOKENS
 
 TIMES_FASTER = 20.0
 SETTINGS = Predict()
+BATCH_SIZE = 256
+"""Windows whose logits are handled at once. The loops go window by window whatever it is."""
 WIDTH = 384
 """Tokens that the logits of the loops are padded to, as prediction loops of the usual kind do."""
 
@@ -164,21 +164,20 @@ def draw_logits(table: pa.Table) -> tuple[Any, Any]:
 
 
 def arrange(table: pa.Table, layout: Any, start_NT: Any, end_NT: Any) -> list[Any]:
-    """Per chunk of windows (record batch, order, [BatchLogits]), as `predict_candidates` goes."""
+    """Per chunk of windows (record batch, order, [BatchLogits]), near-equal lengths together."""
     arranged, first = [], 0
     for chunk in table.to_batches():
         window_set = WindowSet(pa.Table.from_batches([chunk]), layout)
         order = np.argsort(-window_set.lengths, kind="stable")
         logits = []
-        for place in range(0, len(order), SETTINGS.batch_size):
-            batch_rows = order[place : place + SETTINGS.batch_size].tolist()
-            for rows in window_set.parts(batch_rows, PASS_TOKENS["cpu"]):
-                batch = window_set.collate(rows)
-                width = batch.input_ids_BT.shape[1]
-                numbers = [first + row for row in rows]
-                start_BT = torch.from_numpy(start_NT[numbers, :width])
-                end_BT = torch.from_numpy(end_NT[numbers, :width])
-                logits.append(BatchLogits(batch, start_BT, end_BT))
+        for place in range(0, len(order), BATCH_SIZE):
+            rows = order[place : place + BATCH_SIZE].tolist()
+            batch = window_set.collate(rows)
+            width = batch.input_ids_BT.shape[1]
+            numbers = [first + row for row in rows]
+            start_BT = torch.from_numpy(start_NT[numbers, :width])
+            end_BT = torch.from_numpy(end_NT[numbers, :width])
+            logits.append(BatchLogits(batch, start_BT, end_BT))
         arranged.append((chunk, order, logits))
         first += chunk.num_rows
     return arranged

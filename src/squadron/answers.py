@@ -49,18 +49,48 @@ def rank_candidates(candidates: pa.Table, example_ids: Sequence[str]) -> Ranked:
     rows = candidates.filter(known)
     start = rows["start_char"].to_numpy().astype(np.int64)
     end = rows["end_char"].to_numpy().astype(np.int64)
-    score = rows["score"].to_numpy().astype(np.float64)
-    order = np.lexsort((end, start, -score, example))
+    score = rows["score"].to_numpy()
+    order = _rank(example, score, start, end)
     example, start, end, score = example[order], start[order], end[order], score[order]
-    # The first of equal spans is the best one; a stable sort by span keeps it first.
-    by_span = np.lexsort((end, start, example))
-    first = np.ones(len(by_span), bool)
+    # The first of equal spans is the best one; a stable sort by span keeps it first. A window has
+    # a span once, so only questions with several windows can have it twice.
+    shared = np.flatnonzero(_several_windows(rows["window"].to_numpy()[order], example))
+    by_span = shared[np.lexsort((end[shared], start[shared], example[shared]))]
     same = (np.diff(example[by_span]) == 0) & (np.diff(start[by_span]) == 0)
-    first[1:] = ~(same & (np.diff(end[by_span]) == 0))
-    kept = np.sort(by_span[first])
+    again = by_span[1:][same & (np.diff(end[by_span]) == 0)]
+    kept = np.ones(len(order), bool)
+    kept[again] = False
     counts = np.bincount(example[kept], minlength=len(example_ids))
     edges = np.concatenate([[0], np.cumsum(counts)])
-    return Ranked(edges, start[kept], end[kept], score[kept])
+    return Ranked(edges, start[kept], end[kept], score[kept].astype(np.float64))
+
+
+def _rank(example: Any, score: Any, start: Any, end: Any) -> Any:
+    """The order by example, then the higher score, the earlier start and the earlier end."""
+    # One integer per row: float32 bits order as integers do once negative ones are turned round.
+    bits = (score.astype(np.float32) + np.float32(0)).view(np.int32).astype(np.int64)
+    rising = np.where(bits < 0, -(bits & 0x7FFFFFFF), bits)
+    key = (example << 32) - rising
+    # Candidates come nearly sorted, which this sort makes use of.
+    order = np.argsort(key, kind="stable")
+    key = key[order]
+    tied = np.zeros(len(order), bool)
+    equal = key[1:] == key[:-1]
+    tied[1:] |= equal
+    tied[:-1] |= equal
+    rows = order[tied]
+    order[tied] = rows[np.lexsort((end[rows], start[rows], key[tied]))]
+    return order
+
+
+def _several_windows(window: Any, example: Any) -> Any:
+    """True for the rows of examples whose rows are of more than one window."""
+    count = int(example[-1]) + 1 if len(example) else 0
+    low = np.full(count, np.iinfo(window.dtype).max, window.dtype)
+    high = np.full(count, -1, window.dtype)
+    np.minimum.at(low, example, window)
+    np.maximum.at(high, example, window)
+    return (low < high)[example]
 
 
 def best_texts(ranked: Ranked, contexts: Sequence[str]) -> list[str]:
@@ -136,19 +166,16 @@ def rank_as_dicts(
     ranked: Ranked, contexts: Sequence[str], n_best: int
 ) -> list[list[dict[str, Any]]]:
     """The n best of each question as {text, start_char, end_char, score}, for nbest.json."""
+    # Lists: reading numpy's numbers one at a time would take most of the time.
+    edges = ranked.edges.tolist()
+    columns = ranked.start_char.tolist(), ranked.end_char.tolist(), ranked.score.tolist()
     lists = []
     for number, context in enumerate(contexts):
-        first = int(ranked.edges[number])
-        last = min(int(ranked.edges[number + 1]), first + n_best)
+        kept = slice(edges[number], min(edges[number + 1], edges[number] + n_best))
         lists.append(
             [
-                {
-                    "text": context[ranked.start_char[row] : ranked.end_char[row]],
-                    "start_char": int(ranked.start_char[row]),
-                    "end_char": int(ranked.end_char[row]),
-                    "score": float(ranked.score[row]),
-                }
-                for row in range(first, last)
+                {"text": context[start:end], "start_char": start, "end_char": end, "score": score}
+                for start, end, score in zip(*(column[kept] for column in columns), strict=True)
             ]
         )
     return lists

@@ -77,19 +77,18 @@ def best_spans(
         best_BT = torch.maximum(best_BT, shifted[:, :length])
         reach += step
     starts = min(n_best, length)
-    _, start_BS = (start_BT + best_BT).topk(starts, dim=1)
-    end_BSW = start_BS[:, :, None] + torch.arange(max_answer_tokens, device=start_BT.device)
-    inside = end_BSW < length
-    end_BSW = end_BSW.clamp(max=length - 1)
-    scores = start_BT.gather(1, start_BS)[:, :, None] + end_BT.gather(
-        1, end_BSW.flatten(1)
-    ).view_as(end_BSW)
-    scores = scores.masked_fill(~inside, -torch.inf).flatten(1)
+    _, start_BS = (start_BT + best_BT).topk(starts, dim=1, sorted=False)
+    # Row t: the scores of the W ends that a span from t may have; a view, nothing is copied.
+    padded = torch.nn.functional.pad(end_BT, (0, max_answer_tokens - 1), value=-torch.inf)
+    ends_BTW = padded.unfold(1, max_answer_tokens, 1)
+    ends_BSW = ends_BTW.gather(1, start_BS[:, :, None].expand(-1, -1, max_answer_tokens))
+    scores = (ends_BSW + start_BT.gather(1, start_BS)[:, :, None]).flatten(1)
     kept = min(n_best, scores.shape[1])
     score_BK, place_BK = scores.topk(kept, dim=1)
+    start_BK = start_BS.gather(1, place_BK // max_answer_tokens)
     return TopSpans(
-        start_token_BK=start_BS.gather(1, place_BK // max_answer_tokens),
-        end_token_BK=end_BSW.flatten(1).gather(1, place_BK),
+        start_token_BK=start_BK,
+        end_token_BK=(start_BK + place_BK % max_answer_tokens).clamp(max=length - 1),
         score_BK=score_BK - null_B[:, None],
         null_score_B=null_B,
     )
