@@ -6,7 +6,7 @@
 #   IMAGE=... SERVE_IMAGE=... tests/integration/test_image.sh   check images that exist; one alone will do
 #
 # Settings: ENGINE (podman, else docker), BUILD_FLAGS (--pull=never, --build-arg TORCH_INDEX_URL=...),
-# STEP_COMMAND (see run_step).
+# STEP_COMMAND (see below).
 # shellcheck disable=SC2016  # what stands in single quotes is for the shell in the container
 set -euo pipefail
 
@@ -26,13 +26,10 @@ confined=(
 
 # A real step, the command line of `python -m squadron ...`. The examples of the repository are at
 # /examples, read-only; /data is empty and writable, and must not be empty afterwards.
-STEP_COMMAND=${STEP_COMMAND:-}
+ingest='python -m squadron step ingest --data '\''{"train": ["/examples/corpus.json"]}'\'' --examples /data/examples'
+STEP_COMMAND=${STEP_COMMAND:-$ingest}
 
 run_step() {
-  if [ -z "$STEP_COMMAND" ]; then
-    echo "skip - one real step: STEP_COMMAND is not set"
-    return
-  fi
   mkdir -p "$scratch/data"
   chmod 0777 "$scratch/data"
   check "one real step: $STEP_COMMAND" confined_run \
