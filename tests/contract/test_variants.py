@@ -199,12 +199,19 @@ def test_a_trained_and_saved_model_gives_identical_candidates(overfitted, tiny, 
     assert_saved_whole(overfitted.variant, overfitted.model, tiny, tmp_path / "model")
 
 
-def test_a_saved_model_needs_nothing_of_the_backbone(built, tmp_path):
+def test_a_saved_model_needs_nothing_of_the_backbone_or_names_it(built, tmp_path):
     variant = built[0]
     backbone = tiny_models.write_backbone(tmp_path / "backbone", seed=5)
     variant.build(backbone, variant.Options()).save(tmp_path)
     shutil.rmtree(backbone)
-    assert variant.load(tmp_path, variant.Options())
+    if not (tmp_path / "backbone.json").exists():
+        assert variant.load(tmp_path, variant.Options())
+        return
+    with pytest.raises(InputError) as caught:
+        variant.load(tmp_path, variant.Options())
+    assert f"The adapter in {tmp_path} needs its backbone: The backbone {backbone!r}" in str(
+        caught.value
+    )
 
 
 def test_a_backbone_stored_in_half_precision_becomes_single(built, tiny, tmp_path):
