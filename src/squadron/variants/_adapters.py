@@ -1,7 +1,9 @@
 """What LoRA and prompt tuning share: a frozen backbone, and few trained weights that are kept.
 
-A saved adapter is peft's own two files and `backbone.json`. It holds no weight of the backbone but
-names it as the experiment did, so whoever loads it must be able to get that same backbone.
+A saved adapter is peft's own two files, the backbone's config.json and `backbone.json`. It holds no
+weight of the backbone but names it as the experiment did, so whoever loads it must be able to get
+that same backbone: the offline default, a hub name or an s3:// prefix from anywhere, a local folder
+only where that folder is.
 """
 
 import copy
@@ -40,7 +42,7 @@ class AdapterModel(span.SpanModel):
             replace_dropout(network)
 
     def save(self, folder: Path) -> None:
-        """Writes adapter_model.safetensors, adapter_config.json and backbone.json."""
+        """Writes adapter_model.safetensors, adapter_config.json, backbone.json and config.json."""
         from safetensors.torch import save_file
 
         config = copy.copy(self.network.active_peft_config)
@@ -50,6 +52,8 @@ class AdapterModel(span.SpanModel):
         if getattr(config, "target_modules", None):
             config.target_modules = sorted(config.target_modules)
         config.save_pretrained(folder)
+        # The backbone's configuration: tokenizers of transformers are loaded by it.
+        self.network.get_base_model().config.save_pretrained(folder)
         save_file(self.tensors(), folder / WEIGHTS, metadata={"format": "pt"})
         content = {"backbone": self._backbone}
         write_json(folder / BACKBONE, content, schema=SCHEMA, made_from=self._fingerprint)
@@ -59,11 +63,6 @@ class AdapterModel(span.SpanModel):
         from peft import get_peft_model_state_dict
 
         tensors = get_peft_model_state_dict(self.network, save_embedding_layers=False)
-        # For prompts peft keeps the prompts alone.
-        base = self.network.get_base_model()
-        for name in head_names(base) if self.network.active_peft_config.is_prompt_learning else ():
-            for key, parameter in base.get_submodule(name).named_parameters():
-                tensors[f"base_model.{name}.{key}"] = parameter
         return {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
 
     def _score(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:

@@ -36,7 +36,7 @@ class Options(span.Options):
     """What an experiment may set under `options`."""
 
     rank: int = 16
-    alpha: float = 32.0
+    alpha: int = 32
     """The addition is scaled by alpha / rank."""
     dropout: float = 0.05
     """On the input of the addition."""

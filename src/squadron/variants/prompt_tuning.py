@@ -20,7 +20,7 @@ import torch
 from squadron.batches import Batch
 from squadron.errors import InputError
 from squadron.variants import span
-from squadron.variants._adapters import AdapterModel, head_names, load_adapter
+from squadron.variants._adapters import AdapterModel, load_adapter
 
 TRAINS = True
 
@@ -52,8 +52,6 @@ class PromptModel(AdapterModel):
         super().__init__(network, backbone)
         self._deep = network.active_peft_config.peft_type == "PREFIX_TUNING"
         base = network.get_base_model()
-        for name in head_names(base):
-            base.get_submodule(name).requires_grad_(True)
         embeddings = getattr(base.base_model, "embeddings", None)
         positions = getattr(embeddings, "position_embeddings", None)
         padding = getattr(positions, "padding_idx", None)
@@ -134,7 +132,7 @@ def build(backbone: str, options: Options) -> PromptModel:
                 f"deep: true is not allowed for the backbone {backbone!r}, as {kind} takes no "
                 "prefixes; bert, roberta, xlm-roberta, camembert and electra do, or use deep: false"
             )
-        config = PrefixTuningConfig(
+        config: Any = PrefixTuningConfig(
             task_type=TaskType.QUESTION_ANS, num_virtual_tokens=options.virtual_tokens
         )
     else:
