@@ -255,9 +255,12 @@ def test_deep_prompts_learn_the_eight_questions(tiny, tmp_path):
     assert run.best_exact_match == 100.0
     parameters = dict(model.named_parameters())
     assert all(torch.equal(parameters[name], before) for name, before in frozen.items())
-    half = dataclasses.replace(tiny_models.FP32, precision="bf16")
-    texts = tiny_models.answer_all(model, tiny.windows, tiny.layout, tiny.examples, half)
-    assert texts == [answer for _, _, answer in tiny_models.EIGHT_QUESTIONS]
+    batch = WindowSet(tiny.windows, tiny.layout).collate(range(8))
+    single = score(model, batch)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        half = score(model, batch).float()
+    # As of span: the rounding of a few dozen sums, on logits that spread over more than 2.
+    assert 0 < float((half - single).square().mean().sqrt()) < 0.15
 
 
 # What is saved

@@ -145,6 +145,7 @@ def build(backbone: str, options: Options) -> PromptModel:
             task_type=TaskType.QUESTION_ANS,
             num_virtual_tokens=options.virtual_tokens,
             token_dim=network.get_input_embeddings().weight.shape[1],
+            num_attention_heads=network.config.num_attention_heads,  # peft knows no distilbert
             # Lester et al. 3.1: words of the vocabulary beat random vectors.
             prompt_tuning_init="SAMPLE_VOCAB",
         )
