@@ -194,8 +194,11 @@ def _log_model(run_id: str, model: Path, null_threshold: float | None) -> str:
     import squadron
 
     package = Path(squadron.__file__).parent
+    # An adapter needs peft, and its backbone from where the experiment had it.
+    extra = ("peft",) if (model / "adapter_config.json").is_file() else ()
     requirements = [
-        f"{name}=={importlib.metadata.version(name).partition('+')[0]}" for name in REQUIREMENTS
+        f"{name}=={importlib.metadata.version(name).partition('+')[0]}"
+        for name in (*REQUIREMENTS, *extra)
     ]
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "model"

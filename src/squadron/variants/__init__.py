@@ -6,6 +6,8 @@ A variant is a module with
 - `Options`: a frozen dataclass of what an experiment may tell it under `options`;
 - `build(backbone, options)`: a fresh model on a backbone;
 - `load(folder, options)`: the model that `save` put into a folder.
+
+A saved model holds all its weights, or `backbone.json` names the backbone that it needs.
 """
 
 import difflib
