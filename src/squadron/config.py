@@ -132,8 +132,11 @@ class Train:
     """Share of all optimizer steps with a rising learning rate; then linear decay to 0."""
     weight_decay: float = 0.01
     max_grad_norm: float = 1.0
+    monitor: str = "exact_match"
+    """What makes an epoch the best, on tune: exact_match, or eval_loss (the mean loss of its
+    windows). The best epoch is kept, and early stopping waits for a better one."""
     patience: int = 0
-    """Stop after this many epochs without a better EM on tune; 0 never stops early."""
+    """Stop after this many epochs without a better one; 0 never stops early."""
     precision: str = "auto"
     """auto (bf16 autocast where the processor has it), bf16 or fp32."""
     checkpoint_minutes: float = 10.0
@@ -148,6 +151,8 @@ class Train:
         for name in ("learning_rate", "max_grad_norm"):
             _require(getattr(self, name) > 0, name, getattr(self, name), "above 0")
         _require(0 <= self.warmup_share < 1, "warmup_share", self.warmup_share, "0 to below 1")
+        monitors = ("exact_match", "eval_loss")
+        _require(self.monitor in monitors, "monitor", self.monitor, f"one of {monitors}")
         choices = ("auto", "bf16", "fp32")
         _require(self.precision in choices, "precision", self.precision, f"one of {choices}")
 

@@ -135,6 +135,27 @@ def predict_candidates(
         yield _to_candidates(chunk, order, parts, settings.n_best)
 
 
+def mean_loss(model: Any, windows: WindowSet, settings: Predict, device: torch.device) -> float:
+    """The loss of windows with their answers known, each window counting once.
+
+    Args:
+        model: A variant's model on `device`: called with a Batch it returns the mean loss.
+        windows: With answer tokens.
+        settings: Batch size and precision.
+        device: Where to compute.
+    """
+    model.eval()
+    order = np.argsort(-windows.lengths, kind="stable")
+    total = 0.0
+    for start in range(0, len(order), settings.batch_size):
+        batch_rows = order[start : start + settings.batch_size].tolist()
+        for rows in windows.parts(batch_rows, PASS_TOKENS[device.type]):
+            with torch.inference_mode(), autocast(device, settings.precision):
+                loss = model(windows.collate(rows).to(device))
+            total += float(loss) * len(rows)
+    return total / max(1, len(order))
+
+
 def _to_candidates(
     windows: pa.RecordBatch, order: Any, parts: list[TopSpans], n_best: int
 ) -> pa.Table:

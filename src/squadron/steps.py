@@ -612,18 +612,24 @@ def _open_windows(windows: Path, label: str) -> tuple[Path, Any]:
 def _tune_judge(
     network: Any, settings: Contender, folder: Path, layout: Any, examples: Path
 ) -> Callable[[], dict[str, float]]:
-    """EM and F1 of the model as it stands, on tune, with the threshold that is best there."""
+    """Figures of the model as it stands, on tune, with the threshold that is best there."""
+    from squadron.batches import WindowSet
     from squadron.devices import pick_device
     from squadron.evaluation import Questions, judge
-    from squadron.prediction import predict_candidates
+    from squadron.prediction import mean_loss, predict_candidates
 
     questions = Questions.read(read_table(examples / "tune.parquet", schema="examples/1"))
     windows = read_windows(folder / "tune.arrow")
 
     def evaluate_epoch() -> dict[str, float]:
-        parts = predict_candidates(network, windows, layout, settings.predict, pick_device())
+        device = pick_device()
+        parts = predict_candidates(network, windows, layout, settings.predict, device)
         summary = judge(questions, list(parts), None, search=True).summary
-        return {"exact_match": summary["exact"], "f1": summary["f1"]}
+        figures = {"exact_match": summary["exact"], "f1": summary["f1"]}
+        if settings.train.monitor == "eval_loss":
+            rows = WindowSet(windows, layout)
+            figures["eval_loss"] = mean_loss(network, rows, settings.predict, device)
+        return figures
 
     return evaluate_epoch
 

@@ -1,7 +1,7 @@
-"""One training loop for every variant, on accelerate: resume, early stopping, best EM kept.
+"""One training loop for every variant, on accelerate: resume, early stopping, best epoch kept.
 
 accelerate brings devices and distribution; the loop itself is here because it must
-group windows by length, stop at the first non-finite loss, judge each epoch by exact match and
+group windows by length, stop at the first non-finite loss, judge each epoch as the race does and
 resume to the same weights after a kill (docs/decisions/training-loop.md).
 """
 
@@ -47,7 +47,10 @@ class Training:
     seconds: float = 0.0
     """In training steps alone: no evaluation, no saving."""
     windows_seen: int = 0
+    best_score: float | None = None
+    """Of the best epoch, in what `Train.monitor` names, turned so that more is better."""
     best_exact_match: float = -1.0
+    """Of the best epoch."""
     best_epoch: int = 0
     log: list[dict[str, float]] = field(default_factory=list)
     """One row per point: step, epoch, and loss or the tune split's figures."""
@@ -75,7 +78,7 @@ def train_model(
         windows: Of the train split.
         settings: See config.Train.
         evaluate: Judges the model as it stands, on the tune split; must return "exact_match"
-            (0 to 100). Called on every process.
+            (0 to 100), and "eval_loss" where that is monitored. Called on every process.
         checkpoints: A folder of this training alone; a second call with the same arguments goes
             on from the last whole checkpoint in it, to the same weights.
         title: For the progress line.
@@ -157,8 +160,10 @@ def train_model(
             figures = evaluate()
             record({f"tune_{name}": value for name, value in figures.items()})
             progress.figures["tune EM"] = round(figures["exact_match"], 2)
-            if figures["exact_match"] > run.best_exact_match:
-                run.best_exact_match, run.best_epoch = figures["exact_match"], run.epoch
+            score = figures[settings.monitor] * (-1 if settings.monitor == "eval_loss" else 1)
+            if run.best_score is None or score > run.best_score:
+                run.best_score, run.best_epoch = score, run.epoch
+                run.best_exact_match = figures["exact_match"]
                 if accelerator.is_main_process:
                     state = {"epoch": run.epoch, "exact_match": run.best_exact_match}
                     save_checkpoint(checkpoints, f"best-{run.epoch:04d}", trained(model), state)

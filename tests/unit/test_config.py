@@ -189,6 +189,7 @@ REFUSALS = [
     ("train: {max_grad_norm: 0}", "train -> max_grad_norm: 0.0 is not allowed; above 0"),
     ("train: {weight_decay: -1}", "train -> weight_decay: -1.0 is not allowed; 0 or more"),
     ("train: {patience: -1}", "train -> patience: -1 is not allowed; 0 or more"),
+    ("train: {monitor: loss}", "train -> monitor: 'loss' is not allowed; one of ('exact_match',"),
     ("train: {checkpoint_minutes: -1}", "train -> checkpoint_minutes: -1.0 is not allowed"),
     ("train: {warmup_share: 1}", "train -> warmup_share: 1.0 is not allowed; 0 to below 1"),
     (
@@ -459,6 +460,7 @@ TRAIN = partly(
     warmup_share=st.floats(0, 0.99),
     weight_decay=st.floats(0, 1) | st.just(-0.0),
     patience=st.integers(0, 3),
+    monitor=st.sampled_from(["exact_match", "eval_loss"]),
     precision=st.sampled_from(["auto", "bf16", "fp32"]),
     seed=st.integers(0),
 )

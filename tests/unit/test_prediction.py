@@ -305,6 +305,17 @@ def test_tokens_without_characters_are_no_answers(model_and_windows):
     assert_same(kept, everything.slice(everything.num_rows - kept.num_rows))
 
 
+@pytest.mark.parametrize("batch_size", [1, 4, 64])
+def test_the_mean_loss_counts_every_window_once(model_and_windows, batch_size):
+    model, windows, layout, _ = model_and_windows
+    rows = WindowSet(windows, layout)
+    model.eval()
+    with torch.inference_mode():
+        alone = [float(model(rows.collate([row]))) for row in range(len(rows))]
+    settings = dataclasses.replace(FP32, batch_size=batch_size)
+    assert prediction.mean_loss(model, rows, settings, CPU) == pytest.approx(np.mean(alone))
+
+
 def test_no_windows_give_no_candidates(model_and_windows):
     assert predict(model_and_windows, WINDOWS.empty_table()) == []
 

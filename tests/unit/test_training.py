@@ -519,6 +519,21 @@ def test_training_stops_after_as_many_epochs_without_a_better_one(
     assert vars(again) == vars(run), "an early stop is final"
 
 
+def test_the_monitored_loss_decides_which_epoch_is_kept_and_when_to_stop(tmp_path, windows):
+    rows = iter([(10.0, 3.0), (5.0, 1.0), (50.0, 2.0), (60.0, 1.5), (70.0, 1.2)])
+
+    def evaluate():
+        exact, loss = next(rows)
+        return {"exact_match": exact, "eval_loss": loss}
+
+    settings = dataclasses.replace(FP32, epochs=5, patience=2, monitor="eval_loss")
+    run = train_model(
+        Scripted(count_up), windows, settings, evaluate=evaluate, checkpoints=tmp_path
+    )
+    assert (run.epoch, run.best_epoch, run.best_exact_match) == (4, 2, 5.0)
+    assert [row["tune_eval_loss"] for row in run.log if "tune_eval_loss" in row] == [3, 1, 2, 1.5]
+
+
 # Divergence
 
 
