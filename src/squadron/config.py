@@ -180,7 +180,9 @@ class Contender:
     label: str = ""
     """Its name in tables and MLflow; the variant's name unless given."""
     backbone: str = "all-MiniLM-L6-v2"
-    """The offline default, a hub name, a local folder or an s3:// prefix."""
+    """The offline default, a hub name, a local folder, an s3:// prefix, or `scratch`: a compact
+    BERT from nothing whose vocabulary comes from the train split, whole words (`scratch:words`, the
+    same) or pieces (`scratch:wordpiece`)."""
     options: dict[str, Any] = field(default_factory=dict)
     """What the variant itself can be told; checked against its own dataclass."""
     windows: Windows = field(default_factory=Windows)

@@ -209,9 +209,10 @@ def featurize(*, contenders: str, race: str, examples: Path, windows: Path) -> N
         contenders: JSON list of {label, backbone, windows}.
         race: JSON of tracking.Race; "" tracks nothing.
         examples: As ingest wrote them.
-        windows: The folder to write: <key>/{split}.arrow, and contenders.json (label -> key).
+        windows: The folder to write: <key>/{split}.arrow, contenders.json (label -> key) and
+            backbones/, where a contender has the backbone `scratch`.
     """
-    from squadron import backbones, tracking
+    from squadron import backbones, scratch, tracking
     from squadron.config import Windows, from_mapping
     from squadron.windows import read_layout, slide_windows
 
@@ -224,7 +225,10 @@ def featurize(*, contenders: str, race: str, examples: Path, windows: Path) -> N
     with _timed(figures, "featurize"):
         for contender in json.loads(contenders):
             settings = from_mapping(Windows, contender["windows"])
-            tokenizer = backbones.load_tokenizer(contender["backbone"])
+            backbone = scratch.make_backbone(
+                contender["backbone"], windows, tables["train"], settings
+            )
+            tokenizer = backbones.load_tokenizer(backbone)
             limit = tokenizer.model_max_length
             if settings.max_length > limit:
                 raise InputError(
@@ -271,7 +275,7 @@ def train(*, contender: str, race: str, windows: Path, examples: Path, model: Pa
     """
     import torch
 
-    from squadron import backbones, model_folder, tracking, variants
+    from squadron import backbones, model_folder, scratch, tracking, variants
     from squadron.batches import WindowSet
     from squadron.devices import pick_device
     from squadron.training import DivergedError, train_model
@@ -287,8 +291,9 @@ def train(*, contender: str, race: str, windows: Path, examples: Path, model: Pa
         variant = variants.load_variant(settings.variant)
         options = variants.read_options(settings)
         torch.manual_seed(settings.train.seed)
-        network = variant.build(settings.backbone, options)
-        made_from = digest(contender, folder.name, backbones.fingerprint(settings.backbone))
+        backbone = scratch.find_backbone(settings.backbone, windows, settings.windows)
+        network = variant.build(backbone, options)
+        made_from = digest(contender, folder.name, backbones.fingerprint(backbone))
         counts = _count_parameters(network)
         if variant.TRAINS:
             network.to(pick_device())
@@ -320,7 +325,7 @@ def train(*, contender: str, race: str, windows: Path, examples: Path, model: Pa
                 model, settings, reason, made_from=made_from, training=summary
             )
         else:
-            tokenizer = backbones.load_tokenizer(settings.backbone)
+            tokenizer = backbones.load_tokenizer(backbone)
             model_folder.write_model(
                 model, network, tokenizer, settings, made_from=made_from, training=summary
             )
