@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from launch.placement import Placement
 from launch.plan import check_experiment, plan_arguments
-from squadron import backbones, storage
+from squadron import backbones, scratch, storage
 from squadron.config import Experiment, digest
 from squadron.errors import InputError
 
@@ -236,6 +236,7 @@ def find_local_paths(experiment: Experiment) -> list[str]:
 
 def _is_folder(backbone: str) -> bool:
     is_name = backbone == backbones.OFFLINE or storage.is_remote(backbone)
+    is_name = is_name or bool(scratch.read_kind(backbone))
     return not is_name and Path(backbone).expanduser().is_dir()
 
 

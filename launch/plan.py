@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import squadron
-from squadron import backbones, storage, variants
+from squadron import backbones, scratch, storage, variants
 from squadron.config import Experiment, digest, to_json
 from squadron.sources import load_source
 
@@ -26,8 +26,9 @@ def check_experiment(experiment: Experiment) -> None:
     for number, contender in enumerate(experiment.contenders, start=1):
         variants.check_contender(contender, f"contenders -> {number}")
     for backbone in {contender.backbone for contender in experiment.contenders}:
-        # A remote one would be fetched whole; plan_arguments tells whether it is there.
-        if not storage.is_remote(backbone):
+        # A remote one would be fetched whole; plan_arguments tells whether it is there. And
+        # `scratch` is made by featurize.
+        if not (storage.is_remote(backbone) or scratch.read_kind(backbone)):
             backbones.locate(backbone)
 
 

@@ -33,6 +33,14 @@ class Ranked:
         best[has] = self.score[self.edges[:-1][has]]
         return best
 
+    def best_span(self) -> npt.NDArray[np.int64]:
+        """Start and end character of each question's best candidate, -1 where none; (E, 2)."""
+        spans = np.full((len(self.edges) - 1, 2), -1, np.int64)
+        has = self.edges[1:] > self.edges[:-1]
+        first = self.edges[:-1][has]
+        spans[has] = np.stack([self.start_char[first], self.end_char[first]], axis=1)
+        return spans
+
 
 def rank_candidates(candidates: pa.Table, example_ids: Sequence[str]) -> Ranked:
     """Merges the candidates of all windows by character span (the best score is kept) and ranks.

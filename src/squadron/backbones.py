@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from squadron import storage
+from squadron import scratch, storage
 from squadron.config import digest
 from squadron.errors import InputError
 
@@ -47,6 +47,11 @@ def locate(backbone: str) -> str:
     Raises:
         InputError: If it can't be found, or the offline default's bytes are not the known ones.
     """
+    if scratch.read_kind(backbone):
+        raise InputError(
+            f"The backbone {backbone!r} is made of a race's own training data; it has no place "
+            "before featurize has run"
+        )
     if backbone == OFFLINE:
         return str(_locate_offline())
     if storage.is_remote(backbone):
@@ -73,6 +78,8 @@ def fingerprint(backbone: str) -> str:
     """A digest that changes when the backbone does; a hub name counts with its revision."""
     if backbone == OFFLINE:
         return digest(*sorted(OFFLINE_SHA256.values()))
+    if scratch.read_kind(backbone):
+        return digest(backbone)  # the data and the code that it is made of are counted elsewhere
     if storage.is_remote(backbone) or Path(backbone).expanduser().is_dir():
         return digest(storage.content_digest(str(backbone)))
     locate(backbone)
@@ -82,16 +89,24 @@ def fingerprint(backbone: str) -> str:
 def from_pretrained(loader: Any, backbone: str, **options: Any) -> Any:
     """Calls `loader.from_pretrained` safely: safetensors only, no code from the model.
 
+    A folder of the backbone `scratch` has no weights: a model (of an Auto class) is then built from
+    its config, with torch's random numbers.
+
     Raises:
         InputError: If the model can't be had, with what was tried.
     """
     from safetensors import SafetensorError
+    from transformers import AutoConfig
 
     place = locate(backbone)
     name, _, revision = place.partition("@") if not Path(place).is_dir() else (place, "", "")
     if revision:
         options["revision"] = revision
     try:
+        if hasattr(loader, "from_config") and scratch.is_weightless(Path(place)):
+            options.pop("use_safetensors", None)
+            config = options.pop("config", None) or from_pretrained(AutoConfig, backbone)
+            return loader.from_config(config, trust_remote_code=False, **options)
         return loader.from_pretrained(name, trust_remote_code=False, **options)
     except (OSError, ValueError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
@@ -135,6 +150,8 @@ def bare_tokenizer(tokenizer: Any) -> "Tokenizer":
 
 def licence(backbone: str) -> str:
     """The licence of a backbone's weights as far as it is known here."""
+    if scratch.read_kind(backbone):
+        return "none: trained from nothing"
     return "Apache-2.0" if backbone == OFFLINE else f"unknown; see {backbone}"
 
 

@@ -35,7 +35,8 @@ class Splits:
     """How the titles of `data.train` are shared out, by a hash of each title.
 
     A value below 1 is a share: a title belongs to the split for ever, however much the data grows.
-    A whole number is a count: that many titles, those with the lowest hashes.
+    A whole number is a count: that many titles, those with the lowest hashes. With `split_by:
+    question`, read "question" (its id) for "title".
     """
 
     tune: float = 0.15
@@ -65,6 +66,9 @@ class Data:
     source: str = "squad"
     """A file of `sources/`: how the files are read."""
     splits: Splits = field(default_factory=Splits)
+    split_by: str = "title"
+    """title: all questions of a title stay together. question: each by itself, for data whose
+    questions share their context by design (the source `table`)."""
     seed: int = 13
     """Mixed into the title hash and into the draw of `max_*_examples`."""
     max_train_examples: int = 0
@@ -79,6 +83,8 @@ class Data:
         _require(bool(self.train), "train", list(self.train), "name at least one file")
         _require(all(self.train), "train", list(self.train), "an empty path names no file")
         _require(all(self.test), "test", list(self.test), "an empty path names no file")
+        choices = ("title", "question")
+        _require(self.split_by in choices, "split_by", self.split_by, f"one of {choices}")
         for split in SPLITS:
             name = f"max_{split}_examples"
             _require(getattr(self, name) >= 0, name, getattr(self, name), "0 (all) or more")
@@ -141,12 +147,21 @@ class Train:
     """auto (bf16 autocast where the processor has it), bf16 or fp32."""
     checkpoint_minutes: float = 10.0
     """Minutes between checkpoints inside an epoch; every epoch ends with one."""
+    max_negative_windows: int = 0
+    """Windows without the answer that train per question, drawn once; 0 keeps all. All windows are
+    predicted."""
     seed: int = 13
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "gradient_accumulation"):
             _require(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
-        for name in ("weight_decay", "patience", "checkpoint_minutes", "seed"):
+        for name in (
+            "weight_decay",
+            "patience",
+            "checkpoint_minutes",
+            "max_negative_windows",
+            "seed",
+        ):
             _require(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
         for name in ("learning_rate", "max_grad_norm"):
             _require(getattr(self, name) > 0, name, getattr(self, name), "above 0")
@@ -164,14 +179,17 @@ class Predict:
     n_best: int = 20
     """Candidates kept per window, drawn from as many best starts and ends."""
     max_answer_tokens: int = 30
+    """The longest answer; 0 chooses it to hold 95 % of the answers of the train split."""
     batch_size: int = 64
     """Windows per forward pass."""
     precision: str = "fp32"
     """fp32 by default: answers then do not depend on how windows were batched (or served)."""
 
     def __post_init__(self) -> None:
-        for name in ("n_best", "max_answer_tokens", "batch_size"):
+        for name in ("n_best", "batch_size"):
             _require(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
+        longest = self.max_answer_tokens
+        _require(longest >= 0, "max_answer_tokens", longest, "0 (chosen by the data) or more")
         choices = ("auto", "bf16", "fp32")
         _require(self.precision in choices, "precision", self.precision, f"one of {choices}")
 
@@ -185,7 +203,9 @@ class Contender:
     label: str = ""
     """Its name in tables and MLflow; the variant's name unless given."""
     backbone: str = "all-MiniLM-L6-v2"
-    """The offline default, a hub name, a local folder or an s3:// prefix."""
+    """The offline default, a hub name, a local folder, an s3:// prefix, or `scratch`: a compact
+    BERT from nothing whose vocabulary comes from the train split, whole words (`scratch:words`, the
+    same) or pieces (`scratch:wordpiece`)."""
     options: dict[str, Any] = field(default_factory=dict)
     """What the variant itself can be told; checked against its own dataclass."""
     windows: Windows = field(default_factory=Windows)

@@ -21,13 +21,25 @@ class Questions:
     contexts: list[str]
     golds: list[list[str]]
     has_answer: npt.NDArray[np.bool_]
+    gold_spans: npt.NDArray[np.int64]
+    """Start and end in characters of all gold answers, question by question, shape (G, 2)."""
 
     @classmethod
     def read(cls, examples: pa.Table) -> "Questions":
         """Of a table of schema `artifacts.EXAMPLES`."""
-        golds = [[answer["text"] for answer in some] for some in examples["answers"].to_pylist()]
+        answers = examples["answers"].to_pylist()
+        golds = [[answer["text"] for answer in some] for some in answers]
         has_answer = np.array([bool(some) for some in golds], bool)
-        return cls(examples["id"].to_pylist(), examples["context"].to_pylist(), golds, has_answer)
+        spans = [
+            (a["start_char"], a["start_char"] + len(a["text"])) for some in answers for a in some
+        ]
+        return cls(
+            examples["id"].to_pylist(),
+            examples["context"].to_pylist(),
+            golds,
+            has_answer,
+            np.array(spans, np.int64).reshape(-1, 2),
+        )
 
     @property
     def rule(self) -> metrics.Rule:
@@ -43,7 +55,8 @@ class Judged:
     """One per question; "" where the context does not answer it."""
     ranked: answers.Ranked
     summary: dict[str, float]
-    """The official figures, `answered` (share of questions, 0 to 100) and `all_null_exact`."""
+    """The official figures, `answered` (share of questions, 0 to 100) and `all_null_exact`; then
+    `span_accuracy` (both edges exactly right) and mean token `precision` and `recall`, 0 to 100."""
     null_threshold: float | None
 
 
@@ -68,4 +81,12 @@ def judge(
     summary = metrics.summarize(exact, f1, questions.has_answer)
     summary["answered"] = 100.0 * float(np.mean([bool(text) for text in chosen]))
     summary["all_null_exact"] = 100.0 * float((~questions.has_answer).mean())
+    spans = ranked.best_span()
+    spans[np.array([not text for text in chosen])] = -1
+    counts = np.array([len(some) for some in questions.golds], np.int64)
+    right = metrics.score_spans(spans, questions.gold_spans, counts)
+    precision, recall = metrics.score_tokens(questions.golds, chosen, questions.rule)
+    summary["span_accuracy"] = 100.0 * float(right.mean())
+    summary["precision"] = 100.0 * float(precision.mean())
+    summary["recall"] = 100.0 * float(recall.mean())
     return Judged(chosen, ranked, summary, threshold)

@@ -1,7 +1,8 @@
 """Exact match and F1 as the official SQuAD v1.1 and v2.0 evaluations define them.
 
 Owns answer normalisation, the two scores of one answer, the scores of a whole set and their
-summary. Pure functions on strings and arrays: files and their layout belong to `scoring`.
+summary; besides, token precision and recall and whether a span's edges are right. Pure
+functions on strings and arrays: files and their layout belong to `scoring`.
 
 The two official evaluations share normalisation and exact match, and differ elsewhere:
 
@@ -153,6 +154,40 @@ def score_answers(
     return np.array(exact_scores, dtype=np.float64), np.array(f1_scores, dtype=np.float64)
 
 
+def score_tokens(
+    golds: Sequence[Sequence[str]],
+    predictions: Sequence[str],
+    rule: Rule = "v2",
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Token precision and recall of one prediction per example, the two parts of the official F1.
+
+    Tokens are those of the normalised answers. Both figures are of one and the same gold answer:
+    that with the highest F1, of equal ones that with the highest precision.
+
+    Args:
+        golds: As for `score_answers`.
+        predictions: E predicted answers.
+        rule: "v2" or "v1.1"; decides, as for F1, about answers without tokens.
+
+    Returns:
+        Precision (E,) and recall (E,), 0 to 1, in the order of the examples.
+    """
+    normalized = _normalize_all({text for answers in golds for text in answers} | set(predictions))
+    both_empty = 1.0 if rule == "v2" else 0.0
+    scores = np.zeros((2, len(predictions)))
+    for row, (answers, prediction) in enumerate(zip(golds, predictions, strict=True)):
+        predicted = normalized[prediction]
+        targets = {normalized[text] for text in answers}
+        if rule == "v2":
+            targets = targets - {""} or {""}
+        if predicted in targets:
+            scores[:, row] = 1.0 if predicted else both_empty
+        elif predicted:
+            pairs = [_token_shares(predicted, target) for target in targets if target]
+            scores[:, row] = max(pairs, key=_by_f1, default=(0.0, 0.0))
+    return scores[0], scores[1]
+
+
 def summarize(
     exact: npt.NDArray[np.float64],
     f1: npt.NDArray[np.float64],
@@ -188,6 +223,29 @@ def summarize(
         if chosen.any():
             summary |= _average(exact[chosen], f1[chosen], prefix)
     return summary
+
+
+def score_spans(
+    spans: npt.NDArray[np.int64],
+    gold_spans: npt.NDArray[np.int64],
+    gold_counts: npt.NDArray[np.int64],
+) -> npt.NDArray[np.float64]:
+    """Say of each example whether its span begins and ends exactly where a gold answer does.
+
+    Args:
+        spans: Start and end in characters (E, 2), half-open; (-1, -1) where nothing is answered.
+        gold_spans: Of all gold answers (G, 2), example by example.
+        gold_counts: Gold answers of each example (E,); one with none is right if it is unanswered.
+
+    Returns:
+        1 or 0 (E,).
+    """
+    owner_G = np.repeat(np.arange(len(spans)), gold_counts)
+    is_same_G = (spans[owner_G] == gold_spans).all(axis=1)
+    hits = np.bincount(owner_G[is_same_G], minlength=len(spans))
+    is_right = hits > 0
+    is_right |= (gold_counts == 0) & (spans[:, 0] < 0)
+    return np.where(is_right, 1.0, 0.0)
 
 
 def _average(
@@ -229,20 +287,29 @@ def _normalize_all(texts: Iterable[str]) -> dict[str, str]:
     return normalized
 
 
+def _by_f1(shares: tuple[float, float]) -> tuple[float, float]:
+    precision, recall = shares
+    return (precision * recall / (precision + recall) if precision else 0.0), precision
+
+
 def _token_f1(predicted: str, gold: str, both_empty: float) -> float:
     """F1 of two normalised answers; `both_empty` is the score when neither has tokens."""
     if not predicted or not gold:
         return both_empty if predicted == gold else 0.0
+    precision, recall = _token_shares(predicted, gold)
+    return (2 * precision * recall) / (precision + recall) if precision else 0.0
+
+
+def _token_shares(predicted: str, gold: str) -> tuple[float, float]:
+    """Precision and recall of two normalised answers that have tokens."""
     predicted_tokens = predicted.split(" ")
     gold_tokens = gold.split(" ")
     predicted_kinds = set(predicted_tokens)
     gold_kinds = set(gold_tokens)
     shared = len(predicted_kinds & gold_kinds)
     if not shared:
-        return 0.0
+        return 0.0, 0.0
     if len(predicted_kinds) < len(predicted_tokens) and len(gold_kinds) < len(gold_tokens):
         # A token can be shared more than once only where both sides repeat tokens.
         shared = (Counter(predicted_tokens) & Counter(gold_tokens)).total()
-    precision = shared / len(predicted_tokens)
-    recall = shared / len(gold_tokens)
-    return (2 * precision * recall) / (precision + recall)
+    return shared / len(predicted_tokens), shared / len(gold_tokens)

@@ -114,7 +114,12 @@ def predict_candidates(
 
     Yields:
         Tables of schema `artifacts.CANDIDATES`, in the windows' order, best candidate first.
+
+    Raises:
+        ValueError: If max_answer_tokens is 0: the train split decides, and was not asked.
     """
+    if not settings.max_answer_tokens:
+        raise ValueError("max_answer_tokens is 0, which the train step should have settled")
     model.eval()
     for chunk in windows.to_batches():
         if not chunk.num_rows:

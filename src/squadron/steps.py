@@ -151,14 +151,17 @@ def ingest(*, data: str, race: str, examples: Path) -> None:
             from dataclasses import replace
 
             splits = replace(splits, test=0)
-        split_of = assign_titles((e.title for e in own), splits, settings.seed)
+        # With split_by question, an id stands where a title does.
+        by_title = settings.split_by == "title"
+        group_of = {e.id: e.title if by_title else e.id for e in own}
+        split_of = assign_titles(group_of.values(), splits, settings.seed)
         parts: dict[str, list[Example]] = {name: [] for name in SPLITS}
         for example in own:
-            parts[split_of[example.title]].append(example)
+            parts[split_of[group_of[example.id]]].append(example)
         if settings.test:
             parts["test"] = given
         shared = {e.context for e in parts["test"]} & {e.context for e in own}
-        if settings.test and shared:
+        if settings.test and shared and by_title:
             report.samples["context of test also in train"] = [c[:80] for c in sorted(shared)[:5]]
             logger.warning("%d contexts of the test set are in the training data too", len(shared))
         tables = {}
@@ -166,11 +169,12 @@ def ingest(*, data: str, race: str, examples: Path) -> None:
             limit = getattr(settings, f"max_{name}_examples")
             kept = limit_examples(part, limit, settings.seed)
             if not kept:
-                titles = len(set(split_of.values()) and split_of)
+                unit = settings.split_by
                 raise InputError(
-                    f"The split {name!r} is empty: {titles} titles in {list(settings.train)} with "
-                    f"data -> splits {asdict(splits)} and seed {settings.seed}; give it more "
-                    "titles, another seed, or a test set of its own"
+                    f"The split {name!r} is empty: {len(split_of)} {unit}s in "
+                    f"{list(settings.train)} with data -> splits {asdict(splits)} and seed "
+                    f"{settings.seed}; give it more {unit}s, another seed, or a test set of its own"
+                    + (", or set data -> split_by: question" if by_title else "")
                 )
             tables[name] = pa.Table.from_pylist([_as_row(e) for e in kept], schema=EXAMPLES)
         made_from = {name: _digest_table(table) for name, table in tables.items()}
@@ -215,11 +219,12 @@ def featurize(*, contenders: str, race: str, examples: Path, windows: Path) -> N
         contenders: JSON list of {label, backbone, windows}.
         race: JSON of tracking.Race; "" tracks nothing.
         examples: As ingest wrote them.
-        windows: The folder to write: <key>/{split}.arrow, and contenders.json (label -> key).
+        windows: The folder to write: <key>/{split}.arrow, contenders.json (label -> key) and
+            backbones/, where a contender has the backbone `scratch`.
     """
-    from squadron import backbones, tracking
+    from squadron import backbones, scratch, tracking
     from squadron.config import Windows, from_mapping
-    from squadron.windows import read_layout, slide_windows
+    from squadron.windows import covering_length, read_layout, slide_windows
 
     tables = {
         name: read_table(examples / f"{name}.parquet", schema="examples/1") for name in SPLITS
@@ -230,7 +235,10 @@ def featurize(*, contenders: str, race: str, examples: Path, windows: Path) -> N
     with _timed(figures, "featurize"):
         for contender in json.loads(contenders):
             settings = from_mapping(Windows, contender["windows"])
-            tokenizer = backbones.load_tokenizer(contender["backbone"])
+            backbone = scratch.make_backbone(
+                contender["backbone"], windows, tables["train"], settings
+            )
+            tokenizer = backbones.load_tokenizer(backbone)
             limit = tokenizer.model_max_length
             if settings.max_length > limit:
                 raise InputError(
@@ -248,11 +256,21 @@ def featurize(*, contenders: str, race: str, examples: Path, windows: Path) -> N
                 rows, counted = slide_windows(table, bare, layout, settings)
                 write_windows(windows / key / f"{name}.arrow", rows, about={"squadron.key": key})
                 counts[name] = asdict(counted)
-            about = {"layout": asdict(layout), "settings": asdict(settings), "counts": counts}
+                if name == "train":
+                    longest = covering_length(rows, counted.unreachable_answers)
+            about = {
+                "layout": asdict(layout),
+                "settings": asdict(settings),
+                "counts": counts,
+                "answer_tokens": longest,
+            }
             write_json(windows / key / "windows.json", about, schema="windows/1", made_from=key)
             total = sum(count["windows"] for count in counts.values())
             cut = sum(count["cut_questions"] for count in counts.values())
             extra = f", {cut} questions cut" if cut else ""
+            lost = sum(count["unreachable_answers"] for count in counts.values())
+            extra += f", {lost} answers in no window" if lost else ""
+            figures["unreachable_answers"] = max(lost, figures.get("unreachable_answers", 0))
             progress.say(f"featurize  {total:,} windows of {settings.max_length} tokens{extra}")
             figures["windows"] = total
         made_from = digest(*keys.values())
@@ -277,12 +295,13 @@ def train(*, contender: str, race: str, windows: Path, examples: Path, model: Pa
     """
     import torch
 
-    from squadron import backbones, model_folder, tracking, variants
+    from squadron import backbones, model_folder, scratch, tracking, variants
     from squadron.batches import WindowSet
     from squadron.devices import pick_device
     from squadron.training import DivergedError, train_model
+    from squadron.windows import limit_negatives
 
-    settings = from_json(Contender, contender)
+    settings = _settle_answer_tokens(from_json(Contender, contender), windows)
     child = tracking.find_child(tracking.read_race(race), settings.label)
     tracking.log_params(child, _chosen_params(settings))
     figures: dict[str, float] = {}
@@ -293,13 +312,18 @@ def train(*, contender: str, race: str, windows: Path, examples: Path, model: Pa
         variant = variants.load_variant(settings.variant)
         options = variants.read_options(settings)
         torch.manual_seed(settings.train.seed)
-        network = variant.build(settings.backbone, options)
-        made_from = digest(contender, folder.name, backbones.fingerprint(settings.backbone))
+        backbone = scratch.find_backbone(settings.backbone, windows, settings.windows)
+        network = variant.build(backbone, options)
+        made_from = digest(contender, folder.name, backbones.fingerprint(backbone))
         counts = _count_parameters(network)
         if variant.TRAINS:
             network.to(pick_device())
             judge = _tune_judge(network, settings, folder, layout, examples)
-            rows = read_windows(folder / "train.arrow")
+            rows = limit_negatives(
+                read_windows(folder / "train.arrow"),
+                settings.train.max_negative_windows,
+                settings.train.seed,
+            )
             questions = len(set(rows["example_id"].to_pylist()))
             try:
                 run = train_model(
@@ -326,7 +350,7 @@ def train(*, contender: str, race: str, windows: Path, examples: Path, model: Pa
                 model, settings, reason, made_from=made_from, training=summary
             )
         else:
-            tokenizer = backbones.load_tokenizer(settings.backbone)
+            tokenizer = backbones.load_tokenizer(backbone)
             model_folder.write_model(
                 model, network, tokenizer, settings, made_from=made_from, training=summary
             )
@@ -362,7 +386,7 @@ def predict(*, contender: str, race: str, windows: Path, model: Path, candidates
     from squadron.prediction import predict_candidates
     from squadron.progress import Progress
 
-    settings = from_json(Contender, contender)
+    settings = _settle_answer_tokens(from_json(Contender, contender), windows)
     about = model_folder.read_about(model)
     figures: dict[str, float] = {}
     status = {"disqualified": about["disqualified"], "training": about["training"]}
@@ -607,6 +631,21 @@ def _open_windows(windows: Path, label: str) -> tuple[Path, Any]:
     fields = read_json(folder / "windows.json", schema="windows/1")["layout"]
     layout: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
     return folder, Layout(**layout)
+
+
+def _settle_answer_tokens(contender: Contender, windows: Path) -> Contender:
+    """With the longest answer that featurize found, where the contender leaves it to the data."""
+    from dataclasses import replace
+
+    from squadron.config import Predict
+
+    if contender.predict.max_answer_tokens:
+        return contender
+    folder, _ = _open_windows(windows, contender.label)
+    found = read_json(folder / "windows.json", schema="windows/1")["answer_tokens"]
+    # No window of train has an answer: there is nothing to learn it from.
+    found = found or Predict().max_answer_tokens
+    return replace(contender, predict=replace(contender.predict, max_answer_tokens=found))
 
 
 def _tune_judge(

@@ -116,6 +116,56 @@ def slide_windows(
     return table, WindowCounts(table.num_rows, examples.num_rows, cut, unreachable)
 
 
+def limit_negatives(windows: pa.Table, limit: int, seed: int) -> pa.Table:
+    """Keeps every window with its answer and, of each example, at most `limit` of the others.
+
+    Args:
+        windows: Of schema `artifacts.WINDOWS`.
+        limit: 0 keeps all.
+        seed: The same one draws the same windows.
+
+    Returns:
+        Windows in their order; `windows` itself, memory-mapped as it may be, if nothing is dropped.
+    """
+    if not limit or not windows.num_rows:
+        return windows
+    start_token_N = windows["start_token"].to_numpy()
+    ids = windows["example_id"].combine_chunks().dictionary_encode()
+    negative = np.flatnonzero(start_token_N == NULL_TOKEN)
+    example = ids.indices.to_numpy()[negative]
+    order = np.lexsort((np.random.default_rng(seed).random(len(negative)), example))
+    # The place of each negative window among those of its example, in drawn order.
+    counts = np.bincount(example)
+    place = _count_up(counts)
+    dropped = negative[order[place >= limit]]
+    if not len(dropped):
+        return windows
+    return windows.take(pa.array(np.delete(np.arange(windows.num_rows), dropped)))
+
+
+def covering_length(windows: pa.Table, unreachable: int, share: float = 0.95) -> int:
+    """The fewest tokens that hold at least a share of the answers; answers count once each.
+
+    Args:
+        windows: Of schema `artifacts.WINDOWS`.
+        unreachable: Answers that are in no window, hence longer than all others.
+        share: Above 0, up to 1.
+
+    Returns:
+        1 or more; the longest answer of all windows where the share needs the unreachable ones,
+        0 if no window has an answer.
+    """
+    found = windows.filter(pc.not_equal(windows["start_token"], NULL_TOKEN))
+    if not found.num_rows:
+        return 0
+    ids = found["example_id"].combine_chunks().dictionary_encode()
+    _, first = np.unique(ids.indices.to_numpy(), return_index=True)
+    starts, ends = found["start_token"].to_numpy()[first], found["end_token"].to_numpy()[first]
+    lengths = np.sort(ends - starts + 1)
+    needed = int(np.ceil(share * (len(lengths) + unreachable) - 1e-9))
+    return int(lengths[min(needed, len(lengths)) - 1])
+
+
 def window_starts(token_count: int, room: int, stride: int) -> list[int]:
     """First context token of each window of one context.
 

@@ -40,6 +40,7 @@ LAYERS = (
         "metrics",
         "standings",
         "scoring",
+        "scratch",
         "sources",
         "split",
         "validation",

@@ -11,6 +11,8 @@ from squadron.metrics import (
     f1_v11,
     normalize_answer,
     score_answers,
+    score_spans,
+    score_tokens,
     summarize,
 )
 from tests.reference_squad import (
@@ -19,6 +21,7 @@ from tests.reference_squad import (
     plain_f1,
     plain_normalize,
     plain_scores,
+    plain_tokens,
 )
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -270,3 +273,62 @@ def test_a_summary_rounds_as_one_addition_after_the_other_does():
 def test_a_summary_of_unfit_arrays_is_refused(exact, f1_scores, has_answer, message):
     with pytest.raises(ValueError, match=message):
         summarize(exact, f1_scores, has_answer)
+
+
+def plain_precision_recall(golds, prediction, rule):
+    """Of the gold answer with the best F1, then the best precision; told one by one."""
+    if rule == "v2":
+        golds = [gold for gold in golds if plain_tokens(gold)] or [""]
+    best = (-1.0, -1.0, -1.0)
+    for gold in golds:
+        theirs, ours = plain_tokens(gold), plain_tokens(prediction)
+        if not theirs or not ours:
+            both = 1.0 if rule == "v2" and theirs == ours else 0.0
+            best = max(best, (both, both, both))
+            continue
+        left, shared = list(theirs), 0
+        for token in ours:
+            if token in left:
+                left.remove(token)
+                shared += 1
+        precision, recall = shared / len(ours), shared / len(theirs)
+        together = 2 * precision * recall / (precision + recall) if shared else 0.0
+        best = max(best, (together, precision, recall))
+    return best[1:]
+
+
+@THOROUGH
+@given(
+    st.sampled_from(["v2", "v1.1"]),
+    st.lists(st.tuples(st.lists(ANSWERS, min_size=1, max_size=4), ANSWERS), max_size=8),
+)
+def test_precision_and_recall_equal_the_reference_and_give_the_official_f1(rule, cases):
+    golds, predictions = [case[0] for case in cases], [case[1] for case in cases]
+    precision, recall = score_tokens(golds, predictions, rule)
+    expected = [plain_precision_recall(g, p, rule) for g, p in cases]
+    assert list(zip(precision.tolist(), recall.tolist(), strict=True)) == expected
+    total = precision + recall
+    together = np.divide(2 * precision * recall, total, out=np.zeros(len(cases)), where=total > 0)
+    assert together == pytest.approx(score_answers(golds, predictions, rule)[1])
+
+
+def test_precision_and_recall_are_of_the_gold_answer_that_fits_best():
+    golds = [["red stairs of Porto", "stairs"], ["1906"], [], []]
+    precision, recall = score_tokens(golds, ["the red stairs", "in 1906", "", "x"])
+    assert precision.tolist() == [2 / 2, 1 / 2, 1, 0]
+    assert recall.tolist() == [2 / 4, 1, 1, 0]
+    assert [side.tolist() for side in score_tokens([["the"]], ["a"], "v1.1")] == [[0], [0]]
+    assert [side.tolist() for side in score_tokens([["the"]], [""], "v2")] == [[1], [1]]
+
+
+SPAN = st.tuples(st.integers(0, 3), st.integers(1, 3)).map(lambda span: (span[0], sum(span)))
+
+
+@given(st.lists(st.tuples(st.just((-1, -1)) | SPAN, st.lists(SPAN, max_size=3)), min_size=1))
+def test_a_span_is_right_if_both_edges_are_those_of_any_gold_answer(cases):
+    spans = np.array([span for span, _ in cases])
+    flat = np.array([gold for _, golds in cases for gold in golds], np.int64).reshape(-1, 2)
+    found = score_spans(spans, flat, np.array([len(golds) for _, golds in cases]))
+    assert found.tolist() == [
+        float(span in golds if golds else span == (-1, -1)) for span, golds in cases
+    ]

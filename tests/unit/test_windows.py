@@ -1,6 +1,7 @@
 import doctest
 import itertools
 import os
+from collections import Counter
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -17,7 +18,14 @@ from squadron.config import Windows
 from squadron.errors import InputError
 from squadron.sources import squad
 from squadron.validation import Report, validate_examples
-from squadron.windows import WindowCounts, read_layout, slide_windows, window_starts
+from squadron.windows import (
+    WindowCounts,
+    covering_length,
+    limit_negatives,
+    read_layout,
+    slide_windows,
+    window_starts,
+)
 
 THOROUGH = settings(max_examples=60, deadline=None)
 
@@ -474,3 +482,65 @@ def test_squad_gives_the_known_number_of_windows(name, expected):
     layout = read_layout(bare, tokenizer.pad_token_id)
     _, counts = slide_windows(table, bare, layout, chosen)
     assert counts == expected
+
+
+# Which windows train, and how long answers are
+
+
+@st.composite
+def some_windows(draw):
+    """A table of windows with example, start and end alone; a few per example, in chunks."""
+    rows = []
+    for number in range(draw(st.integers(1, 6))):
+        for window in range(draw(st.integers(1, 9))):
+            size = draw(st.integers(1, 7) | st.just(0))
+            token = {"start_token": 5, "end_token": 4 + size} if size else {}
+            filler = {name: [] for name in ("input_ids", "start_chars", "end_chars")}
+            rows.append(
+                {"example_id": f"q{number}", "window": window, "context_start": 3,
+                 "context_end": 20, "start_token": 0, "end_token": 0} | filler | token
+            )  # fmt: skip
+    cut = draw(st.integers(0, len(rows)))
+    parts = [pa.Table.from_pylist(part, schema=WINDOWS) for part in (rows[:cut], rows[cut:])]
+    return pa.concat_tables(parts)
+
+
+def per_example(table, condition):
+    rows = [row for row in table.to_pylist() if condition(row["start_token"])]
+    return Counter(row["example_id"] for row in rows)
+
+
+@given(some_windows(), st.integers(0, 5), st.integers(0, 99))
+def test_training_keeps_every_positive_window_and_a_few_negative_ones(table, limit, seed):
+    kept = limit_negatives(table, limit, seed)
+    rows, left = table.to_pylist(), kept.to_pylist()
+    assert left == [row for row in rows if row in left]
+    assert per_example(kept, bool) == per_example(table, bool)
+    negative = per_example(table, lambda token: not token)
+    expected = {i: min(count, limit or count) for i, count in negative.items()}
+    assert per_example(kept, lambda token: not token) == expected
+    assert limit_negatives(table, limit, seed).equals(kept)
+
+
+def test_another_seed_draws_other_negative_windows_and_all_of_them_in_turn():
+    row = {"example_id": "q", "context_start": 3, "context_end": 4, "end_token": 0}
+    row |= {"input_ids": [2, 7, 3, 8, 3], "start_chars": [0], "end_chars": [1], "start_token": 0}
+    table = pa.Table.from_pylist([{**row, "window": n} for n in range(9)], schema=WINDOWS)
+    drawn = [tuple(limit_negatives(table, 2, s)["window"].to_pylist()) for s in range(200)]
+    assert len(set(drawn)) > 20
+    assert {window for pair in drawn for window in pair} == set(range(9))
+
+
+@given(some_windows(), st.integers(0, 4), st.sampled_from([0.5, 0.9, 0.95, 1.0]))
+def test_the_covering_length_is_the_fewest_tokens_that_hold_the_share(table, unreachable, share):
+    first = {}
+    for row in table.to_pylist():
+        if row["start_token"]:
+            first.setdefault(row["example_id"], row["end_token"] - row["start_token"] + 1)
+    found = covering_length(table, unreachable, share)
+    if not first:
+        assert found == 0
+        return
+    total = len(first) + unreachable
+    fits = [n for n in range(1, 8) if sum(s <= n for s in first.values()) >= share * total - 1e-6]
+    assert found == (fits[0] if fits else max(first.values()))
