@@ -48,6 +48,7 @@ def best_spans(
     batch: Batch,
     n_best: int,
     max_answer_tokens: int,
+    single_BT: torch.Tensor | None = None,
 ) -> TopSpans:
     """The exact n best spans of start and end scores.
 
@@ -61,6 +62,7 @@ def best_spans(
         batch: Where the context lies.
         n_best: K, at most; fewer where a window has fewer spans.
         max_answer_tokens: W.
+        single_BT: What spans of one token score instead of start + end.
     """
     start_BT, end_BT = start_BT.float(), end_BT.float()
     null_B = start_BT[:, 0] + end_BT[:, 0]
@@ -69,19 +71,17 @@ def best_spans(
     start_BT = start_BT.masked_fill(~allowed_BT, -torch.inf)
     end_BT = end_BT.masked_fill(~allowed_BT, -torch.inf)
     length = start_BT.shape[1]
-    # Best end within W tokens from each start, by doubling: log2(W) passes over B x T.
-    best_BT, reach = end_BT, 1
-    while reach < max_answer_tokens:
-        step = min(reach, max_answer_tokens - reach)
-        shifted = torch.nn.functional.pad(best_BT[:, step:], (0, step), value=-torch.inf)
-        best_BT = torch.maximum(best_BT, shifted[:, :length])
-        reach += step
+    own_BT = end_BT  # what ending where it starts adds to a start
+    if single_BT is not None:
+        own_BT = (single_BT.float() - start_BT).masked_fill(~allowed_BT, -torch.inf)
+    best_BT = torch.maximum(own_BT, _best_later(end_BT, max_answer_tokens - 1))
     starts = min(n_best, length)
     _, start_BS = (start_BT + best_BT).topk(starts, dim=1, sorted=False)
     # Row t: the scores of the W ends that a span from t may have; a view, nothing is copied.
     padded = torch.nn.functional.pad(end_BT, (0, max_answer_tokens - 1), value=-torch.inf)
     ends_BTW = padded.unfold(1, max_answer_tokens, 1)
     ends_BSW = ends_BTW.gather(1, start_BS[:, :, None].expand(-1, -1, max_answer_tokens))
+    ends_BSW[:, :, 0] = own_BT.gather(1, start_BS)
     scores = (ends_BSW + start_BT.gather(1, start_BS)[:, :, None]).flatten(1)
     kept = min(n_best, scores.shape[1])
     score_BK, place_BK = scores.topk(kept, dim=1)
@@ -92,6 +92,24 @@ def best_spans(
         score_BK=score_BK - null_B[:, None],
         null_score_B=null_B,
     )
+
+
+def _best_later(end_BT: torch.Tensor, width: int) -> torch.Tensor:
+    """The highest of the `width` scores after each position, by doubling: log2(W) passes."""
+    best_BT, reach = _shift(end_BT, 1), 1
+    if not width:
+        return torch.full_like(end_BT, -torch.inf)
+    while reach < width:
+        step = min(reach, width - reach)
+        best_BT = torch.maximum(best_BT, _shift(best_BT, step))
+        reach += step
+    return best_BT
+
+
+def _shift(values_BT: torch.Tensor, step: int) -> torch.Tensor:
+    """values[t + step] at t."""
+    length = values_BT.shape[1]
+    return torch.nn.functional.pad(values_BT[:, step:], (0, step), value=-torch.inf)[:, :length]
 
 
 def predict_candidates(

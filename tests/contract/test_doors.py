@@ -24,6 +24,7 @@ LAYERS = (
     ("registry", "serving", "tracking"),
     (
         "batches",
+        "linear_chain_crf",
         "checkpoints",
         "cpu_layers",
         "devices",

@@ -4,35 +4,18 @@ Source: Devlin et al. 2019 (arXiv:1810.04805), section 4.2 and 4.3.
 """
 
 import inspect
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from squadron import backbones
 from squadron.batches import Batch
-from squadron.cpu_layers import register_attention, replace_dropout
-from squadron.errors import InputError
 from squadron.prediction import TopSpans, best_spans
+from squadron.variants._networks import Options, load_network
 
 TRAINS = True
 
-
-@dataclass(frozen=True)
-class Options:
-    """What an experiment may set under `options`."""
-
-    attention_dropout: float = 0.0
-    """Dropout on attention weights. 0: it costs a third of the speed on CPUs and the memory of
-    every attention matrix; dropout on hidden states stays as the backbone has it."""
-
-    def __post_init__(self) -> None:
-        """Refuses what is no probability."""
-        if not 0 <= self.attention_dropout < 1:
-            raise InputError(
-                f"attention_dropout: {self.attention_dropout} is not allowed; 0 to below 1"
-            )
+__all__ = ["TRAINS", "Options", "SpanModel", "build", "load"]
 
 
 class SpanModel(torch.nn.Module):
@@ -78,24 +61,9 @@ class SpanModel(torch.nn.Module):
 
 def build(backbone: str, options: Options) -> SpanModel:
     """The backbone with its own span layer, or a fresh one where it has none."""
-    from transformers import AutoConfig, AutoModelForQuestionAnswering
+    from transformers import AutoModelForQuestionAnswering
 
-    on_cpu = not torch.cuda.is_available()
-    config = backbones.from_pretrained(AutoConfig, backbone)
-    for name in ("attention_probs_dropout_prob", "attention_dropout"):
-        if hasattr(config, name):
-            setattr(config, name, options.attention_dropout)
-    network = backbones.from_pretrained(
-        AutoModelForQuestionAnswering,
-        backbone,
-        config=config,
-        dtype=torch.float32,  # also where it is stored in half precision, which can't be trained
-        attn_implementation=register_attention() if on_cpu else "sdpa",
-        use_safetensors=True,
-    )
-    if on_cpu:
-        replace_dropout(network)
-    return SpanModel(network)
+    return SpanModel(load_network(AutoModelForQuestionAnswering, backbone, options))
 
 
 def load(folder: Path, options: Options) -> SpanModel:

@@ -1,0 +1,125 @@
+"""Single-span linear-chain CRF, exact and without a loop over time. Mathematics only.
+
+Tags are O, B, I. On the tag paths that hold at most one span, "all O" and O* B I* O*, a path's
+score relative to the all-O path splits into a part of its start and a part of its end:
+
+    score(a, b) = left[a] + right[b]  for a < b,      score(a, a) = single[a],
+
+with cumulative sums of I over O inside. So the partition function over all of them is one
+logcumsumexp, and gradients flow through it.
+
+Source: the closed form is our own derivation from the linear-chain CRF of Lafferty, McCallum and
+Pereira 2001; parameters are held as pytorch-crf holds them.
+
+Legend: B sequences, T positions (left-aligned), K = 3 tags.
+"""
+
+from dataclasses import dataclass
+
+import torch
+
+O, B, I = range(3)  # noqa: E741  the tags' own names
+_NEVER = -1e9
+"""A score that no path can have. Finite: infinities would make gradients NaN."""
+
+
+@dataclass(frozen=True)
+class Transitions:
+    """Parameters as pytorch-crf's CRF holds them."""
+
+    start_K: torch.Tensor
+    end_K: torch.Tensor
+    pair_KK: torch.Tensor
+    """From the first tag to the second."""
+
+
+@dataclass(frozen=True)
+class SpanScores:
+    """Scores relative to the all-O path, log-odds; far below any other outside a sequence."""
+
+    left_BT: torch.Tensor
+    """Of a span of two or more positions, by its first one."""
+    right_BT: torch.Tensor
+    """Likewise, by its last one."""
+    single_BT: torch.Tensor
+    """Of a span of one position."""
+
+
+def span_scores(
+    emissions_BTK: torch.Tensor, length_B: torch.Tensor, transitions: Transitions
+) -> SpanScores:
+    """Start and end parts of every span's score, in single precision whatever comes in.
+
+    Args:
+        emissions_BTK: Tag scores of left-aligned sequences; those after a sequence's end count not.
+        length_B: Positions of each sequence; may be 0.
+        transitions: Shared by all sequences.
+    """
+    with torch.autocast(emissions_BTK.device.type, enabled=False):
+        emissions_BTK = emissions_BTK.float()
+        start_K, end_K = transitions.start_K.float(), transitions.end_K.float()
+        pair_KK = transitions.pair_KK.float()
+        position_T = torch.arange(emissions_BTK.shape[1], device=emissions_BTK.device)
+        inside_BT = position_T < length_B[:, None]
+        last_BT = position_T == length_B[:, None] - 1
+        stay = pair_KK[O, O]
+        over_O_BTK = emissions_BTK - emissions_BTK[..., :1]
+        enter_T = torch.where(position_T == 0, start_K[B] - start_K[O], pair_KK[O, B] - stay)
+        begin_BT = over_O_BTK[..., B] + enter_T
+        # What each further position of a span adds, from the second one on.
+        step_BT = (over_O_BTK[..., I] + pair_KK[I, I] - stay).masked_fill(~inside_BT, 0.0)
+        sum_BT = step_BT.cumsum(1)
+
+        def leave(tag: int) -> torch.Tensor:
+            return torch.where(last_BT, end_K[tag] - end_K[O], pair_KK[tag, O] - stay)
+
+        first_step = pair_KK[B, I] - pair_KK[I, I]  # it comes from B, the others from I
+        outside_BT = ~inside_BT
+        return SpanScores(
+            (begin_BT + first_step - sum_BT).masked_fill(outside_BT, _NEVER),
+            (sum_BT + leave(I)).masked_fill(outside_BT, _NEVER),
+            (begin_BT + leave(B)).masked_fill(outside_BT, _NEVER),
+        )
+
+
+def log_partition(scores: SpanScores) -> torch.Tensor:
+    """Log of the sum over all valid paths, relative to the all-O path; at least 0, shape (B,)."""
+    # Spans of two or more that end at t: all starts before t.
+    starts_BT = scores.left_BT.logcumsumexp(1)[:, :-1]
+    longer_BT = starts_BT + scores.right_BT[:, 1:]
+    nothing_B1 = torch.zeros_like(scores.single_BT[:, :1])
+    return torch.cat([nothing_B1, scores.single_BT, longer_BT], 1).logsumexp(1)
+
+
+def pick_spans(scores: SpanScores, first_B: torch.Tensor, last_B: torch.Tensor) -> torch.Tensor:
+    """The score of one span of each sequence; positions inclusive, shape (B,)."""
+    left_B, right_B, single_B = (
+        part_BT.gather(1, place_B[:, None])[:, 0]
+        for part_BT, place_B in (
+            (scores.left_BT, first_B),
+            (scores.right_BT, last_B),
+            (scores.single_BT, first_B),
+        )
+    )
+    return torch.where(first_B == last_B, single_B, left_B + right_B)
+
+
+def span_loss(
+    scores: SpanScores, first_B: torch.Tensor, last_B: torch.Tensor, has_span_B: torch.Tensor
+) -> torch.Tensor:
+    """Negative log-likelihood of each sequence's span, or of all O; shape (B,)."""
+    picked_B = pick_spans(scores, first_B, last_B)
+    return log_partition(scores) - torch.where(has_span_B, picked_B, torch.zeros_like(picked_B))
+
+
+def all_outside_score(
+    emissions_BTK: torch.Tensor, length_B: torch.Tensor, transitions: Transitions
+) -> torch.Tensor:
+    """The path score of all O, which span scores are relative to; 0 for length 0, shape (B,)."""
+    emissions_BT = emissions_BTK.float()[..., O]
+    position_T = torch.arange(emissions_BT.shape[1], device=emissions_BT.device)
+    inside_BT = position_T < length_B[:, None]
+    ends = transitions.start_K.float()[O] + transitions.end_K.float()[O]
+    moves_B = (length_B - 1) * transitions.pair_KK.float()[O, O]
+    total_B = emissions_BT.masked_fill(~inside_BT, 0.0).sum(1) + ends + moves_B
+    return torch.where(length_B > 0, total_B, torch.zeros_like(total_B))

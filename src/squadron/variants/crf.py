@@ -1,0 +1,240 @@
+"""CRF: every context token is O, B or I of the answer, scored together with their transitions.
+
+An answer is one span, so by default only "no answer" and O* B I* O* are possible, which makes loss,
+span probabilities and the n best spans exact without a loop over time (`linear_chain_crf.py`).
+`structure: free` is the usual CRF over all tag sequences, by pytorch-crf.
+
+Source: a linear-chain CRF on BIO tags (Lafferty et al. 2001) over an encoder of Devlin et al. 2019;
+the single-span form is our own.
+"""
+
+import inspect
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from squadron import linear_chain_crf as crf
+from squadron.batches import Batch
+from squadron.errors import InputError
+from squadron.linear_chain_crf import SpanScores, Transitions
+from squadron.prediction import TopSpans, best_spans
+from squadron.variants import _networks
+
+TRAINS = True
+HEAD = "crf_head.safetensors"
+STRUCTURES = ("single_span", "free")
+
+
+@dataclass(frozen=True)
+class Options(_networks.Options):
+    """What an experiment may set under `options`."""
+
+    structure: str = "single_span"
+    """single_span: paths with at most one span; free: all tag paths (slow: it loops over time)."""
+    relu: bool = False
+    """ReLU on the emissions, as SpanBERT-CRF has been published with."""
+
+    def __post_init__(self) -> None:
+        """Refuses what is not possible."""
+        super().__post_init__()
+        if self.structure not in STRUCTURES:
+            raise InputError(f"structure: {self.structure!r} is not allowed; one of {STRUCTURES}")
+
+
+@dataclass
+class Chain:
+    """Emissions of the contexts alone, left-aligned; padding comes after a sequence's end."""
+
+    emissions_BTK: torch.Tensor
+    length_B: torch.Tensor
+
+
+class CrfModel(torch.nn.Module):
+    """An encoder, a linear layer to three tags, and the transitions between them.
+
+    Args:
+        encoder: The base model of a transformers network.
+        options: Of the contender.
+    """
+
+    def __init__(self, encoder: Any, options: Options) -> None:
+        from torchcrf import CRF
+
+        super().__init__()
+        self.encoder = encoder
+        self.emit = torch.nn.Linear(encoder.config.hidden_size, 3)
+        torch.nn.init.normal_(self.emit.weight, std=0.02)
+        torch.nn.init.zeros_(self.emit.bias)
+        self.crf = CRF(3, batch_first=True)
+        self._options = options
+        self._takes_types = "token_type_ids" in inspect.signature(encoder.forward).parameters
+
+    def forward(self, batch: Batch) -> torch.Tensor:
+        """Mean negative log-likelihood of the answer's tags, a scalar."""
+        chain = self._score(batch)
+        first_B = (batch.start_token_B - batch.context_start_B).clamp(min=0)
+        last_B = (batch.end_token_B - batch.context_start_B).clamp(min=0)
+        # The null token stands for "not in this window".
+        has_span_B = batch.start_token_B > 0
+        if self._options.structure == "single_span":
+            scores = crf.span_scores(chain.emissions_BTK, chain.length_B, self._transitions())
+            return crf.span_loss(scores, first_B, last_B, has_span_B).mean()
+        position_T = torch.arange(chain.emissions_BTK.shape[1], device=first_B.device)
+        inside_BT = (position_T >= first_B[:, None]) & (position_T <= last_B[:, None])
+        tags_BT = torch.where(inside_BT & has_span_B[:, None], crf.I, crf.O)
+        begin_BT = (position_T == first_B[:, None]) & has_span_B[:, None]
+        tags_BT = tags_BT.masked_fill(begin_BT, crf.B)
+        real_B = chain.length_B > 0  # an empty context has one path: its loss is 0
+        if not real_B.any():
+            return chain.emissions_BTK.sum() * 0.0
+        mask_BT = (position_T < chain.length_B[:, None])[real_B]
+        with torch.autocast(first_B.device.type, enabled=False):
+            likelihood: torch.Tensor = self.crf(
+                chain.emissions_BTK[real_B], tags_BT[real_B], mask_BT, reduction="sum"
+            )
+        return -likelihood / len(real_B)
+
+    def top_spans(self, batch: Batch, n_best: int, max_answer_tokens: int) -> TopSpans:
+        """The n best spans of each window by their paths' log-odds against the all-O path.
+
+        With `structure: free` only the spans of the best tag path are candidates, cut to
+        `max_answer_tokens`; where it has none, the best single span is, so that every window has
+        one and the null threshold decides.
+        """
+        chain = self._score(batch)
+        scores = crf.span_scores(chain.emissions_BTK, chain.length_B, self._transitions())
+        left_BT, right_BT, single_BT = (_place(part_BT, batch) for part_BT in vars(scores).values())
+        spans = best_spans(left_BT, right_BT, batch, n_best, max_answer_tokens, single_BT)
+        spans.null_score_B = crf.all_outside_score(
+            chain.emissions_BTK, chain.length_B, self._transitions()
+        )
+        if self._options.structure == "free":
+            return self._decoded(batch, chain, scores, spans, max_answer_tokens)
+        return spans
+
+    def save(self, folder: Path) -> None:
+        """Writes the encoder as transformers does, and crf_head.safetensors beside it."""
+        from safetensors.torch import save_file
+
+        self.encoder.save_pretrained(folder)
+        save_file(self._head(), folder / HEAD)
+
+    def load_head(self, folder: Path) -> None:
+        """Reads what `save` wrote beside the encoder.
+
+        Raises:
+            InputError: If it is missing or of another model.
+        """
+        from safetensors.torch import load_file
+
+        path = folder / HEAD
+        if not path.is_file():
+            raise InputError(f"The CRF's weights {path} are missing; fetch the model again")
+        head = self._head()
+        saved = load_file(path)
+        if {n: t.shape for n, t in saved.items()} != {n: t.shape for n, t in head.items()}:
+            raise InputError(f"The weights in {path} are of another model; fetch the model again")
+        with torch.no_grad():
+            for name, tensor in saved.items():
+                head[name].copy_(tensor)
+
+    def _head(self) -> dict[str, torch.Tensor]:
+        return {
+            name: parameter.data
+            for name, parameter in self.named_parameters()
+            if not name.startswith("encoder.")
+        }
+
+    def _transitions(self) -> Transitions:
+        chain = self.crf
+        return Transitions(chain.start_transitions, chain.end_transitions, chain.transitions)
+
+    def _score(self, batch: Batch) -> Chain:
+        types = {"token_type_ids": batch.token_type_ids_BT} if self._takes_types else {}
+        hidden_BTH = self.encoder(
+            input_ids=batch.input_ids_BT, attention_mask=batch.attention_mask_BT, **types
+        ).last_hidden_state
+        emissions_BTK = self.emit(hidden_BTH).float()
+        if self._options.relu:
+            emissions_BTK = emissions_BTK.relu()
+        length_B = (batch.context_end_B - batch.context_start_B + 1).clamp(min=0)
+        width = emissions_BTK.shape[1]
+        longest = max(1, int(length_B.max()))
+        position_T = torch.arange(longest, device=length_B.device)
+        from_BT = (batch.context_start_B[:, None] + position_T).clamp(max=width - 1)
+        return Chain(emissions_BTK.gather(1, from_BT[:, :, None].expand(-1, -1, 3)), length_B)
+
+    def _decoded(
+        self,
+        batch: Batch,
+        chain: Chain,
+        scores: SpanScores,
+        spans: TopSpans,
+        max_answer_tokens: int,
+    ) -> TopSpans:
+        """Of the spans, those of pytorch-crf's best path instead."""
+        kept = spans.score_BK.shape[1]
+        best_B1 = spans.score_BK[:, :1].clone()
+        spans.score_BK = torch.full_like(spans.score_BK, -torch.inf)
+        position_T = torch.arange(chain.emissions_BTK.shape[1], device=chain.length_B.device)
+        # pytorch-crf wants at least one position.
+        mask_BT = position_T < chain.length_B.clamp(min=1)[:, None]
+        paths = self.crf.decode(chain.emissions_BTK, mask_BT)
+        for row, path in enumerate(paths):
+            length = int(chain.length_B[row])
+            found = _spans_of(path[:length])
+            if not found:
+                spans.score_BK[row, :1] = best_B1[row]
+                continue
+            places = torch.tensor(found, device=chain.length_B.device)
+            places[:, 1] = places[:, 1].clamp(max=places[:, 0] + max_answer_tokens - 1)
+            same = [part_BT[row].expand(len(found), -1) for part_BT in vars(scores).values()]
+            score_N = crf.pick_spans(SpanScores(*same), places[:, 0], places[:, 1])
+            order_N = score_N.argsort(descending=True)[:kept]
+            first = int(batch.context_start_B[row])
+            spans.start_token_BK[row, : len(order_N)] = places[order_N, 0] + first
+            spans.end_token_BK[row, : len(order_N)] = places[order_N, 1] + first
+            spans.score_BK[row, : len(order_N)] = score_N[order_N]
+        return spans
+
+
+def _place(part_BT: torch.Tensor, batch: Batch) -> torch.Tensor:
+    """Left-aligned context positions -> positions of the window; 0 at the null token."""
+    length = batch.input_ids_BT.shape[1]
+    position_T = torch.arange(length, device=part_BT.device)
+    from_BT = (position_T - batch.context_start_B[:, None]).clamp(0, part_BT.shape[1] - 1)
+    placed_BT = part_BT.gather(1, from_BT)
+    placed_BT[:, 0] = 0.0
+    return placed_BT
+
+
+def _spans_of(path: list[int]) -> list[tuple[int, int]]:
+    """Runs of tags that are not O; B always begins one. Inclusive."""
+    spans: list[tuple[int, int]] = []
+    for place, tag in enumerate(path):
+        if tag == crf.O:
+            continue
+        goes_on = tag == crf.I and spans and spans[-1][1] == place - 1
+        if goes_on:
+            spans[-1] = (spans[-1][0], place)
+        else:
+            spans.append((place, place))
+    return spans
+
+
+def build(backbone: str, options: Options) -> CrfModel:
+    """The backbone's encoder with fresh tags and transitions."""
+    from transformers import AutoModelForQuestionAnswering
+
+    # By way of the span model: its encoder has no pooling layer, which nothing here would train.
+    network = _networks.load_network(AutoModelForQuestionAnswering, backbone, options)
+    return CrfModel(network.base_model, options)
+
+
+def load(folder: Path, options: Options) -> CrfModel:
+    """A saved model."""
+    model = build(str(folder), options)
+    model.load_head(folder)
+    return model
