@@ -26,6 +26,7 @@ FILES = {
     "postprocess": ("dev-v1.1.json",),
     "predict_memory": ("dev-v1.1.json",),
     "dag": (),
+    "crf": (),
     "training": ("train-20k.json",),
 }
 """Each benchmark and the files it is given."""

@@ -147,11 +147,11 @@ def answer_all(
 def make_judge(
     model: Any, windows: pa.Table, layout: Layout, examples: pa.Table
 ) -> Callable[[], dict[str, float]]:
-    """What train_model takes as `evaluate`: EM over the examples."""
+    """What train_model takes as `evaluate`: EM and F1 over the examples."""
     golds = [[answer["text"] for answer in some] for some in examples["answers"].to_pylist()]
 
     def judge() -> dict[str, float]:
-        exact, _ = metrics.score_answers(golds, answer_all(model, windows, layout, examples))
-        return {"exact_match": 100.0 * float(np.mean(exact))}
+        exact, f1 = metrics.score_answers(golds, answer_all(model, windows, layout, examples))
+        return {"exact_match": 100.0 * float(np.mean(exact)), "f1": 100.0 * float(np.mean(f1))}
 
     return judge

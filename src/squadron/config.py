@@ -139,8 +139,8 @@ class Train:
     weight_decay: float = 0.01
     max_grad_norm: float = 1.0
     monitor: str = "exact_match"
-    """What makes an epoch the best, on tune: exact_match, or eval_loss (the mean loss of its
-    windows). The best epoch is kept, and early stopping waits for a better one."""
+    """What makes an epoch the best, on tune: exact_match (then F1), or eval_loss (the mean loss of
+    its windows). The best epoch is kept, and early stopping waits for a better one."""
     patience: int = 0
     """Stop after this many epochs without a better one; 0 never stops early."""
     precision: str = "auto"

@@ -47,8 +47,8 @@ class Training:
     seconds: float = 0.0
     """In training steps alone: no evaluation, no saving."""
     windows_seen: int = 0
-    best_score: float | None = None
-    """Of the best epoch, in what `Train.monitor` names, turned so that more is better."""
+    best_score: list[float] = field(default_factory=list)
+    """Of the best epoch, in what `Train.monitor` names; more is better, the first number first."""
     best_exact_match: float = -1.0
     """Of the best epoch."""
     best_epoch: int = 0
@@ -78,7 +78,7 @@ def train_model(
         windows: Of the train split.
         settings: See config.Train.
         evaluate: Judges the model as it stands, on the tune split; must return "exact_match"
-            (0 to 100), and "eval_loss" where that is monitored. Called on every process.
+            and "f1" (0 to 100), and "eval_loss" where that is monitored. Called on every process.
         checkpoints: A folder of this training alone; a second call with the same arguments goes
             on from the last whole checkpoint in it, to the same weights.
         title: For the progress line.
@@ -160,8 +160,11 @@ def train_model(
             figures = evaluate()
             record({f"tune_{name}": value for name, value in figures.items()})
             progress.figures["tune EM"] = round(figures["exact_match"], 2)
-            score = figures[settings.monitor] * (-1 if settings.monitor == "eval_loss" else 1)
-            if run.best_score is None or score > run.best_score:
+            # F1 decides between epochs of the same EM, as it does between contenders.
+            score = [figures["exact_match"], figures["f1"]]
+            if settings.monitor == "eval_loss":
+                score = [-figures["eval_loss"]]
+            if score > run.best_score:
                 run.best_score, run.best_epoch = score, run.epoch
                 run.best_exact_match = figures["exact_match"]
                 if accelerator.is_main_process:

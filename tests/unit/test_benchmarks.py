@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import (
+    bench_crf,
     bench_dag,
     bench_featurize,
     bench_imports,
@@ -78,6 +79,12 @@ def test_scoring_runs(run, corpus, predictions):
     assert report["ratio"] == pytest.approx(
         report["seconds_median"]["official"] / report["seconds_median"]["ours"]
     )
+
+
+def test_crf_runs(run):
+    report = run(bench_crf)
+    assert report["shape"] == [16, 384, 3]
+    assert report["ratio"] > 1
 
 
 def test_featurize_runs_and_all_sides_cut_the_same_windows(run, corpus, backbone):

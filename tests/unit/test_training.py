@@ -499,6 +499,20 @@ def test_the_weights_of_the_best_epoch_are_what_remains(tmp_path, windows, figur
     assert not same_weights(model, seen[best % 3])
 
 
+def test_f1_decides_between_epochs_of_the_same_em(tmp_path, windows):
+    rows = iter([(20.0, 40.0), (20.0, 60.0), (20.0, 50.0), (10.0, 90.0)])
+
+    def evaluate():
+        exact, f1 = next(rows)
+        return {"exact_match": exact, "f1": f1}
+
+    settings = dataclasses.replace(FP32, epochs=4)
+    run = train_model(
+        Scripted(count_up), windows, settings, evaluate=evaluate, checkpoints=tmp_path
+    )
+    assert (run.best_epoch, run.best_exact_match) == (2, 20.0)
+
+
 @pytest.mark.parametrize(("patience", "epochs"), [(0, 6), (1, 3), (2, 5), (3, 6)])
 def test_training_stops_after_as_many_epochs_without_a_better_one(
     tmp_path, windows, patience, epochs
@@ -524,7 +538,7 @@ def test_the_monitored_loss_decides_which_epoch_is_kept_and_when_to_stop(tmp_pat
 
     def evaluate():
         exact, loss = next(rows)
-        return {"exact_match": exact, "eval_loss": loss}
+        return {"exact_match": exact, "f1": exact, "eval_loss": loss}
 
     settings = dataclasses.replace(FP32, epochs=5, patience=2, monitor="eval_loss")
     run = train_model(
