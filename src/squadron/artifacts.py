@@ -58,6 +58,15 @@ CANDIDATES = pa.schema(
     ]
 )
 
+SCORES = pa.schema(
+    [
+        ("id", pa.string()),
+        ("paragraph", pa.int64()),  # questions of one paragraph have the same number
+        ("exact", pa.float64()),  # 0 or 1
+        ("f1", pa.float64()),  # 0 to 1
+    ]
+)
+
 
 @dataclass(frozen=True)
 class Artifact:

@@ -4,13 +4,15 @@ Training judges its epochs with it too, so the EM that picks an epoch is the EM 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from squadron import answers, metrics
+from squadron import answers, metrics, significance
+from squadron.artifacts import SCORES
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,37 @@ class Judged:
     """The official figures, `answered` (share of questions, 0 to 100) and `all_null_exact`; then
     `span_accuracy` (both edges exactly right) and mean token `precision` and `recall`, 0 to 100."""
     null_threshold: float | None
+    scores: pa.Table
+    """Of schema `artifacts.SCORES`, one row per question."""
+
+
+def add_intervals(judged: Judged) -> None:
+    """Puts 95 % intervals of EM and F1 (`exact_low`, `exact_high` ...) into the summary."""
+    paragraph = judged.scores["paragraph"].to_numpy()
+    for name in ("exact", "f1"):
+        low, high = significance.interval(100 * judged.scores[name].to_numpy(), paragraph)
+        judged.summary.update({f"{name}_low": low, f"{name}_high": high})
+
+
+def compare_with_winner(winner: pa.Table, others: dict[str, pa.Table]) -> list[dict[str, Any]]:
+    """How sure the winner's lead in EM is, over each of the others; p corrected for their number.
+
+    Args:
+        winner: Its scores on the select split.
+        others: Those of the other contenders by label, on the same questions in the same order.
+    """
+    ids, paragraph = winner["id"], winner["paragraph"].to_numpy()
+    found = {}
+    for label, scores in others.items():
+        if not scores["id"].equals(ids):
+            raise ValueError(f"{label} was judged on other questions than the winner")
+        first, second = (100 * table["exact"].to_numpy() for table in (winner, scores))
+        found[label] = significance.compare(first, second, paragraph)
+    corrected = significance.holm([each.p for each in found.values()])
+    return [
+        {"label": label, **asdict(each), "p": p, "significant": p < significance.SIGNIFICANT}
+        for (label, each), p in zip(found.items(), corrected, strict=True)
+    ]
 
 
 def judge(
@@ -89,4 +122,9 @@ def judge(
     summary["span_accuracy"] = 100.0 * float(right.mean())
     summary["precision"] = 100.0 * float(precision.mean())
     summary["recall"] = 100.0 * float(recall.mean())
-    return Judged(chosen, ranked, summary, threshold)
+    paragraph = significance.cluster_numbers(questions.contexts)
+    scores = pa.Table.from_arrays(
+        [pa.array(questions.ids, pa.string()), pa.array(paragraph), pa.array(exact), pa.array(f1)],
+        schema=SCORES,
+    )
+    return Judged(chosen, ranked, summary, threshold, scores)

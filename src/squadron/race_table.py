@@ -55,6 +55,13 @@ def _ending(champion: dict[str, Any]) -> list[str]:
     if sizes:
         select, test = sizes[0]["select"], sizes[0]["test"]
         lines.append(f"select: {select['total']:,} questions, test: {test['total']:,} questions.")
+    ranges = [
+        f"{row['label']} {row['select']['exact_low']:.2f} to {row['select']['exact_high']:.2f}"
+        for row in champion["contenders"]
+        if row["select"] and "exact_low" in row["select"]
+    ]
+    if ranges:
+        lines.append(f"EM on select, 95 % intervals: {', '.join(ranges)}.")
     lines += [
         f"{row['label']} is disqualified: {row['disqualified']}"
         for row in champion["contenders"]
@@ -64,6 +71,7 @@ def _ending(champion: dict[str, Any]) -> list[str]:
         return [*lines, f"Nothing is registered: {champion['refused']}."]
     model = champion["model"]
     lines.append(f"Winner: {champion['winner']} ({champion['why']}).")
+    lines += _leads(champion)
     status = model["validation_status"]
     if status == "demo":
         lines.append("These data are too few to rank models on: validation_status=demo.")
@@ -80,6 +88,21 @@ def _ending(champion: dict[str, Any]) -> list[str]:
         f"  squadron promote {model['version']} --model {model['name']} --to staging",
         "  make ui",
     ]
+
+
+def _leads(champion: dict[str, Any]) -> list[str]:
+    """How sure the winner's lead is."""
+    comparisons = champion.get("comparisons", [])
+    unsure = [each for each in comparisons if not each["significant"]]
+    if not comparisons:
+        return []
+    if not unsure:
+        return ["Its lead in EM over every other contender is more than chance."]
+    leads = ", ".join(
+        f"{each['label']} by {each['difference']:.2f} ({each['low']:.2f} to {each['high']:.2f})"
+        for each in unsure
+    )
+    return [f"Too small to rank: chance alone could put it ahead of {leads}."]
 
 
 def _figure(value: float | None, digits: int = 2) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 
 def rank_contenders(rows: Sequence[dict[str, Any]]) -> list[int]:
-    """Best EM on select first (then F1, then the label); the disqualified last.
+    """Best EM on select first; then F1, fewer trained parameters, the label; the disqualified last.
 
     Args:
         rows: metrics.json of every contender.
@@ -14,12 +14,32 @@ def rank_contenders(rows: Sequence[dict[str, Any]]) -> list[int]:
         Positions in `rows`.
     """
 
-    def key(number: int) -> tuple[bool, float, float, str]:
+    def key(number: int) -> tuple[bool, float, float, float, str]:
         row = rows[number]
         select = row["splits"].get("select", {"exact": 0.0, "f1": 0.0})
-        return bool(row["disqualified"]), -select["exact"], -select["f1"], row["label"]
+        size = row["training"].get("trainable_parameters") or 0.0
+        return bool(row["disqualified"]), -select["exact"], -select["f1"], size, row["label"]
 
     return sorted(range(len(rows)), key=key)
+
+
+def explain(rows: Sequence[dict[str, Any]], order: Sequence[int]) -> str:
+    """Why the first of these contenders won; a tie is said as one.
+
+    Args:
+        rows: metrics.json of every contender.
+        order: Positions of those that were not disqualified, best first.
+    """
+    best, *others = (rows[number]["splits"]["select"] for number in order)
+    shown = f"highest EM on select, {best['exact']:.2f}"
+    if not others or others[0]["exact"] < best["exact"]:
+        return shown
+    if others[0]["f1"] < best["f1"]:
+        return f"{shown}, and of those the highest F1, {best['f1']:.2f}"
+    ties = [n for n, row in zip(order[1:], others, strict=True) if row["exact"] == best["exact"]]
+    ties = [n for n in ties if rows[n]["splits"]["select"]["f1"] == best["f1"]]
+    labels = ", ".join(rows[n]["label"] for n in ties)
+    return f"{shown}; a tie in EM and F1 with {labels}: fewest trained parameters, then the label"
 
 
 def table_row(row: dict[str, Any]) -> dict[str, Any]:

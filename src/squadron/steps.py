@@ -435,14 +435,15 @@ def evaluate(
         race: JSON of tracking.Race; "" tracks nothing.
         examples: As ingest wrote them.
         candidates: As predict wrote them.
-        evaluation: The folder to write: metrics.json, {split}/answers.json, {split}/nbest.json.
+        evaluation: The folder to write: metrics.json, {split}/{answers.json, nbest.json,
+            scores.parquet}.
         figures_file: Gets them too: Kubeflow caches a Metrics output only if its file exists.
 
     Returns:
         Finite figures for the pipeline's own pages.
     """
     from squadron import answers, tracking
-    from squadron.evaluation import Questions, judge
+    from squadron.evaluation import Questions, add_intervals, judge
 
     settings = from_json(Contender, contender)
     child = tracking.find_child(tracking.read_race(race), settings.label)
@@ -468,6 +469,8 @@ def evaluate(
                 questions = Questions.read(table)
                 judged = judge(questions, [rows], threshold, search=name == "tune")
                 threshold = judged.null_threshold
+                if name != "tune":  # which the threshold was fitted on
+                    add_intervals(judged)
                 content["splits"][name] = judged.summary
                 about = table.schema.metadata[b"squadron.made_from"].decode()
                 content.setdefault("digests", {})[name] = about
@@ -475,6 +478,12 @@ def evaluate(
                     judged.ranked, questions.contexts, settings.predict.n_best
                 )
                 folder = evaluation / name
+                write_table(
+                    folder / "scores.parquet",
+                    judged.scores,
+                    schema="scores/1",
+                    made_from=status["made_from"],
+                )
                 _dump(folder / "answers.json", dict(zip(questions.ids, judged.chosen, strict=True)))
                 _dump(folder / "nbest.json", dict(zip(questions.ids, best, strict=True)))
             content["null_threshold"] = threshold
@@ -523,6 +532,7 @@ def register(
     """
     from squadron import backbones, registry, tracking
     from squadron.config import from_mapping
+    from squadron.evaluation import compare_with_winner
 
     fields = json.loads(settings)
     options = from_mapping(Register, fields["register"])
@@ -542,7 +552,14 @@ def register(
         best = rows[racing[0]]
         select = best["splits"]["select"]
         refused = registry.gate(select, select["all_null_exact"])
-        content |= {"winner": best["label"], "why": f"highest EM on select, {select['exact']:.2f}"}
+        content |= {"winner": best["label"], "why": standings.explain(rows, racing)}
+        scores = {
+            rows[n]["label"]: read_table(
+                evaluations[n] / "select" / "scores.parquet", schema="scores/1"
+            )
+            for n in racing
+        }
+        content["comparisons"] = compare_with_winner(scores.pop(best["label"]), scores)
         if refused and not options.demo:
             content["refused"] = f"{best['label']} is not registered: {refused}"
         else:

@@ -39,6 +39,7 @@ LAYERS = (
         "backbones",
         "evaluation",
         "metrics",
+        "significance",
         "standings",
         "scoring",
         "scratch",

@@ -108,6 +108,21 @@ def test_the_table_shows_every_contender_the_winner_and_the_next_commands(race):
         assert words in shown
 
 
+def test_intervals_and_the_certainty_of_the_lead_are_shown_and_kept(race):
+    folder, shown = race
+    assert "EM on select, 95 % intervals: " in shown
+    assert "Too small to rank: " in shown or "is more than chance" in shown
+    metrics = json.loads((evaluation(folder, "span") / "metrics.json").read_text())
+    for split in ("select", "test"):
+        summary = metrics["splits"][split]
+        assert summary["exact_low"] <= summary["exact"] <= summary["exact_high"]
+        assert summary["f1_low"] <= summary["f1"] <= summary["f1_high"]
+    assert "exact_low" not in metrics["splits"]["tune"]
+    (place,) = (folder / "results").glob("*/summary/champion.json")
+    comparisons = json.loads(place.read_text())["comparisons"]
+    assert {"span", "pretrained"} > {row["label"] for row in comparisons}
+
+
 def test_a_diverging_contender_is_disqualified_and_the_others_finish(race):
     folder, shown = race
     assert "disqualified" in shown

@@ -6,8 +6,8 @@ import pyarrow as pa
 import pytest
 
 from squadron import scoring
-from squadron.artifacts import CANDIDATES, EXAMPLES
-from squadron.evaluation import Questions, judge
+from squadron.artifacts import CANDIDATES, EXAMPLES, SCORES
+from squadron.evaluation import Questions, add_intervals, compare_with_winner, judge
 
 CONTEXT = "Ann saw Ann Lee in the old town of Évora."
 
@@ -86,3 +86,32 @@ def test_squadron_score_prints_the_official_figures_only(tmp_path):
     assert list(json.loads(json.dumps(score.summary))) == [
         *("exact", "f1", "total", "HasAns_exact", "HasAns_f1", "HasAns_total")
     ]
+
+
+def scores(exact, ids=None, paragraphs=None):
+    count = len(exact)
+    rows = [ids or [str(n) for n in range(count)], paragraphs or list(range(count)), exact, exact]
+    return pa.Table.from_arrays([pa.array(column) for column in rows], schema=SCORES)
+
+
+def test_a_lead_is_compared_question_by_question_and_corrected_for_their_number():
+    winner = scores([1.0] * 60 + [0.0] * 40)
+    weak = scores([0.0] * 60 + [0.0] * 40)
+    near = scores([0.0, *[1.0] * 59] + [0.0] * 40)
+    found = {row["label"]: row for row in compare_with_winner(winner, {"weak": weak, "near": near})}
+    assert found["weak"]["difference"] == pytest.approx(60.0)
+    assert found["weak"]["significant"]
+    assert found["near"]["difference"] == pytest.approx(1.0)
+    assert not found["near"]["significant"]
+    assert compare_with_winner(winner, {}) == []
+    with pytest.raises(ValueError, match="other was judged on other questions"):
+        compare_with_winner(winner, {"other": scores([1.0] * 100, ids=["x"] * 100)})
+
+
+def test_intervals_stand_beside_the_figures_they_belong_to():
+    questions = Questions.read(make_examples([("Ann", 0)], [("Ann Lee", 8)]))
+    judged = judge(questions, [CANDIDATES.empty_table()], None, search=False)
+    assert judged.scores["id"].to_pylist() == ["q0", "q1"]
+    add_intervals(judged)
+    names = ("exact_low", "exact_high", "f1_low", "f1_high")
+    assert [judged.summary[name] for name in names] == [0.0] * 4

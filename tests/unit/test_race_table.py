@@ -100,3 +100,18 @@ def test_a_demo_says_so_and_what_the_gate_would_say(champion, gate, expected):
         *expected,
         "Registered: squadron-example version 3, alias 'candidate'.",
     ]
+
+
+def test_intervals_and_a_lead_that_may_be_chance_are_said(champion):
+    for row, low in zip(champion["contenders"], (58.1, 20.0, None), strict=True):
+        if low:
+            row["select"] |= {"exact_low": low, "exact_high": low + 6.5}
+    lead = {"label": "pretrained", "difference": 37.93, "low": 35.0, "high": 40.5, "p": 0.2}
+    champion["comparisons"] = [lead | {"significant": False}]
+    shown = render_table(champion)
+    ranges = "span 58.10 to 64.60, pretrained 20.00 to 26.50"
+    assert f"EM on select, 95 % intervals: {ranges}." in shown
+    words = "chance alone could put it ahead of pretrained by 37.93 (35.00 to 40.50)"
+    assert f"Too small to rank: {words}." in shown
+    champion["comparisons"] = [lead | {"significant": True}]
+    assert "over every other contender is more than chance" in render_table(champion)

@@ -1,0 +1,96 @@
+import time
+
+import numpy as np
+import pytest
+
+from squadron import significance
+
+
+def simulate(random, paragraphs=60, per_paragraph=5, spread=0.15):
+    """Right or wrong answers whose chance differs between paragraphs, around one half."""
+    clusters = np.repeat(np.arange(paragraphs), per_paragraph)
+    chance = np.clip(random.normal(0.5, spread, paragraphs), 0, 1)
+    return (random.random(len(clusters)) < chance[clusters]) * 100.0, clusters
+
+
+def test_the_interval_holds_the_truth_at_about_its_rate():
+    random = np.random.default_rng(1)
+    hits = 0
+    for _ in range(200):
+        low, high = significance.interval(*simulate(random))
+        hits += low <= 50.0 <= high
+    assert 0.90 <= hits / 200 <= 0.99
+
+
+def test_questions_of_a_paragraph_are_not_taken_for_independent():
+    clusters = np.repeat(np.arange(40), 10)
+    same = np.repeat(np.random.default_rng(2).integers(0, 2, 40), 10) * 100.0
+    widths = []
+    for groups in (clusters, np.arange(400)):
+        low, high = significance.interval(same, groups)
+        widths.append(high - low)
+    assert widths[0] > 2.5 * widths[1]
+
+
+def test_draws_are_those_of_a_plain_loop_over_drawn_paragraphs():
+    values, clusters = simulate(np.random.default_rng(3), paragraphs=30)
+    random = np.random.default_rng(4)
+    means = []
+    for _ in range(3000):
+        drawn = random.integers(0, 30, 30)
+        means.append(np.concatenate([values[clusters == c] for c in drawn]).mean())
+    expected = np.quantile(means, [0.025, 0.975])
+    assert significance.interval(values, clusters) == pytest.approx(expected, abs=1.5)
+
+
+def test_equal_contenders_are_never_told_apart():
+    values, clusters = simulate(np.random.default_rng(5))
+    found = significance.compare(values, values, clusters)
+    assert (found.difference, found.low, found.high, found.p) == (0.0, 0.0, 0.0, 1.0)
+
+
+def test_contenders_of_one_strength_are_told_apart_about_as_often_as_wanted():
+    random = np.random.default_rng(6)
+    wrong = 0
+    for _ in range(200):
+        first, clusters = simulate(random)
+        second, _ = simulate(random)
+        wrong += significance.compare(first, second, clusters).p < 0.05
+    assert wrong / 200 <= 0.10
+
+
+def test_a_clear_lead_is_significant_and_turns_with_the_order():
+    random = np.random.default_rng(7)
+    weak, clusters = simulate(random)
+    strong = np.where(random.random(len(weak)) < 0.4, 100.0, weak)
+    ahead = significance.compare(strong, weak, clusters)
+    behind = significance.compare(weak, strong, clusters)
+    assert ahead.p < 0.01 < ahead.low
+    assert (behind.difference, behind.low, behind.high) == pytest.approx(
+        (-ahead.difference, -ahead.high, -ahead.low)
+    )
+    assert behind.p == ahead.p
+
+
+def test_holm_by_hand():
+    assert significance.holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert significance.holm([0.5, 0.9]) == pytest.approx([1.0, 1.0])
+    assert significance.holm([]) == []
+
+
+def test_one_paragraph_by_design_leaves_questions_to_draw():
+    assert significance.cluster_numbers(["a", "b", "a"]).tolist() == [0, 1, 0]
+    assert significance.cluster_numbers(["a", "a", "a"]).tolist() == [0, 1, 2]
+    assert significance.cluster_numbers([]).tolist() == []
+
+
+def test_the_same_scores_always_give_the_same_interval():
+    values, clusters = simulate(np.random.default_rng(8))
+    assert significance.interval(values, clusters) == significance.interval(values, clusters)
+
+
+def test_a_comparison_on_a_large_set_takes_well_under_a_second():
+    values, clusters = simulate(np.random.default_rng(9), paragraphs=1200, per_paragraph=10)
+    started = time.perf_counter()
+    significance.compare(values, values[::-1].copy(), clusters)
+    assert time.perf_counter() - started < 2.0
