@@ -211,6 +211,9 @@ class Contender:
     windows: Windows = field(default_factory=Windows)
     train: Train = field(default_factory=Train)
     predict: Predict = field(default_factory=Predict)
+    group: str = ""
+    """What contenders that differ in their seed alone have in common; set by `seeds`, a list in the
+    experiment file that makes one contender per seed."""
 
     def __post_init__(self) -> None:
         if not self.label:
@@ -346,8 +349,33 @@ def build_experiment(raw: Mapping[str, Any]) -> Experiment:
         # Where a contender takes it as it is, a bad value is named where it stands in the file.
         if any(name not in contender for contender in mappings):
             _convert(hints[name], value, name)
+    mappings = [
+        each
+        for number, contender in enumerate(mappings, start=1)
+        for each in _expand_seeds(contender, f"contenders -> {number}")
+    ]
     top["contenders"] = [_merge(shared, contender) for contender in mappings]
     return from_mapping(Experiment, top)
+
+
+def _expand_seeds(contender: dict[str, Any], path: str) -> list[dict[str, Any]]:
+    """One contender per seed of `seeds`, each with a label of its own."""
+    if "seeds" not in contender:
+        return [contender]
+    rest = dict(contender)
+    seeds = rest.pop("seeds")
+    is_list = isinstance(seeds, list) and bool(seeds)
+    if not is_list or not all(type(seed) is int and seed >= 0 for seed in seeds):
+        raise InputError(
+            f"{path} -> seeds: {seeds!r} is not allowed; list whole numbers, 0 or more"
+        )
+    if len(set(seeds)) < len(seeds):
+        raise InputError(f"{path} -> seeds: {seeds!r} is not allowed; name each seed once")
+    group = str(rest.get("label") or rest.get("variant") or "")
+    return [
+        _merge(rest, {"label": f"{group}-seed{seed}", "group": group, "train": {"seed": seed}})
+        for seed in seeds
+    ]
 
 
 def from_mapping(cls: type[T], raw: Mapping[str, Any], path: str = "") -> T:

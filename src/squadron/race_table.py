@@ -1,6 +1,7 @@
 """The end of a race as a person reads it: the table of contenders, the winner, what to do next."""
 
 import io
+from statistics import mean, stdev
 from typing import Any
 
 
@@ -62,6 +63,7 @@ def _ending(champion: dict[str, Any]) -> list[str]:
     ]
     if ranges:
         lines.append(f"EM on select, 95 % intervals: {', '.join(ranges)}.")
+    lines += _spreads(champion)
     lines += [
         f"{row['label']} is disqualified: {row['disqualified']}"
         for row in champion["contenders"]
@@ -88,6 +90,24 @@ def _ending(champion: dict[str, Any]) -> list[str]:
         f"  squadron promote {model['version']} --model {model['name']} --to staging",
         "  make ui",
     ]
+
+
+def _spreads(champion: dict[str, Any]) -> list[str]:
+    """Mean and standard deviation over the seeds of a contender."""
+    groups: dict[str, list[dict[str, float]]] = {}
+    for row in champion["contenders"]:
+        if row.get("group") and row["select"]:
+            groups.setdefault(row["group"], []).append(row["select"])
+    lines = []
+    for group, some in groups.items():
+        if len(some) < 2:
+            continue
+        exact, f1 = ([row[key] for row in some] for key in ("exact", "f1"))
+        lines.append(
+            f"{group} on select over {len(some)} seeds, mean ± standard deviation: "
+            f"EM {mean(exact):.2f} ± {stdev(exact):.2f}, F1 {mean(f1):.2f} ± {stdev(f1):.2f}."
+        )
+    return lines
 
 
 def _leads(champion: dict[str, Any]) -> list[str]:

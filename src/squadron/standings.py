@@ -47,6 +47,7 @@ def table_row(row: dict[str, Any]) -> dict[str, Any]:
     training = row["training"]
     return {
         "label": row["label"],
+        "group": row.get("group", ""),
         "disqualified": row["disqualified"],
         "select": row["splits"].get("select"),
         "test": row["splits"].get("test"),

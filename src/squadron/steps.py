@@ -450,6 +450,7 @@ def evaluate(
     status = read_json(candidates / "status.json", schema="status/1")
     content: dict[str, Any] = {
         "label": settings.label,
+        "group": settings.group,
         "variant": settings.variant,
         "disqualified": status["disqualified"],
         "training": {k: v for k, v in status["training"].items() if k != "log"},

@@ -263,7 +263,7 @@ REFUSALS = [
     (
         "contenders: [span, {varient: span}]",
         "contenders -> 2 -> varient is not a setting; did you mean 'variant'? known: backbone, "
-        "label, options, predict, train, variant, windows",
+        "group, label, options, predict, train, variant, windows",
     ),
     (
         "contenders: [span, {variant: span, label: b, train: {epochs: 0}}]",
@@ -588,3 +588,26 @@ def test_a_digest_changes_with_every_part_and_with_where_it_ends():
     assert len(digests) == len(texts)
     assert digest("a", "b") == digest("a", "b")
     assert all(len(found) == 16 and int(found, 16) >= 0 for found in digests)
+
+
+def test_seeds_make_a_contender_each():
+    sweep = {"variant": "span", "seeds": [1, 5], "train": {"epochs": 3}}
+    found = build_experiment({"name": "x", "data": {"train": "a"}, "contenders": [sweep, "span"]})
+    assert [(c.label, c.group, c.train.seed, c.train.epochs) for c in found.contenders] == [
+        ("span-seed1", "span", 1, 3),
+        ("span-seed5", "span", 5, 3),
+        ("span", "", 13, 2),
+    ]
+
+
+@pytest.mark.parametrize("seeds", [[], 3, [1.5], [True], [-1], ["1"], None])
+def test_seeds_that_are_no_list_of_whole_numbers_are_refused(seeds):
+    raw = {"name": "x", "data": {"train": "a"}, "contenders": [{"variant": "span", "seeds": seeds}]}
+    with pytest.raises(InputError, match=r"contenders -> 1 -> seeds: .* list whole numbers"):
+        build_experiment(raw)
+
+
+def test_a_seed_is_named_once():
+    raw = {"name": "x", "data": {"train": "a"}}
+    with pytest.raises(InputError, match=r"seeds: \[1, 1\] is not allowed; name each seed once"):
+        build_experiment(raw | {"contenders": [{"variant": "span", "seeds": [1, 1]}]})

@@ -115,3 +115,16 @@ def test_intervals_and_a_lead_that_may_be_chance_are_said(champion):
     assert f"Too small to rank: {words}." in shown
     champion["comparisons"] = [lead | {"significant": True}]
     assert "over every other contender is more than chance" in render_table(champion)
+
+
+def test_seeds_have_a_mean_and_a_spread(champion):
+    first, second, last = champion["contenders"]
+    first["group"] = second["group"] = last["group"] = "span"
+    first["select"] |= {"exact": 60.0, "f1": 70.0}
+    second["select"] |= {"exact": 62.0, "f1": 74.0}
+    shown = render_table(champion)
+    assert "span on select over 2 seeds, mean ± standard deviation: EM 61.00 ± 1.41" in shown
+    assert "F1 72.00 ± 2.83." in shown
+    second["select"] = None
+    second["disqualified"] = "loss is nan"
+    assert "seeds" not in render_table(champion)
