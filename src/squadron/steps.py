@@ -670,6 +670,8 @@ def _tune_judge(
     network: Any, settings: Contender, folder: Path, layout: Any, examples: Path
 ) -> Callable[[], dict[str, float]]:
     """Figures of the model as it stands, on tune, with the threshold that is best there."""
+    from dataclasses import replace
+
     from squadron.batches import WindowSet
     from squadron.devices import pick_device
     from squadron.evaluation import Questions, judge
@@ -680,7 +682,9 @@ def _tune_judge(
 
     def evaluate_epoch() -> dict[str, float]:
         device = pick_device()
-        parts = predict_candidates(network, windows, layout, settings.predict, device)
+        # An answer needs the best span of each window alone.
+        best = replace(settings.predict, n_best=1)
+        parts = predict_candidates(network, windows, layout, best, device)
         summary = judge(questions, list(parts), None, search=True).summary
         figures = {"exact_match": summary["exact"], "f1": summary["f1"]}
         if settings.train.monitor == "eval_loss":
