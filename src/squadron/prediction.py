@@ -63,34 +63,39 @@ def best_spans(
         n_best: K, at most; fewer where a window has fewer spans.
         max_answer_tokens: W.
         single_BT: What spans of one token score instead of start + end.
+
+    Returns:
+        In single precision; scores in double are added in double.
     """
-    start_BT, end_BT = start_BT.float(), end_BT.float()
+    precision = torch.promote_types(start_BT.dtype, torch.float32)
+    start_BT, end_BT = start_BT.to(precision), end_BT.to(precision)
     null_B = start_BT[:, 0] + end_BT[:, 0]
     allowed_BT = batch.answer_mask_BT()
     allowed_BT[:, 0] = False
     start_BT = start_BT.masked_fill(~allowed_BT, -torch.inf)
     end_BT = end_BT.masked_fill(~allowed_BT, -torch.inf)
     length = start_BT.shape[1]
-    own_BT = end_BT  # what ending where it starts adds to a start
-    if single_BT is not None:
-        own_BT = (single_BT.float() - start_BT).masked_fill(~allowed_BT, -torch.inf)
-    best_BT = torch.maximum(own_BT, _best_later(end_BT, max_answer_tokens - 1))
+    if single_BT is None:
+        single_BT = start_BT + end_BT
+    single_BT = single_BT.to(precision).masked_fill(~allowed_BT, -torch.inf)
+    best_BT = torch.maximum(single_BT, start_BT + _best_later(end_BT, max_answer_tokens - 1))
     starts = min(n_best, length)
-    _, start_BS = (start_BT + best_BT).topk(starts, dim=1, sorted=False)
+    _, start_BS = best_BT.topk(starts, dim=1, sorted=False)
     # Row t: the scores of the W ends that a span from t may have; a view, nothing is copied.
     padded = torch.nn.functional.pad(end_BT, (0, max_answer_tokens - 1), value=-torch.inf)
     ends_BTW = padded.unfold(1, max_answer_tokens, 1)
     ends_BSW = ends_BTW.gather(1, start_BS[:, :, None].expand(-1, -1, max_answer_tokens))
-    ends_BSW[:, :, 0] = own_BT.gather(1, start_BS)
-    scores = (ends_BSW + start_BT.gather(1, start_BS)[:, :, None]).flatten(1)
+    scores_BSW = ends_BSW + start_BT.gather(1, start_BS)[:, :, None]
+    scores_BSW[:, :, 0] = single_BT.gather(1, start_BS)
+    scores = scores_BSW.flatten(1)
     kept = min(n_best, scores.shape[1])
     score_BK, place_BK = scores.topk(kept, dim=1)
     start_BK = start_BS.gather(1, place_BK // max_answer_tokens)
     return TopSpans(
         start_token_BK=start_BK,
         end_token_BK=(start_BK + place_BK % max_answer_tokens).clamp(max=length - 1),
-        score_BK=score_BK - null_B[:, None],
-        null_score_B=null_B,
+        score_BK=(score_BK - null_B[:, None]).float(),
+        null_score_B=null_B.float(),
     )
 
 

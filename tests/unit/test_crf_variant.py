@@ -6,8 +6,9 @@ import torch
 
 from squadron import linear_chain_crf as crf
 from squadron.batches import WindowSet
-from squadron.config import Windows
+from squadron.config import Train, Windows
 from squadron.errors import InputError
+from squadron.training import train_model
 from squadron.variants import crf as variant
 from tests import tiny_models
 
@@ -69,35 +70,120 @@ def test_free_and_single_span_losses_are_the_chains_own(tiny):
             assert 0 <= low <= high + 1e-4
 
 
-def test_free_candidates_are_the_spans_of_the_best_path(tiny):
+def found_spans(spans, row):
+    """{(start, end): score} of a window, as ranked."""
+    kept = torch.isfinite(spans.score_BK[row])
+    columns = (spans.start_token_BK, spans.end_token_BK, spans.score_BK)
+    rows = [column[row, kept].tolist() for column in columns]
+    found = {(start, end): score for start, end, score in zip(*rows, strict=True)}
+    assert len(found) == int(kept.sum()), "a span comes twice"
+    return found
+
+
+@pytest.mark.parametrize(("n_best", "most"), [(60, 30), (3, 30), (5, 2), (1, 1)])
+def test_free_candidates_begin_with_the_spans_of_the_best_path(tiny, n_best, most):
     backbone, windows = tiny
     model = make(backbone, structure="free")
     batch = windows.collate(range(len(windows)))
     with torch.inference_mode():
-        spans = model.top_spans(batch, 60, 30)
+        spans = model.top_spans(batch, n_best, most)
         chain = model._score(batch)
+        scores = crf.span_scores(chain.emissions_BTK, chain.length_B, model._transitions())
+        table = crf.all_spans(scores)
     several = 0
     for row, length in enumerate(chain.length_B.tolist()):
-        kept = torch.isfinite(spans.score_BK[row])
-        found = set(
-            zip(
-                spans.start_token_BK[row][kept].tolist(),
-                spans.end_token_BK[row][kept].tolist(),
-                strict=True,
-            )
-        )
+        found = found_spans(spans, row)
+        # Filled up, as far as there are spans.
+        assert len(found) == min(n_best, sum(min(most, length - start) for start in range(length)))
         if not length:
-            assert not found
             continue
         mask = torch.ones(1, length, dtype=torch.bool)
         (path,) = model.crf.decode(chain.emissions_BTK[row : row + 1, :length], mask)
         start = int(batch.context_start_B[row])
-        decoded = {(a + start, b + start) for a, b in variant._spans_of(path)}
-        assert found == decoded or (not decoded and len(found) == 1)
+        decoded = {
+            (first + start, min(last, first + most - 1) + start)
+            for first, last in variant._spans_of(path)
+        }
         several += len(decoded) > 1
-        scores = spans.score_BK[row][kept].tolist()
-        assert scores == sorted(scores, reverse=True)
+        assert set(list(found)[: len(decoded)]) <= decoded
+        exact = {
+            (first, last): float(table[row, first - start, last - start]) for first, last in found
+        }
+        ceiling = min((found[span] for span in decoded & found.keys()), default=np.inf)
+        for span, score in found.items():
+            wanted = exact[span] if span in decoded else min(exact[span], ceiling)
+            assert score == pytest.approx(wanted, abs=1e-4)
+        assert list(found.values()) == sorted(found.values(), reverse=True)
     assert several
+
+
+def test_a_free_path_without_a_span_leaves_the_single_spans_below_zero(tiny):
+    backbone, windows = tiny
+    models = [make(backbone, structure=structure) for structure in variant.STRUCTURES]
+    batch = windows.collate(range(8))
+    found = []
+    for model in models:
+        with torch.no_grad():
+            model.emit.bias.copy_(torch.tensor([200.0, 0.0, 0.0]))
+        with torch.inference_mode():
+            found.append(model.top_spans(batch, 5, 8))
+    single, free = (vars(spans).values() for spans in found)
+    assert all(torch.equal(ours, theirs) for ours, theirs in zip(single, free, strict=True))
+    assert (found[0].score_BK < 0).all()
+
+
+@pytest.mark.parametrize("structure", variant.STRUCTURES)
+def test_windows_without_a_context_cost_nothing_and_reach_every_weight(tiny, structure):
+    backbone, windows = tiny
+    model = make(backbone, structure=structure).train()
+    batch = windows.collate([len(windows) - 1])
+    assert int(batch.context_end_B[0]) < int(batch.context_start_B[0])
+    loss = model(batch)
+    loss.backward()
+    assert float(loss.detach()) == 0
+    assert all((parameter.grad == 0).all() for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("structure", variant.STRUCTURES)
+def test_the_loss_is_the_mean_over_windows_and_scores_are_single_precision(tiny, structure):
+    backbone, windows = tiny
+    model = make(backbone, scale=0.5, structure=structure)
+    rows = range(len(windows))
+    with torch.inference_mode():
+        loss = model(windows.collate(rows))
+        alone = [float(model(windows.collate([row]))) for row in rows]
+        spans = model.top_spans(windows.collate(rows), 3, 8)
+    assert loss.dtype == spans.score_BK.dtype == spans.null_score_B.dtype == torch.float32
+    assert float(loss) == pytest.approx(np.mean(alone), rel=1e-5)
+
+
+def test_the_chain_is_scored_in_single_precision_where_the_encoder_is_not(tiny):
+    backbone, windows = tiny
+    model = make(backbone)
+    with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
+        emissions = model._score(windows.collate([0])).emissions_BTK
+    assert emissions.dtype == torch.float32
+    assert not torch.equal(emissions, emissions.bfloat16().float())
+
+
+@pytest.mark.parametrize(("structure", "relu"), [("free", False), ("single_span", True)])
+def test_a_trained_crf_answers_its_eight_questions(tmp_path, structure, relu):
+    backbone = tiny_models.write_backbone(tmp_path / "backbone")
+    examples = tiny_models.make_examples(tiny_models.EIGHT_QUESTIONS)
+    windows, layout = tiny_models.cut_windows(backbone, examples)
+    torch.manual_seed(0)
+    model = variant.build(backbone, variant.Options(structure=structure, relu=relu))
+    run = train_model(
+        model,
+        WindowSet(windows, layout),
+        # The free one needs three times the epochs of the single-span one.
+        Train(epochs=60, learning_rate=1e-2, batch_size=4, precision="fp32"),
+        evaluate=tiny_models.make_judge(model, windows, layout, examples),
+        checkpoints=tmp_path,
+    )
+    assert run.best_exact_match == 100.0
+    texts = tiny_models.answer_all(model, windows, layout, examples)
+    assert texts == [answer for _, _, answer in tiny_models.EIGHT_QUESTIONS]
 
 
 @pytest.mark.parametrize(

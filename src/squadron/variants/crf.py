@@ -8,7 +8,9 @@ Source: a linear-chain CRF on BIO tags (Lafferty et al. 2001) over an encoder of
 the single-span form is our own.
 """
 
+import copy
 import inspect
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,7 +90,8 @@ class CrfModel(torch.nn.Module):
         tags_BT = tags_BT.masked_fill(begin_BT, crf.B)
         real_B = chain.length_B > 0  # an empty context has one path: its loss is 0
         if not real_B.any():
-            return chain.emissions_BTK.sum() * 0.0
+            weights = (chain.emissions_BTK, *self.crf.parameters())
+            return sum((part.sum() * 0.0 for part in weights), torch.zeros(()))
         mask_BT = (position_T < chain.length_B[:, None])[real_B]
         with torch.autocast(first_B.device.type, enabled=False):
             likelihood: torch.Tensor = self.crf(
@@ -99,9 +102,11 @@ class CrfModel(torch.nn.Module):
     def top_spans(self, batch: Batch, n_best: int, max_answer_tokens: int) -> TopSpans:
         """The n best spans of each window by their paths' log-odds against the all-O path.
 
-        With `structure: free` only the spans of the best tag path are candidates, cut to
-        `max_answer_tokens`; where it has none, the best single span is, so that every window has
-        one and the null threshold decides.
+        With `structure: free` the spans of the best tag path come first, best first, cut to
+        `max_answer_tokens`: several are possible, and an I after an O begins one too. The n best
+        spans fill the rest. A path of several spans may hold none of the best single ones, so no
+        fill-in scores higher than the lowest span of the path. Where the path is all O, they stand
+        alone (none is above 0), so that the null threshold decides.
         """
         chain = self._score(batch)
         scores = crf.span_scores(chain.emissions_BTK, chain.length_B, self._transitions())
@@ -109,9 +114,9 @@ class CrfModel(torch.nn.Module):
         spans = best_spans(left_BT, right_BT, batch, n_best, max_answer_tokens, single_BT)
         spans.null_score_B = crf.all_outside_score(
             chain.emissions_BTK, chain.length_B, self._transitions()
-        )
+        ).float()
         if self._options.structure == "free":
-            return self._decoded(batch, chain, scores, spans, max_answer_tokens)
+            return self._put_decoded_first(batch, chain, scores, spans, max_answer_tokens)
         return spans
 
     def save(self, folder: Path) -> None:
@@ -156,7 +161,9 @@ class CrfModel(torch.nn.Module):
         hidden_BTH = self.encoder(
             input_ids=batch.input_ids_BT, attention_mask=batch.attention_mask_BT, **types
         ).last_hidden_state
-        emissions_BTK = self.emit(hidden_BTH).float()
+        # Sums over hundreds of positions follow: not in half precision.
+        with torch.autocast(hidden_BTH.device.type, enabled=False):
+            emissions_BTK = self.emit(hidden_BTH.float())
         if self._options.relu:
             emissions_BTK = emissions_BTK.relu()
         length_B = (batch.context_end_B - batch.context_start_B + 1).clamp(min=0)
@@ -166,7 +173,7 @@ class CrfModel(torch.nn.Module):
         from_BT = (batch.context_start_B[:, None] + position_T).clamp(max=width - 1)
         return Chain(emissions_BTK.gather(1, from_BT[:, :, None].expand(-1, -1, 3)), length_B)
 
-    def _decoded(
+    def _put_decoded_first(
         self,
         batch: Batch,
         chain: Chain,
@@ -174,30 +181,41 @@ class CrfModel(torch.nn.Module):
         spans: TopSpans,
         max_answer_tokens: int,
     ) -> TopSpans:
-        """Of the spans, those of pytorch-crf's best path instead."""
+        """The spans of pytorch-crf's best path, then the given ones as far as there is room."""
         kept = spans.score_BK.shape[1]
-        best_B1 = spans.score_BK[:, :1].clone()
-        spans.score_BK = torch.full_like(spans.score_BK, -torch.inf)
-        position_T = torch.arange(chain.emissions_BTK.shape[1], device=chain.length_B.device)
-        # pytorch-crf wants at least one position.
-        mask_BT = position_T < chain.length_B.clamp(min=1)[:, None]
-        paths = self.crf.decode(chain.emissions_BTK, mask_BT)
-        for row, path in enumerate(paths):
-            length = int(chain.length_B[row])
-            found = _spans_of(path[:length])
-            if not found:
-                spans.score_BK[row, :1] = best_B1[row]
-                continue
-            places = torch.tensor(found, device=chain.length_B.device)
-            places[:, 1] = places[:, 1].clamp(max=places[:, 0] + max_answer_tokens - 1)
-            same = [part_BT[row].expand(len(found), -1) for part_BT in vars(scores).values()]
-            score_N = crf.pick_spans(SpanScores(*same), places[:, 0], places[:, 1])
-            order_N = score_N.argsort(descending=True)[:kept]
-            first = int(batch.context_start_B[row])
-            spans.start_token_BK[row, : len(order_N)] = places[order_N, 0] + first
-            spans.end_token_BK[row, : len(order_N)] = places[order_N, 1] + first
-            spans.score_BK[row, : len(order_N)] = score_N[order_N]
-        return spans
+        fill_BK2 = torch.stack([spans.start_token_BK, spans.end_token_BK], 2).tolist()
+        fill_scores, firsts = spans.score_BK.tolist(), batch.context_start_B.tolist()
+        scores = SpanScores(*(part_BT.cpu() for part_BT in vars(scores).values()))
+        rows = []
+        for row, path in enumerate(self._decode(chain)):
+            first, found = firsts[row], {}
+            for start, end in _spans_of(path):
+                end = min(end, start + max_answer_tokens - 1)
+                places = (torch.tensor([place]) for place in (start, end))
+                one = SpanScores(*(part_BT[row : row + 1] for part_BT in vars(scores).values()))
+                score = crf.pick_spans(one, *places).float()
+                found[first + start, first + end] = float(score)
+            ranked = sorted(found.items(), key=lambda pair: -pair[1])[:kept]
+            ceiling = min(found.values(), default=math.inf)
+            for (start, end), score in zip(fill_BK2[row], fill_scores[row], strict=True):
+                # Places that hold no span (-inf) may stand anywhere, on a found one too.
+                if (start, end) not in found or score == -math.inf:
+                    ranked.append(((start, end), min(score, ceiling)))
+            rows.append(ranked[:kept])
+        tokens = torch.tensor([[pair for pair, _ in ranked] for ranked in rows])
+        scored = torch.tensor([[score for _, score in ranked] for ranked in rows])
+        tokens, scored = tokens.to(chain.length_B.device), scored.to(chain.length_B.device)
+        return TopSpans(tokens[..., 0], tokens[..., 1], scored, spans.null_score_B)
+
+    def _decode(self, chain: Chain) -> list[list[int]]:
+        """The best tag path of each sequence."""
+        # On the CPU: pytorch-crf asks for every tag by itself, and each would wait for a GPU.
+        viterbi, length_B = copy.deepcopy(self.crf).cpu(), chain.length_B.cpu()
+        # It wants at least one position.
+        mask_BT = torch.arange(chain.emissions_BTK.shape[1]) < length_B.clamp(min=1)[:, None]
+        with torch.autocast("cpu", enabled=False):
+            paths = viterbi.decode(chain.emissions_BTK.cpu(), mask_BT)
+        return [path[:length] for path, length in zip(paths, length_B.tolist(), strict=True)]
 
 
 def _place(part_BT: torch.Tensor, batch: Batch) -> torch.Tensor:
