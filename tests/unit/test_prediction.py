@@ -142,6 +142,18 @@ def test_half_precision_scores_are_added_in_single_precision():
     assert found.score_BK.tolist() == [[257.0]]
 
 
+def test_double_precision_scores_are_added_in_double_precision():
+    """A CRF's start and end parts are sums over a whole context, which cancel."""
+    start = torch.tensor([[0.0, 1e9 + 1, 1e9 + 3]], dtype=torch.float64)
+    end = torch.tensor([[0.0, -1e9, -1e9]], dtype=torch.float64)
+    single = torch.tensor([[0.0, 2.0, 0.5]], dtype=torch.float64)
+    found = best_spans(start, end, make_batch(3, [(1, 2)]), 3, 2, single)
+    assert found.score_BK.tolist() == [[2.0, 1.0, 0.5]]
+    assert found.start_token_BK.tolist() == [[1, 1, 2]]
+    assert found.end_token_BK.tolist() == [[1, 2, 2]]
+    assert found.score_BK.dtype == torch.float32
+
+
 def test_a_window_with_fewer_tokens_than_spans_wanted_gives_all_its_spans():
     start = torch.tensor([[0.0, 1.0, 2.0]])
     end = torch.tensor([[0.5, 1.0, 4.0]])
