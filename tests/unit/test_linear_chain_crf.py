@@ -56,7 +56,7 @@ def test_every_span_scores_as_its_path_does_against_all_o(drawn):
                 scores, *(torch.tensor([p] * len(lengths)) for p in (first, last))
             )
             theirs = path_score(emissions[row], tags, transitions) - base
-            assert float(ours[row]) == pytest.approx(float(theirs.detach()), abs=1e-4)
+            assert float(ours[row].detach()) == pytest.approx(float(theirs.detach()), abs=1e-4)
 
 
 @settings(deadline=None, max_examples=60)
