@@ -97,8 +97,24 @@ def score(options: argparse.Namespace) -> int:
 
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
     summary, _ = score_files(options.data, options.predictions)
+    if options.bertscore:
+        summary |= _bertscore(options.data, options.predictions)
     print(json.dumps(summary, indent=2))
     return 0
+
+
+def _bertscore(data: Path, predictions: Path) -> dict[str, float]:
+    """Mean BERTScore, 0 to 100, of files that `score_files` has read."""
+    from squadron.bertscore import BertScorer
+    from squadron.scoring import collect_questions
+
+    questions = collect_questions(json.loads(data.read_bytes()))
+    chosen = json.loads(predictions.read_bytes())
+    texts = [chosen.get(question_id, "") for question_id in questions.ids]
+    scores = BertScorer().score(texts, questions.golds)
+    return {
+        f"BERTScore_{name}": 100 * float(values.mean()) for name, values in vars(scores).items()
+    }
 
 
 def step(options: argparse.Namespace) -> int:
@@ -135,6 +151,9 @@ def _parser() -> argparse.ArgumentParser:
     scoring.add_argument("data", type=Path, help="SQuAD JSON, v1.1 or v2.0")
     scoring.add_argument(
         "predictions", type=Path, help='JSON object: question id -> text, "" for none'
+    )
+    scoring.add_argument(
+        "--bertscore", action="store_true", help="also BERTScore, by the offline encoder"
     )
     stepping = add("step", step, "run one step of a race by hand")
     which = stepping.add_subparsers(dest="step", required=True)

@@ -29,6 +29,7 @@ LAYERS = (
         "cpu_layers",
         "devices",
         "model_folder",
+        "bertscore",
         "prediction",
         "reader",
         "training",

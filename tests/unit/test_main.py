@@ -1,0 +1,42 @@
+"""The command line `squadron`."""
+
+import json
+
+import pytest
+
+from squadron.__main__ import main
+
+
+@pytest.fixture
+def files(tmp_path):
+    qas = [
+        {"id": "1", "question": "Where?", "answers": [{"text": "Rome", "answer_start": 0}]},
+        {"id": "2", "question": "What?", "answers": [{"text": "old", "answer_start": 8}]},
+    ]
+    paragraph = {"context": "Rome is old.", "qas": qas}
+    data, predictions = tmp_path / "data.json", tmp_path / "predictions.json"
+    data.write_text(json.dumps({"data": [{"title": "t", "paragraphs": [paragraph]}]}))
+    predictions.write_text(json.dumps({"1": "Rome", "2": "very old"}))
+    return str(data), str(predictions)
+
+
+def test_score_prints_the_official_figures(files, capsys):
+    assert main(["score", *files]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert (figures["exact"], figures["total"]) == (50.0, 2)
+    assert not any(name.startswith("BERTScore") for name in figures)
+
+
+def test_score_adds_bertscore_when_asked(files, capsys):
+    assert main(["score", *files, "--bertscore"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    # One answer is the gold answer; the other shares its only gold word.
+    assert 75 < figures["BERTScore_f1"] < 100
+    assert 0 < figures["BERTScore_precision"] <= figures["BERTScore_recall"] <= 100.001
+
+
+def test_a_missing_file_ends_with_one_sentence_and_code_2(files, tmp_path, capsys):
+    assert main(["score", files[0], str(tmp_path / "none.json")]) == 2
+    shown = capsys.readouterr().err.strip()
+    assert "none.json" in shown
+    assert len(shown.splitlines()) == 1
