@@ -1,0 +1,25 @@
+"""The steps of a race, one file per component: settings and paths in, files out.
+
+Each may be run twice on the same inputs and leaves one result. Nothing here knows Kubeflow.
+"""
+
+from squadron.steps.close_race import close_race
+from squadron.steps.evaluate import evaluate
+from squadron.steps.featurize import featurize
+from squadron.steps.ingest import ingest
+from squadron.steps.open_race import open_race
+from squadron.steps.predict import predict
+from squadron.steps.register import register
+from squadron.steps.train import CHECKPOINTS_VARIABLE, train
+
+__all__ = [
+    "CHECKPOINTS_VARIABLE",
+    "close_race",
+    "evaluate",
+    "featurize",
+    "ingest",
+    "open_race",
+    "predict",
+    "register",
+    "train",
+]

@@ -1,0 +1,102 @@
+"""The step evaluate: candidates -> answers and figures."""
+
+from pathlib import Path
+from typing import Any
+
+from squadron import progress
+from squadron.artifacts import read_json, read_table, write_json, write_table
+from squadron.config import Contender, from_json
+from squadron.steps._files import JUDGED, write_official
+from squadron.steps._step import step, timed
+
+
+@step
+def evaluate(
+    *,
+    contender: str,
+    race: str,
+    examples: Path,
+    candidates: Path,
+    evaluation: Path,
+    figures_file: Path,
+) -> dict[str, float]:
+    """Answers and scores of one contender: the null threshold from tune, figures on every split.
+
+    Args:
+        contender: JSON of config.Contender.
+        race: JSON of tracking.Race; "" tracks nothing.
+        examples: As ingest wrote them.
+        candidates: As predict wrote them.
+        evaluation: The folder to write: metrics.json, {split}/{answers.json, nbest.json,
+            scores.parquet}.
+        figures_file: Gets them too: Kubeflow caches a Metrics output only if its file exists.
+
+    Returns:
+        Finite figures for the pipeline's own pages.
+    """
+    from squadron import answers, tracking
+    from squadron.evaluation import Questions, add_intervals, judge
+
+    settings = from_json(Contender, contender)
+    child = tracking.find_child(tracking.read_race(race), settings.label)
+    status = read_json(candidates / "status.json", schema="status/1")
+    content: dict[str, Any] = {
+        "label": settings.label,
+        "group": settings.group,
+        "variant": settings.variant,
+        "disqualified": status["disqualified"],
+        "training": {k: v for k, v in status["training"].items() if k != "log"},
+        "splits": {},
+    }
+    figures: dict[str, float] = {"disqualified": float(bool(status["disqualified"]))}
+    if not status["disqualified"]:
+        with timed(figures, "evaluate"):
+            threshold: float | None = None
+            for name in JUDGED:
+                table = read_table(examples / f"{name}.parquet", schema="examples/1")
+                rows = read_table(
+                    candidates / f"{name}.parquet",
+                    schema="candidates/1",
+                    made_from=status["made_from"],
+                )
+                questions = Questions.read(table)
+                judged = judge(questions, [rows], threshold, search=name == "tune")
+                threshold = judged.null_threshold
+                if name != "tune":  # which the threshold was fitted on
+                    add_intervals(judged)
+                content["splits"][name] = judged.summary
+                about = table.schema.metadata[b"squadron.made_from"].decode()
+                content.setdefault("digests", {})[name] = about
+                best = answers.rank_as_dicts(
+                    judged.ranked, questions.contexts, settings.predict.n_best
+                )
+                folder = evaluation / name
+                write_table(
+                    folder / "scores.parquet",
+                    judged.scores,
+                    schema="scores/1",
+                    made_from=status["made_from"],
+                )
+                write_official(
+                    folder / "answers.json", dict(zip(questions.ids, judged.chosen, strict=True))
+                )
+                write_official(folder / "nbest.json", dict(zip(questions.ids, best, strict=True)))
+            content["null_threshold"] = threshold
+    figures |= {
+        f"{name}_{'exact_match' if key == 'exact' else key}": value
+        for name, summary in content["splits"].items()
+        for key, value in summary.items()
+    }
+    write_json(
+        evaluation / "metrics.json", content, schema="metrics/1", made_from=status["made_from"]
+    )
+    if content["splits"]:
+        tracking.log_artifacts(child, evaluation, "evaluation")
+        shown = content["splits"]["select"]
+        progress.say(
+            f"evaluate   {settings.label}: EM {shown['exact']:.2f}, F1 {shown['f1']:.2f} on select"
+        )
+    write_official(figures_file, figures)
+    tracking.log_metrics(child, figures)
+    tracking.close_contender(child, status["disqualified"])
+    return figures

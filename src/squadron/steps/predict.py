@@ -1,0 +1,58 @@
+"""The step predict: windows and a model -> candidates."""
+
+from pathlib import Path
+
+from squadron.artifacts import CANDIDATES, read_windows, write_json, written_whole
+from squadron.config import Contender, from_json
+from squadron.steps._files import JUDGED, open_windows, settle_answer_tokens
+from squadron.steps._step import peak_memory_mb, step, timed
+
+
+@step
+def predict(*, contender: str, race: str, windows: Path, model: Path, candidates: Path) -> None:
+    """Scores the windows of tune, select and test: candidates/{split}.parquet, streamed.
+
+    Args:
+        contender: JSON of config.Contender.
+        race: JSON of tracking.Race; "" tracks nothing.
+        windows: As featurize wrote them.
+        model: As train wrote it.
+        candidates: The folder to write.
+    """
+    import pyarrow.parquet as pq
+
+    from squadron import model_folder, tracking
+    from squadron.devices import pick_device
+    from squadron.prediction import predict_candidates
+    from squadron.progress import Progress
+
+    settings = settle_answer_tokens(from_json(Contender, contender), windows)
+    about = model_folder.read_about(model)
+    figures: dict[str, float] = {}
+    status = {"disqualified": about["disqualified"], "training": about["training"]}
+    if not about["disqualified"]:
+        with timed(figures, "predict"):
+            folder, layout = open_windows(windows, settings.label)
+            device = pick_device()
+            network = model_folder.load_model(model).model.to(device)
+            tables = {name: read_windows(folder / f"{name}.arrow") for name in JUDGED}
+            total = sum(table.num_rows for table in tables.values())
+            with Progress(f"predict    {settings.label}", total, "windows") as bar:
+                for name, table in tables.items():
+                    meta = {
+                        "squadron.schema": "candidates/1",
+                        "squadron.made_from": about["made_from"],
+                    }
+                    path = candidates / f"{name}.parquet"
+                    with (
+                        written_whole(path) as temporary,
+                        pq.ParquetWriter(temporary, CANDIDATES.with_metadata(meta)) as writer,
+                    ):
+                        for rows in predict_candidates(
+                            network, table, layout, settings.predict, device, bar
+                        ):
+                            writer.write_table(rows.replace_schema_metadata(meta))
+        figures["predict_peak_memory_mb"] = peak_memory_mb()
+        figures["windows_per_second_predict"] = total / figures["seconds_predict"]
+    write_json(candidates / "status.json", status, schema="status/1", made_from=about["made_from"])
+    tracking.log_metrics(tracking.find_child(tracking.read_race(race), settings.label), figures)

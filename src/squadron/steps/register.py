@@ -1,0 +1,128 @@
+"""The step register: evaluations -> the winner, registered."""
+
+import json
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from squadron import progress, standings, storage
+from squadron.artifacts import read_json, read_table, write_json
+from squadron.config import Register, digest
+from squadron.steps._step import step
+
+
+@step
+def register(
+    *,
+    settings: str,
+    race: str,
+    models: Sequence[Path],
+    evaluations: Sequence[Path],
+    results: str,
+    champion: Path,
+) -> dict[str, float]:
+    """Chooses the best EM on select, registers it as `candidate` and writes champion.json.
+
+    Args:
+        settings: JSON of {"register": config.Register, "git_sha": text, "race": key}.
+        race: JSON of tracking.Race; "" tracks nothing.
+        models: Model folders of all contenders.
+        evaluations: Their evaluation folders, in the same order.
+        results: Where every contender's model and evaluation are published; "" for nowhere.
+        champion: The file to write.
+
+    Returns:
+        Finite figures for the pipeline's own pages.
+    """
+    from squadron import backbones, registry, tracking
+    from squadron.config import from_mapping
+    from squadron.evaluation import compare_with_winner
+
+    fields = json.loads(settings)
+    options = from_mapping(Register, fields["register"])
+    started = time.monotonic()
+    rows = [read_json(folder / "metrics.json", schema="metrics/1") for folder in evaluations]
+    order = standings.rank_contenders(rows)
+    content: dict[str, Any] = {
+        "race": fields["race"],
+        "contenders": [standings.table_row(rows[n]) for n in order],
+        "model": None,
+    }
+    figures: dict[str, float] = {}
+    racing = [n for n in order if not rows[n]["disqualified"]]
+    if not racing:
+        content["refused"] = "every contender was disqualified"
+    else:
+        best = rows[racing[0]]
+        select = best["splits"]["select"]
+        refused = registry.gate(select, select["all_null_exact"])
+        content |= {"winner": best["label"], "why": standings.explain(rows, racing)}
+        scores = {
+            rows[n]["label"]: read_table(
+                evaluations[n] / "select" / "scores.parquet", schema="scores/1"
+            )
+            for n in racing
+        }
+        content["comparisons"] = compare_with_winner(scores.pop(best["label"]), scores)
+        if refused and not options.demo:
+            content["refused"] = f"{best['label']} is not registered: {refused}"
+        else:
+            child = tracking.find_child(tracking.read_race(race), best["label"])
+            about = read_json(models[racing[0]] / "variant.json", schema="model/1")
+            status = "demo" if options.demo else "passed"
+            backbone = about["contender"]["backbone"]
+            tags = standings.version_tags(
+                best,
+                status,
+                backbone=backbone,
+                licence=backbones.licence(backbone),
+                git_sha=fields["git_sha"],
+                run=tracking.run_url(child),
+            )
+            registered = registry.register_model(
+                options.model_name, child, models[racing[0]], best["null_threshold"], tags
+            )
+            content["model"] = {
+                "name": registered.name,
+                "version": registered.version,
+                "alias": registry.CANDIDATE,
+                "validation_status": status,
+            }
+            content["gate"] = refused or "passed"
+            figures["winner_select_exact_match"] = select["exact"]
+            figures["version"] = float(registered.version)
+    write_json(
+        champion, content, schema="champion/1", made_from=digest(*(r["made_from"] for r in rows))
+    )
+    if results:
+        place = _publish(results, fields["race"], rows, models, evaluations, champion)
+        progress.say(f"register   results are in {place}")
+    parent = tracking.find_parent(tracking.read_race(race))
+    tracking.log_json(parent, content, "champion.json")
+    tracking.log_metrics(parent, {**figures, "seconds_register": time.monotonic() - started})
+    return figures
+
+
+def _publish(
+    results: str,
+    race: str,
+    rows: Sequence[dict[str, Any]],
+    models: Sequence[Path],
+    evaluations: Sequence[Path],
+    champion: Path,
+) -> str:
+    """Each contender's model and evaluation, then the race's summary; each with its marker."""
+    import tempfile
+
+    place = storage.join(results, race)
+    for row, model, evaluation in zip(rows, models, evaluations, strict=True):
+        storage.publish(model, storage.join(place, row["label"], "model"))
+        storage.publish(evaluation, storage.join(place, row["label"], "evaluation"))
+    with tempfile.TemporaryDirectory() as temporary:
+        summary = Path(temporary) / "summary"
+        summary.mkdir()
+        shutil.copy(champion, summary / "champion.json")
+        storage.publish(summary, storage.join(place, "summary"))
+    return place

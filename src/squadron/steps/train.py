@@ -1,0 +1,158 @@
+"""The step train: windows -> model."""
+
+import os
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from squadron import progress
+from squadron.artifacts import read_table, read_windows
+from squadron.config import Contender, digest, from_json
+from squadron.steps._files import open_windows, settle_answer_tokens
+from squadron.steps._step import peak_memory_mb, step, timed
+
+CHECKPOINTS_VARIABLE = "SQUADRON_CHECKPOINTS"
+
+
+@step
+def train(*, contender: str, race: str, windows: Path, examples: Path, model: Path) -> None:
+    """Trains one contender and keeps its best epoch by EM on tune; see `training.py`.
+
+    A contender that diverges is disqualified: the folder then holds the reason instead of a model.
+
+    Args:
+        contender: JSON of config.Contender.
+        race: JSON of tracking.Race; "" tracks nothing.
+        windows: As featurize wrote them.
+        examples: As ingest wrote them.
+        model: The folder to write.
+    """
+    import torch
+
+    from squadron import backbones, model_folder, scratch, tracking, variants
+    from squadron.batches import WindowSet
+    from squadron.devices import pick_device
+    from squadron.training import DivergedError, train_model
+    from squadron.windows import limit_negatives
+
+    settings = settle_answer_tokens(from_json(Contender, contender), windows)
+    child = tracking.find_child(tracking.read_race(race), settings.label)
+    tracking.log_params(child, _chosen_params(settings))
+    figures: dict[str, float] = {}
+    summary: dict[str, Any] = {}
+    reason = ""
+    with timed(figures, "train"):
+        folder, layout = open_windows(windows, settings.label)
+        variant = variants.load_variant(settings.variant)
+        options = variants.read_options(settings)
+        torch.manual_seed(settings.train.seed)
+        backbone = scratch.find_backbone(settings.backbone, windows, settings.windows)
+        network = variant.build(backbone, options)
+        made_from = digest(contender, folder.name, backbones.fingerprint(backbone))
+        counts = _count_parameters(network)
+        if variant.TRAINS:
+            network.to(pick_device())
+            judge = _tune_judge(network, settings, folder, layout, examples)
+            rows = limit_negatives(
+                read_windows(folder / "train.arrow"),
+                settings.train.max_negative_windows,
+                settings.train.seed,
+            )
+            questions = len(set(rows["example_id"].to_pylist()))
+            try:
+                run = train_model(
+                    network,
+                    WindowSet(rows, layout),
+                    settings.train,
+                    evaluate=judge,
+                    checkpoints=_checkpoint_root() / f"{settings.label}-{made_from}",
+                    title=f"train      {settings.label}",
+                    on_point=lambda point: tracking.log_points(child, [point]),
+                )
+                summary = {**vars(run), "log": run.log}
+                share = questions / len(rows)
+                figures["examples_per_second"] = run.windows_per_second * share
+                figures["best_epoch"] = run.best_epoch
+            except DivergedError as error:
+                reason = str(error)
+        else:
+            counts["trainable_parameters"] = 0
+        figures |= {**counts, "peak_memory_mb": peak_memory_mb()}
+        summary |= {**figures}
+        if reason:
+            model_folder.write_disqualified(
+                model, settings, reason, made_from=made_from, training=summary
+            )
+        else:
+            tokenizer = backbones.load_tokenizer(backbone)
+            model_folder.write_model(
+                model, network, tokenizer, settings, made_from=made_from, training=summary
+            )
+    if reason:
+        progress.say(f"train      {settings.label} is disqualified: {reason}")
+    elif variant.TRAINS:
+        progress.say(
+            f"train      {settings.label}: best EM on tune {run.best_exact_match:.2f} in epoch "
+            f"{run.best_epoch}, {figures['examples_per_second']:.1f} examples/s"
+        )
+    if summary.get("log"):
+        # A resumed training has points that this MLflow run has not seen.
+        tracking.log_points(child, summary["log"])
+        tracking.log_json(child, {"log": summary["log"]}, "training_log.json")
+    tracking.log_metrics(child, figures)
+
+
+def _tune_judge(
+    network: Any, settings: Contender, folder: Path, layout: Any, examples: Path
+) -> Callable[[], dict[str, float]]:
+    """Figures of the model as it stands, on tune, with the threshold that is best there."""
+    from dataclasses import replace
+
+    from squadron.batches import WindowSet
+    from squadron.devices import pick_device
+    from squadron.evaluation import Questions, judge
+    from squadron.prediction import mean_loss, predict_candidates
+
+    questions = Questions.read(read_table(examples / "tune.parquet", schema="examples/1"))
+    windows = read_windows(folder / "tune.arrow")
+
+    def evaluate_epoch() -> dict[str, float]:
+        device = pick_device()
+        # An answer needs the best span of each window alone.
+        best = replace(settings.predict, n_best=1)
+        parts = predict_candidates(network, windows, layout, best, device)
+        summary = judge(questions, list(parts), None, search=True).summary
+        figures = {"exact_match": summary["exact"], "f1": summary["f1"]}
+        if settings.train.monitor == "eval_loss":
+            rows = WindowSet(windows, layout)
+            figures["eval_loss"] = mean_loss(network, rows, settings.predict, device)
+        return figures
+
+    return evaluate_epoch
+
+
+def _chosen_params(contender: Contender) -> dict[str, Any]:
+    """What someone chose, not everything that has a value."""
+    return {
+        "variant": contender.variant,
+        "backbone": contender.backbone,
+        **contender.options,
+        **asdict(contender.windows),
+        **{k: v for k, v in asdict(contender.train).items() if k != "checkpoint_minutes"},
+        "n_best": contender.predict.n_best,
+        "max_answer_tokens": contender.predict.max_answer_tokens,
+    }
+
+
+def _count_parameters(network: Any) -> dict[str, float]:
+    sizes = [(p.numel(), p.requires_grad) for p in network.parameters()]
+    return {
+        "parameters": float(sum(size for size, _ in sizes)),
+        "trainable_parameters": float(sum(size for size, trains in sizes if trains)),
+    }
+
+
+def _checkpoint_root() -> Path:
+    """A place that a retried step finds again, outside its output folder."""
+    return Path(os.environ.get(CHECKPOINTS_VARIABLE) or "runs/checkpoints")
