@@ -18,6 +18,7 @@ from squadron import answers, backbones, metrics
 from squadron.artifacts import EXAMPLES
 from squadron.config import Predict, Windows
 from squadron.prediction import predict_candidates
+from squadron.question_types import guess_type
 from squadron.windows import Layout, read_layout, slide_windows
 
 LIBRARY = (
@@ -117,7 +118,8 @@ def make_examples(questions: Sequence[tuple[str, str, str]]) -> pa.Table:
             "question": question,
             "context": context,
             "answers": [{"text": answer, "start_char": context.index(answer)}] if answer else [],
-            "reasoning_type": "",
+            "reasoning_type": guess_type(question),
+            "label_source": "rules",
         }
         for number, (question, context, answer) in enumerate(questions)
     ]

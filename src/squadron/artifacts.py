@@ -25,7 +25,8 @@ EXAMPLES = pa.schema(
         ("context", pa.string()),
         # Every accepted answer; none means "not answered here". Characters of `context`.
         ("answers", pa.list_(pa.struct([("text", pa.string()), ("start_char", pa.int32())]))),
-        ("reasoning_type", pa.string()),
+        ("reasoning_type", pa.string()),  # one of question_types.TYPES
+        ("label_source", pa.string()),  # of the type: "data" or "rules"
     ]
 )
 
@@ -43,6 +44,7 @@ WINDOWS = pa.schema(
         # The answer's first and last token; (0, 0), the null token, where it is not in the window.
         ("start_token", pa.int32()),
         ("end_token", pa.int32()),
+        ("reasoning_type", pa.int32()),  # its place in question_types.TYPES, -1 for none
     ]
 )
 
@@ -55,6 +57,14 @@ CANDIDATES = pa.schema(
         ("end_char", pa.int32()),
         ("score", pa.float32()),  # log-odds against the no-answer hypothesis of its own window
         ("null_score", pa.float32()),  # the window's own no-answer score, as the model gives it
+    ]
+)
+
+WINDOW_TYPES = pa.schema(
+    [
+        ("example_id", pa.string()),
+        ("window", pa.int32()),
+        ("log_probabilities", pa.list_(pa.float32())),  # of question_types.TYPES, in that order
     ]
 )
 

@@ -18,6 +18,8 @@ LENGTH_MULTIPLE = 32
 # Batches are cut from pools of this many batches, sorted by length: near-equal lengths in a batch,
 # while any window can still meet any other.
 POOL_BATCHES = 64
+FIELDS = ("context_start", "context_end", "start_token", "end_token", "reasoning_type")
+"""Columns with one number per window, in the order of Batch."""
 
 
 @dataclass
@@ -32,6 +34,8 @@ class Batch:
     """Inclusive."""
     start_token_B: torch.Tensor
     end_token_B: torch.Tensor
+    reasoning_type_B: torch.Tensor
+    """Places in question_types.TYPES, -1 where a question has none."""
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch on a device."""
@@ -79,7 +83,7 @@ class WindowSet:
         """The batch of these windows (row numbers), padded to their longest, rounded up."""
         width = _round_up(int(self.lengths[rows].max()))
         ids = np.full((len(rows), width), self._layout.pad_id, np.int64)
-        fields = np.zeros((4, len(rows)), np.int64)
+        fields = np.zeros((len(FIELDS), len(rows)), np.int64)
         lengths = np.zeros(len(rows), np.int64)
         for place, row in enumerate(rows):
             number = int(np.searchsorted(self._firsts, row, side="right")) - 1
@@ -108,8 +112,7 @@ class _Chunk:
         self.ids = ids.values.to_numpy()
         self.edges = ids.offsets.to_numpy().astype(np.int64)
         self.lengths = np.diff(self.edges)
-        names = ("context_start", "context_end", "start_token", "end_token")
-        self.fields = np.stack([batch.column(name).to_numpy() for name in names])
+        self.fields = np.stack([batch.column(name).to_numpy() for name in FIELDS])
 
 
 def _round_up(length: int) -> int:

@@ -3,7 +3,7 @@
 Legend: B windows of a batch, T tokens, K kept candidates, W max_answer_tokens.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from squadron.artifacts import CANDIDATES
+from squadron.artifacts import CANDIDATES, WINDOW_TYPES
 from squadron.batches import Batch, WindowSet
 from squadron.config import Predict
 from squadron.devices import PASS_TOKENS, autocast
@@ -28,6 +28,12 @@ class TopSpans:
     score_BK: torch.Tensor
     """Log-odds against the window's own no-answer hypothesis; -inf where there are fewer than K."""
     null_score_B: torch.Tensor
+    type_logits_BC: torch.Tensor | None = None
+    """Of question_types.TYPES, from a model that tells the type of a question too."""
+
+    def cpu(self) -> "TopSpans":
+        """The same on the CPU."""
+        return TopSpans(*(None if v is None else v.cpu() for v in vars(self).values()))  # type: ignore[arg-type]
 
 
 class SpanScorer(Protocol):
@@ -124,6 +130,7 @@ def predict_candidates(
     settings: Predict,
     device: torch.device,
     progress: Progress | None = None,
+    on_types: Callable[[pa.Table], None] = lambda types: None,
 ) -> Iterator[pa.Table]:
     """Scores windows chunk by chunk; memory does not grow with their number.
 
@@ -134,6 +141,8 @@ def predict_candidates(
         settings: n_best, max_answer_tokens, batch size and precision.
         device: Where to compute.
         progress: Advanced by windows.
+        on_types: Called with a table of schema `artifacts.WINDOW_TYPES` per chunk, if the model
+            tells the types of questions.
 
     Yields:
         Tables of schema `artifacts.CANDIDATES`, in the windows' order, best candidate first.
@@ -157,9 +166,12 @@ def predict_candidates(
                 batch = window_set.collate(rows).to(device)
                 with torch.inference_mode(), autocast(device, settings.precision):
                     spans = model.top_spans(batch, settings.n_best, settings.max_answer_tokens)
-                parts.append(TopSpans(*(value.cpu() for value in vars(spans).values())))
+                parts.append(spans.cpu())
                 if progress:
                     progress.advance(len(rows))
+        types = [part.type_logits_BC for part in parts if part.type_logits_BC is not None]
+        if types:
+            on_types(_to_types(chunk, order, torch.cat(types)))
         yield _to_candidates(chunk, order, parts, settings.n_best)
 
 
@@ -182,6 +194,16 @@ def mean_loss(model: Any, windows: WindowSet, settings: Predict, device: torch.d
                 loss = model(windows.collate(rows).to(device))
             total += float(loss) * len(rows)
     return total / max(1, len(order))
+
+
+def _to_types(windows: pa.RecordBatch, order: Any, logits_NC: torch.Tensor) -> pa.Table:
+    """Logits in computed order -> rows in the windows' order."""
+    rows = np.empty((len(order), logits_NC.shape[1]), np.float32)
+    rows[order] = logits_NC.float().log_softmax(1).numpy()
+    edges = np.arange(len(order) + 1, dtype=np.int32) * rows.shape[1]
+    values = pa.ListArray.from_arrays(pa.array(edges), pa.array(rows.ravel()))
+    columns = [windows.column("example_id"), windows.column("window"), values]
+    return pa.Table.from_arrays(columns, schema=WINDOW_TYPES)
 
 
 def _to_candidates(

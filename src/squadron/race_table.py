@@ -64,6 +64,7 @@ def _ending(champion: dict[str, Any]) -> list[str]:
     if ranges:
         lines.append(f"EM on select, 95 % intervals: {', '.join(ranges)}.")
     lines += _spreads(champion)
+    lines += _types(champion)
     lines += [
         f"{row['label']} is disqualified: {row['disqualified']}"
         for row in champion["contenders"]
@@ -107,6 +108,21 @@ def _spreads(champion: dict[str, Any]) -> list[str]:
             f"{group} on select over {len(some)} seeds, mean ± standard deviation: "
             f"EM {mean(exact):.2f} ± {stdev(exact):.2f}, F1 {mean(f1):.2f} ± {stdev(f1):.2f}."
         )
+    return lines
+
+
+def _types(champion: dict[str, Any]) -> list[str]:
+    """How well contenders that tell the type of a question do so, on select."""
+    lines = []
+    for row in champion["contenders"]:
+        select = row["select"] or {}
+        for prefix, whose in (("types", "the data's labels"), ("types_rules", "the cue rules")):
+            if f"{prefix}_accuracy" in select:
+                agreed, macro = (select[f"{prefix}_{key}"] for key in ("accuracy", "macro_f1"))
+                lines.append(
+                    f"{row['label']} on types of questions: {agreed:.1f} % as {whose} say, "
+                    f"macro-F1 {macro:.1f}."
+                )
     return lines
 
 

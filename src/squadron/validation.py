@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from squadron.errors import InputError
+from squadron.question_types import TYPES
 from squadron.sources import Answer, Example
 
 # How far a start may be off and still be moved without doubt: the nearest occurrence must be the
@@ -103,6 +104,9 @@ def _judge(example: Example, seen: set[str], report: Report) -> str:
         example.reasoning_type.encode()
     except UnicodeEncodeError:
         return "half a surrogate pair in the text"
+    if example.reasoning_type and example.reasoning_type not in TYPES:
+        report.note(report.repaired, "unknown reasoning type, guessed instead", example)
+        example.reasoning_type = ""
     if example.is_impossible:
         if example.answers:
             report.note(report.repaired, "answers of an unanswerable question dropped", example)

@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 from squadron.artifacts import WINDOWS
 from squadron.config import Windows
 from squadron.errors import InputError
+from squadron.question_types import TYPES, UNKNOWN
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -255,6 +256,9 @@ def _slide_chunk(
             pa.array(context_start_N + context_length_N - 1, pa.int32()),
             pa.array(np.where(found_N, start_token_N + context_start_N, NULL_TOKEN), pa.int32()),
             pa.array(np.where(found_N, end_token_N + context_start_N, NULL_TOKEN), pa.int32()),
+            pc.index_in(examples["reasoning_type"].combine_chunks(), value_set=pa.array(TYPES))
+            .fill_null(UNKNOWN)
+            .take(pa.array(example_N)),
         ],
         schema=WINDOWS,
     )

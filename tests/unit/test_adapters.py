@@ -72,7 +72,7 @@ def network(request, tmp_path_factory):
     types = torch.zeros_like(ids)
     if request.param in ("bert", "electra", "albert"):
         types[:, 8:] = mask[:, 8:]
-    edges = [torch.tensor(pair) for pair in ((8, 8), (30, 18), (9, 10), (12, 10))]
+    edges = [torch.tensor(pair) for pair in ((8, 8), (30, 18), (9, 10), (12, 10), (0, 1))]
     return SimpleNamespace(
         model_type=request.param, folder=folder, batch=Batch(ids, mask, types, *edges)
     )
@@ -216,7 +216,7 @@ def test_a_prompt_that_nobody_sees_leaves_every_tokens_logits_as_they_are(networ
 def test_a_window_may_be_as_long_as_without_a_prompt(tmp_path, options):
     folder = write_network(tmp_path, "bert")
     ids = torch.full((1, 48), 5)  # all positions that it has
-    batch = Batch(ids, torch.ones_like(ids), ids * 0, *torch.tensor([[8], [40], [9], [9]]))
+    batch = Batch(ids, torch.ones_like(ids), ids * 0, *torch.tensor([[8], [40], [9], [9], [0]]))
     assert score(prompt_tuning.build(folder, options), batch).shape == (2, 1, 48)
 
 

@@ -29,6 +29,7 @@ ROWS = [
         "context": "Désiré\r\nsang  twice.",
         "answers": [{"text": "Désiré", "start_char": 0}, {"text": "sang", "start_char": 8}],
         "reasoning_type": "factual",
+        "label_source": "data",
     },
     {
         "id": "q2",
@@ -37,6 +38,7 @@ ROWS = [
         "context": "c",
         "answers": [],
         "reasoning_type": "",
+        "label_source": "rules",
     },
 ]
 WINDOW_ROWS = [
@@ -50,6 +52,7 @@ WINDOW_ROWS = [
         "context_end": 3,
         "start_token": 3,
         "end_token": 3,
+        "reasoning_type": 2,
     }
     for number in range(50)
 ]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from squadron.artifacts import WINDOWS, read_windows, write_windows
 from squadron.backbones import bare_tokenizer, load_tokenizer
-from squadron.batches import LENGTH_MULTIPLE, POOL_BATCHES, WindowSet, group_by_length
+from squadron.batches import FIELDS, LENGTH_MULTIPLE, POOL_BATCHES, WindowSet, group_by_length
 from squadron.windows import Layout
 from tests import tiny_models
 
@@ -27,6 +27,7 @@ def make_window(number, question_length, context_length):
         "context_end": start + context_length - 1,
         "start_token": start if number % 2 and context_length else 0,
         "end_token": start + context_length - 1 if number % 2 and context_length else 0,
+        "reasoning_type": number % 4 - 1,
     }
 
 
@@ -65,7 +66,7 @@ def test_a_batch_holds_the_windows_asked_for_padded_to_the_rounded_longest(
             position == 0 or start <= position <= row["context_end"] for position in range(width)
         ]
         assert batch.answer_mask_BT()[place].tolist() == inside
-        for name in ("context_start", "context_end", "start_token", "end_token"):
+        for name in FIELDS:
             assert int(getattr(batch, f"{name}_B")[place]) == row[name]
     assert {tensor.dtype for tensor in vars(batch).values()} == {torch.int64}
 

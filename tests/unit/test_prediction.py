@@ -26,7 +26,7 @@ def make_batch(length, contexts):
     zeros = torch.zeros(len(contexts), dtype=torch.int64)
     tokens = torch.zeros(len(contexts), length, dtype=torch.int64)
     starts, ends = (torch.tensor(side) for side in zip(*contexts, strict=True))
-    return Batch(tokens, tokens, tokens, starts, ends, zeros, zeros)
+    return Batch(tokens, tokens, tokens, starts, ends, zeros, zeros, zeros)
 
 
 def all_spans(start_T, end_T, context, max_answer_tokens):
@@ -123,7 +123,8 @@ def test_scores_outside_the_context_change_no_span():
             side[row, last + 1 :] = 1e9
     after = best_spans(start, end, batch, 6, 4)
 
-    assert all(torch.equal(getattr(before, name), value) for name, value in vars(after).items())
+    names = list(vars(after))[:4]
+    assert all(torch.equal(getattr(before, name), getattr(after, name)) for name in names)
 
 
 def test_best_spans_leave_their_arguments_as_they_are():

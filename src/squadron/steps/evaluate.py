@@ -35,7 +35,7 @@ def evaluate(
         Finite figures for the pipeline's own pages.
     """
     from squadron import answers, tracking
-    from squadron.evaluation import Questions, add_intervals, judge
+    from squadron.evaluation import Questions, add_intervals, choose_types, judge, judge_types
 
     settings = from_json(Contender, contender)
     child = tracking.find_child(tracking.read_race(race), settings.label)
@@ -81,6 +81,14 @@ def evaluate(
                     folder / "answers.json", dict(zip(questions.ids, judged.chosen, strict=True))
                 )
                 write_official(folder / "nbest.json", dict(zip(questions.ids, best, strict=True)))
+                types = candidates / f"{name}.types.parquet"
+                if types.is_file():
+                    found = read_table(types, schema="types/1", made_from=status["made_from"])
+                    kinds = choose_types(found, questions.ids)
+                    judged.summary.update(judge_types(kinds, table))
+                    write_official(
+                        folder / "types.json", dict(zip(questions.ids, kinds, strict=True))
+                    )
             content["null_threshold"] = threshold
     figures |= {
         f"{name}_{'exact_match' if key == 'exact' else key}": value

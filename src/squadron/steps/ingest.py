@@ -12,6 +12,7 @@ from squadron import progress, storage
 from squadron.artifacts import EXAMPLES, write_json, write_table
 from squadron.config import SPLITS, Data, digest, from_json
 from squadron.errors import InputError
+from squadron.question_types import TYPES, guess_type
 from squadron.steps._step import step, timed
 
 logger = logging.getLogger(__name__)
@@ -91,6 +92,7 @@ def ingest(*, data: str, race: str, examples: Path) -> None:
                     "examples": table.num_rows,
                     "titles": sorted(set(table["title"].to_pylist())),
                     "unanswerable": sum(not a for a in table["answers"].to_pylist()),
+                    "reasoning_types": _count_types(table),
                     "digest": made_from[name],
                 }
                 for name, table in tables.items()
@@ -121,7 +123,19 @@ def _as_row(example: Any) -> dict[str, Any]:
         "question": example.question,
         "context": example.context,
         "answers": [{"text": a.text, "start_char": a.start_char} for a in example.answers],
-        "reasoning_type": example.reasoning_type,
+        "reasoning_type": example.reasoning_type or guess_type(example.question),
+        "label_source": "data" if example.reasoning_type else "rules",
+    }
+
+
+def _count_types(table: Any) -> dict[str, dict[str, int]]:
+    """Questions of each type, by where the label is from."""
+    pairs = list(
+        zip(table["label_source"].to_pylist(), table["reasoning_type"].to_pylist(), strict=True)
+    )
+    return {
+        source: {name: pairs.count((source, name)) for name in TYPES}
+        for source in sorted({source for source, _ in pairs})
     }
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from squadron.artifacts import CANDIDATES, read_windows, write_json, written_whole
+from squadron.artifacts import CANDIDATES, read_windows, write_json, write_table, written_whole
 from squadron.config import Contender, from_json
 from squadron.steps._files import JUDGED, open_windows, settle_answer_tokens
 from squadron.steps._step import peak_memory_mb, step, timed
@@ -12,6 +12,8 @@ from squadron.steps._step import peak_memory_mb, step, timed
 def predict(*, contender: str, race: str, windows: Path, model: Path, candidates: Path) -> None:
     """Scores the windows of tune, select and test: candidates/{split}.parquet, streamed.
 
+    And {split}.types.parquet from a model that tells the types of questions.
+
     Args:
         contender: JSON of config.Contender.
         race: JSON of tracking.Race; "" tracks nothing.
@@ -19,6 +21,7 @@ def predict(*, contender: str, race: str, windows: Path, model: Path, candidates
         model: As train wrote it.
         candidates: The folder to write.
     """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     from squadron import model_folder, tracking
@@ -48,10 +51,18 @@ def predict(*, contender: str, race: str, windows: Path, model: Path, candidates
                         written_whole(path) as temporary,
                         pq.ParquetWriter(temporary, CANDIDATES.with_metadata(meta)) as writer,
                     ):
+                        types: list[pa.Table] = []
                         for rows in predict_candidates(
-                            network, table, layout, settings.predict, device, bar
+                            network, table, layout, settings.predict, device, bar, types.append
                         ):
                             writer.write_table(rows.replace_schema_metadata(meta))
+                    if types:
+                        write_table(
+                            candidates / f"{name}.types.parquet",
+                            pa.concat_tables(types),
+                            schema="types/1",
+                            made_from=about["made_from"],
+                        )
         figures["predict_peak_memory_mb"] = peak_memory_mb()
         figures["windows_per_second_predict"] = total / figures["seconds_predict"]
     write_json(candidates / "status.json", status, schema="status/1", made_from=about["made_from"])

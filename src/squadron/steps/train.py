@@ -60,6 +60,8 @@ def train(*, contender: str, race: str, windows: Path, examples: Path, model: Pa
                 settings.train.seed,
             )
             questions = len(set(rows["example_id"].to_pylist()))
+            if hasattr(network, "prepare_training"):
+                network.prepare_training(rows)
             try:
                 run = train_model(
                     network,

@@ -7,6 +7,9 @@ A variant is a module with
 - `build(backbone, options)`: a fresh model on a backbone;
 - `load(folder, options)`: the model that `save` put into a folder.
 
+A model may also have `prepare_training(windows)`, called with the table of windows that it is going
+to be trained on, and give `TopSpans.type_logits_BC` if it tells the types of questions.
+
 A saved model holds all its weights, or `backbone.json` names the backbone that it needs.
 """
 

@@ -1,6 +1,7 @@
 """What variants build on: a backbone's network with attention and dropout as they train fastest."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -55,3 +56,28 @@ def load_network(loader: Any, backbone: str, options: Options) -> Any:
     if on_cpu:
         replace_dropout(network)
     return network
+
+
+def save_head(path: Path, head: dict[str, torch.Tensor]) -> None:
+    """Writes what a variant adds to its network, as safetensors."""
+    from safetensors.torch import save_file
+
+    save_file({name: tensor.detach().contiguous() for name, tensor in head.items()}, path)
+
+
+def load_head(path: Path, head: dict[str, torch.Tensor]) -> None:
+    """Reads what `save_head` wrote into the tensors of a fresh model.
+
+    Raises:
+        InputError: If it is missing or of another model.
+    """
+    from safetensors.torch import load_file
+
+    if not path.is_file():
+        raise InputError(f"The weights {path} are missing; fetch the model again")
+    saved = load_file(path)
+    if {n: t.shape for n, t in saved.items()} != {n: t.shape for n, t in head.items()}:
+        raise InputError(f"The weights in {path} are of another model; fetch the model again")
+    with torch.no_grad():
+        for name, tensor in saved.items():
+            head[name].copy_(tensor)

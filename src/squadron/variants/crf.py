@@ -121,31 +121,11 @@ class CrfModel(torch.nn.Module):
 
     def save(self, folder: Path) -> None:
         """Writes the encoder as transformers does, and crf_head.safetensors beside it."""
-        from safetensors.torch import save_file
-
         self.encoder.save_pretrained(folder)
-        save_file(self._head(), folder / HEAD)
+        _networks.save_head(folder / HEAD, self.head())
 
-    def load_head(self, folder: Path) -> None:
-        """Reads what `save` wrote beside the encoder.
-
-        Raises:
-            InputError: If it is missing or of another model.
-        """
-        from safetensors.torch import load_file
-
-        path = folder / HEAD
-        if not path.is_file():
-            raise InputError(f"The CRF's weights {path} are missing; fetch the model again")
-        head = self._head()
-        saved = load_file(path)
-        if {n: t.shape for n, t in saved.items()} != {n: t.shape for n, t in head.items()}:
-            raise InputError(f"The weights in {path} are of another model; fetch the model again")
-        with torch.no_grad():
-            for name, tensor in saved.items():
-                head[name].copy_(tensor)
-
-    def _head(self) -> dict[str, torch.Tensor]:
+    def head(self) -> dict[str, torch.Tensor]:
+        """The weights beside the encoder, by name."""
         return {
             name: parameter.data
             for name, parameter in self.named_parameters()
@@ -254,5 +234,5 @@ def build(backbone: str, options: Options) -> CrfModel:
 def load(folder: Path, options: Options) -> CrfModel:
     """A saved model."""
     model = build(str(folder), options)
-    model.load_head(folder)
+    _networks.load_head(folder / HEAD, model.head())
     return model

@@ -15,7 +15,7 @@ from squadron.variants._networks import Options, load_network
 
 TRAINS = True
 
-__all__ = ["TRAINS", "Options", "SpanModel", "build", "load"]
+__all__ = ["TRAINS", "Options", "SpanModel", "build", "load", "span_loss"]
 
 
 class SpanModel(torch.nn.Module):
@@ -35,12 +35,7 @@ class SpanModel(torch.nn.Module):
 
         Question and padding tokens can't be answers, so they take no part in the softmax.
         """
-        start_BT, end_BT = self._score(batch)
-        outside_BT = ~batch.answer_mask_BT()
-        start_BT = start_BT.float().masked_fill(outside_BT, -torch.inf)
-        end_BT = end_BT.float().masked_fill(outside_BT, -torch.inf)
-        entropy = torch.nn.functional.cross_entropy
-        return (entropy(start_BT, batch.start_token_B) + entropy(end_BT, batch.end_token_B)) / 2
+        return span_loss(*self._score(batch), batch)
 
     def top_spans(self, batch: Batch, n_best: int, max_answer_tokens: int) -> TopSpans:
         """The exact n best spans of each window."""
@@ -57,6 +52,15 @@ class SpanModel(torch.nn.Module):
             input_ids=batch.input_ids_BT, attention_mask=batch.attention_mask_BT, **types
         )
         return output.start_logits, output.end_logits
+
+
+def span_loss(start_BT: torch.Tensor, end_BT: torch.Tensor, batch: Batch) -> torch.Tensor:
+    """Mean cross-entropy of start and end over the null token and the context, a scalar."""
+    outside_BT = ~batch.answer_mask_BT()
+    start_BT = start_BT.float().masked_fill(outside_BT, -torch.inf)
+    end_BT = end_BT.float().masked_fill(outside_BT, -torch.inf)
+    entropy = torch.nn.functional.cross_entropy
+    return (entropy(start_BT, batch.start_token_B) + entropy(end_BT, batch.end_token_B)) / 2
 
 
 def build(backbone: str, options: Options) -> SpanModel:
