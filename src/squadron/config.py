@@ -63,6 +63,9 @@ class Data:
     """Files (paths or s3://bucket/key) whose titles are split into train, tune, select and test."""
     test: tuple[str, ...] = ()
     """The data's own test set; given, no title of `train` goes to test."""
+    train_only: tuple[str, ...] = ()
+    """More files, whose titles all train whatever their hashes say. A title that `train` has too
+    trains wholly, so `splits` shares out the other titles of `train`."""
     source: str = "squad"
     """A file of `sources/`: how the files are read."""
     splits: Splits = field(default_factory=Splits)
@@ -82,7 +85,9 @@ class Data:
     def __post_init__(self) -> None:
         _require(bool(self.train), "train", list(self.train), "name at least one file")
         _require(all(self.train), "train", list(self.train), "an empty path names no file")
-        _require(all(self.test), "test", list(self.test), "an empty path names no file")
+        for name in ("test", "train_only"):
+            given = list(getattr(self, name))
+            _require(all(given), name, given, "an empty path names no file")
         choices = ("title", "question")
         _require(self.split_by in choices, "split_by", self.split_by, f"one of {choices}")
         for split in SPLITS:
@@ -90,6 +95,11 @@ class Data:
             _require(getattr(self, name) >= 0, name, getattr(self, name), "0 (all) or more")
         share = self.max_rejected_share
         _require(0 <= share <= 1, "max_rejected_share", share, "give a share from 0 to 1")
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Every location that the ingest step reads."""
+        return (*self.train, *self.train_only, *self.test)
 
 
 @dataclass(frozen=True)

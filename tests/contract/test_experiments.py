@@ -36,14 +36,13 @@ def test_the_variants_of_an_experiment_exist_and_take_its_options(path: Path) ->
 
 @pytest.mark.parametrize("path", FOUND, ids=lambda path: path.stem)
 def test_the_example_files_that_an_experiment_names_are_there(path: Path) -> None:
-    data = load_experiment(path).data
-    for name in (*data.train, *data.test):
+    for name in load_experiment(path).data.files:
         if name.startswith("examples/"):
             assert (ROOT / name).is_file(), name
 
 
 def test_the_example_experiment_needs_nothing_but_this_checkout() -> None:
     experiment = load_experiment(ROOT / "experiments" / "example.yaml")
-    assert all(name.startswith("examples/") for name in (*experiment.data.train,))
+    assert all(name.startswith("examples/") for name in experiment.data.files)
     assert {contender.backbone for contender in experiment.contenders} == {"all-MiniLM-L6-v2"}
     assert experiment.register.demo

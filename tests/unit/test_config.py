@@ -149,6 +149,11 @@ def test_one_file_may_stand_without_a_list(tmp_path):
     assert (data.train, data.test) == (("a.json", "s3://b/c.json"), ("t.json",))
 
 
+def test_every_file_of_the_data_is_listed():
+    data = Data(train=("a",), test=("b",), train_only=("c", "s3://d/e"))
+    assert set(data.files) == {"a", "b", "c", "s3://d/e"}
+
+
 def test_a_byte_order_mark_is_no_fault(tmp_path):
     assert load(tmp_path, "\ufeff" + SMALLEST) == load(tmp_path, SMALLEST)
 
@@ -232,6 +237,7 @@ REFUSALS = [
     ("data: ", "data -> train: [] is not allowed; name at least one file"),
     ("data: {train: ''}", "data -> train: [''] is not allowed; an empty path names no file"),
     ("data: {train: a, test: ['']}", "data -> test: [''] is not allowed; an empty path names no"),
+    ("data: {train: a, train_only: ''}", "data -> train_only: [''] is not allowed; an empty path"),
     ("data: {train: 3}", "data -> train: 3 is a whole number; a list is needed"),
     ("data: {train: [a, 3]}", "data -> train -> 2: 3 is a whole number; text is needed"),
     ("data: {train: a, seed: x}", "data -> seed: 'x' is text; a whole number is needed"),
