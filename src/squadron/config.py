@@ -291,12 +291,14 @@ class Experiment:
             object.__setattr__(self, "register", register)
 
 
-def load_experiment(path: Path, overrides: tuple[str, ...] = ()) -> Experiment:
+def load_experiment(path: Path, overrides: tuple[str, ...] = (), profile: str = "") -> Experiment:
     """Reads an experiment file.
 
     Args:
         path: A YAML file; the file's stem is the name unless it gives one.
-        overrides: `section.key=value` strings, the value in YAML; they win over the file.
+        overrides: `section.key=value` strings, the value in YAML; they win over file and profile.
+        profile: A key of the file's `profiles`, whose settings are merged over the file; a list
+            such as `contenders` replaces the file's.
 
     Raises:
         InputError: With the path of the bad value and what is allowed.
@@ -319,13 +321,49 @@ def load_experiment(path: Path, overrides: tuple[str, ...] = ()) -> Experiment:
         raise InputError(
             f"The experiment file {path} holds {_kind(raw)}; a mapping such as 'data:' is needed"
         )
-    for override in overrides:
-        _apply_override(raw, override)
     raw.setdefault("name", path.stem)
     try:
-        return build_experiment(raw)
+        profiles = _take_profiles(raw)
+        if profile and profile not in profiles:
+            raise InputError(
+                f"{profile!r} is not a profile; there are: {', '.join(profiles) or 'none'}"
+            )
+        chosen = _merge(raw, profiles[profile]) if profile else raw
+        _check_profiles(raw, profiles)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
+    for override in overrides:
+        _apply_override(chosen, override)
+    try:
+        return build_experiment(chosen)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def _take_profiles(raw: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Takes `profiles` out of a file: name -> what it lays over the file."""
+    profiles = raw.pop("profiles", None) or {}
+    if not isinstance(profiles, dict):
+        raise InputError(f"profiles: {profiles!r} is {_kind(profiles)}; a mapping is needed")
+    for name, content in profiles.items():
+        if not (content is None or isinstance(content, dict)):
+            raise InputError(
+                f"profiles -> {name}: {content!r} is {_kind(content)}; a mapping is needed"
+            )
+    return {str(name): content or {} for name, content in profiles.items()}
+
+
+def _check_profiles(raw: dict[str, Any], profiles: dict[str, dict[str, Any]]) -> None:
+    """Builds every profile, so that a slip is found before its profile is needed."""
+    try:
+        build_experiment(raw)
+    except InputError:
+        return  # the file is wrong or needs an override: nothing can be said of its profiles
+    for name, content in profiles.items():
+        try:
+            build_experiment(_merge(raw, content))
+        except InputError as error:
+            raise InputError(f"profiles -> {name} -> {error}") from None
 
 
 def build_experiment(raw: Mapping[str, Any]) -> Experiment:
@@ -340,7 +378,7 @@ def build_experiment(raw: Mapping[str, Any]) -> Experiment:
     known = [f.name for f in dataclasses.fields(Experiment)]
     for key in top:
         if key not in known:
-            raise InputError(_unknown("", str(key), [*known, *names]))
+            raise InputError(_unknown("", str(key), [*known, *names, "profiles"]))
     contenders = top.get("contenders")
     if not isinstance(contenders, list) or not contenders:
         raise InputError(f"contenders: {contenders!r} is not allowed; list at least one variant")
