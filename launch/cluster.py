@@ -223,6 +223,7 @@ def find_local_paths(experiment: Experiment) -> list[str]:
     """One sentence for every setting that names a path of this machine."""
     data = experiment.data
     places = [("data.train", location) for location in data.train]
+    places += [("data.train_only", location) for location in data.train_only]
     places += [("data.test", location) for location in data.test]
     places += [("results", experiment.results)] if experiment.results else []
     local = [(setting, place) for setting, place in places if not storage.is_remote(place)]

@@ -14,7 +14,7 @@ def main(arguments: Sequence[str], build_pipeline: Callable[..., Any]) -> int:
     """Runs one command; returns its exit code."""
     options = _parser().parse_args(arguments)
     try:
-        experiment = load_experiment(options.experiment, tuple(options.set))
+        experiment = load_experiment(options.experiment, tuple(options.set), options.profile)
         if options.command == "run":
             from launch.local import run_here
 
@@ -39,6 +39,9 @@ def _parser() -> argparse.ArgumentParser:
     submit = commands.add_parser("submit", help="send a run to a Kubeflow Pipelines server")
     for command in (run, compiled, submit):
         command.add_argument("experiment", type=Path, help="a file of experiments/")
+        command.add_argument(
+            "--profile", default="", metavar="NAME", help="one of the file's profiles, such as cpu"
+        )
         command.add_argument(
             "--set",
             action="append",

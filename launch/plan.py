@@ -21,7 +21,7 @@ def check_experiment(experiment: Experiment) -> None:
         InputError: With the path of the bad value or the location.
     """
     load_source(experiment.data.source)
-    for location in (*experiment.data.train, *experiment.data.test):
+    for location in experiment.data.files:
         storage.content_digest(location)
     for number, contender in enumerate(experiment.contenders, start=1):
         variants.check_contender(contender, f"contenders -> {number}")
@@ -43,7 +43,7 @@ def plan_arguments(experiment: Experiment, store: str) -> dict[str, Any]:
         InputError: If a data file or a backbone can't be read.
     """
     code = code_digest()
-    locations = sorted({*experiment.data.train, *experiment.data.test})
+    locations = sorted(set(experiment.data.files))
     contents = digest(*(storage.content_digest(location) for location in locations))
     resolved = dataclasses.asdict(experiment)
     key = digest(json.dumps(resolved, sort_keys=True), contents, code)

@@ -63,6 +63,9 @@ class Data:
     """Files (paths or s3://bucket/key) whose titles are split into train, tune, select and test."""
     test: tuple[str, ...] = ()
     """The data's own test set; given, no title of `train` goes to test."""
+    train_only: tuple[str, ...] = ()
+    """More files, whose titles all train whatever their hashes say. A title that `train` has too
+    trains wholly, so `splits` shares out the other titles of `train`."""
     source: str = "squad"
     """A file of `sources/`: how the files are read."""
     splits: Splits = field(default_factory=Splits)
@@ -82,7 +85,9 @@ class Data:
     def __post_init__(self) -> None:
         _require(bool(self.train), "train", list(self.train), "name at least one file")
         _require(all(self.train), "train", list(self.train), "an empty path names no file")
-        _require(all(self.test), "test", list(self.test), "an empty path names no file")
+        for name in ("test", "train_only"):
+            given = list(getattr(self, name))
+            _require(all(given), name, given, "an empty path names no file")
         choices = ("title", "question")
         _require(self.split_by in choices, "split_by", self.split_by, f"one of {choices}")
         for split in SPLITS:
@@ -90,6 +95,11 @@ class Data:
             _require(getattr(self, name) >= 0, name, getattr(self, name), "0 (all) or more")
         share = self.max_rejected_share
         _require(0 <= share <= 1, "max_rejected_share", share, "give a share from 0 to 1")
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Every location that the ingest step reads."""
+        return (*self.train, *self.train_only, *self.test)
 
 
 @dataclass(frozen=True)
@@ -281,12 +291,14 @@ class Experiment:
             object.__setattr__(self, "register", register)
 
 
-def load_experiment(path: Path, overrides: tuple[str, ...] = ()) -> Experiment:
+def load_experiment(path: Path, overrides: tuple[str, ...] = (), profile: str = "") -> Experiment:
     """Reads an experiment file.
 
     Args:
         path: A YAML file; the file's stem is the name unless it gives one.
-        overrides: `section.key=value` strings, the value in YAML; they win over the file.
+        overrides: `section.key=value` strings, the value in YAML; they win over file and profile.
+        profile: A key of the file's `profiles`, whose settings are merged over the file; a list
+            such as `contenders` replaces the file's.
 
     Raises:
         InputError: With the path of the bad value and what is allowed.
@@ -309,13 +321,49 @@ def load_experiment(path: Path, overrides: tuple[str, ...] = ()) -> Experiment:
         raise InputError(
             f"The experiment file {path} holds {_kind(raw)}; a mapping such as 'data:' is needed"
         )
-    for override in overrides:
-        _apply_override(raw, override)
     raw.setdefault("name", path.stem)
     try:
-        return build_experiment(raw)
+        profiles = _take_profiles(raw)
+        if profile and profile not in profiles:
+            raise InputError(
+                f"{profile!r} is not a profile; there are: {', '.join(profiles) or 'none'}"
+            )
+        chosen = _merge(raw, profiles[profile]) if profile else raw
+        _check_profiles(raw, profiles)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
+    for override in overrides:
+        _apply_override(chosen, override)
+    try:
+        return build_experiment(chosen)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def _take_profiles(raw: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Takes `profiles` out of a file: name -> what it lays over the file."""
+    profiles = raw.pop("profiles", None) or {}
+    if not isinstance(profiles, dict):
+        raise InputError(f"profiles: {profiles!r} is {_kind(profiles)}; a mapping is needed")
+    for name, content in profiles.items():
+        if not (content is None or isinstance(content, dict)):
+            raise InputError(
+                f"profiles -> {name}: {content!r} is {_kind(content)}; a mapping is needed"
+            )
+    return {str(name): content or {} for name, content in profiles.items()}
+
+
+def _check_profiles(raw: dict[str, Any], profiles: dict[str, dict[str, Any]]) -> None:
+    """Builds every profile, so that a slip is found before its profile is needed."""
+    try:
+        build_experiment(raw)
+    except InputError:
+        return  # the file is wrong or needs an override: nothing can be said of its profiles
+    for name, content in profiles.items():
+        try:
+            build_experiment(_merge(raw, content))
+        except InputError as error:
+            raise InputError(f"profiles -> {name} -> {error}") from None
 
 
 def build_experiment(raw: Mapping[str, Any]) -> Experiment:
@@ -330,7 +378,7 @@ def build_experiment(raw: Mapping[str, Any]) -> Experiment:
     known = [f.name for f in dataclasses.fields(Experiment)]
     for key in top:
         if key not in known:
-            raise InputError(_unknown("", str(key), [*known, *names]))
+            raise InputError(_unknown("", str(key), [*known, *names, "profiles"]))
     contenders = top.get("contenders")
     if not isinstance(contenders, list) or not contenders:
         raise InputError(f"contenders: {contenders!r} is not allowed; list at least one variant")

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from squadron.config import from_json, load_experiment, to_json
 from squadron.sources import list_sources
@@ -10,6 +11,14 @@ from squadron.variants import check_contender, list_variants
 
 ROOT = Path(__file__).resolve().parents[2]
 FOUND = sorted((ROOT / "experiments").rglob("*.y*ml"))
+PROFILES = [
+    (path, str(profile))
+    for path in FOUND
+    for profile in ["", *(yaml.safe_load(path.read_text(encoding="utf-8")).get("profiles") or {})]
+]
+EVERY_PROFILE = pytest.mark.parametrize(
+    ("path", "profile"), PROFILES, ids=[f"{path.stem}-{name or 'plain'}" for path, name in PROFILES]
+)
 
 
 def test_experiments_are_found() -> None:
@@ -17,33 +26,32 @@ def test_experiments_are_found() -> None:
     assert ROOT / "experiments" / "example.yaml" in FOUND
 
 
-@pytest.mark.parametrize("path", FOUND, ids=lambda path: path.stem)
-def test_an_experiment_loads_under_its_files_name(path: Path) -> None:
-    experiment = load_experiment(path)
+@EVERY_PROFILE
+def test_an_experiment_loads_under_its_files_name(path: Path, profile: str) -> None:
+    experiment = load_experiment(path, profile=profile)
     assert path.suffix == ".yaml"
     assert experiment.name == path.stem
     assert from_json(type(experiment), to_json(experiment)) == experiment
 
 
-@pytest.mark.parametrize("path", FOUND, ids=lambda path: path.stem)
-def test_the_variants_of_an_experiment_exist_and_take_its_options(path: Path) -> None:
-    experiment = load_experiment(path)
+@EVERY_PROFILE
+def test_the_variants_of_an_experiment_exist_and_take_its_options(path: Path, profile: str) -> None:
+    experiment = load_experiment(path, profile=profile)
     assert experiment.data.source in list_sources()
     for number, contender in enumerate(experiment.contenders, start=1):
         assert contender.variant in list_variants()
         check_contender(contender, f"contenders -> {number}")
 
 
-@pytest.mark.parametrize("path", FOUND, ids=lambda path: path.stem)
-def test_the_example_files_that_an_experiment_names_are_there(path: Path) -> None:
-    data = load_experiment(path).data
-    for name in (*data.train, *data.test):
+@EVERY_PROFILE
+def test_the_example_files_that_an_experiment_names_are_there(path: Path, profile: str) -> None:
+    for name in load_experiment(path, profile=profile).data.files:
         if name.startswith("examples/"):
             assert (ROOT / name).is_file(), name
 
 
 def test_the_example_experiment_needs_nothing_but_this_checkout() -> None:
     experiment = load_experiment(ROOT / "experiments" / "example.yaml")
-    assert all(name.startswith("examples/") for name in (*experiment.data.train,))
+    assert all(name.startswith("examples/") for name in experiment.data.files)
     assert {contender.backbone for contender in experiment.contenders} == {"all-MiniLM-L6-v2"}
     assert experiment.register.demo

@@ -49,7 +49,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def data_flags(experiment: Path) -> list[str]:
     """Puts the project's own corpus in the place of data that a person must bring."""
     data = load_experiment(experiment).data
-    given = {"train": data.train, "test": data.test}
+    given = {name: getattr(data, name) for name in ("train", "train_only", "test")}
     return [
         flag
         for name, locations in given.items()

@@ -296,6 +296,7 @@ REFUSED = {
     "two tokens": (["--token", "a", "--service-account-token"], "not both"),
     "no pod": (["--service-account-token"], "no readable token"),
     "local data": ([f"{DATA}=examples/corpus.json"], "data.train: 'examples/corpus.json'"),
+    "local train_only": (["--set=data.train_only=examples/corpus.json"], "data.train_only: 'ex"),
     "local test data": (["--set=data.test=examples/corpus.json"], "data.test: 'examples/c"),
     "missing data": ([f"{DATA}=s3://squad/none.json"], "s3://squad/none.json"),
     "local results": (["--set=results=runs/results"], "set results=s3://BUCKET/results"),

@@ -149,6 +149,11 @@ def test_one_file_may_stand_without_a_list(tmp_path):
     assert (data.train, data.test) == (("a.json", "s3://b/c.json"), ("t.json",))
 
 
+def test_every_file_of_the_data_is_listed():
+    data = Data(train=("a",), test=("b",), train_only=("c", "s3://d/e"))
+    assert set(data.files) == {"a", "b", "c", "s3://d/e"}
+
+
 def test_a_byte_order_mark_is_no_fault(tmp_path):
     assert load(tmp_path, "\ufeff" + SMALLEST) == load(tmp_path, SMALLEST)
 
@@ -232,6 +237,7 @@ REFUSALS = [
     ("data: ", "data -> train: [] is not allowed; name at least one file"),
     ("data: {train: ''}", "data -> train: [''] is not allowed; an empty path names no file"),
     ("data: {train: a, test: ['']}", "data -> test: [''] is not allowed; an empty path names no"),
+    ("data: {train: a, train_only: ''}", "data -> train_only: [''] is not allowed; an empty path"),
     ("data: {train: 3}", "data -> train: 3 is a whole number; a list is needed"),
     ("data: {train: [a, 3]}", "data -> train -> 2: 3 is a whole number; text is needed"),
     ("data: {train: a, seed: x}", "data -> seed: 'x' is text; a whole number is needed"),
@@ -357,6 +363,87 @@ def test_a_folder_or_a_file_that_is_no_text_can_not_be_read(tmp_path):
     (tmp_path / "x.yaml").write_bytes(b"\xff\xfe\xff")
     with pytest.raises(InputError, match="can't be read"):
         load_experiment(tmp_path / "x.yaml")
+
+
+PROFILES = """
+data: {train: a.json, test: t.json, splits: {tune: 4}}
+train: {epochs: 6, batch_size: 8}
+contenders: [span, {variant: crf, train: {epochs: 9}}]
+profiles:
+  cpu:
+    backbone: small
+    data: {max_train_examples: 100}
+    train: {epochs: 1}
+  one: {contenders: [pretrained]}
+  empty:
+"""
+
+
+def load_profile(folder, text, profile, *overrides):
+    (folder / "race.yaml").write_text(text)
+    return load_experiment(folder / "race.yaml", overrides, profile)
+
+
+def test_a_profile_is_laid_over_the_file(tmp_path):
+    loaded = load_profile(tmp_path, PROFILES, "cpu")
+    assert loaded.data == Data(
+        ("a.json",), ("t.json",), splits=Splits(tune=4), max_train_examples=100
+    )
+    one, two = loaded.contenders
+    assert (one.backbone, one.train) == ("small", Train(epochs=1, batch_size=8))
+    assert (two.backbone, two.train) == ("small", Train(epochs=9, batch_size=8))
+    assert loaded.name == "race"
+
+
+def test_contenders_of_a_profile_replace_those_of_the_file(tmp_path):
+    (only,) = load_profile(tmp_path, PROFILES, "one").contenders
+    assert (only.variant, only.train.epochs) == ("pretrained", 6)
+
+
+@pytest.mark.parametrize("profile", ["", "empty"])
+def test_without_a_profile_or_with_an_empty_one_the_file_stands(profile, tmp_path):
+    loaded = load_profile(tmp_path, PROFILES, profile)
+    assert loaded == load(tmp_path, PROFILES.partition("profiles:")[0])
+
+
+def test_overrides_win_over_a_profile(tmp_path):
+    words = ("train.epochs=3", "contenders.1.variant=lora")
+    (only,) = load_profile(tmp_path, PROFILES, "one", *words).contenders
+    assert (only.variant, only.train.epochs) == ("lora", 3)
+
+
+@pytest.mark.parametrize(
+    ("profiles", "profile", "message"),
+    [
+        ("{cpu: {}, gpu: {}}", "tpu", "'tpu' is not a profile; there are: cpu, gpu"),
+        ("", "cpu", "'cpu' is not a profile; there are: none"),
+        ("[cpu]", "", "profiles: ['cpu'] is a list; a mapping is needed"),
+        ("{cpu: 3}", "", "profiles -> cpu: 3 is a whole number; a mapping is needed"),
+        (
+            "{cpu: {train: {epoch: 1}}}",
+            "",
+            "profiles -> cpu -> train -> epoch is not a setting; did you mean 'epochs'?",
+        ),
+        ("{a: {}, b: {trains: {}}}", "a", "profiles -> b -> trains is not a setting"),
+        ("{a: {contenders: []}}", "", "profiles -> a -> contenders: [] is not allowed"),
+    ],
+)
+def test_a_bad_profile_is_refused_whether_it_is_chosen_or_not(profiles, profile, message, tmp_path):
+    with pytest.raises(InputError) as caught:
+        load_profile(tmp_path, f"{SMALLEST}profiles: {profiles}\n", profile)
+    assert str(caught.value).startswith(f"{tmp_path / 'race.yaml'}: {message}")
+
+
+def test_a_fault_of_the_file_is_not_blamed_on_a_profile(tmp_path):
+    text = "train: {epoch: 1}\n" + SMALLEST + "profiles: {cpu: {}}\n"
+    with pytest.raises(InputError, match=r"race\.yaml: train -> epoch is not a setting"):
+        load_profile(tmp_path, text, "")
+
+
+def test_a_file_that_needs_an_override_may_have_profiles(tmp_path):
+    text = "contenders: [span]\nprofiles: {cpu: {train: {epochs: 1}}}\n"
+    loaded = load_profile(tmp_path, text, "cpu", "data.train=b.json")
+    assert loaded.contenders[0].train.epochs == 1
 
 
 def test_overrides_win_over_the_file(tmp_path):

@@ -23,7 +23,7 @@ def read_examples(path: Path) -> Iterator[Example]:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise InputError(
-            f"The data file {path} does not exist; check data -> train and test"
+            f"The data file {path} does not exist; check data -> train, train_only and test"
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"The data file {path} can't be read: {error}") from None

@@ -45,7 +45,7 @@ def read_examples(path: Path) -> Iterator[Example]:
             rows = list((_read_json_lines if is_lines else _read_csv)(path, file))
     except FileNotFoundError:
         raise InputError(
-            f"The data file {path} does not exist; check data -> train and test"
+            f"The data file {path} does not exist; check data -> train, train_only and test"
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"The data file {path} can't be read: {error}") from None

@@ -13,6 +13,7 @@ from squadron.artifacts import EXAMPLES, write_json, write_table
 from squadron.config import SPLITS, Data, digest, from_json
 from squadron.errors import InputError
 from squadron.question_types import TYPES, guess_type
+from squadron.steps._files import JUDGED
 from squadron.steps._step import step, timed
 
 logger = logging.getLogger(__name__)
@@ -48,7 +49,16 @@ def ingest(*, data: str, race: str, examples: Path) -> None:
                 yield from source.read_examples(storage.fetch_file(location, folder))
 
         own = validate_examples(read(settings.train), report)
+        only = validate_examples(read(settings.train_only), report)
         given = validate_examples(read(settings.test), report)
+        # A question that both kinds of files have trains, once, and is never judged.
+        asked = {e.id: e.question for e in only}
+        both = [e for e in own if e.id in asked]
+        own = [e for e in own if e.id not in asked]
+        for example in both:
+            if example.question != asked[example.id]:
+                report.accepted -= 1
+                report.note(report.rejected, "id used twice", example)
         check_rejected_share(report, settings.max_rejected_share)
         splits = settings.splits
         if settings.test:
@@ -57,17 +67,26 @@ def ingest(*, data: str, race: str, examples: Path) -> None:
             splits = replace(splits, test=0)
         # With split_by question, an id stands where a title does.
         by_title = settings.split_by == "title"
-        group_of = {e.id: e.title if by_title else e.id for e in own}
-        split_of = assign_titles(group_of.values(), splits, settings.seed)
+        group_of = {e.id: e.title if by_title else e.id for e in (*own, *only)}
+        trained = {group_of[e.id] for e in only}
+        split_of = assign_titles({group_of[e.id] for e in own} - trained, splits, settings.seed)
         parts: dict[str, list[Example]] = {name: [] for name in SPLITS}
+        parts["train"] += only
         for example in own:
-            parts[split_of[group_of[example.id]]].append(example)
+            parts[split_of.get(group_of[example.id], "train")].append(example)
         if settings.test:
             parts["test"] = given
         shared = {e.context for e in parts["test"]} & {e.context for e in own}
         if settings.test and shared and by_title:
             report.samples["context of test also in train"] = [c[:80] for c in sorted(shared)[:5]]
             logger.warning("%d contexts of the test set are in the training data too", len(shared))
+        texts = {e.context for e in only}
+        leaks = {name: texts & {e.context for e in parts[name]} for name in JUDGED}
+        for name, contexts in leaks.items():
+            if contexts and by_title:
+                samples = [c[:80] for c in sorted(contexts)[:5]]
+                report.samples[f"context of {name} also in train_only"] = samples
+                logger.warning("%d contexts of %s are in train_only too", len(contexts), name)
         tables = {}
         for name, part in parts.items():
             limit = getattr(settings, f"max_{name}_examples")
@@ -76,7 +95,8 @@ def ingest(*, data: str, race: str, examples: Path) -> None:
                 unit = settings.split_by
                 raise InputError(
                     f"The split {name!r} is empty: {len(split_of)} {unit}s in "
-                    f"{list(settings.train)} with data -> splits {asdict(splits)} and seed "
+                    f"{list(settings.train)}{' that are not in train_only' * bool(only)} with "
+                    f"data -> splits {asdict(splits)} and seed "
                     f"{settings.seed}; give it more {unit}s, another seed, or a test set of its own"
                     + (", or set data -> split_by: question" if by_title else "")
                 )
@@ -98,6 +118,11 @@ def ingest(*, data: str, race: str, examples: Path) -> None:
                 for name, table in tables.items()
             },
             "contexts_shared_with_test": len(shared) if settings.test else 0,
+            "train_only": {
+                "examples": len(only),
+                "questions_also_in_train": len(both),
+                "contexts_shared": {name: len(contexts) for name, contexts in leaks.items()},
+            },
         }
         write_json(
             examples / "validation.json",
@@ -110,8 +135,12 @@ def ingest(*, data: str, race: str, examples: Path) -> None:
     progress.say(f"ingest     {report.accepted:,} examples{rejected}: {sizes}")
     parent = tracking.find_parent(tracking.read_race(race))
     for name, table in tables.items():
-        source_name = settings.test if name == "test" and settings.test else settings.train
-        tracking.log_dataset(parent, name, made_from[name], source_name[0], name, table.num_rows)
+        files = settings.train
+        if name == "train":
+            files = (*settings.train, *settings.train_only)
+        elif name == "test" and settings.test:
+            files = settings.test
+        tracking.log_dataset(parent, name, made_from[name], ", ".join(files), name, table.num_rows)
     tracking.log_json(parent, content, "validation.json")
     tracking.log_metrics(parent, figures)
 

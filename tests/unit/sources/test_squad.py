@@ -199,7 +199,8 @@ def test_a_file_that_does_not_exist_is_named(tmp_path):
     with pytest.raises(InputError) as caught:
         list(read_examples(tmp_path / "no.json"))
     assert str(caught.value) == (
-        f"The data file {tmp_path / 'no.json'} does not exist; check data -> train and test"
+        f"The data file {tmp_path / 'no.json'} does not exist; "
+        "check data -> train, train_only and test"
     )
 
 
