@@ -194,8 +194,12 @@ class Predict:
     """Windows per forward pass."""
     precision: str = "fp32"
     """fp32 by default: answers then do not depend on how windows were batched (or served)."""
+    train_questions: int = 0
+    """So many questions of train, the first ones, are judged too and reported as `train`: shows
+    that training works where select is too small to tell. Never selected on."""
 
     def __post_init__(self) -> None:
+        _require(self.train_questions >= 0, "train_questions", self.train_questions, "0 or more")
         for name in ("n_best", "batch_size"):
             _require(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
         longest = self.max_answer_tokens

@@ -4,6 +4,9 @@ import io
 from statistics import mean, stdev
 from typing import Any
 
+_LEVEL = "95 %"
+"""Of the intervals under the figures, by bootstrap over paragraphs (`significance`)."""
+
 
 def render_table(champion: dict[str, Any], width: int = 110) -> str:
     """Draws champion.json.
@@ -15,35 +18,39 @@ def render_table(champion: dict[str, Any], width: int = 110) -> str:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title="The race, ranked by EM on the select split", title_justify="left")
+    table = Table(
+        title="The race, ranked by EM on the select split", title_justify="left", show_lines=True
+    )
     # Folded where a terminal is narrow: a figure cut short would read as another one.
     table.add_column("contender", overflow="fold")
-    names = (
-        "EM",
-        "F1",
-        "HasAns EM",
-        "NoAns EM",
-        "test EM",
-        "test F1",
-        "seconds",
-        "examples/s",
+    has_train = any(row.get("train") for row in champion["contenders"])
+    names = [
+        f"EM\n{_LEVEL}",
+        f"F1\n{_LEVEL}",
+        "HasAns EM\nNoAns EM",
+        f"test EM\n{_LEVEL}",
+        f"test F1\n{_LEVEL}",
+        *(["train EM\ntrain F1"] if has_train else []),
+        "seconds\nexamples/s",
         "trainable",
-    )
+    ]
     for name in names:
         table.add_column(name, justify="right", overflow="fold")
     for row in champion["contenders"]:
         if row["disqualified"]:
             table.add_row(row["label"], *("-" for _ in names))
             continue
-        select, test = row["select"], row["test"]
+        select, test, train = row["select"], row["test"], row.get("train") or {}
         table.add_row(
             row["label"],
-            *(_figure(select.get(key)) for key in ("exact", "f1", "HasAns_exact", "NoAns_exact")),
-            _figure(test["exact"]),
-            _figure(test["f1"]),
-            _figure(row["seconds"], 1),
-            _figure(row["examples_per_second"], 1),
-            f"{int(row['trainable_parameters']):,}",
+            _sure(select, "exact"),
+            _sure(select, "f1"),
+            _two(select.get("HasAns_exact"), select.get("NoAns_exact")),
+            _sure(test, "exact"),
+            _sure(test, "f1"),
+            *([_two(train.get("exact"), train.get("f1"))] if has_train else []),
+            _two(row["seconds"], row["examples_per_second"], 1),
+            _count(row["trainable_parameters"]),
         )
     console = Console(width=width, record=True, file=io.StringIO(), highlight=False)
     console.print(table)
@@ -56,13 +63,12 @@ def _ending(champion: dict[str, Any]) -> list[str]:
     if sizes:
         select, test = sizes[0]["select"], sizes[0]["test"]
         lines.append(f"select: {select['total']:,} questions, test: {test['total']:,} questions.")
-    ranges = [
-        f"{row['label']} {row['select']['exact_low']:.2f} to {row['select']['exact_high']:.2f}"
-        for row in champion["contenders"]
-        if row["select"] and "exact_low" in row["select"]
-    ]
-    if ranges:
-        lines.append(f"EM on select, 95 % intervals: {', '.join(ranges)}.")
+    trained = [row["train"] for row in sizes if row.get("train")]
+    if trained:
+        lines.append(
+            f"train: the first {trained[0]['total']:,} questions that the contenders were trained "
+            "on; shows that they learn, and counts for nothing else."
+        )
     lines += _spreads(champion)
     lines += _types(champion)
     lines += [
@@ -139,6 +145,22 @@ def _leads(champion: dict[str, Any]) -> list[str]:
         for each in unsure
     )
     return [f"Too small to rank: chance alone could put it ahead of {leads}."]
+
+
+def _sure(summary: dict[str, Any], key: str) -> str:
+    """A figure and, below it, its interval."""
+    low, high = summary.get(f"{key}_low"), summary.get(f"{key}_high")
+    below = "-" if low is None or high is None else f"{low:.1f}–{high:.1f}"
+    return f"{_figure(summary[key])}\n{below}"
+
+
+def _two(above: float | None, below: float | None, digits: int = 2) -> str:
+    return f"{_figure(above, digits)}\n{_figure(below, digits)}"
+
+
+def _count(value: float) -> str:
+    """A number of parameters in nine columns at most."""
+    return f"{int(value):,}" if value < 1e7 else f"{value / 1e6:,.1f}M"
 
 
 def _figure(value: float | None, digits: int = 2) -> str:

@@ -51,6 +51,7 @@ def table_row(row: dict[str, Any]) -> dict[str, Any]:
         "disqualified": row["disqualified"],
         "select": row["splits"].get("select"),
         "test": row["splits"].get("test"),
+        "train": row["splits"].get("train"),
         "seconds": training.get("seconds_train") or training.get("seconds"),
         "examples_per_second": training.get("examples_per_second"),
         "trainable_parameters": training.get("trainable_parameters"),

@@ -117,6 +117,12 @@ def slide_windows(
     return table, WindowCounts(table.num_rows, examples.num_rows, cut, unreachable)
 
 
+def first_questions(windows: pa.Table, count: int) -> pa.Table:
+    """The windows of the first `count` examples; nothing is copied."""
+    firsts = np.flatnonzero(windows["window"].to_numpy() == 0)
+    return windows.slice(0, int(firsts[count]) if count < len(firsts) else len(windows))
+
+
 def limit_negatives(windows: pa.Table, limit: int, seed: int) -> pa.Table:
     """Keeps every window with its answer and, of each example, at most `limit` of the others.
 

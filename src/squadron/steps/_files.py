@@ -8,7 +8,12 @@ from squadron.artifacts import read_json, written_whole
 from squadron.config import Contender
 
 JUDGED = ("tune", "select", "test")
-"""The splits that are predicted and scored."""
+"""The splits that are predicted and scored; the first questions of train besides, if asked for."""
+
+
+def judged_splits(contender: Contender) -> tuple[str, ...]:
+    """The splits of this contender that are predicted and scored, tune first."""
+    return (*JUDGED, "train") if contender.predict.train_questions else JUDGED
 
 
 def open_windows(windows: Path, label: str) -> tuple[Path, Any]:

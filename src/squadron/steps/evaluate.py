@@ -6,7 +6,7 @@ from typing import Any
 from squadron import progress
 from squadron.artifacts import read_json, read_table, write_json, write_table
 from squadron.config import Contender, from_json
-from squadron.steps._files import JUDGED, write_official
+from squadron.steps._files import judged_splits, write_official
 from squadron.steps._step import step, timed
 
 
@@ -52,8 +52,10 @@ def evaluate(
     if not status["disqualified"]:
         with timed(figures, "evaluate"):
             threshold: float | None = None
-            for name in JUDGED:
+            for name in judged_splits(settings):
                 table = read_table(examples / f"{name}.parquet", schema="examples/1")
+                if name == "train":
+                    table = table.slice(0, settings.predict.train_questions)
                 rows = read_table(
                     candidates / f"{name}.parquet",
                     schema="candidates/1",
@@ -62,7 +64,7 @@ def evaluate(
                 questions = Questions.read(table)
                 judged = judge(questions, [rows], threshold, search=name == "tune")
                 threshold = judged.null_threshold
-                if name != "tune":  # which the threshold was fitted on
+                if name in ("select", "test"):  # the threshold was fitted on tune
                     add_intervals(judged)
                 content["splits"][name] = judged.summary
                 about = table.schema.metadata[b"squadron.made_from"].decode()

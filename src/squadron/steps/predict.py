@@ -4,13 +4,13 @@ from pathlib import Path
 
 from squadron.artifacts import CANDIDATES, read_windows, write_json, write_table, written_whole
 from squadron.config import Contender, from_json
-from squadron.steps._files import JUDGED, open_windows, settle_answer_tokens
+from squadron.steps._files import judged_splits, open_windows, settle_answer_tokens
 from squadron.steps._step import peak_memory_mb, step, timed
 
 
 @step
 def predict(*, contender: str, race: str, windows: Path, model: Path, candidates: Path) -> None:
-    """Scores the windows of tune, select and test: candidates/{split}.parquet, streamed.
+    """Scores the windows of the judged splits: candidates/{split}.parquet, streamed.
 
     And {split}.types.parquet from a model that tells the types of questions.
 
@@ -28,6 +28,7 @@ def predict(*, contender: str, race: str, windows: Path, model: Path, candidates
     from squadron.devices import pick_device
     from squadron.prediction import predict_candidates
     from squadron.progress import Progress
+    from squadron.windows import first_questions
 
     settings = settle_answer_tokens(from_json(Contender, contender), windows)
     about = model_folder.read_about(model)
@@ -38,7 +39,11 @@ def predict(*, contender: str, race: str, windows: Path, model: Path, candidates
             folder, layout = open_windows(windows, settings.label)
             device = pick_device()
             network = model_folder.load_model(model).model.to(device)
-            tables = {name: read_windows(folder / f"{name}.arrow") for name in JUDGED}
+            splits = judged_splits(settings)
+            tables = {name: read_windows(folder / f"{name}.arrow") for name in splits}
+            if "train" in tables:
+                count = settings.predict.train_questions
+                tables["train"] = first_questions(tables["train"], count)
             total = sum(table.num_rows for table in tables.values())
             with Progress(f"predict    {settings.label}", total, "windows") as bar:
                 for name, table in tables.items():
