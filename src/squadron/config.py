@@ -149,14 +149,17 @@ class Train:
     weight_decay: float = 0.01
     max_grad_norm: float = 1.0
     monitor: str = "exact_match"
-    """What makes an epoch the best, on tune: exact_match (then F1), or eval_loss (the mean loss of
-    its windows). The best epoch is kept, and early stopping waits for a better one."""
+    """What makes an epoch the best, on tune: exact_match (then F1, then F1 of the best answers to
+    the answerable questions, threshold or not), or eval_loss (the mean loss of its windows). The
+    best epoch is kept, and early stopping waits for a better one."""
     patience: int = 0
     """Stop after this many epochs without a better one; 0 never stops early."""
     precision: str = "auto"
     """auto (bf16 autocast where the processor has it), bf16 or fp32."""
     checkpoint_minutes: float = 10.0
     """Minutes between checkpoints inside an epoch; every epoch ends with one."""
+    max_examples: int = 0
+    """Questions of train that this contender is trained on, the first ones; 0 for all."""
     max_negative_windows: int = 0
     """Windows without the answer that train per question, drawn once; 0 keeps all. All windows are
     predicted."""
@@ -169,6 +172,7 @@ class Train:
             "weight_decay",
             "patience",
             "checkpoint_minutes",
+            "max_examples",
             "max_negative_windows",
             "seed",
         ):
@@ -195,8 +199,9 @@ class Predict:
     precision: str = "fp32"
     """fp32 by default: answers then do not depend on how windows were batched (or served)."""
     train_questions: int = 0
-    """So many questions of train, the first ones, are judged too and reported as `train`: shows
-    that training works where select is too small to tell. Never selected on."""
+    """So many questions of those trained on, the first ones, are judged too and reported as
+    `train`, with the null threshold that is best there: shows that training works where select is
+    too small to tell. Never selected on."""
 
     def __post_init__(self) -> None:
         _require(self.train_questions >= 0, "train_questions", self.train_questions, "0 or more")

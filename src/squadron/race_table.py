@@ -66,8 +66,8 @@ def _ending(champion: dict[str, Any]) -> list[str]:
     trained = [row["train"] for row in sizes if row.get("train")]
     if trained:
         lines.append(
-            f"train: the first {trained[0]['total']:,} questions that the contenders were trained "
-            "on; shows that they learn, and counts for nothing else."
+            f"train: up to {max(row['total'] for row in trained):,} of the questions that each was "
+            "trained on, their null threshold fitted on them too; shows that it learns, no more."
         )
     lines += _spreads(champion)
     lines += _types(champion)

@@ -78,7 +78,8 @@ def train_model(
         windows: Of the train split.
         settings: See config.Train.
         evaluate: Judges the model as it stands, on the tune split; must return "exact_match"
-            and "f1" (0 to 100), and "eval_loss" where that is monitored. Called on every process.
+            and "f1" (0 to 100), "answerable_f1" if there is one, and "eval_loss" where that is
+            monitored. Called on every process.
         checkpoints: A folder of this training alone; a second call with the same arguments goes
             on from the last whole checkpoint in it, to the same weights.
         title: For the progress line.
@@ -160,8 +161,9 @@ def train_model(
             figures = evaluate()
             record({f"tune_{name}": value for name, value in figures.items()})
             progress.figures["tune EM"] = round(figures["exact_match"], 2)
-            # F1 decides between epochs of the same EM, as it does between contenders.
-            score = [figures["exact_match"], figures["f1"]]
+            # F1 decides between epochs of the same EM, as it does between contenders. A model that
+            # does best to answer nothing yet is told from a worse one by what it would answer.
+            score = [figures["exact_match"], figures["f1"], figures.get("answerable_f1", 0.0)]
             if settings.monitor == "eval_loss":
                 score = [-figures["eval_loss"]]
             if score > run.best_score:

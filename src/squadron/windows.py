@@ -118,7 +118,9 @@ def slide_windows(
 
 
 def first_questions(windows: pa.Table, count: int) -> pa.Table:
-    """The windows of the first `count` examples; nothing is copied."""
+    """The windows of the first `count` examples, of all for 0; nothing is copied."""
+    if not count:
+        return windows
     firsts = np.flatnonzero(windows["window"].to_numpy() == 0)
     return windows.slice(0, int(firsts[count]) if count < len(firsts) else len(windows))
 

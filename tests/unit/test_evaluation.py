@@ -79,6 +79,16 @@ def test_a_split_where_every_question_has_an_answer_is_judged_by_the_first_rule(
         assert judged.summary[name] == 100.0
 
 
+def test_where_nothing_is_answered_the_best_answers_have_an_f1_all_the_same():
+    examples = make_examples([("Ann", 0)], [("old town of Évora", 23)], [], [], [])
+    weak = make_candidates((0, 3, -2.0), (23, 31, -2.0), (0, 3, 2.0), (0, 3, 2.0), (0, 3, 2.0))
+    judged = judge(Questions.read(examples), [weak], None, search=True)
+    assert judged.chosen == [""] * 5
+    assert judged.summary["answerable_f1"] == pytest.approx(100 * (1 + 2 / 3) / 2)
+    again = judge(Questions.read(examples), [weak], judged.null_threshold, search=False)
+    assert "answerable_f1" not in again.summary
+
+
 def test_squadron_score_prints_the_official_figures_only(tmp_path):
     qas = [{"id": "q", "question": "Who?", "answers": [{"text": "Ann", "answer_start": 0}]}]
     data = {"data": [{"title": "T", "paragraphs": [{"context": CONTEXT, "qas": qas}]}]}

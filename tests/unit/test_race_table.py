@@ -129,7 +129,7 @@ def test_training_questions_have_a_column_of_their_own_where_they_were_judged(ch
     shown = render_table(champion)
     assert [line[6] for line in row_of(shown, "span")] == ["97.50", "99.12"]
     assert [line[6] for line in row_of(shown, "pretrained")] == ["-", "-"]
-    assert "train: the first 1,200 questions that the contenders were trained on" in shown
+    assert "train: up to 1,200 of the questions that each was trained on" in shown
     table = [line for line in shown.splitlines() if line.startswith(("┏", "│"))]
     assert max(map(len, table)) <= 110
 

@@ -513,6 +513,19 @@ def test_f1_decides_between_epochs_of_the_same_em(tmp_path, windows):
     assert (run.best_epoch, run.best_exact_match) == (2, 20.0)
 
 
+def test_epochs_that_answer_nothing_are_told_apart_by_what_they_would_answer(tmp_path, windows):
+    rows = iter([10.0, 30.0, 20.0])
+
+    def evaluate():
+        return {"exact_match": 25.0, "f1": 25.0, "answerable_f1": next(rows)}
+
+    settings = dataclasses.replace(FP32, epochs=3)
+    run = train_model(
+        Scripted(count_up), windows, settings, evaluate=evaluate, checkpoints=tmp_path
+    )
+    assert (run.best_epoch, run.best_exact_match) == (2, 25.0)
+
+
 @pytest.mark.parametrize(("patience", "epochs"), [(0, 6), (1, 3), (2, 5), (3, 6)])
 def test_training_stops_after_as_many_epochs_without_a_better_one(
     tmp_path, windows, patience, epochs

@@ -21,6 +21,7 @@ from squadron.validation import Report, validate_examples
 from squadron.windows import (
     WindowCounts,
     covering_length,
+    first_questions,
     limit_negatives,
     read_layout,
     slide_windows,
@@ -544,3 +545,15 @@ def test_the_covering_length_is_the_fewest_tokens_that_hold_the_share(table, unr
     total = len(first) + unreachable
     fits = [n for n in range(1, 8) if sum(s <= n for s in first.values()) >= share * total - 1e-6]
     assert found == (fits[0] if fits else max(first.values()))
+
+
+@pytest.mark.parametrize(
+    ("count", "kept"), [(0, "aaabcc"), (1, "aaa"), (2, "aaab"), (3, "aaabcc"), (9, "aaabcc")]
+)
+def test_the_first_questions_come_with_all_their_windows(count, kept):
+    rows = [
+        {"example_id": name, "window": "aaabcc"[:place].count(name)}
+        for place, name in enumerate("aaabcc")
+    ]
+    windows = first_questions(pa.Table.from_pylist(rows), count)
+    assert "".join(windows["example_id"].to_pylist()) == kept

@@ -11,9 +11,16 @@ JUDGED = ("tune", "select", "test")
 """The splits that are predicted and scored; the first questions of train besides, if asked for."""
 
 
-def judged_splits(contender: Contender) -> tuple[str, ...]:
-    """The splits of this contender that are predicted and scored, tune first."""
-    return (*JUDGED, "train") if contender.predict.train_questions else JUDGED
+def judged_splits(contender: Contender) -> dict[str, int]:
+    """The splits of this contender that are predicted and scored -> how many questions, 0 for all.
+
+    tune comes first: the others are judged by its null threshold.
+    """
+    splits = dict.fromkeys(JUDGED, 0)
+    if contender.predict.train_questions:
+        limit = contender.train.max_examples or contender.predict.train_questions
+        splits["train"] = min(limit, contender.predict.train_questions)
+    return splits
 
 
 def open_windows(windows: Path, label: str) -> tuple[Path, Any]:

@@ -52,18 +52,20 @@ def evaluate(
     if not status["disqualified"]:
         with timed(figures, "evaluate"):
             threshold: float | None = None
-            for name in judged_splits(settings):
+            for name, count in judged_splits(settings).items():
                 table = read_table(examples / f"{name}.parquet", schema="examples/1")
-                if name == "train":
-                    table = table.slice(0, settings.predict.train_questions)
+                table = table.slice(0, count or None)
                 rows = read_table(
                     candidates / f"{name}.parquet",
                     schema="candidates/1",
                     made_from=status["made_from"],
                 )
                 questions = Questions.read(table)
-                judged = judge(questions, [rows], threshold, search=name == "tune")
-                threshold = judged.null_threshold
+                # What was trained on is judged with a threshold of its own, and keeps it.
+                searched = name in ("tune", "train")
+                judged = judge(questions, [rows], threshold, search=searched)
+                if name == "tune":
+                    threshold = judged.null_threshold
                 if name in ("select", "test"):  # the threshold was fitted on tune
                     add_intervals(judged)
                 content["splits"][name] = judged.summary

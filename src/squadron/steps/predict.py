@@ -39,11 +39,10 @@ def predict(*, contender: str, race: str, windows: Path, model: Path, candidates
             folder, layout = open_windows(windows, settings.label)
             device = pick_device()
             network = model_folder.load_model(model).model.to(device)
-            splits = judged_splits(settings)
-            tables = {name: read_windows(folder / f"{name}.arrow") for name in splits}
-            if "train" in tables:
-                count = settings.predict.train_questions
-                tables["train"] = first_questions(tables["train"], count)
+            tables = {
+                name: first_questions(read_windows(folder / f"{name}.arrow"), count)
+                for name, count in judged_splits(settings).items()
+            }
             total = sum(table.num_rows for table in tables.values())
             with Progress(f"predict    {settings.label}", total, "windows") as bar:
                 for name, table in tables.items():

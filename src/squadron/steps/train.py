@@ -34,7 +34,7 @@ def train(*, contender: str, race: str, windows: Path, examples: Path, model: Pa
     from squadron.batches import WindowSet
     from squadron.devices import pick_device
     from squadron.training import DivergedError, train_model
-    from squadron.windows import limit_negatives
+    from squadron.windows import first_questions, limit_negatives
 
     settings = settle_answer_tokens(from_json(Contender, contender), windows)
     child = tracking.find_child(tracking.read_race(race), settings.label)
@@ -55,7 +55,7 @@ def train(*, contender: str, race: str, windows: Path, examples: Path, model: Pa
             network.to(pick_device())
             judge = _tune_judge(network, settings, folder, layout, examples)
             rows = limit_negatives(
-                read_windows(folder / "train.arrow"),
+                first_questions(read_windows(folder / "train.arrow"), settings.train.max_examples),
                 settings.train.max_negative_windows,
                 settings.train.seed,
             )
@@ -125,7 +125,9 @@ def _tune_judge(
         best = replace(settings.predict, n_best=1)
         parts = predict_candidates(network, windows, layout, best, device)
         summary = judge(questions, list(parts), None, search=True).summary
-        figures = {"exact_match": summary["exact"], "f1": summary["f1"]}
+        figures: dict[str, float] = {"exact_match": summary["exact"], "f1": summary["f1"]}
+        if "answerable_f1" in summary:
+            figures["answerable_f1"] = summary["answerable_f1"]
         if settings.train.monitor == "eval_loss":
             rows = WindowSet(windows, layout)
             figures["eval_loss"] = mean_loss(network, rows, settings.predict, device)
