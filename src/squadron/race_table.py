@@ -18,9 +18,13 @@ def render_table(champion: dict[str, Any], width: int = 110) -> str:
     table = Table(title="The race, ranked by EM on the select split", title_justify="left")
     # Folded where a terminal is narrow: a figure cut short would read as another one.
     table.add_column("contender", overflow="fold")
+    rows = [row["select"] for row in champion["contenders"] if row["select"]]
+    # Only where the experiment asked for it.
+    near = ("bertscore_f1",) if any("bertscore_f1" in row for row in rows) else ()
     names = (
         "EM",
         "F1",
+        *("BERTScore" for _ in near),
         "HasAns EM",
         "NoAns EM",
         "test EM",
@@ -38,7 +42,10 @@ def render_table(champion: dict[str, Any], width: int = 110) -> str:
         select, test = row["select"], row["test"]
         table.add_row(
             row["label"],
-            *(_figure(select.get(key)) for key in ("exact", "f1", "HasAns_exact", "NoAns_exact")),
+            *(
+                _figure(select.get(key))
+                for key in ("exact", "f1", *near, "HasAns_exact", "NoAns_exact")
+            ),
             _figure(test["exact"]),
             _figure(test["f1"]),
             _figure(row["seconds"], 1),

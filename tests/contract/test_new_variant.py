@@ -90,6 +90,7 @@ def test_a_file_dropped_into_the_folder_races_with_no_other_change(tmp_path: Pat
         "windows": {"max_length": 96, "stride": 16, "max_question_length": 24},
         "train": {"epochs": 1},
         "results": str(tmp_path / "results"),
+        "evaluate": {"bertscore": True},
         "register": {"demo": True},
         "contenders": [{"variant": "newcomer", "options": {"width": 4}}, "pretrained"],
     }
@@ -111,6 +112,8 @@ def test_a_file_dropped_into_the_folder_races_with_no_other_change(tmp_path: Pat
     row = rows["newcomer"]
     assert not row["disqualified"]
     assert row["trainable_parameters"] > 0
-    figures = f"{row['select']['exact']:.2f}", f"{row['test']['f1']:.2f}"
+    assert "BERT" in done.stdout
+    assert 0 <= row["test"]["bertscore_f1"] <= 100
+    figures = [f"{row['select'][name]:.2f}" for name in ("exact", "f1", "bertscore_f1")]
     (line,) = (line for line in done.stdout.splitlines() if line.startswith("│ newcomer "))
     assert all(figure in line for figure in figures)

@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,21 @@ def without_margins(text):
 
 def test_the_table_is_shown_whole_with_the_winner_and_what_comes_next(champion):
     assert without_margins(render_table(champion)) == TABLE
+
+
+def test_bertscore_has_a_column_where_a_race_measured_it(champion):
+    assert "BERTScore" not in render_table(champion)
+    champion["contenders"][0]["select"]["bertscore_f1"] = 87.654
+    shown = render_table(champion, 140)
+    header, first, second, wild = (
+        [cell.strip() for cell in re.split("[┃│]", line)[1:-1]]
+        for line in shown.splitlines()
+        if line.startswith(("┃", "│"))
+    )
+    place = header.index("BERTScore")
+    assert [row[place] for row in (first, second, wild)] == ["87.65", "-", "-"]
+    assert first[header.index("HasAns EM")] == "55.50"
+    assert {len(row) for row in (first, second, wild)} == {len(header)}
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 109, 110, 200])
