@@ -29,6 +29,7 @@ def build_pipeline(place: Placement) -> Any:
         data: str,
         features: str,
         contenders: List[Dict[str, str]],  # noqa: UP006
+        evaluate: str,
         registration: str,
         digests: str,
         results: str = "",
@@ -47,7 +48,9 @@ def build_pipeline(place: Placement) -> Any:
                 model = {"model": trained.outputs["model"]}
                 predicted = place.on_gpu(step.predict(**windows, **model, **own))
                 candidates = {"candidates": predicted.outputs["candidates"]}
-                evaluated = place.on_cpu(step.evaluate(**examples, **candidates, **own))
+                evaluated = place.on_cpu(
+                    step.evaluate(settings=evaluate, **examples, **candidates, **own)
+                )
             place.on_cpu(
                 step.register(
                     settings=registration,

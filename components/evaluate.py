@@ -5,6 +5,7 @@ from kfp import dsl
 
 @dsl.component(base_image="python:3.11-slim-bookworm", install_kfp_package=False)
 def evaluate(
+    settings: str,
     contender: str,
     race: str,
     digests: str,
@@ -16,6 +17,7 @@ def evaluate(
     """Answers and scores of one contender.
 
     Args:
+        settings: JSON of squadron.config.Evaluate.
         contender: JSON of squadron.config.Contender.
         race: JSON of squadron.tracking.Race.
         digests: Of the code; only for the cache key.
@@ -27,6 +29,7 @@ def evaluate(
     from squadron import steps
 
     figures.metadata |= steps.evaluate(
+        settings=settings,
         contender=contender,
         race=race,
         examples=examples.path,

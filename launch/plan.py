@@ -25,7 +25,10 @@ def check_experiment(experiment: Experiment) -> None:
         storage.content_digest(location)
     for number, contender in enumerate(experiment.contenders, start=1):
         variants.check_contender(contender, f"contenders -> {number}")
-    for backbone in {contender.backbone for contender in experiment.contenders}:
+    needed = {contender.backbone for contender in experiment.contenders}
+    if experiment.evaluate.bertscore:
+        needed.add(backbones.OFFLINE)
+    for backbone in needed:
         # A remote one would be fetched whole; plan_arguments tells whether it is there. And
         # `scratch` is made by featurize.
         if not (storage.is_remote(backbone) or scratch.read_kind(backbone)):
@@ -78,6 +81,7 @@ def plan_arguments(experiment: Experiment, store: str) -> dict[str, Any]:
         "data": to_json(experiment.data),
         "features": json.dumps(features),
         "contenders": contenders,
+        "evaluate": to_json(experiment.evaluate),
         "registration": json.dumps(registration),
         "digests": json.dumps({"code": code, "data": contents}),
         "results": experiment.results,

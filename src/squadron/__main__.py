@@ -111,10 +111,8 @@ def _bertscore(data: Path, predictions: Path) -> dict[str, float]:
     questions = collect_questions(json.loads(data.read_bytes()))
     chosen = json.loads(predictions.read_bytes())
     texts = [chosen.get(question_id, "") for question_id in questions.ids]
-    scores = BertScorer().score(texts, questions.golds)
-    return {
-        f"BERTScore_{name}": 100 * float(values.mean()) for name, values in vars(scores).items()
-    }
+    means = BertScorer().mean_scores(texts, questions.golds)
+    return {f"BERTScore_{name}": value for name, value in means.items()}
 
 
 def step(options: argparse.Namespace) -> int:

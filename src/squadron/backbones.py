@@ -59,11 +59,14 @@ def locate(backbone: str) -> str:
         place = Path(tempfile.gettempdir()) / f"backbone-{key}"
         # Ours and whole, if it is there: a download gets its name last, and its content's digest.
         is_fetched = place.is_dir() and place.stat().st_uid == os.getuid()
-        return str(place if is_fetched else storage.fetch_folder(backbone, place))
+        folder = place if is_fetched else storage.fetch_folder(backbone, place)
+        _refuse_pickle(backbone, folder)
+        return str(folder)
     folder = Path(backbone).expanduser()
     if folder.is_dir():
         if not (folder / "config.json").is_file():
             raise InputError(f"The backbone folder {folder} has no config.json; is it a model?")
+        _refuse_pickle(backbone, folder)
         return str(folder)
     looks_local = backbone.startswith((".", "/", "~")) or backbone.count("/") > 1
     if looks_local or not _HUB_NAME.match(backbone):
@@ -110,6 +113,8 @@ def from_pretrained(loader: Any, backbone: str, **options: Any) -> Any:
         return loader.from_pretrained(name, trust_remote_code=False, **options)
     except (OSError, ValueError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        if "does not appear to have a file named model.safetensors" in reason:
+            raise InputError(_pickle_sentence(backbone)) from None
         raise InputError(
             f"The backbone {backbone!r} can't be loaded: {reason} Offline, use {OFFLINE!r} or a "
             "local folder"
@@ -153,6 +158,21 @@ def licence(backbone: str) -> str:
     if scratch.read_kind(backbone):
         return "none: trained from nothing"
     return "Apache-2.0" if backbone == OFFLINE else f"unknown; see {backbone}"
+
+
+def _refuse_pickle(backbone: str, folder: Path) -> None:
+    """Before anything runs: a folder whose weights are all pickled."""
+    if any(folder.glob("pytorch_model*.bin")) and not any(folder.glob("*.safetensors")):
+        raise InputError(_pickle_sentence(backbone))
+
+
+def _pickle_sentence(backbone: str) -> str:
+    return (
+        f"The backbone {backbone!r} has no model.safetensors, and pickled weights such as "
+        "pytorch_model.bin are never loaded here, as they may run code; if you trust them, convert "
+        "them once in a local folder (one line, in experiments/spanbert_squad2.yaml) and name it "
+        "as the backbone"
+    )
 
 
 def _locate_offline() -> Path:

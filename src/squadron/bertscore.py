@@ -159,6 +159,13 @@ class BertScorer:
         np.maximum.at(best, np.array(owner, np.int64), found[np.array(pair_of, np.int64)])
         return BertScores(best[:, 0], best[:, 1], best[:, 2])
 
+    def mean_scores(
+        self, predictions: Sequence[str], references: Sequence[Sequence[str]]
+    ) -> dict[str, float]:
+        """Mean precision, recall and F1 over the questions, 0 to 100; arguments as of `score`."""
+        scores = self.score(predictions, references)
+        return {name: 100.0 * float(values.mean()) for name, values in vars(scores).items()}
+
     def measure_baseline(
         self, texts: Sequence[str], *, pairs: int = 10_000, seed: int = 13
     ) -> Baseline:

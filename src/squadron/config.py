@@ -245,6 +245,15 @@ class Contender:
 
 
 @dataclass(frozen=True)
+class Evaluate:
+    """The evaluate step: what is measured beside EM and F1."""
+
+    bertscore: bool = False
+    """BERTScore of the answers to select and test, by the offline encoder, at the price of passing
+    all different answers through it. Reported only."""
+
+
+@dataclass(frozen=True)
 class Register:
     """The register step: what the winner must show and where it goes."""
 
@@ -280,6 +289,7 @@ class Experiment:
     name: str
     data: Data
     contenders: tuple[Contender, ...]
+    evaluate: Evaluate = field(default_factory=Evaluate)
     register: Register = field(default_factory=Register)
     resources: Resources = field(default_factory=Resources)
     results: str = ""

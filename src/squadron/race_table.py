@@ -24,9 +24,12 @@ def render_table(champion: dict[str, Any], width: int = 110) -> str:
     # Folded where a terminal is narrow: a figure cut short would read as another one.
     table.add_column("contender", overflow="fold")
     has_train = any(row.get("train") for row in champion["contenders"])
+    # Only where the experiment asked for it.
+    has_near = any("bertscore_f1" in (row["select"] or {}) for row in champion["contenders"])
     names = [
         f"EM\n{_LEVEL}",
         f"F1\n{_LEVEL}",
+        *(["BERTScore\ntest"] if has_near else []),
         "HasAns EM\nNoAns EM",
         f"test EM\n{_LEVEL}",
         f"test F1\n{_LEVEL}",
@@ -45,6 +48,7 @@ def render_table(champion: dict[str, Any], width: int = 110) -> str:
             row["label"],
             _sure(select, "exact"),
             _sure(select, "f1"),
+            *([_two(select.get("bertscore_f1"), test.get("bertscore_f1"))] if has_near else []),
             _two(select.get("HasAns_exact"), select.get("NoAns_exact")),
             _sure(test, "exact"),
             _sure(test, "f1"),

@@ -55,3 +55,10 @@ def test_the_example_experiment_needs_nothing_but_this_checkout() -> None:
     assert all(name.startswith("examples/") for name in experiment.data.files)
     assert {contender.backbone for contender in experiment.contenders} == {"all-MiniLM-L6-v2"}
     assert experiment.register.demo
+
+
+@pytest.mark.parametrize("path", FOUND, ids=lambda path: path.stem)
+def test_every_experiment_runs_without_the_hub_on_a_cpu(path: Path) -> None:
+    profile = "" if path.stem == "example" else "cpu"
+    offline = {"all-MiniLM-L6-v2", "scratch"}
+    assert {c.backbone for c in load_experiment(path, profile=profile).contenders} <= offline

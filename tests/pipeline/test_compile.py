@@ -131,6 +131,21 @@ def test_every_experiment_compiles(
     assert "Warning: data.train: " in capsys.readouterr().err
 
 
+def test_a_profile_is_compiled_and_an_unknown_one_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    experiment = ROOT / "experiments" / "spanbert_squad2.yaml"
+    flags = [*data_flags(experiment), "--profile", "cpu"]
+    spec, _ = read(compile_to(tmp_path, *flags, experiment=str(experiment)))
+    parameters = spec["root"]["inputDefinitions"]["parameters"]
+    settings = [json.loads(c["settings"]) for c in parameters["contenders"]["defaultValue"]]
+    assert {each["backbone"] for each in settings} == {"all-MiniLM-L6-v2"}
+    capsys.readouterr()
+    command = ["compile", str(experiment), "--image", IMAGE, "--profile", "gpu"]
+    assert main(command, build_pipeline) == 2
+    assert "'gpu' is not a profile; there are: cpu" in capsys.readouterr().err
+
+
 def test_compiling_twice_gives_the_same_bytes(tmp_path: Path) -> None:
     files = []
     for seed in ("1", "2"):

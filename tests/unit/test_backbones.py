@@ -1,18 +1,27 @@
 import hashlib
 import os
+import re
+import shlex
 import shutil
+import subprocess
+import sys
 from importlib import metadata
+from pathlib import Path
 from types import SimpleNamespace
 
 import boto3
 import huggingface_hub.constants
 import pytest
+import torch
+from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModelForQuestionAnswering
 
 from squadron import backbones
 from squadron.errors import InputError
 from tests import tiny_models
 from tests.s3_server import running_s3_server
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -239,6 +248,69 @@ def test_a_config_that_is_of_no_known_model_is_refused(folder, config):
     (folder / "config.json").write_text(config)
     with pytest.raises(InputError, match=rf"^The backbone '{folder}' can't be loaded: .*folder$"):
         load_model(folder)
+
+
+def pickle_weights(folder):
+    """Leaves pytorch_model.bin alone, as older models have it."""
+    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+
+
+def test_pickled_weights_are_refused_before_anything_is_loaded(folder):
+    pickle_weights(folder)
+    with pytest.raises(InputError) as caught:
+        backbones.locate(str(folder))
+    assert str(caught.value) == (
+        f"The backbone '{folder}' has no model.safetensors, and pickled weights such as "
+        "pytorch_model.bin are never loaded here, as they may run code; if you trust them, convert "
+        "them once in a local folder (one line, in experiments/spanbert_squad2.yaml) and name it "
+        "as the backbone"
+    )
+
+
+def test_pickled_weights_of_the_hub_are_refused_in_the_same_words(folder, tmp_path):
+    # In a process of its own: huggingface_hub reads where its cache is once.
+    pickle_weights(folder)
+    repository = tmp_path / "home" / "hub" / "models--org--pickled"
+    revision = "0" * 40
+    shutil.copytree(folder, repository / "snapshots" / revision)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text(revision)
+    absent = repository / ".no_exist" / revision  # what the hub is known not to have
+    absent.mkdir(parents=True)
+    for name in ("model.safetensors", "model.safetensors.index.json"):
+        (absent / name).touch()
+    code = """
+from transformers import AutoModelForQuestionAnswering
+from squadron.backbones import from_pretrained
+from_pretrained(AutoModelForQuestionAnswering, "org/pickled", use_safetensors=True)
+"""
+    hub = {"HF_HOME": str(tmp_path / "home"), "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, **hub},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    last = done.stderr.strip().splitlines()[-1]
+    assert "InputError: The backbone 'org/pickled' has no model.safetensors, and pickled" in last
+
+
+def test_the_line_that_converts_pickled_weights_does_so(folder, written):
+    pickle_weights(folder)
+    text = (ROOT / "experiments" / "spanbert_squad2.yaml").read_text(encoding="utf-8")
+    (line,) = re.findall(r"python (-c .* FOLDER)$", text, re.MULTILINE)
+    command = shlex.split(line.replace("FOLDER", str(folder)))
+    subprocess.run([sys.executable, *command], check=True, timeout=120)
+    found, expected = (load_model(place).state_dict() for place in (folder, written))
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
+
+
+def test_pickled_weights_beside_safetensors_are_no_fault(folder):
+    (folder / "pytorch_model.bin").write_bytes(b"never read")
+    assert load_model(folder).config.hidden_size == 32
 
 
 def test_a_folder_without_weights_is_refused(folder):

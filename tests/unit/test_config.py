@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from squadron.config import (
     Contender,
     Data,
+    Evaluate,
     Experiment,
     Predict,
     Register,
@@ -27,7 +28,18 @@ from squadron.config import (
 from squadron.errors import InputError
 
 SMALLEST = "data: {train: a.json}\ncontenders: [span]\n"
-SECTIONS = [Splits, Data, Windows, Train, Predict, Contender, Register, Resources, Experiment]
+SECTIONS = [
+    Splits,
+    Data,
+    Windows,
+    Train,
+    Predict,
+    Contender,
+    Evaluate,
+    Register,
+    Resources,
+    Experiment,
+]
 
 
 def load(folder, text, *overrides):
@@ -94,7 +106,9 @@ def test_a_contender_does_not_change_the_next_one(tmp_path):
 
 
 @pytest.mark.parametrize("empty", ["{}", "", "null"])
-@pytest.mark.parametrize("section", ["windows", "train", "predict", "register", "resources"])
+@pytest.mark.parametrize(
+    "section", ["windows", "train", "predict", "evaluate", "register", "resources"]
+)
 def test_an_empty_section_is_the_same_as_none(section, empty, tmp_path):
     assert load(tmp_path, f"{SMALLEST}{section}: {empty}\n") == load(tmp_path, SMALLEST)
 
@@ -593,6 +607,7 @@ EXPERIMENTS = st.fixed_dictionaries(
         ),
         "results": st.text(max_size=5),
         "attempt": st.text(max_size=5),
+        "evaluate": st.fixed_dictionaries({}, optional={"bertscore": st.booleans()}),
     },
 ).flatmap(lambda raw: CONTENDERS.map(lambda contenders: {**raw, "contenders": contenders}))
 
@@ -617,6 +632,7 @@ def test_json_gives_back_what_it_was_made_from_and_equal_sections_have_equal_tex
     assert to_json(experiment) == to_json(same)
     sections = [
         (experiment.data, same.data),
+        (experiment.evaluate, same.evaluate),
         (experiment.register, same.register),
         (experiment.resources, same.resources),
         *zip(experiment.contenders, same.contenders, strict=True),

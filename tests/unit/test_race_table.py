@@ -45,7 +45,16 @@ def test_the_table_is_shown_whole_with_the_winner_and_what_comes_next(champion):
     assert without_margins(render_table(champion)) == TABLE
 
 
-@pytest.mark.parametrize("width", [40, 60, 80, 109, 110, 200])
+def test_bertscore_has_a_column_where_a_race_measured_it(champion):
+    assert "BERTScore" not in render_table(champion)
+    champion["contenders"][0]["select"]["bertscore_f1"] = 87.654
+    champion["contenders"][0]["test"]["bertscore_f1"] = 80.5
+    shown = render_table(champion)
+    assert "BERTScore" in shown
+    assert [line[3] for line in row_of(shown, "span")] == ["87.65", "80.50"]
+    assert [line[3] for line in row_of(shown, "pretrained")] == ["-", "-"]
+
+
 def test_no_line_of_the_table_is_wider_than_the_terminal_and_nothing_is_cut(champion, width):
     lines = render_table(champion, width).splitlines()
     table = [line for line in lines if line.startswith(("┏", "┃", "│", "└"))]

@@ -49,6 +49,7 @@ def race(tmp_path_factory):
     )
     steps.evaluate(
         **settings,
+        settings="{}",
         examples=root / "examples",
         candidates=root / "candidates",
         evaluation=root / "evaluation",

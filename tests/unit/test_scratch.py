@@ -288,6 +288,7 @@ def run_from_featurize(root, contender):
     )
     steps.evaluate(
         **settings,
+        settings="{}",
         examples=root / "examples",
         candidates=root / "candidates",
         evaluation=root / "evaluation",

@@ -5,7 +5,7 @@ from typing import Any
 
 from squadron import progress
 from squadron.artifacts import read_json, read_table, write_json, write_table
-from squadron.config import Contender, from_json
+from squadron.config import Contender, Evaluate, from_json
 from squadron.steps._files import judged_splits, write_official
 from squadron.steps._step import step, timed
 
@@ -13,6 +13,7 @@ from squadron.steps._step import step, timed
 @step
 def evaluate(
     *,
+    settings: str,
     contender: str,
     race: str,
     examples: Path,
@@ -23,6 +24,7 @@ def evaluate(
     """Answers and scores of one contender: the null threshold from tune, figures on every split.
 
     Args:
+        settings: JSON of config.Evaluate.
         contender: JSON of config.Contender.
         race: JSON of tracking.Race; "" tracks nothing.
         examples: As ingest wrote them.
@@ -37,13 +39,14 @@ def evaluate(
     from squadron import answers, tracking
     from squadron.evaluation import Questions, add_intervals, choose_types, judge, judge_types
 
-    settings = from_json(Contender, contender)
-    child = tracking.find_child(tracking.read_race(race), settings.label)
+    wanted = from_json(Evaluate, settings)
+    runner = from_json(Contender, contender)
+    child = tracking.find_child(tracking.read_race(race), runner.label)
     status = read_json(candidates / "status.json", schema="status/1")
     content: dict[str, Any] = {
-        "label": settings.label,
-        "group": settings.group,
-        "variant": settings.variant,
+        "label": runner.label,
+        "group": runner.group,
+        "variant": runner.variant,
         "disqualified": status["disqualified"],
         "training": {k: v for k, v in status["training"].items() if k != "log"},
         "splits": {},
@@ -51,8 +54,9 @@ def evaluate(
     figures: dict[str, float] = {"disqualified": float(bool(status["disqualified"]))}
     if not status["disqualified"]:
         with timed(figures, "evaluate"):
+            scorer = _load_scorer() if wanted.bertscore else None
             threshold: float | None = None
-            for name, count in judged_splits(settings).items():
+            for name, count in judged_splits(runner).items():
                 table = read_table(examples / f"{name}.parquet", schema="examples/1")
                 table = table.slice(0, count or None)
                 rows = read_table(
@@ -68,11 +72,14 @@ def evaluate(
                     threshold = judged.null_threshold
                 if name in ("select", "test"):  # the threshold was fitted on tune
                     add_intervals(judged)
+                    if scorer:
+                        means = scorer.mean_scores(judged.chosen, questions.golds)
+                        judged.summary.update({f"bertscore_{k}": v for k, v in means.items()})
                 content["splits"][name] = judged.summary
                 about = table.schema.metadata[b"squadron.made_from"].decode()
                 content.setdefault("digests", {})[name] = about
                 best = answers.rank_as_dicts(
-                    judged.ranked, questions.contexts, settings.predict.n_best
+                    judged.ranked, questions.contexts, runner.predict.n_best
                 )
                 folder = evaluation / name
                 write_table(
@@ -106,9 +113,16 @@ def evaluate(
         tracking.log_artifacts(child, evaluation, "evaluation")
         shown = content["splits"]["select"]
         progress.say(
-            f"evaluate   {settings.label}: EM {shown['exact']:.2f}, F1 {shown['f1']:.2f} on select"
+            f"evaluate   {runner.label}: EM {shown['exact']:.2f}, F1 {shown['f1']:.2f} on select"
         )
     write_official(figures_file, figures)
     tracking.log_metrics(child, figures)
     tracking.close_contender(child, status["disqualified"])
     return figures
+
+
+def _load_scorer() -> Any:
+    """The offline encoder; torch is imported for it alone."""
+    from squadron.bertscore import BertScorer
+
+    return BertScorer()

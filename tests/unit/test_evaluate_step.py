@@ -1,0 +1,99 @@
+"""The step evaluate with and without BERTScore, against `squadron score --bertscore`."""
+
+import json
+import subprocess
+import sys
+
+import pyarrow as pa
+import pytest
+
+from squadron import standings, steps
+from squadron.__main__ import main
+from squadron.artifacts import CANDIDATES, read_json, write_json, write_table
+from squadron.config import Contender, Evaluate, to_json
+from tests import tiny_models
+
+# Some right, some wrong, some abstained; and questions that nothing answers.
+GIVEN = ["1906", "the glass roof", "Spain", "", "Théophile", "160 metres", "Line 28", "minutes"]
+QUESTIONS = [*tiny_models.EIGHT_QUESTIONS, *tiny_models.UNANSWERED]
+ANSWERS = [*GIVEN, "light", ""]
+
+
+@pytest.fixture
+def places(tmp_path):
+    """Examples and candidates of three equal splits; "" has no candidate at all."""
+    table = tiny_models.make_examples(QUESTIONS)
+    rows = []
+    for example, text in zip(table.to_pylist(), ANSWERS, strict=True):
+        if text:
+            start = example["context"].index(text)
+            row = {"example_id": example["id"], "window": 0, "rank": 0, "score": 1.0}
+            rows.append(
+                {**row, "null_score": 0.0, "start_char": start, "end_char": start + len(text)}
+            )
+    candidates = pa.Table.from_pylist(rows, schema=CANDIDATES)
+    for split in ("tune", "select", "test"):
+        write_table(
+            tmp_path / "examples" / f"{split}.parquet", table, schema="examples/1", made_from="e"
+        )
+        write_table(
+            tmp_path / "candidates" / f"{split}.parquet",
+            candidates,
+            schema="candidates/1",
+            made_from="c",
+        )
+    status = {"disqualified": "", "training": {}}
+    write_json(tmp_path / "candidates" / "status.json", status, schema="status/1", made_from="c")
+    return tmp_path
+
+
+def arguments(places, **changes):
+    return {
+        "settings": to_json(Evaluate(**changes)),
+        "contender": to_json(Contender("span")),
+        "race": "",
+        "examples": places / "examples",
+        "candidates": places / "candidates",
+        "evaluation": places / "evaluation",
+        "figures_file": places / "figures.json",
+    }
+
+
+def test_bertscore_is_that_of_squadron_score_on_the_published_answers(places, capsys):
+    figures = steps.evaluate(**arguments(places, bertscore=True))
+    metrics = read_json(places / "evaluation" / "metrics.json", schema="metrics/1")
+    articles = []
+    for number, (question, context, answer) in enumerate(QUESTIONS):
+        gold = [{"text": answer, "answer_start": context.index(answer)}] if answer else []
+        qa = {"id": f"q{number}", "question": question, "answers": gold}
+        qa["is_impossible"] = not answer
+        articles.append({"title": "t", "paragraphs": [{"context": context, "qas": [qa]}]})
+    (places / "data.json").write_text(json.dumps({"data": articles}))
+    capsys.readouterr()
+    chosen = places / "evaluation" / "select" / "answers.json"
+    assert set(json.loads(chosen.read_text()).values()) > {""}
+    assert main(["score", str(places / "data.json"), str(chosen), "--bertscore"]) == 0
+    official = json.loads(capsys.readouterr().out)
+    for name in ("precision", "recall", "f1"):
+        assert 0 < official[f"BERTScore_{name}"] < 100
+        expected = pytest.approx(official[f"BERTScore_{name}"], abs=1e-9)
+        assert metrics["splits"]["select"][f"bertscore_{name}"] == expected
+        for split in ("select", "test"):
+            assert figures[f"{split}_bertscore_{name}"] == expected
+    assert "bertscore_f1" not in metrics["splits"]["tune"]
+    row = standings.table_row(metrics)
+    assert row["select"]["bertscore_f1"] == pytest.approx(official["BERTScore_f1"], abs=1e-9)
+
+
+def test_without_it_no_figure_and_no_torch(places):
+    texts = {name: str(value) for name, value in arguments(places).items()}
+    code = f"""
+import sys
+from squadron import steps
+figures = steps.evaluate(**{texts!r})
+assert "select_exact_match" in figures
+assert not any("bertscore" in name for name in figures), figures
+assert "torch" not in sys.modules
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
