@@ -55,6 +55,7 @@ def test_bertscore_has_a_column_where_a_race_measured_it(champion):
     assert [line[3] for line in row_of(shown, "pretrained")] == ["-", "-"]
 
 
+@pytest.mark.parametrize("width", [40, 60, 80, 109, 110, 200])
 def test_no_line_of_the_table_is_wider_than_the_terminal_and_nothing_is_cut(champion, width):
     lines = render_table(champion, width).splitlines()
     table = [line for line in lines if line.startswith(("┏", "┃", "│", "└"))]
