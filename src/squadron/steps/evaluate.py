@@ -22,6 +22,8 @@ def evaluate(
 ) -> dict[str, float]:
     """Answers and scores of one contender: the null threshold from tune, figures on every split.
 
+    A registered model answers with the threshold that it was registered with.
+
     Args:
         contender: JSON of config.Contender.
         race: JSON of tracking.Race; "" tracks nothing.
@@ -51,7 +53,8 @@ def evaluate(
     figures: dict[str, float] = {"disqualified": float(bool(status["disqualified"]))}
     if not status["disqualified"]:
         with timed(figures, "evaluate"):
-            threshold: float | None = None
+            own = status.get("answering")
+            threshold: float | None = own["null_threshold"] if own else None
             for name in JUDGED:
                 table = read_table(examples / f"{name}.parquet", schema="examples/1")
                 rows = read_table(
@@ -60,7 +63,7 @@ def evaluate(
                     made_from=status["made_from"],
                 )
                 questions = Questions.read(table)
-                judged = judge(questions, [rows], threshold, search=name == "tune")
+                judged = judge(questions, [rows], threshold, search=name == "tune" and not own)
                 threshold = judged.null_threshold
                 if name != "tune":  # which the threshold was fitted on
                     add_intervals(judged)

@@ -7,7 +7,8 @@ A variant is a module with
 - `build(backbone, options)`: a fresh model on a backbone;
 - `load(folder, options)`: the model that `save` put into a folder.
 
-A saved model holds all its weights, or `backbone.json` names the backbone that it needs.
+A saved model holds all its weights, or `backbone.json` names the backbone that it needs; a variant
+of the latter kind says `NAMES_BACKBONE = True`.
 """
 
 import difflib
