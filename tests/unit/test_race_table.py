@@ -102,6 +102,13 @@ def test_a_demo_says_so_and_what_the_gate_would_say(champion, gate, expected):
     ]
 
 
+def test_a_champion_that_stays_is_not_registered_again(champion):
+    champion["model"]["kept"] = True
+    lines = render_table(champion).splitlines()
+    assert "The champion stays: squadron-example version 3, alias 'candidate'." in lines
+    assert not [line for line in lines if line.startswith("Registered")]
+
+
 def test_intervals_and_a_lead_that_may_be_chance_are_said(champion):
     for row, low in zip(champion["contenders"], (58.1, 20.0, None), strict=True):
         if low:
