@@ -92,9 +92,9 @@ def register_model(
                     raise
             found = client.create_model_version(name, uri, run_id=run_id, tags=tags)
         previous = _alias(client, name, CANDIDATE)
-        if previous and previous.version != found.version:
+        if previous and str(previous.version) != str(found.version):
             client.set_model_version_tag(
-                name, found.version, "previous_candidate", previous.version
+                name, found.version, "previous_candidate", str(previous.version)
             )
         for key, value in tags.items():
             client.set_model_version_tag(name, found.version, key, value)
@@ -116,7 +116,8 @@ def promote(name: str, version: str, alias: str) -> str:
     chosen = find_version(name, version)
     with tracking.explained():
         found = _alias(client, name, alias)
-        previous = str(found.version) if found and found.version != chosen.version else ""
+        # A sqlite store gives numbers, a server text.
+        previous = str(found.version) if found and str(found.version) != chosen.version else ""
         if previous:
             client.set_model_version_tag(name, chosen.version, f"previous_{alias}", previous)
         client.set_registered_model_alias(name, alias, chosen.version)
@@ -139,7 +140,7 @@ def find_version(name: str, version_or_alias: str) -> Registered:
             found = client.get_model_version_by_alias(name, version_or_alias)
     except mlflow.exceptions.MlflowException as error:
         with tracking.explained():
-            versions = [v.version for v in client.search_model_versions(f"name = '{name}'")]
+            versions = [str(v.version) for v in client.search_model_versions(f"name = '{name}'")]
         known = (
             f"it has the versions {', '.join(sorted(versions, key=int))}"
             if versions
