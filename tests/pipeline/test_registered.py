@@ -28,6 +28,7 @@ SERVED = Contender(
     windows=Windows(max_length=48, stride=8, max_question_length=16),
     predict=Predict(max_answer_tokens=7, precision="bf16", batch_size=3),
 )
+pytestmark = pytest.mark.slow
 THRESHOLD = 1e9
 """No score is above it: whoever applies it answers nothing."""
 
