@@ -120,6 +120,16 @@ def test_the_same_version_of_another_store_is_another_backbone(store, tmp_path, 
     assert registered.fingerprint("all-MiniLM-L6-v2") == ""
 
 
+def test_a_backbone_changed_in_place_makes_another_race(store, tmp_path):
+    folder = tmp_path / "backbone"
+    shutil.copytree(store.backbone, folder)
+    before = plan_arguments(experiment(on(str(folder))), "")["race"]
+    assert plan_arguments(experiment(on(str(folder))), "")["race"] == before
+    (folder / "tokenizer_config.json").write_text("{}")
+    # Every step has the race among its inputs, featurize as well.
+    assert plan_arguments(experiment(on(str(folder))), "")["race"] != before
+
+
 @pytest.mark.parametrize(
     ("backbone", "words"),
     [
