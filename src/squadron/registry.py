@@ -3,6 +3,7 @@
 A race sets the alias `candidate`; only a person sets `staging` (`squadron promote`).
 """
 
+import os
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -202,6 +203,8 @@ def read_about(registered: Registered) -> dict[str, Any]:
     """
     import mlflow
 
+    # One small file: a bar would be all that a person sees of it.
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     with tempfile.TemporaryDirectory() as temporary:
         place = f"{registered.uri}/artifacts/model/{MODEL_ABOUT}"
         try:
