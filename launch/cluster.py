@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from launch.placement import Placement
 from launch.plan import check_experiment, plan_arguments
+from launch.registered import resolve_models
 from squadron import backbones, scratch, storage
 from squadron.config import Experiment, digest
 from squadron.errors import InputError
@@ -83,6 +84,7 @@ def compile_race(
     check_experiment(experiment)
     for sentence in find_local_paths(experiment):
         print(f"Warning: {sentence}", file=sys.stderr)
+    experiment = resolve_models(experiment, is_local=False)
     arguments = plan_arguments(experiment, store="")
     pipeline = place_pipeline(build_pipeline, options.image, experiment, arguments)
     from kfp.compiler import Compiler
@@ -142,6 +144,7 @@ def submit_race(
         raise InputError("\n".join(local_paths))
     api = open_api(host, options)
     check_experiment(experiment)
+    experiment = resolve_models(experiment, is_local=False)
     arguments = plan_arguments(experiment, store="")
     pipeline = place_pipeline(build_pipeline, options.image, experiment, arguments)
     key = json.loads(arguments["race"])["key"]

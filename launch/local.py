@@ -13,6 +13,7 @@ from typing import Any
 from launch.console import Console
 from launch.placement import Placement
 from launch.plan import check_experiment, plan_arguments
+from launch.registered import resolve_models
 from squadron import storage, tracking
 from squadron.config import Experiment
 from squadron.errors import EXIT_CODE_INPUT_ERROR, InputError
@@ -35,6 +36,7 @@ def run_here(experiment: Experiment, build_pipeline: Callable[[Placement], Any])
         log = (RUNS / "pipeline.log").open("a", encoding="utf-8")
     except OSError as error:
         raise InputError(f"The folder {RUNS.resolve()} can't be written: {error}") from None
+    experiment = resolve_models(experiment, is_local=True)
     arguments = plan_arguments(experiment, tracking.identify_store(experiment.name))
     # Every step is a process of its own: what it needs travels in the environment.
     os.environ[tracking.URI_VARIABLE] = tracking.tracking_uri()

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import squadron
+from launch import registered
 from squadron import backbones, scratch, storage, variants
 from squadron.config import Experiment, digest, to_json
+from squadron.model_names import read_model_name
 from squadron.sources import load_source
 
 
@@ -25,13 +27,17 @@ def check_experiment(experiment: Experiment) -> None:
         storage.content_digest(location)
     for number, contender in enumerate(experiment.contenders, start=1):
         variants.check_contender(contender, f"contenders -> {number}")
-    needed = {contender.backbone for contender in experiment.contenders}
+        registered.check_model_backbone(contender, f"contenders -> {number}")
+    # The champion's own is found by `registered.resolve_models`.
+    needed = {c.backbone for c in experiment.contenders if c.variant != registered.CHAMPION}
     if experiment.evaluate.bertscore:
         needed.add(backbones.OFFLINE)
     for backbone in needed:
         # A remote one would be fetched whole; plan_arguments tells whether it is there. And
-        # `scratch` is made by featurize.
-        if not (storage.is_remote(backbone) or scratch.read_kind(backbone)):
+        # `scratch` is made by featurize, a registered model fetched by the steps.
+        if read_model_name(backbone) or scratch.read_kind(backbone):
+            continue
+        if not storage.is_remote(backbone):
             backbones.locate(backbone)
 
 
@@ -39,7 +45,7 @@ def plan_arguments(experiment: Experiment, store: str) -> dict[str, Any]:
     """The pipeline's arguments. Equal experiments, data and code give equal arguments.
 
     Args:
-        experiment: Checked.
+        experiment: Checked, its registered models resolved.
         store: As tracking.identify_store gives it; "" where only the cluster knows.
 
     Raises:
@@ -49,15 +55,18 @@ def plan_arguments(experiment: Experiment, store: str) -> dict[str, Any]:
     locations = sorted(set(experiment.data.files))
     contents = digest(*(storage.content_digest(location) for location in locations))
     resolved = dataclasses.asdict(experiment)
-    key = digest(json.dumps(resolved, sort_keys=True), contents, code)
+    prints = {
+        backbone: registered.fingerprint(backbone) or backbones.fingerprint(backbone)
+        for backbone in sorted({contender.backbone for contender in experiment.contenders})
+    }
+    # With the backbones' own: featurize is cached by the key, too.
+    key = digest(json.dumps(resolved, sort_keys=True), contents, code, *prints.values())
     sha = git_sha()
     contenders = [
         {
             "label": contender.label,
             "settings": to_json(contender),
-            "digests": json.dumps(
-                {"code": code, "backbone": backbones.fingerprint(contender.backbone)}
-            ),
+            "digests": json.dumps({"code": code, "backbone": prints[contender.backbone]}),
         }
         for contender in experiment.contenders
     ]

@@ -78,6 +78,13 @@ SCORES = pa.schema(
 )
 
 
+MODEL_ABOUT = "variant.json"
+"""In a model folder: the contender, its training, and the sha256 of every file."""
+MODEL_SCHEMA = "model/1"
+ANSWERING = "answering.json"
+"""In a registered model folder: the null threshold that evaluation found."""
+
+
 @dataclass(frozen=True)
 class Artifact:
     """What a file says about itself."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from squadron import scratch, storage
 from squadron.config import digest
 from squadron.errors import InputError
+from squadron.model_names import read_model_name
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -51,6 +52,11 @@ def locate(backbone: str) -> str:
         raise InputError(
             f"The backbone {backbone!r} is made of a race's own training data; it has no place "
             "before featurize has run"
+        )
+    if read_model_name(backbone):
+        raise InputError(
+            f"The backbone {backbone!r} is a registered model, which a race's steps fetch; give "
+            "its folder here"
         )
     if backbone == OFFLINE:
         return str(_locate_offline())

@@ -224,7 +224,8 @@ class Contender:
     backbone: str = "all-MiniLM-L6-v2"
     """The offline default, a hub name, a local folder, an s3:// prefix, or `scratch`: a compact
     BERT from nothing whose vocabulary comes from the train split, whole words (`scratch:words`, the
-    same) or pieces (`scratch:wordpiece`)."""
+    same) or pieces (`scratch:wordpiece`), or a registered model: models:/NAME/VERSION or
+    models:/NAME@ALIAS."""
     options: dict[str, Any] = field(default_factory=dict)
     """What the variant itself can be told; checked against its own dataclass."""
     windows: Windows = field(default_factory=Windows)

@@ -6,14 +6,21 @@ from pathlib import Path
 from typing import Any
 
 from squadron import backbones, variants
-from squadron.artifacts import read_json, write_json
+from squadron.artifacts import ANSWERING, read_json, write_json
+from squadron.artifacts import MODEL_ABOUT as ABOUT
+from squadron.artifacts import MODEL_SCHEMA as SCHEMA
 from squadron.config import Contender, from_mapping
 from squadron.errors import InputError
 
-SCHEMA = "model/1"
-ABOUT = "variant.json"
-ANSWERING = "answering.json"
-"""Added at registration: the null threshold that evaluation found."""
+__all__ = [
+    "ANSWERING",
+    "LoadedModel",
+    "check_files",
+    "load_model",
+    "read_about",
+    "write_disqualified",
+    "write_model",
+]
 
 
 @dataclass(frozen=True)
@@ -40,10 +47,12 @@ def write_model(
     folder.mkdir(parents=True, exist_ok=True)
     model.save(folder)
     tokenizer.save_pretrained(folder)
+    # Registration writes its own threshold over a champion's.
+    changing = (folder / ABOUT, folder / ANSWERING)
     files = {
         str(path.relative_to(folder)): _sha256(path)
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != ABOUT
+        if path.is_file() and path not in changing
     }
     about = {"contender": asdict(contender), "training": training, "disqualified": ""}
     write_json(folder / ABOUT, {**about, "files": files}, schema=SCHEMA, made_from=made_from)
@@ -69,13 +78,7 @@ def load_model(folder: Path) -> LoadedModel:
         InputError: If it is not a model folder, a file is missing or altered, or the contender was
             disqualified.
     """
-    about = read_about(folder)
-    if about["disqualified"]:
-        raise InputError(f"The model in {folder} was disqualified: {about['disqualified']}")
-    for name, sha256 in about["files"].items():
-        path = folder / name
-        if not path.is_file() or _sha256(path) != sha256:
-            raise InputError(f"The model file {path} is missing or altered; fetch the model again")
+    about = check_files(folder)
     contender = from_mapping(Contender, about["contender"])
     variant = variants.load_variant(contender.variant)
     model = variant.load(folder, variants.read_options(contender))
@@ -83,6 +86,22 @@ def load_model(folder: Path) -> LoadedModel:
     if (folder / ANSWERING).is_file():
         threshold = read_json(folder / ANSWERING, schema="answering/1")["null_threshold"]
     return LoadedModel(model, backbones.load_tokenizer(str(folder)), contender, about, threshold)
+
+
+def check_files(folder: Path) -> dict[str, Any]:
+    """`variant.json` of a model folder, after a look at every file that it lists.
+
+    Raises:
+        InputError: As `load_model`.
+    """
+    about = read_about(folder)
+    if about["disqualified"]:
+        raise InputError(f"The model in {folder} was disqualified: {about['disqualified']}")
+    for name, sha256 in about["files"].items():
+        path = folder / name
+        if not path.is_file() or _sha256(path) != sha256:
+            raise InputError(f"The model file {path} is missing or altered; fetch the model again")
+    return about
 
 
 def _sha256(path: Path) -> str:

@@ -90,9 +90,8 @@ def _ending(champion: dict[str, Any]) -> list[str]:
         lines.append("These data are too few to rank models on: validation_status=demo.")
         if champion["gate"] != "passed":
             lines.append(f"Outside a demo it would be refused: {champion['gate']}.")
-    lines.append(
-        f"Registered: {model['name']} version {model['version']}, alias {model['alias']!r}."
-    )
+    done = "The champion stays" if model.get("kept") else "Registered"
+    lines.append(f"{done}: {model['name']} version {model['version']}, alias {model['alias']!r}.")
     return [
         *lines,
         "",

@@ -3,14 +3,15 @@
 A race sets the alias `candidate`; only a person sets `staging` (`squadron promote`).
 """
 
+import os
 import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from squadron import tracking
-from squadron.artifacts import write_json
+from squadron import model_folder, tracking
+from squadron.artifacts import MODEL_ABOUT, write_json
 from squadron.errors import InputError
 from squadron.model_folder import ANSWERING
 
@@ -92,9 +93,9 @@ def register_model(
                     raise
             found = client.create_model_version(name, uri, run_id=run_id, tags=tags)
         previous = _alias(client, name, CANDIDATE)
-        if previous and previous.version != found.version:
+        if previous and str(previous.version) != str(found.version):
             client.set_model_version_tag(
-                name, found.version, "previous_candidate", previous.version
+                name, found.version, "previous_candidate", str(previous.version)
             )
         for key, value in tags.items():
             client.set_model_version_tag(name, found.version, key, value)
@@ -116,7 +117,8 @@ def promote(name: str, version: str, alias: str) -> str:
     chosen = find_version(name, version)
     with tracking.explained():
         found = _alias(client, name, alias)
-        previous = str(found.version) if found and found.version != chosen.version else ""
+        # A sqlite store gives numbers, a server text.
+        previous = str(found.version) if found and str(found.version) != chosen.version else ""
         if previous:
             client.set_model_version_tag(name, chosen.version, f"previous_{alias}", previous)
         client.set_registered_model_alias(name, alias, chosen.version)
@@ -139,7 +141,7 @@ def find_version(name: str, version_or_alias: str) -> Registered:
             found = client.get_model_version_by_alias(name, version_or_alias)
     except mlflow.exceptions.MlflowException as error:
         with tracking.explained():
-            versions = [v.version for v in client.search_model_versions(f"name = '{name}'")]
+            versions = [str(v.version) for v in client.search_model_versions(f"name = '{name}'")]
         known = (
             f"it has the versions {', '.join(sorted(versions, key=int))}"
             if versions
@@ -150,6 +152,28 @@ def find_version(name: str, version_or_alias: str) -> Registered:
             f"{tracking.tracking_uri()}: {known}; register one with `make run`"
         ) from error
     return Registered(name, str(found.version), dict(found.tags), str(found.run_id))
+
+
+def find_champion(name: str) -> Registered | None:
+    """The version under the alias `staging`, else `candidate`; None if there is neither.
+
+    Raises:
+        InputError: If the store can't be reached.
+    """
+    client = tracking.connect()
+    with tracking.explained():
+        # By name alone: asking for an alias that is not there is an error like any other.
+        for model in client.search_registered_models(f"name = '{name}'"):
+            for alias in (STAGING, CANDIDATE):
+                if alias in model.aliases:
+                    return find_version(name, str(model.aliases[alias]))
+    return None
+
+
+def keep_version(name: str, version: str) -> Registered:
+    """Gives a version that is there the alias `candidate`; its tags stay those of its own race."""
+    promote(name, version, CANDIDATE)
+    return find_version(name, version)
 
 
 def list_models() -> list[str]:
@@ -169,6 +193,29 @@ def fetch_model(registered: Registered, folder: Path) -> Path:
             f"{registered.uri}/artifacts", dst_path=str(folder)
         )
     return Path(place) / "model"
+
+
+def read_about(registered: Registered) -> dict[str, Any]:
+    """`variant.json` of a version; nothing else is downloaded.
+
+    Raises:
+        InputError: If it can't be had.
+    """
+    import mlflow
+
+    # One small file: a bar would be all that a person sees of it.
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    with tempfile.TemporaryDirectory() as temporary:
+        place = f"{registered.uri}/artifacts/model/{MODEL_ABOUT}"
+        try:
+            path = mlflow.artifacts.download_artifacts(place, dst_path=temporary)
+        except (mlflow.exceptions.MlflowException, OSError) as error:
+            text = " ".join(str(error).split())[:300]
+            raise InputError(
+                f"The model {registered.uri} has no {MODEL_ABOUT} that can be read from here: "
+                f"{text}. A version that a race registered has one; check access to its files"
+            ) from error
+        return model_folder.read_about(Path(path).parent)
 
 
 def _version_of_run(client: Any, name: str, run_id: str) -> Any:
@@ -195,7 +242,7 @@ def _log_model(run_id: str, model: Path, null_threshold: float | None) -> str:
 
     package = Path(squadron.__file__).parent
     # An adapter needs peft, and its backbone from where the experiment had it.
-    extra = ("peft",) if (model / "adapter_config.json").is_file() else ()
+    extra = ("peft",) if any(model.rglob("adapter_config.json")) else ()
     requirements = [
         f"{name}=={importlib.metadata.version(name).partition('+')[0]}"
         for name in (*REQUIREMENTS, *extra)

@@ -5,7 +5,9 @@ from typing import Any
 
 
 def rank_contenders(rows: Sequence[dict[str, Any]]) -> list[int]:
-    """Best EM on select first; then F1, fewer trained parameters, the label; the disqualified last.
+    """Best EM on select first; then F1, fewer trained parameters, the champion, the label.
+
+    The disqualified come last.
 
     Args:
         rows: metrics.json of every contender.
@@ -14,11 +16,14 @@ def rank_contenders(rows: Sequence[dict[str, Any]]) -> list[int]:
         Positions in `rows`.
     """
 
-    def key(number: int) -> tuple[bool, float, float, float, str]:
+    def key(number: int) -> tuple[bool, float, float, float, bool, str]:
         row = rows[number]
         select = row["splits"].get("select", {"exact": 0.0, "f1": 0.0})
         size = row["training"].get("trainable_parameters") or 0.0
-        return bool(row["disqualified"]), -select["exact"], -select["f1"], size, row["label"]
+        # A champion that ties with what it was made from stays, or every race would have another.
+        is_new = row.get("variant") != "champion"
+        figures = (-select["exact"], -select["f1"], size)
+        return bool(row["disqualified"]), *figures, is_new, row["label"]
 
     return sorted(range(len(rows)), key=key)
 
@@ -39,7 +44,8 @@ def explain(rows: Sequence[dict[str, Any]], order: Sequence[int]) -> str:
     ties = [n for n, row in zip(order[1:], others, strict=True) if row["exact"] == best["exact"]]
     ties = [n for n in ties if rows[n]["splits"]["select"]["f1"] == best["f1"]]
     labels = ", ".join(rows[n]["label"] for n in ties)
-    return f"{shown}; a tie in EM and F1 with {labels}: fewest trained parameters, then the label"
+    last = "champion" if rows[order[0]].get("variant") == "champion" else "label"
+    return f"{shown}; a tie in EM and F1 with {labels}: fewest trained parameters, then the {last}"
 
 
 def table_row(row: dict[str, Any]) -> dict[str, Any]:

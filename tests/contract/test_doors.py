@@ -49,7 +49,7 @@ LAYERS = (
         "validation",
         "windows",
     ),
-    ("artifacts", "config", "progress", "question_types", "race_table", "storage"),
+    ("artifacts", "config", "model_names", "progress", "question_types", "race_table", "storage"),
     ("errors", "__init__"),
 )
 DEPTH = {room: depth for depth, layer in enumerate(LAYERS) for room in layer}

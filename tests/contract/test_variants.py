@@ -31,6 +31,26 @@ OVERFIT = Train(epochs=40, learning_rate=1e-2, batch_size=4, patience=12, precis
 OVERFIT_CHANGES = {"prompt_tuning": {"epochs": 100, "learning_rate": 3e-2, "patience": 40}}
 
 
+def short_name(variant):
+    return variant.__name__.rpartition(".")[2]
+
+
+def as_backbone(name, backbone, folder):
+    """What a variant is built on: a champion on a registered model's folder, others on a backbone.
+
+    The registered model is a span model.
+    """
+    if name != "champion":
+        return backbone
+    span = variants.load_variant("span")
+    model = span.build(backbone, span.Options())
+    tokenizer = load_tokenizer(backbone)
+    model_folder.write_model(
+        folder, model, tokenizer, Contender("span"), made_from="x", training={}
+    )
+    return str(folder)
+
+
 def test_there_are_variants_to_test_and_some_of_them_train():
     assert len(ALL) >= 2
     assert {"span", "pretrained"} <= set(ALL)
@@ -55,11 +75,13 @@ def tiny(tmp_path_factory):
 
 
 @pytest.fixture(scope="module", params=ALL)
-def built(request, tiny):
+def built(request, tiny, tmp_path_factory):
     """(a variant, its untrained model)."""
     torch.manual_seed(0)
     variant = variants.load_variant(request.param)
-    return variant, variant.build(tiny.backbone, variant.Options())
+    registered = tmp_path_factory.mktemp("registered") / "model"
+    backbone = as_backbone(request.param, tiny.backbone, registered)
+    return variant, variant.build(backbone, variant.Options())
 
 
 @pytest.fixture(scope="module", params=TRAINED)
@@ -204,9 +226,13 @@ def test_a_trained_and_saved_model_gives_identical_candidates(overfitted, tiny, 
 def test_a_saved_model_needs_nothing_of_the_backbone_or_names_it(built, tmp_path):
     variant = built[0]
     backbone = tiny_models.write_backbone(tmp_path / "backbone", seed=5)
-    variant.build(backbone, variant.Options()).save(tmp_path)
+    place = as_backbone(short_name(variant), backbone, tmp_path / "registered")
+    variant.build(place, variant.Options()).save(tmp_path)
     shutil.rmtree(backbone)
-    if not (tmp_path / "backbone.json").exists():
+    shutil.rmtree(place, ignore_errors=True)
+    names_backbone = (tmp_path / "backbone.json").exists()
+    assert names_backbone == getattr(variant, "NAMES_BACKBONE", False)
+    if not names_backbone:
         assert variant.load(tmp_path, variant.Options())
         return
     with pytest.raises(InputError) as caught:
@@ -221,8 +247,10 @@ def test_a_backbone_stored_in_half_precision_becomes_single(built, tiny, tmp_pat
 
     half = BertForQuestionAnswering.from_pretrained(tiny.backbone, dtype=torch.float16)
     half.save_pretrained(tmp_path)
+    load_tokenizer(tiny.backbone).save_pretrained(tmp_path)
     variant = built[0]
-    model = variant.build(str(tmp_path), variant.Options())
+    place = as_backbone(short_name(variant), str(tmp_path), tmp_path / "registered")
+    model = variant.build(place, variant.Options())
     assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
 
 

@@ -117,6 +117,13 @@ def test_a_demo_says_so_and_what_the_gate_would_say(champion, gate, expected):
     ]
 
 
+def test_a_champion_that_stays_is_not_registered_again(champion):
+    champion["model"]["kept"] = True
+    lines = render_table(champion).splitlines()
+    assert "The champion stays: squadron-example version 3, alias 'candidate'." in lines
+    assert not [line for line in lines if line.startswith("Registered")]
+
+
 def test_a_lead_that_may_be_chance_is_said(champion):
     lead = {"label": "pretrained", "difference": 37.93, "low": 35.0, "high": 40.5, "p": 0.2}
     champion["comparisons"] = [lead | {"significant": False}]

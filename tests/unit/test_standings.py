@@ -11,6 +11,17 @@ def row(label, exact, f1, size=1.0, disqualified=""):
     }  # fmt: skip
 
 
+def test_a_champion_stays_at_a_tie_and_the_reason_says_so():
+    rows = [row("a", 20, 40, 0.0), row("z", 20, 40, 0.0) | {"variant": "champion"}]
+    assert rank_contenders(rows) == [1, 0]
+    assert explain(rows, [1, 0]) == (
+        "highest EM on select, 20.00; a tie in EM and F1 with a: fewest trained parameters, then "
+        "the champion"
+    )
+    rows[0]["splits"]["select"]["f1"] = 40.5
+    assert rank_contenders(rows) == [0, 1]
+
+
 @pytest.mark.parametrize(
     ("rows", "order", "words"),
     [

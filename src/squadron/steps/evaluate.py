@@ -23,6 +23,8 @@ def evaluate(
 ) -> dict[str, float]:
     """Answers and scores of one contender: the null threshold from tune, figures on every split.
 
+    A registered model answers with the threshold that it was registered with.
+
     Args:
         settings: JSON of config.Evaluate.
         contender: JSON of config.Contender.
@@ -55,7 +57,8 @@ def evaluate(
     if not status["disqualified"]:
         with timed(figures, "evaluate"):
             scorer = _load_scorer() if wanted.bertscore else None
-            threshold: float | None = None
+            own = status.get("answering")
+            threshold: float | None = own["null_threshold"] if own else None
             for name, count in judged_splits(runner).items():
                 table = read_table(examples / f"{name}.parquet", schema="examples/1")
                 table = table.slice(0, count or None)
@@ -66,7 +69,7 @@ def evaluate(
                 )
                 questions = Questions.read(table)
                 # What was trained on is judged with a threshold of its own, and keeps it.
-                searched = name in ("tune", "train")
+                searched = name == "train" or (name == "tune" and not own)
                 judged = judge(questions, [rows], threshold, search=searched)
                 if name == "tune":
                     threshold = judged.null_threshold

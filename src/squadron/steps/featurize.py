@@ -8,6 +8,7 @@ from squadron import progress
 from squadron.artifacts import read_json, read_table, write_json, write_windows
 from squadron.config import SPLITS, digest, to_json
 from squadron.errors import InputError
+from squadron.steps._backbones import fetched
 from squadron.steps._step import step, timed
 
 
@@ -35,10 +36,9 @@ def featurize(*, contenders: str, race: str, examples: Path, windows: Path) -> N
     with timed(figures, "featurize"):
         for contender in json.loads(contenders):
             settings = from_mapping(Windows, contender["windows"])
-            backbone = scratch.make_backbone(
-                contender["backbone"], windows, tables["train"], settings
-            )
-            tokenizer = backbones.load_tokenizer(backbone)
+            with fetched(contender["backbone"]) as place:
+                backbone = scratch.make_backbone(place, windows, tables["train"], settings)
+                tokenizer = backbones.load_tokenizer(backbone)
             limit = tokenizer.model_max_length
             if settings.max_length > limit:
                 raise InputError(

@@ -38,7 +38,11 @@ def predict(*, contender: str, race: str, windows: Path, model: Path, candidates
         with timed(figures, "predict"):
             folder, layout = open_windows(windows, settings.label)
             device = pick_device()
-            network = model_folder.load_model(model).model.to(device)
+            loaded = model_folder.load_model(model)
+            network = loaded.model.to(device)
+            if (model / model_folder.ANSWERING).is_file():
+                # It has been registered and races as it serves: with the threshold that it has.
+                status["answering"] = {"null_threshold": loaded.null_threshold}
             tables = {
                 name: first_questions(read_windows(folder / f"{name}.arrow"), count)
                 for name, count in judged_splits(settings).items()

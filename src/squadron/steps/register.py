@@ -10,6 +10,7 @@ from typing import Any
 from squadron import progress, standings, storage
 from squadron.artifacts import read_json, read_table, write_json
 from squadron.config import Register, digest
+from squadron.model_names import read_model_name
 from squadron.steps._step import step
 
 
@@ -36,7 +37,7 @@ def register(
     Returns:
         Finite figures for the pipeline's own pages.
     """
-    from squadron import backbones, registry, tracking
+    from squadron import registry, tracking
     from squadron.config import from_mapping
     from squadron.evaluation import compare_with_winner
 
@@ -73,22 +74,28 @@ def register(
             about = read_json(models[racing[0]] / "variant.json", schema="model/1")
             status = "demo" if options.demo else "passed"
             backbone = about["contender"]["backbone"]
-            tags = standings.version_tags(
-                best,
-                status,
-                backbone=backbone,
-                licence=backbones.licence(backbone),
-                git_sha=fields["git_sha"],
-                run=tracking.run_url(child),
-            )
-            registered = registry.register_model(
-                options.model_name, child, models[racing[0]], best["null_threshold"], tags
-            )
+            origin = read_model_name(backbone)
+            is_kept = best["variant"] == "champion" and origin and origin.name == options.model_name
+            if origin and is_kept:
+                registered = registry.keep_version(origin.name, origin.version_or_alias)
+            else:
+                tags = standings.version_tags(
+                    best,
+                    status,
+                    backbone=backbone,
+                    licence=_licence(backbone),
+                    git_sha=fields["git_sha"],
+                    run=tracking.run_url(child),
+                )
+                registered = registry.register_model(
+                    options.model_name, child, models[racing[0]], best["null_threshold"], tags
+                )
             content["model"] = {
                 "name": registered.name,
                 "version": registered.version,
                 "alias": registry.CANDIDATE,
                 "validation_status": status,
+                "kept": bool(is_kept),
             }
             content["gate"] = refused or "passed"
             figures["winner_select_exact_match"] = select["exact"]
@@ -103,6 +110,17 @@ def register(
     tracking.log_json(parent, content, "champion.json")
     tracking.log_metrics(parent, {**figures, "seconds_register": time.monotonic() - started})
     return figures
+
+
+def _licence(backbone: str) -> str:
+    """Of a backbone's weights; a registered one says its own."""
+    from squadron import backbones, registry
+
+    origin = read_model_name(backbone)
+    if origin is None:
+        return backbones.licence(backbone)
+    version = registry.find_version(origin.name, origin.version_or_alias)
+    return version.tags.get("licence") or backbones.licence(backbone)
 
 
 def _publish(

@@ -9,6 +9,7 @@ from typing import Any
 from squadron import progress
 from squadron.artifacts import read_table, read_windows
 from squadron.config import Contender, digest, from_json
+from squadron.steps._backbones import fetched
 from squadron.steps._files import open_windows, settle_answer_tokens
 from squadron.steps._step import peak_memory_mb, step, timed
 
@@ -42,12 +43,12 @@ def train(*, contender: str, race: str, windows: Path, examples: Path, model: Pa
     figures: dict[str, float] = {}
     summary: dict[str, Any] = {}
     reason = ""
-    with timed(figures, "train"):
+    with timed(figures, "train"), fetched(settings.backbone) as place:
         folder, layout = open_windows(windows, settings.label)
         variant = variants.load_variant(settings.variant)
         options = variants.read_options(settings)
         torch.manual_seed(settings.train.seed)
-        backbone = scratch.find_backbone(settings.backbone, windows, settings.windows)
+        backbone = scratch.find_backbone(place, windows, settings.windows)
         network = variant.build(backbone, options)
         made_from = digest(contender, folder.name, backbones.fingerprint(backbone))
         counts = _count_parameters(network)

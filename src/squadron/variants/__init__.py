@@ -10,7 +10,8 @@ A variant is a module with
 A model may also have `prepare_training(windows)`, called with the table of windows that it is going
 to be trained on, and give `TopSpans.type_logits_BC` if it tells the types of questions.
 
-A saved model holds all its weights, or `backbone.json` names the backbone that it needs.
+A saved model holds all its weights, or `backbone.json` names the backbone that it needs; a variant
+of the latter kind says `NAMES_BACKBONE = True`.
 """
 
 import difflib

@@ -17,6 +17,7 @@ from squadron.variants import span
 from squadron.variants._adapters import AdapterModel, head_names, load_adapter
 
 TRAINS = True
+NAMES_BACKBONE = True
 
 QUERY_AND_VALUE = (
     ("query", "value"),  # bert, roberta, xlm-roberta, camembert, electra, albert, ernie

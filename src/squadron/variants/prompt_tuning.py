@@ -23,6 +23,7 @@ from squadron.variants import span
 from squadron.variants._adapters import AdapterModel, load_adapter
 
 TRAINS = True
+NAMES_BACKBONE = True
 
 
 @dataclass(frozen=True)

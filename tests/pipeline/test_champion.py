@@ -1,0 +1,138 @@
+"""Races of the champion: the registered model against those who challenge it."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.pipeline.test_race import client, run, write_experiment
+
+pytestmark = pytest.mark.slow
+
+NOTE = "champion: squadron-tiny has no registered version yet; it joins the next race"
+
+
+def races(folder: Path) -> list[Path]:
+    """The published races, first to last."""
+    return sorted((folder / "results").iterdir(), key=lambda place: place.stat().st_mtime)
+
+
+def summary(race: Path) -> dict:
+    return json.loads((race / "summary" / "champion.json").read_text())
+
+
+def executed(folder: Path, seen: int) -> int:
+    return (folder / "runs" / "pipeline.log").read_text()[seen:].count("Executing task")
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory: pytest.TempPathFactory):
+    """The same command three times: (the folder, what each run showed, steps that each ran)."""
+    folder = tmp_path_factory.mktemp("champion")
+    # Its windows and longest answer are not the experiment's.
+    span = {"variant": "span", "windows": {"max_length": 96, "stride": 16}}
+    span["predict"] = {"max_answer_tokens": 0}
+    write_experiment(folder, [span, "champion"], epochs=1)
+    shown, ran = [], []
+    log = folder / "runs" / "pipeline.log"
+    for _ in range(3):
+        seen = len(log.read_text()) if log.exists() else 0
+        done = run(folder)
+        assert done.returncode == 0, done.stderr + done.stdout
+        shown.append(done)
+        ran.append(executed(folder, seen))
+    return folder, shown, ran
+
+
+def test_without_a_version_the_champion_is_left_out_and_a_line_says_so(three):
+    folder, shown, _ = three
+    assert [NOTE in done.stderr for done in shown] == [True, False, False]
+    assert shown[0].stderr.count("\n") == 1
+    assert [row["label"] for row in summary(races(folder)[0])["contenders"]] == ["span"]
+
+
+def test_the_champion_scores_as_what_it_was_made_from_and_stays(three):
+    folder, shown, _ = three
+    first, second = (summary(race) for race in races(folder))
+    assert first["winner"] == "span"
+    assert second["winner"] == "champion"
+    assert second["model"] == {**first["model"], "kept": True}
+    assert len(client(folder).search_model_versions("name = 'squadron-tiny'")) == 1
+    rows = {row["label"]: row for row in second["contenders"]}
+    for split in ("select", "test"):
+        assert rows["champion"][split] == rows["span"][split]
+    assert rows["champion"]["trainable_parameters"] == 0
+    why = (
+        f"highest EM on select, {rows['span']['select']['exact']:.2f}; a tie in EM and F1 with "
+        "span: fewest trained parameters, then the champion"
+    )
+    for done in shown[1:]:
+        lines = done.stdout.splitlines()
+        assert f"Winner: champion ({why})." in lines
+        assert "The champion stays: squadron-tiny version 1, alias 'candidate'." in lines
+        assert done.stderr == ""
+
+
+def test_the_champion_gives_the_very_answers_of_what_it_was_made_from(three):
+    folder, _, _ = three
+    race = races(folder)[1]
+    for name in ("answers.json", "nbest.json"):
+        ours, theirs = (
+            (race / label / "evaluation" / "test" / name).read_bytes()
+            for label in ("champion", "span")
+        )
+        assert ours == theirs
+    thresholds = [
+        json.loads((race / label / "evaluation" / "metrics.json").read_text())["null_threshold"]
+        for label in ("champion", "span")
+    ]
+    assert thresholds[0] == thresholds[1] is not None
+
+
+def test_the_champion_races_on_its_own_windows_which_are_cut_once(three):
+    folder, _, _ = three
+    found = {
+        file.parent: json.loads(file.read_text())["keys"]
+        for file in (folder / "runs" / "pipeline").rglob("contenders.json")
+    }
+    ((windows, keys),) = [(place, keys) for place, keys in found.items() if "champion" in keys]
+    assert keys["champion"] == keys["span"]
+    about = json.loads((windows / keys["span"] / "windows.json").read_text())
+    assert about["settings"]["max_length"] == 96
+    experiment = json.loads((folder / "tiny.yaml").read_text())
+    assert experiment["windows"]["max_length"] == 128
+
+
+def test_no_challenger_trains_again_in_the_second_race(three):
+    folder, _, _ = three
+    first, second = (
+        json.loads((race / "span" / "model" / "variant.json").read_text()) for race in races(folder)
+    )
+    assert second["training"]["log"] == first["training"]["log"]
+    assert second["files"] == first["files"]
+    # The finished checkpoint is all that it needs: no window went through the network again.
+    points = re.findall(
+        r'"title": "train      span", "done": (\d+), "total": (\d+)',
+        (folder / "runs" / "pipeline.log").read_text(),
+    )
+    whole = [done == total for done, total in points]
+    assert not whole[0], "no progress was seen in the first race"
+    assert whole.count(True) == 2
+    assert whole[-2:] == [True, True]
+
+
+def test_the_third_race_is_the_second_and_comes_from_the_cache(three):
+    folder, _, ran = three
+    assert len(races(folder)) == 2
+    assert ran[0] > 2
+    assert ran[1] > 2
+    assert ran[2] == 2  # open_race and close_race only
+    names = [r.data.tags["squadron.contender"] for r in all_runs(folder)]
+    assert sorted(names) == ["-", "-", "champion", "span", "span"]
+
+
+def all_runs(folder: Path):
+    mlflow = client(folder)
+    experiment = mlflow.get_experiment_by_name("tiny")
+    return mlflow.search_runs([experiment.experiment_id])

@@ -1,0 +1,401 @@
+"""Registered models in an experiment: in a plan and in the steps, with a real sqlite registry."""
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from launch import registered
+from launch.command_line import main
+from launch.plan import check_experiment, plan_arguments
+from pipeline import build_pipeline
+from squadron import model_folder, registry, steps, tracking, variants
+from squadron.artifacts import read_table, write_json
+from squadron.backbones import load_tokenizer
+from squadron.config import Contender, Predict, Register, Windows, build_experiment, to_json
+from squadron.errors import InputError
+from squadron.steps._backbones import fetched
+from tests import tiny_models
+
+ROOT = Path(__file__).resolve().parents[2]
+NAME = "squadron-tiny"
+SERVED = Contender(
+    "span",
+    windows=Windows(max_length=48, stride=8, max_question_length=16),
+    predict=Predict(max_answer_tokens=7, precision="bf16", batch_size=3),
+)
+pytestmark = pytest.mark.slow
+THRESHOLD = 1e9
+"""No score is above it: whoever applies it answers nothing."""
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """Two versions of a span model, an adapter, and a champion of the former; no run trained."""
+    folder = tmp_path_factory.mktemp("store")
+    backbone = tiny_models.write_backbone(folder / "backbone")
+    places = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(tracking.URI_VARIABLE, f"sqlite:///{folder}/mlflow.db")
+
+        def add(name, label, variant, source, threshold):
+            """Registers a model; `source` is a backbone or, of a champion, a model folder."""
+            contender = dataclasses.replace(SERVED, variant=variant, label=label, backbone=source)
+            module = variants.load_variant(variant)
+            model = module.build(source, module.Options())
+            place = folder / label
+            tokenizer = load_tokenizer(source)
+            model_folder.write_model(
+                place, model, tokenizer, contender, made_from=label, training={}
+            )
+            places[label] = place
+            race = tracking.Race("tiny", label)
+            tracking.open_race(race, [label], {}, "sha")
+            run_id = tracking.find_child(race, label)
+            return registry.register_model(name, run_id, place, threshold, {"licence": "mine"})
+
+        first = add(NAME, "first", "span", backbone, THRESHOLD)
+        add(NAME, "second", "span", backbone, None)
+        registry.promote(NAME, "1", registry.STAGING)
+        add("adapter", "lora", "lora", backbone, None)
+        with fetched(first.uri) as place:
+            add("copy", "champion", "champion", place, THRESHOLD)
+        yield SimpleNamespace(backbone=backbone, folder=folder, places=places, first=first)
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch, store):
+    monkeypatch.setenv(tracking.URI_VARIABLE, f"sqlite:///{store.folder}/mlflow.db")
+    monkeypatch.setenv("SQUADRON_GIT_SHA", "4f2a9c1")
+
+
+def experiment(*contenders, **more):
+    raw = {
+        "name": "tiny",
+        "data": {"train": str(ROOT / "examples" / "corpus.json")},
+        "contenders": list(contenders),
+        **more,
+    }
+    return build_experiment(raw)
+
+
+def resolve(*contenders, is_local=True, **more):
+    checked = experiment(*contenders, **more)
+    check_experiment(checked)
+    return registered.resolve_models(checked, is_local=is_local)
+
+
+def on(backbone, variant="span", **more):
+    return {"variant": variant, "backbone": backbone, **more}
+
+
+# Planning: backbones
+
+
+def test_an_alias_becomes_the_version_that_it_points_at_now(store):
+    by_alias, by_number = (resolve(on(f"models:/{NAME}{which}")) for which in ("@candidate", "/2"))
+    assert by_alias == by_number
+    assert by_alias.contenders[0].backbone == f"models:/{NAME}/2"
+    assert plan_arguments(by_alias, "") == plan_arguments(by_number, "")
+    other = plan_arguments(resolve(on(f"models:/{NAME}@staging")), "")
+    assert json.loads(other["contenders"][0]["settings"])["backbone"] == f"models:/{NAME}/1"
+    for name in ("race", "contenders", "features"):
+        assert other[name] != plan_arguments(by_alias, "")[name]
+
+
+def test_the_same_version_of_another_store_is_another_backbone(store, tmp_path, monkeypatch):
+    ours = registered.fingerprint(store.first.uri)
+    assert ours == registered.fingerprint(f"models:/{NAME}@staging")
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    monkeypatch.setenv(tracking.URI_VARIABLE, uri)
+    race = tracking.Race("tiny", "key")
+    tracking.open_race(race, ["first"], {}, "sha")
+    run_id = tracking.find_child(race, "first")
+    registry.register_model(NAME, run_id, store.places["first"], None, {})
+    assert registered.fingerprint(store.first.uri) != ours
+    assert registered.fingerprint("all-MiniLM-L6-v2") == ""
+
+
+def test_a_backbone_changed_in_place_makes_another_race(store, tmp_path):
+    folder = tmp_path / "backbone"
+    shutil.copytree(store.backbone, folder)
+    before = plan_arguments(experiment(on(str(folder))), "")["race"]
+    assert plan_arguments(experiment(on(str(folder))), "")["race"] == before
+    (folder / "tokenizer_config.json").write_text("{}")
+    # Every step has the race among its inputs, featurize as well.
+    assert plan_arguments(experiment(on(str(folder))), "")["race"] != before
+
+
+@pytest.mark.parametrize(
+    ("backbone", "words"),
+    [
+        (f"models:/{NAME}/9", "no version or alias '9'"),
+        (f"models:/{NAME}@best", "it has the versions 1, 2"),
+        ("models:/nobody/1", "there is no such model"),
+        (f"models:/{NAME}", "a registered model is models:/NAME/VERSION"),
+        ("models:/adapter/1", "of the variant 'lora', which holds no network of its own"),
+    ],
+)
+def test_what_can_be_no_backbone_is_refused_in_planning(store, backbone, words):
+    with pytest.raises(InputError) as caught:
+        resolve(on(backbone))
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("variant", ["lora", "prompt_tuning"])
+def test_an_adapter_on_a_registered_model_is_refused_before_anything_is_asked(
+    store, variant, monkeypatch
+):
+    monkeypatch.setenv(tracking.URI_VARIABLE, "http://127.0.0.1:9")
+    with pytest.raises(InputError, match=f"contenders -> 2 -> backbone: .* for {variant}, which"):
+        check_experiment(experiment("span", on(f"models:/{NAME}/1", variant)))
+
+
+# Planning: the champion
+
+
+def test_the_champion_is_what_is_staged_and_races_as_it_serves(store):
+    first = {"variant": "champion", "predict": {"n_best": 9, "batch_size": 5}}
+    (champion,) = resolve(first).contenders
+    assert champion.backbone == f"models:/{NAME}/1"
+    assert champion.windows == SERVED.windows
+    assert champion.predict == Predict(
+        max_answer_tokens=7, precision="bf16", n_best=9, batch_size=5
+    )
+    assert champion.label == champion.variant == "champion"
+
+
+def test_the_champion_is_the_candidate_where_nothing_is_staged(store):
+    from_options = {"variant": "champion", "options": {"model": "copy"}}
+    for given, more in ((from_options, {}), ("champion", {"register": {"model_name": "copy"}})):
+        (champion,) = resolve(given, **more).contenders
+        assert champion.backbone == "models:/copy/1"
+        assert champion.windows == SERVED.windows
+
+
+def test_without_a_version_the_others_race_alone(store, capsys):
+    backbone = on(store.backbone)
+    alone = resolve("champion", backbone, name="new")
+    assert capsys.readouterr().err == (
+        "champion: squadron-new has no registered version yet; it joins the next race\n"
+    )
+    assert alone == experiment(backbone, name="new")
+    with pytest.raises(InputError) as caught:
+        resolve("champion", name="new")
+    assert str(caught.value) == (
+        "champion: squadron-new has no registered version yet; it joins the next race; there is no "
+        "other contender, so name one such as 'span'"
+    )
+
+
+def test_an_experiment_without_registered_models_asks_no_registry(store, monkeypatch):
+    monkeypatch.setenv(tracking.URI_VARIABLE, "http://127.0.0.1:9")
+    plain = experiment(on(store.backbone))
+    assert registered.resolve_models(plain, is_local=True) == plain
+
+
+def test_an_unreachable_registry_is_no_missing_champion(store, monkeypatch):
+    monkeypatch.setenv(tracking.URI_VARIABLE, "http://127.0.0.1:9")
+    with pytest.raises(InputError, match="can't be used: it can't be reached"):
+        resolve("champion", on(store.backbone))
+
+
+def test_a_race_elsewhere_asks_only_a_registry_that_is_named(store, tmp_path, capsys, monkeypatch):
+    file = tmp_path / "tiny.yaml"
+    raw = {"data": {"train": str(ROOT / "examples" / "corpus.json")}}
+    raw["contenders"] = ["champion", on("org/name")]
+    file.write_text(json.dumps(raw))
+    output = tmp_path / "pipeline.yaml"
+    command = ["compile", str(file), "--image", "a/b:1", "--output", str(output)]
+    assert main(command, build_pipeline) == 0
+    assert f'"backbone": "models:/{NAME}/1"' in output.read_text().replace("\\", "")
+
+    monkeypatch.delenv(tracking.URI_VARIABLE)
+    monkeypatch.chdir(tmp_path)
+    capsys.readouterr()
+    assert main(command, build_pipeline) == 0
+    assert (
+        f"champion: MLFLOW_TRACKING_URI names no registry here; set it to let {NAME} race\n"
+        in capsys.readouterr().err
+    )
+    assert "models:/" not in output.read_text()
+    raw["contenders"] = [on(f"models:/{NAME}/1")]
+    file.write_text(json.dumps(raw))
+    assert main(command, build_pipeline) == 2
+    assert "can't be looked up; set MLFLOW_TRACKING_URI to" in capsys.readouterr().err
+    assert not (tmp_path / "runs" / "mlflow.db").exists()
+
+
+# The steps
+
+
+def weights(model):
+    return dict(model.named_parameters())
+
+
+def test_a_registered_model_is_a_backbone_with_its_own_weights(store):
+    original = variants.load_variant("span").load(store.places["first"], span_options())
+    for uri in (f"models:/{NAME}/1", f"models:/{NAME}@staging", "models:/copy/1"):
+        with fetched(uri) as place:
+            model = variants.load_variant("span").build(place, span_options())
+            assert not Path(place).is_relative_to(store.folder)
+        assert not Path(place).exists()
+        assert weights(model).keys() == weights(original).keys()
+        for name, parameter in weights(model).items():
+            assert torch.equal(parameter, weights(original)[name]), name
+    with fetched(store.backbone) as place:
+        assert place == store.backbone
+
+
+def span_options():
+    return variants.load_variant("span").Options()
+
+
+def test_a_version_whose_files_were_altered_is_refused(store, tmp_path, monkeypatch):
+    folder = tmp_path / "model"
+    shutil.copytree(store.places["second"], folder)
+    (folder / "config.json").write_text("{}")
+    monkeypatch.setattr(registry, "fetch_model", lambda version, place: folder)
+    with (
+        pytest.raises(InputError, match=r"config\.json is missing or altered"),
+        fetched(f"models:/{NAME}/2"),
+    ):
+        pass
+
+
+def test_a_champion_of_a_champion_keeps_the_files_of_the_first_alone(store, tmp_path):
+    champion = variants.load_variant("champion")
+    for backbone in (store.places["first"], store.places["champion"]):
+        folder = tmp_path / backbone.name
+        folder.mkdir()
+        champion.build(str(backbone), champion.Options()).save(folder)
+        names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+        assert {name for name in names if name.count("/") > 1} == set()
+        assert "champion/variant.json" in names
+        for name in ("model.safetensors", "variant.json", "tokenizer.json"):
+            kept = folder / "champion" / name
+            assert kept.read_bytes() == (store.places["first"] / name).read_bytes()
+
+
+def test_a_folder_that_no_race_registered_is_no_champion(store):
+    champion = variants.load_variant("champion")
+    with pytest.raises(InputError, match=r"has no variant\.json; only a model that a race has"):
+        champion.build(store.backbone, champion.Options())
+
+
+@pytest.fixture(scope="module")
+def judged(store, tmp_path_factory):
+    """The folder of a race of two, through the steps up to evaluate: label -> its folders."""
+    root = tmp_path_factory.mktemp("steps")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(tracking.URI_VARIABLE, f"sqlite:///{store.folder}/mlflow.db")
+        raced = resolve(
+            "champion",
+            on(store.backbone, "pretrained", windows=dataclasses.asdict(SERVED.windows)),
+            data={
+                "train": str(ROOT / "examples" / "corpus.json"),
+                "splits": {"tune": 1, "select": 1, "test": 1},
+                "max_train_examples": 5,
+            },
+        )
+        steps.ingest(data=to_json(raced.data), race="", examples=root / "examples")
+        features = plan_arguments(raced, "")["features"]
+        steps.featurize(
+            contenders=features, race="", examples=root / "examples", windows=root / "windows"
+        )
+        for contender in raced.contenders:
+            place = root / contender.label
+            own = {"contender": to_json(contender), "race": ""}
+            folders = {"examples": root / "examples", "windows": root / "windows"}
+            model, candidates = place / "model", place / "candidates"
+            steps.train(**own, **folders, model=model)
+            steps.predict(**own, windows=root / "windows", model=model, candidates=candidates)
+            steps.evaluate(
+                **own,
+                examples=root / "examples",
+                candidates=candidates,
+                evaluation=place / "evaluation",
+                figures_file=place / "figures.json",
+            )
+    return root
+
+
+def test_equal_windows_are_cut_once_for_the_champion_and_its_backbone(judged):
+    keys = json.loads((judged / "windows" / "contenders.json").read_text())["keys"]
+    assert keys["champion"] == keys["pretrained"]
+
+
+def test_the_champion_answers_with_the_threshold_that_it_serves_with(judged):
+    metrics = {
+        label: json.loads((judged / label / "evaluation" / "metrics.json").read_text())
+        for label in ("champion", "pretrained")
+    }
+    assert metrics["champion"]["null_threshold"] == THRESHOLD
+    assert metrics["pretrained"]["null_threshold"] != THRESHOLD
+    for split in ("tune", "select", "test"):
+        assert metrics["champion"]["splits"][split]["answered"] == 0
+        found = read_table(
+            judged / "champion" / "candidates" / f"{split}.parquet", schema="candidates/1"
+        )
+        assert found.num_rows
+
+
+def register(judged, tmp_path, **settings):
+    """The step register on the champion alone; its EM is above the gate."""
+    place = tmp_path / "evaluation"
+    shutil.copytree(judged / "champion" / "evaluation", place)
+    content = json.loads((place / "metrics.json").read_text())
+    about = {name: content.pop(name) for name in ("schema", "made_from")}
+    content["splits"]["select"]["exact"] = 99.0
+    write_json(place / "metrics.json", content, **about)
+    race = tracking.Race("tiny", str(tmp_path))
+    tracking.open_race(race, ["champion"], {}, "sha")
+    fields = {"register": dataclasses.asdict(Register(**settings)), "git_sha": "s", "race": "r"}
+    steps.register(
+        settings=json.dumps(fields),
+        race=json.dumps(vars(race)),
+        models=[judged / "champion" / "model"],
+        evaluations=[place],
+        results="",
+        champion=tmp_path / "champion.json",
+    )
+    return json.loads((tmp_path / "champion.json").read_text())["model"]
+
+
+def test_a_champion_that_wins_stays_the_version_that_it_is(judged, tmp_path):
+    before = registry.find_version(NAME, "1").tags
+    assert registry.find_version(NAME, "candidate").version == "2"
+    try:
+        kept = register(judged, tmp_path, model_name=NAME)
+        assert kept == {
+            "name": NAME,
+            "version": "1",
+            "alias": "candidate",
+            "validation_status": "passed",
+            "kept": True,
+        }
+        now = registry.find_version(NAME, "candidate")
+        assert now.version == "1"
+        assert now.tags == {**before, "previous_candidate": "2"}
+        assert registry.promote(NAME, "1", registry.CANDIDATE) == ""
+        assert registry.find_version(NAME, "candidate").tags == now.tags
+    finally:
+        registry.promote(NAME, "2", registry.CANDIDATE)
+
+
+def test_the_champion_of_another_experiment_is_registered_as_a_model_of_this_one(
+    judged, tmp_path, store
+):
+    made = register(judged, tmp_path, model_name="ours")
+    assert (made["name"], made["version"], made["kept"]) == ("ours", "1", False)
+    version = registry.find_version("ours", "candidate")
+    assert version.tags["backbone"] == f"models:/{NAME}/1"
+    assert version.tags["licence"] == "mine"
+    with fetched("models:/ours/1") as place:
+        assert (Path(place) / "model.safetensors").read_bytes() == (
+            store.places["first"] / "model.safetensors"
+        ).read_bytes()
