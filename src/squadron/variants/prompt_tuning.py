@@ -150,7 +150,14 @@ def build(backbone: str, options: Options) -> PromptModel:
             # Lester et al. 3.1: words of the vocabulary beat random vectors.
             prompt_tuning_init="SAMPLE_VOCAB",
         )
-    return PromptModel(get_peft_model(network, config), backbone)
+    prompted = get_peft_model(network, config)
+    if options.deep:
+        # As small as a fresh layer's weights. peft's own (deviation 1) drown what the backbone
+        # knows: a trained model loses its answers at once and has to learn them again.
+        spread = getattr(network.config, "initializer_range", 0.02)
+        for encoder in prompted.prompt_encoder.values():
+            torch.nn.init.normal_(encoder.embedding.weight, std=spread)
+    return PromptModel(prompted, backbone)
 
 
 def load(folder: Path, options: Options) -> PromptModel:
