@@ -200,8 +200,9 @@ class Predict:
     """fp32 by default: answers then do not depend on how windows were batched (or served)."""
     train_questions: int = 0
     """So many questions of those trained on, the first ones, are judged too and reported as
-    `train`, with the null threshold that is best there: shows that training works where select is
-    too small to tell. Never selected on."""
+    `train`, with the null threshold that is best there; the table shows F1 on the answerable ones
+    without a threshold. Shows that training works where select is too small to tell; never selected
+    on."""
 
     def __post_init__(self) -> None:
         _require(self.train_questions >= 0, "train_questions", self.train_questions, "0 or more")
