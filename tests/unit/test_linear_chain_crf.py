@@ -77,7 +77,7 @@ def test_loss_and_gradients_equal_a_sum_over_all_single_span_paths(drawn):
         )
     first, last = (torch.tensor([span[side] if span else 0 for span in chosen]) for side in (0, 1))
     has = torch.tensor([span is not None for span in chosen])
-    ours = crf.span_loss(crf.span_scores(emissions, lengths, transitions), first, last, has)
+    ours = crf.span_loss(emissions, lengths, transitions, first, last, has)
     theirs = torch.stack(expected)
     assert torch.allclose(ours.double(), theirs, atol=1e-4)
     weights = torch.rand(len(lengths), generator=random, dtype=torch.float64)
@@ -143,7 +143,7 @@ def test_an_empty_sequence_holds_nothing_for_sure():
     emissions, lengths, transitions = draw(2, [0, 3])
     scores = crf.span_scores(emissions, lengths, transitions)
     assert crf.outside_log_probability(scores)[0] == 0
-    loss = crf.span_loss(scores, lengths * 0, lengths * 0, lengths > 0)
+    loss = crf.span_loss(emissions, lengths, transitions, lengths * 0, lengths * 0, lengths > 0)
     assert loss[0] == 0
     gradient = torch.autograd.grad(loss.sum(), emissions)[0]
     assert (gradient[0] == 0).all()
@@ -206,7 +206,8 @@ def test_long_sequences_lose_nothing_to_cancelling_sums(far):
         )  # fmt: skip
         assert torch.allclose(table[:, first, last], expected, rtol=0, atol=1e-9)
     likely = table.flatten(1).argmax(1)
-    loss = crf.span_loss(scores, likely // table.shape[1], likely % table.shape[1], lengths > 0)
+    first, last = likely // table.shape[1], likely % table.shape[1]
+    loss = crf.span_loss(emissions, lengths, transitions, first, last, lengths > 0)
     assert (loss >= 0).all()
 
 
@@ -215,8 +216,8 @@ def test_large_emissions_give_finite_losses_and_gradients(scale):
     emissions, lengths, transitions = draw(5, [384, 383, 1, 0], scale, torch.float32)
     inputs = [emissions, *vars(transitions).values()]
     for has_span in (lengths > 0, lengths < 0):
-        scores = crf.span_scores(emissions, lengths, transitions)
-        loss = crf.span_loss(scores, lengths * 0, (lengths - 1).clamp(min=0), has_span)
+        last = (lengths - 1).clamp(min=0)
+        loss = crf.span_loss(emissions, lengths, transitions, lengths * 0, last, has_span)
         assert torch.isfinite(loss).all()
         assert (loss >= 0).all()
         for gradient in torch.autograd.grad(loss.sum(), inputs):
@@ -226,11 +227,28 @@ def test_large_emissions_give_finite_losses_and_gradients(scale):
 def test_half_precision_is_left_outside():
     emissions, lengths, transitions = draw(1, [5, 3], dtype=torch.float32)
     has_span = lengths > 0
-    scores = crf.span_scores(emissions, lengths, transitions)
-    expected = crf.span_loss(scores, lengths * 0, lengths * 0, has_span)
+    expected = crf.span_loss(emissions, lengths, transitions, lengths * 0, lengths * 0, has_span)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         scores = crf.span_scores(emissions, lengths, transitions)
         assert scores.left_BT.dtype == torch.float64
-        loss = crf.span_loss(scores, lengths * 0, lengths * 0, has_span)
+        loss = crf.span_loss(emissions, lengths, transitions, lengths * 0, lengths * 0, has_span)
     assert loss.dtype == torch.float32
     assert torch.equal(loss, expected)
+
+
+def test_the_written_gradient_is_what_autograd_makes_of_the_definition():
+    """At a length that no sum over paths reaches, each sequence weighted differently."""
+    emissions, lengths, transitions = draw(3, [384, 200, 1, 0, 30])
+    inputs = [emissions, *vars(transitions).values()]
+    first, last = torch.tensor([[100, 7, 0, 0, 29], [120, 7, 0, 0, 29]])
+    has_span = torch.tensor([True, True, True, False, True])
+    weights = torch.tensor([1.0, -2.0, 0.5, 3.0, 0.25])
+    scores = crf.span_scores(emissions, lengths, transitions)
+    picked = torch.where(has_span, crf.pick_spans(scores, first, last), 0.0)
+    plain = crf.log_partition(scores) - picked
+    ours = crf.span_loss(emissions, lengths, transitions, first, last, has_span)
+    assert torch.allclose(ours.double(), plain, rtol=1e-6, atol=1e-6)
+    wanted = torch.autograd.grad((plain * weights).sum(), inputs)
+    found = torch.autograd.grad((ours * weights).sum(), inputs)
+    for mine, theirs in zip(found, wanted, strict=True):
+        assert torch.allclose(mine, theirs, rtol=1e-6, atol=1e-6)

@@ -81,8 +81,10 @@ class CrfModel(torch.nn.Module):
         # The null token stands for "not in this window".
         has_span_B = batch.start_token_B > 0
         if self._options.structure == "single_span":
-            scores = crf.span_scores(chain.emissions_BTK, chain.length_B, self._transitions())
-            return crf.span_loss(scores, first_B, last_B, has_span_B).mean()
+            return crf.span_loss(
+                *(chain.emissions_BTK, chain.length_B, self._transitions()),
+                *(first_B, last_B, has_span_B),
+            ).mean()
         position_T = torch.arange(chain.emissions_BTK.shape[1], device=first_B.device)
         inside_BT = (position_T >= first_B[:, None]) & (position_T <= last_B[:, None])
         tags_BT = torch.where(inside_BT & has_span_B[:, None], crf.I, crf.O)
