@@ -60,7 +60,7 @@ class Judged:
     ranked: answers.Ranked
     summary: dict[str, float]
     """The official figures, `answered` (share of questions, 0 to 100) and `all_null_exact`; then
-    `answerable_f1` where the threshold was searched: F1 on answerable questions without it;
+    `answerable_f1`, F1 on the answerable questions if each were answered, threshold or not;
     `span_accuracy` (both edges exactly right) and mean token `precision` and `recall`, 0 to 100."""
     null_threshold: float | None
     scores: pa.Table
@@ -144,19 +144,18 @@ def judge(
     """
     ranked = answers.rank_candidates(pa.concat_tables(candidates), questions.ids)
     texts, best = answers.best_texts(ranked, questions.contexts), ranked.best_score()
-    best_f1: float | None = None
+    # What it would answer if it had to: tells models apart that do best to abstain.
+    exact, f1 = metrics.score_answers(questions.golds, texts, questions.rule)
+    has_answer = questions.has_answer
+    answerable_f1 = 100.0 * float(f1[has_answer].mean()) if has_answer.any() else 0.0
     if search:
-        exact, f1 = metrics.score_answers(questions.golds, texts, questions.rule)
-        if questions.has_answer.any():
-            best_f1 = 100.0 * float(f1[questions.has_answer].mean())
-        threshold = answers.find_threshold(best, exact, questions.has_answer)
+        threshold = answers.find_threshold(best, exact, has_answer)
     chosen = answers.apply_threshold(texts, best, threshold)
     exact, f1 = metrics.score_answers(questions.golds, chosen, questions.rule)
     summary = metrics.summarize(exact, f1, questions.has_answer)
     summary["answered"] = 100.0 * float(np.mean([bool(text) for text in chosen]))
     summary["all_null_exact"] = 100.0 * float((~questions.has_answer).mean())
-    if best_f1 is not None:
-        summary["answerable_f1"] = best_f1
+    summary["answerable_f1"] = answerable_f1
     spans = ranked.best_span()
     spans[np.array([not text for text in chosen])] = -1
     counts = np.array([len(some) for some in questions.golds], np.int64)

@@ -145,11 +145,15 @@ def _leads(champion: dict[str, Any]) -> list[str]:
         return []
     if not unsure:
         return ["Its lead in EM over every other contender is more than chance."]
-    leads = ", ".join(
+    level = [each["label"] for each in unsure if not each["difference"]]
+    ahead = [
         f"{each['label']} by {each['difference']:.2f} ({each['low']:.2f} to {each['high']:.2f})"
         for each in unsure
-    )
-    return [f"Too small to rank: chance alone could put it ahead of {leads}."]
+        if each["difference"]
+    ]
+    parts = [f"its EM is that of {', '.join(level)}"] if level else []
+    parts += [f"chance alone could put it ahead of {', '.join(ahead)}"] if ahead else []
+    return [f"Too small to rank: {'; '.join(parts)}."]
 
 
 def _sure(summary: dict[str, Any], key: str) -> str:

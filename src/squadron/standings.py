@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
+MERITS = ("exact", "f1", "answerable_f1")
+"""Figures on select by which contenders are ranked, the first one first."""
+
 
 def rank_contenders(rows: Sequence[dict[str, Any]]) -> list[int]:
-    """Best EM on select first; then F1, fewer trained parameters, the champion, the label.
+    """Best EM on select first; then F1, and F1 if every answerable question were answered.
 
-    The disqualified come last.
+    Then fewer trained parameters, the champion, the label. The disqualified come last.
 
     Args:
         rows: metrics.json of every contender.
@@ -16,14 +19,14 @@ def rank_contenders(rows: Sequence[dict[str, Any]]) -> list[int]:
         Positions in `rows`.
     """
 
-    def key(number: int) -> tuple[bool, float, float, float, bool, str]:
+    def key(number: int) -> tuple[bool, float, float, float, float, bool, str]:
         row = rows[number]
-        select = row["splits"].get("select", {"exact": 0.0, "f1": 0.0})
+        select = row["splits"].get("select", {})
         size = row["training"].get("trainable_parameters") or 0.0
         # A champion that ties with what it was made from stays, or every race would have another.
         is_new = row.get("variant") != "champion"
-        figures = (-select["exact"], -select["f1"], size)
-        return bool(row["disqualified"]), *figures, is_new, row["label"]
+        exact, f1, forced = (-select.get(name, 0.0) for name in MERITS)
+        return bool(row["disqualified"]), exact, f1, forced, size, is_new, row["label"]
 
     return sorted(range(len(rows)), key=key)
 
@@ -35,17 +38,23 @@ def explain(rows: Sequence[dict[str, Any]], order: Sequence[int]) -> str:
         rows: metrics.json of every contender.
         order: Positions of those that were not disqualified, best first.
     """
-    best, *others = (rows[number]["splits"]["select"] for number in order)
-    shown = f"highest EM on select, {best['exact']:.2f}"
-    if not others or others[0]["exact"] < best["exact"]:
+    best, *others = ([_merit(rows[number], name) for name in MERITS] for number in order)
+    shown = f"highest EM on select, {best[0]:.2f}"
+    if not others or others[0][0] < best[0]:
         return shown
-    if others[0]["f1"] < best["f1"]:
-        return f"{shown}, and of those the highest F1, {best['f1']:.2f}"
-    ties = [n for n, row in zip(order[1:], others, strict=True) if row["exact"] == best["exact"]]
-    ties = [n for n in ties if rows[n]["splits"]["select"]["f1"] == best["f1"]]
+    if others[0][1] < best[1]:
+        return f"{shown}, and of those the highest F1, {best[1]:.2f}"
+    ties = [n for n, other in zip(order[1:], others, strict=True) if other[:2] == best[:2]]
     labels = ", ".join(rows[n]["label"] for n in ties)
+    tie = f"{shown}; a tie in EM and F1 with {labels}"
+    if others[0][2] < best[2]:
+        return f"{tie}: highest F1 if every answerable question were answered, {best[2]:.2f}"
     last = "champion" if rows[order[0]].get("variant") == "champion" else "label"
-    return f"{shown}; a tie in EM and F1 with {labels}: fewest trained parameters, then the {last}"
+    return f"{tie}: fewest trained parameters, then the {last}"
+
+
+def _merit(row: dict[str, Any], name: str) -> float:
+    return float(row["splits"]["select"].get(name, 0.0))
 
 
 def table_row(row: dict[str, Any]) -> dict[str, Any]:

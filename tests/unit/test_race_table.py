@@ -129,6 +129,9 @@ def test_a_lead_that_may_be_chance_is_said(champion):
     champion["comparisons"] = [lead | {"significant": False}]
     words = "chance alone could put it ahead of pretrained by 37.93 (35.00 to 40.50)"
     assert f"Too small to rank: {words}." in render_table(champion)
+    level = {"label": "wild", "difference": 0.0, "low": 0.0, "high": 0.0, "p": 1.0}
+    champion["comparisons"] = [level | {"significant": False}, lead | {"significant": False}]
+    assert f"Too small to rank: its EM is that of wild; {words}." in render_table(champion)
     champion["comparisons"] = [lead | {"significant": True}]
     assert "over every other contender is more than chance" in render_table(champion)
 

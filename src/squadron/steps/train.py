@@ -126,9 +126,8 @@ def _tune_judge(
         best = replace(settings.predict, n_best=1)
         parts = predict_candidates(network, windows, layout, best, device)
         summary = judge(questions, list(parts), None, search=True).summary
-        figures: dict[str, float] = {"exact_match": summary["exact"], "f1": summary["f1"]}
-        if "answerable_f1" in summary:
-            figures["answerable_f1"] = summary["answerable_f1"]
+        figures = {name: summary[name] for name in ("f1", "answerable_f1")}
+        figures |= {"exact_match": summary["exact"]}
         if settings.train.monitor == "eval_loss":
             rows = WindowSet(windows, layout)
             figures["eval_loss"] = mean_loss(network, rows, settings.predict, device)
