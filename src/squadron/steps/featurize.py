@@ -31,6 +31,7 @@ def featurize(*, contenders: str, race: str, examples: Path, windows: Path) -> N
         name: read_table(examples / f"{name}.parquet", schema="examples/1") for name in SPLITS
     }
     examples_digest = read_json(examples / "validation.json", schema="validation/1")["made_from"]
+    answers = sum(bool(some) for table in tables.values() for some in table["answers"].to_pylist())
     figures: dict[str, float] = {}
     keys: dict[str, str] = {}
     with timed(figures, "featurize"):
@@ -69,8 +70,11 @@ def featurize(*, contenders: str, race: str, examples: Path, windows: Path) -> N
             cut = sum(count["cut_questions"] for count in counts.values())
             extra = f", {cut} questions cut" if cut else ""
             lost = sum(count["unreachable_answers"] for count in counts.values())
-            extra += f", {lost} answers in no window" if lost else ""
+            reachable = 100.0 * (1 - lost / answers) if answers else 100.0
+            if lost:
+                extra += f", {lost} answers in no window ({reachable:.2f} % reachable)"
             figures["unreachable_answers"] = max(lost, figures.get("unreachable_answers", 0))
+            figures["reachable_answers"] = min(reachable, figures.get("reachable_answers", 100.0))
             progress.say(f"featurize  {total:,} windows of {settings.max_length} tokens{extra}")
             figures["windows"] = total
         made_from = digest(*keys.values())
