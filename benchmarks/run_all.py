@@ -27,6 +27,7 @@ FILES = {
     "predict_memory": ("dev-v1.1.json",),
     "dag": (),
     "crf": (),
+    "bootstrap": ("dev-v2.0.json",),
     "training": ("train-20k.json",),
 }
 """Each benchmark and the files it is given."""

@@ -70,8 +70,9 @@ class Judged:
 def add_intervals(judged: Judged) -> None:
     """Puts 95 % intervals of EM and F1 (`exact_low`, `exact_high` ...) into the summary."""
     paragraph = judged.scores["paragraph"].to_numpy()
-    for name in ("exact", "f1"):
-        low, high = significance.interval(100 * judged.scores[name].to_numpy(), paragraph)
+    names = ("exact", "f1")
+    scores = [100 * judged.scores[name].to_numpy() for name in names]
+    for name, (low, high) in zip(names, significance.intervals(scores, paragraph), strict=True):
         judged.summary.update({f"{name}_low": low, f"{name}_high": high})
 
 
@@ -83,16 +84,15 @@ def compare_with_winner(winner: pa.Table, others: dict[str, pa.Table]) -> list[d
         others: Those of the other contenders by label, on the same questions in the same order.
     """
     ids, paragraph = winner["id"], winner["paragraph"].to_numpy()
-    found = {}
     for label, scores in others.items():
         if not scores["id"].equals(ids):
             raise ValueError(f"{label} was judged on other questions than the winner")
-        first, second = (100 * table["exact"].to_numpy() for table in (winner, scores))
-        found[label] = significance.compare(first, second, paragraph)
-    corrected = significance.holm([each.p for each in found.values()])
+    first, *rest = (100 * table["exact"].to_numpy() for table in (winner, *others.values()))
+    found = significance.compare_all(first, rest, paragraph)
+    corrected = significance.holm([each.p for each in found])
     return [
         {"label": label, **asdict(each), "p": p, "significant": p < significance.SIGNIFICANT}
-        for (label, each), p in zip(found.items(), corrected, strict=True)
+        for label, each, p in zip(others, found, corrected, strict=True)
     ]
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import (
+    bench_bootstrap,
     bench_crf,
     bench_dag,
     bench_featurize,
@@ -85,6 +86,13 @@ def test_crf_runs(run):
     report = run(bench_crf)
     assert report["shape"] == [16, 384, 3]
     assert report["ratio"] > 1
+
+
+def test_bootstrap_runs_and_both_sides_draw_alike(run, corpus):
+    report = run(bench_bootstrap, corpus)
+    assert report["questions"] > report["paragraphs"] > 0
+    assert {"pair", "eight_pairs", "intervals", "multinomial"} <= set(report["seconds_median"])
+    assert [target["wanted"] for target in report["targets"]] == ["at most 0.5 s"] * 3
 
 
 def test_featurize_runs_and_all_sides_cut_the_same_windows(run, corpus, backbone):
