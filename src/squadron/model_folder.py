@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from squadron import backbones, variants
+from squadron import backbones, trained_on, variants
 from squadron.artifacts import ANSWERING, read_json, write_json
 from squadron.artifacts import MODEL_ABOUT as ABOUT
 from squadron.artifacts import MODEL_SCHEMA as SCHEMA
@@ -42,9 +42,11 @@ def write_model(
     *,
     made_from: str,
     training: dict[str, Any],
+    record: trained_on.Record = trained_on.UNKNOWN,
 ) -> None:
     """Writes a model folder; `variant.json`, with the sha256 of every file, comes last."""
     folder.mkdir(parents=True, exist_ok=True)
+    trained_on.write_record(folder, record, made_from=made_from)
     model.save(folder)
     tokenizer.save_pretrained(folder)
     # Registration writes its own threshold over a champion's.

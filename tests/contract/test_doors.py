@@ -46,6 +46,7 @@ LAYERS = (
         "scratch",
         "sources",
         "split",
+        "trained_on",
         "validation",
         "windows",
     ),

@@ -9,6 +9,7 @@ from squadron.artifacts import read_json, read_table, write_json, write_windows
 from squadron.config import SPLITS, digest, to_json
 from squadron.errors import InputError
 from squadron.steps._backbones import fetched
+from squadron.steps._files import JUDGED
 from squadron.steps._step import step, timed
 
 
@@ -23,14 +24,17 @@ def featurize(*, contenders: str, race: str, examples: Path, windows: Path) -> N
         windows: The folder to write: <key>/{split}.arrow, contenders.json (label -> key) and
             backbones/, where a contender has the backbone `scratch`.
     """
-    from squadron import backbones, scratch, tracking
+    from squadron import backbones, scratch, tracking, trained_on
     from squadron.config import Windows, from_mapping
     from squadron.windows import covering_length, read_layout, slide_windows
 
     tables = {
         name: read_table(examples / f"{name}.parquet", schema="examples/1") for name in SPLITS
     }
-    examples_digest = read_json(examples / "validation.json", schema="validation/1")["made_from"]
+    about_examples = read_json(examples / "validation.json", schema="validation/1")
+    examples_digest = about_examples["made_from"]
+    judged = {name: tables[name] for name in JUDGED}
+    fairness = trained_on.Fairness(tables["train"], judged, about_examples["split_by"])
     answers = sum(bool(some) for table in tables.values() for some in table["answers"].to_pylist())
     figures: dict[str, float] = {}
     keys: dict[str, str] = {}
@@ -39,7 +43,14 @@ def featurize(*, contenders: str, race: str, examples: Path, windows: Path) -> N
             settings = from_mapping(Windows, contender["windows"])
             with fetched(contender["backbone"]) as place:
                 backbone = scratch.make_backbone(place, windows, tables["train"], settings)
+                record = trained_on.read_record(backbone)
                 tokenizer = backbones.load_tokenizer(backbone)
+            fairness.check(contender["label"], contender["backbone"], record)
+            if not record.is_whole:
+                progress.say(
+                    f"featurize  {contender['label']}: what {contender['backbone']} was trained on "
+                    "is not known (it is older than this check); mind the judged splits"
+                )
             limit = tokenizer.model_max_length
             if settings.max_length > limit:
                 raise InputError(

@@ -107,6 +107,7 @@ def ingest(*, data: str, race: str, examples: Path) -> None:
             write_table(path, table, schema="examples/1", made_from=made_from[name])
         content = {
             **report.as_dict(),
+            "split_by": settings.split_by,
             "splits": {
                 name: {
                     "examples": table.num_rows,

@@ -31,7 +31,7 @@ def train(*, contender: str, race: str, windows: Path, examples: Path, model: Pa
     """
     import torch
 
-    from squadron import backbones, model_folder, scratch, tracking, variants
+    from squadron import backbones, model_folder, scratch, tracking, trained_on, variants
     from squadron.batches import WindowSet
     from squadron.devices import pick_device
     from squadron.training import DivergedError, train_model
@@ -52,6 +52,7 @@ def train(*, contender: str, race: str, windows: Path, examples: Path, model: Pa
         network = variant.build(backbone, options)
         made_from = digest(contender, folder.name, backbones.fingerprint(backbone))
         counts = _count_parameters(network)
+        record = trained_on.read_record(backbone)
         if variant.TRAINS:
             network.to(pick_device())
             judge = _tune_judge(network, settings, folder, layout, examples)
@@ -60,7 +61,10 @@ def train(*, contender: str, race: str, windows: Path, examples: Path, model: Pa
                 settings.train.max_negative_windows,
                 settings.train.seed,
             )
-            questions = len(set(rows["example_id"].to_pylist()))
+            asked = set(rows["example_id"].to_pylist())
+            questions = len(asked)
+            table = read_table(examples / "train.parquet", schema="examples/1")
+            record = trained_on.extend_record(record, table, asked)
             if hasattr(network, "prepare_training"):
                 network.prepare_training(rows)
             try:
@@ -90,7 +94,13 @@ def train(*, contender: str, race: str, windows: Path, examples: Path, model: Pa
         else:
             tokenizer = backbones.load_tokenizer(backbone)
             model_folder.write_model(
-                model, network, tokenizer, settings, made_from=made_from, training=summary
+                model,
+                network,
+                tokenizer,
+                settings,
+                made_from=made_from,
+                training=summary,
+                record=record,
             )
     if reason:
         progress.say(f"train      {settings.label} is disqualified: {reason}")
