@@ -13,7 +13,7 @@ from launch import registered
 from launch.command_line import main
 from launch.plan import check_experiment, plan_arguments
 from pipeline import build_pipeline
-from squadron import model_folder, registry, steps, tracking, variants
+from squadron import model_folder, registry, steps, tracking, trained_on, variants
 from squadron.artifacts import read_table, write_json
 from squadron.backbones import load_tokenizer
 from squadron.config import Contender, Predict, Register, Windows, build_experiment, to_json
@@ -31,6 +31,8 @@ SERVED = Contender(
 pytestmark = pytest.mark.slow
 THRESHOLD = 1e9
 """No score is above it: whoever applies it answers nothing."""
+SEEN = trained_on.Record(frozenset({"Glaciers"}))
+"""What they all say that they were trained on; a title of the corpus."""
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +52,7 @@ def store(tmp_path_factory):
             place = folder / label
             tokenizer = load_tokenizer(source)
             model_folder.write_model(
-                place, model, tokenizer, contender, made_from=label, training={}
+                place, model, tokenizer, contender, made_from=label, training={}, record=SEEN
             )
             places[label] = place
             race = tracking.Race("tiny", label)
@@ -315,6 +317,7 @@ def judged(store, tmp_path_factory):
             steps.train(**own, **folders, model=model)
             steps.predict(**own, windows=root / "windows", model=model, candidates=candidates)
             steps.evaluate(
+                settings=to_json(raced.evaluate),
                 **own,
                 examples=root / "examples",
                 candidates=candidates,
@@ -327,6 +330,28 @@ def judged(store, tmp_path_factory):
 def test_equal_windows_are_cut_once_for_the_champion_and_its_backbone(judged):
     keys = json.loads((judged / "windows" / "contenders.json").read_text())["keys"]
     assert keys["champion"] == keys["pretrained"]
+
+
+def test_what_a_model_was_trained_on_is_handed_on_through_the_registry(judged):
+    for label in ("champion", "pretrained"):
+        record = trained_on.read_record(str(judged / label / "model"))
+        assert record == (SEEN if label == "champion" else trained_on.Record())
+
+
+def test_a_champion_that_was_trained_on_a_title_that_is_judged_is_refused(tmp_path, capsys):
+    data = {"train": str(ROOT / "examples" / "corpus.json"), "seed": 19}
+    raced = resolve("champion", data=data, register={"model_name": NAME})
+    folders = {"race": "", "examples": tmp_path / "examples"}
+    steps.ingest(data=to_json(raced.data), **folders)
+    features = plan_arguments(raced, "")["features"]
+    with pytest.raises(SystemExit) as stop:
+        steps.featurize(contenders=features, windows=tmp_path / "windows", **folders)
+    assert stop.value.code == 2
+    assert (
+        f"The contender 'champion' stands on 'models:/{NAME}/1', which was trained on the title "
+        "'Glaciers' of this race's select split; only titles that it has not seen may "
+        "judge it. Keep the data, splits and seed that it was trained with, or leave the "
+    ) in capsys.readouterr().err
 
 
 def test_the_champion_answers_with_the_threshold_that_it_serves_with(judged):
