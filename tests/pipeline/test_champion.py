@@ -118,8 +118,9 @@ def test_no_challenger_trains_again_in_the_second_race(three):
     )
     whole = [done == total for done, total in points]
     assert not whole[0], "no progress was seen in the first race"
-    assert whole.count(True) == 2
-    assert whole[-2:] == [True, True]
+    # A slow last batch shows the first race's end twice.
+    assert whole.count(True) >= 2
+    assert all(whole[whole.index(True) :])
 
 
 def test_the_third_race_is_the_second_and_comes_from_the_cache(three):
