@@ -206,7 +206,7 @@ def test_what_an_older_model_was_trained_on_is_not_known_and_a_line_says_so(
     (old / trained_on.FILE).unlink()
     assert trained_on.read_record(str(old)) == trained_on.UNKNOWN
     prepare(tmp_path / "race", BY_TITLE, str(old))
-    line = f"featurize  one: what {old} was trained on is not known"
+    line = f"featurize  one: what {old} was trained on is not wholly known"
     assert line in capsys.readouterr().err
     model = race(tmp_path / "next", BY_TITLE, str(old))
     assert not trained_on.read_record(str(model)).is_whole
@@ -238,6 +238,26 @@ def test_an_id_used_for_another_question_is_another_question():
     same = trained_on.Fairness(examples.slice(4), {"test": examples.slice(0, 1)}, "question")
     with pytest.raises(InputError, match="trained on the question 'q0' of this race's test split"):
         same.check("a", "b", record)
+
+
+def test_a_question_that_the_race_trains_on_too_counts_against_nobody():
+    examples = tiny_models.make_examples(tiny_models.EIGHT_QUESTIONS)
+    record = trained_on.extend_record(trained_on.Record(), examples, ["q0"])
+    judged = {"test": examples.slice(0, 2)}
+    for split_by in ("title", "question"):
+        trained_on.Fairness(examples.slice(0, 1), judged, split_by).check("a", "b", record)
+    with pytest.raises(InputError):
+        trained_on.Fairness(examples.slice(1, 1), judged, "question").check("a", "b", record)
+
+
+def test_what_is_trained_from_a_model_has_seen_what_the_model_has():
+    examples = tiny_models.make_examples(tiny_models.EIGHT_QUESTIONS)
+    before = trained_on.Record(frozenset({"Spain"}), frozenset({"a"}), is_whole=False)
+    after = trained_on.extend_record(before, examples, ["q3"])
+    asked = digest("q3", examples["question"][3].as_py())
+    assert after == trained_on.Record(
+        frozenset({"Spain", "Portugal"}), frozenset({"a", asked}), is_whole=False
+    )
 
 
 def test_a_record_of_another_schema_is_refused(trained, tmp_path):

@@ -49,7 +49,8 @@ def featurize(*, contenders: str, race: str, examples: Path, windows: Path) -> N
             if not record.is_whole:
                 progress.say(
                     f"featurize  {contender['label']}: what {contender['backbone']} was trained on "
-                    "is not known (it is older than this check); mind the judged splits"
+                    "is not wholly known, as it or a model before it has no trained_on.json; see "
+                    "to it that it has not seen the judged splits"
                 )
             limit = tokenizer.model_max_length
             if settings.max_length > limit:
