@@ -8,10 +8,10 @@ Source: Efron and Tibshirani 1993, chapters 8 and 13; Berg-Kirkpatrick et al. 20
 test in language processing; Holm 1979 for the correction.
 
 Legend: N questions, C clusters (paragraphs), R resamples, K columns of values (one per contender or
-figure).
+figure), B resamples at a time.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -127,18 +127,19 @@ def _resampled(
     """
     sums = [np.bincount(clusters, weights=np.asarray(values, np.float64)) for values in columns]
     sizes_C = np.bincount(clusters)
-    count = len(sizes_C)
     totals_CK = np.stack([*sums, sizes_C.astype(np.float64)], axis=1)
+    drawn_RK = np.concatenate([times_BC @ totals_CK for times_BC in _draw_clusters(len(sizes_C))])
+    return np.asarray(drawn_RK[:, :-1] / drawn_RK[:, -1:]).T
+
+
+def _draw_clusters(count: int) -> Iterator[npt.NDArray[np.float64]]:
+    """How often each of `count` clusters is in each of R draws, block by block of shape (B, C)."""
     random = np.random.default_rng(SEED)
-    means_RK = np.empty((RESAMPLES, len(sums)))
     step = max(1, CHUNK // count)
     for start in range(0, RESAMPLES, step):
         rows = min(step, RESAMPLES - start)
-        drawn = random.integers(0, count, (rows, count), np.int32)
-        drawn += np.arange(rows, dtype=np.int32)[:, None] * count
-        # How often each cluster is in each draw. Generator.multinomial gives the same in one call,
-        # at 10 times the price.
-        times = np.bincount(drawn.ravel(), minlength=rows * count).reshape(rows, count)
-        drawn_RK = times.astype(np.float64) @ totals_CK
-        means_RK[start : start + rows] = drawn_RK[:, :-1] / drawn_RK[:, -1:]
-    return means_RK.T
+        drawn_BC = random.integers(0, count, (rows, count), np.int32)
+        drawn_BC += np.arange(rows, dtype=np.int32)[:, None] * count
+        # Generator.multinomial gives such counts in one call, at 10 times the price.
+        times = np.bincount(drawn_BC.ravel(), minlength=rows * count)
+        yield times.reshape(rows, count).astype(np.float64)
