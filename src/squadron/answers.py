@@ -13,6 +13,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+NO_CANDIDATE_ODDS = 1e30
+"""Null odds of a question without a candidate: above any score, finite as JSON needs it."""
+
 
 @dataclass(frozen=True)
 class Ranked:
@@ -125,19 +128,28 @@ def apply_threshold(
     ]
 
 
+def null_odds(best_score: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """How likely each question is unanswerable, for the official script: higher is more likely.
+
+    A question whose odds are below minus the null threshold is answered. Where there is no
+    candidate, they are a large finite number.
+    """
+    return np.where(np.isfinite(best_score), 0.0 - best_score, NO_CANDIDATE_ODDS)
+
+
 def find_threshold(
     best_score: npt.NDArray[np.float64],
     exact: npt.NDArray[np.float64],
     has_answer: npt.NDArray[np.bool_],
 ) -> float | None:
-    """The null threshold with the highest exact match, searched over all there are.
+    """The null threshold with the highest exact match (or F1), searched over all there are.
 
     To be searched on the tune split only. Of equally good thresholds the one that answers most
     questions wins.
 
     Args:
         best_score: Of each question's best candidate, shape (E,).
-        exact: 1 where that candidate is right, shape (E,).
+        exact: 1 where that candidate is right, shape (E,); or its F1, 0 to 1.
         has_answer: Shape (E,).
 
     Returns:

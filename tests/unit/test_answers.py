@@ -10,6 +10,7 @@ from squadron.answers import (
     apply_threshold,
     best_texts,
     find_threshold,
+    null_odds,
     rank_as_dicts,
     rank_candidates,
 )
@@ -234,6 +235,31 @@ def test_raising_the_threshold_only_turns_answers_into_nothing(scores, one, othe
     for text, before, after in zip(texts, low, high, strict=True):
         assert before in (text, "")
         assert after in (before, "")
+
+
+@THOROUGH
+@given(st.lists(SCORES | st.just(-np.inf), min_size=1, max_size=10), SCORES)
+def test_null_odds_below_minus_the_threshold_are_answered(scores, threshold):
+    scores = np.array(scores)
+    odds = null_odds(scores)
+    assert np.isfinite(odds).all()
+    chosen = apply_threshold(["text"] * len(scores), scores, threshold)
+    assert ["text" if each < -threshold else "" for each in odds] == chosen
+
+
+@settings(max_examples=250, deadline=None)
+@given(judged_questions(), st.data())
+def test_the_threshold_of_f1_is_the_best_of_all(judged, data):
+    score, exact, has_answer = judged
+    parts = data.draw(st.lists(st.floats(0, 1), min_size=len(score), max_size=len(score)))
+    f1 = np.where(has_answer & np.isfinite(score), parts, exact)
+    found = find_threshold(score, f1, has_answer)
+    if has_answer.all():
+        assert found is None
+        return
+    everything = [*np.unique(score[np.isfinite(score)]), -1e9, 1e9]
+    best = max(exact_match_at(t, score, f1, has_answer)[0] for t in everything)
+    assert exact_match_at(found, score, f1, has_answer)[0] == pytest.approx(best)
 
 
 def test_a_large_ranking_equals_the_plain_one():

@@ -31,8 +31,8 @@ def evaluate(
         race: JSON of tracking.Race; "" tracks nothing.
         examples: As ingest wrote them.
         candidates: As predict wrote them.
-        evaluation: The folder to write: metrics.json, {split}/{answers.json, nbest.json,
-            scores.parquet}.
+        evaluation: The folder to write: metrics.json, {split}/{answers.json, predictions.json,
+            null_odds.json, nbest.json, scores.parquet}.
         figures_file: Gets them too: Kubeflow caches a Metrics output only if its file exists.
 
     Returns:
@@ -73,6 +73,8 @@ def evaluate(
                 judged = judge(questions, [rows], threshold, search=searched)
                 if name == "tune":
                     threshold = judged.null_threshold
+                    # A registered model keeps its threshold: none was searched.
+                    content["null_thresholds"] = judged.null_thresholds or {"exact": threshold}
                 if name in ("select", "test"):  # the threshold was fitted on tune
                     add_intervals(judged)
                     if scorer:
@@ -91,10 +93,16 @@ def evaluate(
                     schema="scores/1",
                     made_from=status["made_from"],
                 )
-                write_official(
-                    folder / "answers.json", dict(zip(questions.ids, judged.chosen, strict=True))
-                )
-                write_official(folder / "nbest.json", dict(zip(questions.ids, best, strict=True)))
+                odds = answers.null_odds(judged.ranked.best_score()).tolist()
+                for file, values in {
+                    "answers": judged.chosen,
+                    "predictions": judged.best,
+                    "null_odds": odds,
+                    "nbest": best,
+                }.items():
+                    write_official(
+                        folder / f"{file}.json", dict(zip(questions.ids, values, strict=True))
+                    )
                 types = candidates / f"{name}.types.parquet"
                 if types.is_file():
                     found = read_table(types, schema="types/1", made_from=status["made_from"])
