@@ -148,6 +148,7 @@ def test_the_official_script_gives_our_figures_from_the_files_of_a_split(places,
         json.loads((folder / f"{name}.json").read_text()) for name in ("predictions", "null_odds")
     )
     content = json.loads(data.read_text())
+    assert sum(map(bool, answers.values())) == 8, "before the threshold all with candidates answer"
     for name in ("exact", "f1"):
         cut = {"threshold": -thresholds[name]}
         again = scoring.score_parsed(content, answers, odds, **cut).summary
