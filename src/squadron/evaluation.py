@@ -136,7 +136,12 @@ def judge_types(predicted: Sequence[str], examples: pa.Table) -> dict[str, float
 
 
 def judge(
-    questions: Questions, candidates: Sequence[pa.Table], threshold: float | None, *, search: bool
+    questions: Questions,
+    candidates: Sequence[pa.Table],
+    threshold: float | None,
+    *,
+    search: bool,
+    rule: str = "window",
 ) -> Judged:
     """Answers and scores a split.
 
@@ -146,8 +151,9 @@ def judge(
         threshold: The null threshold to apply; ignored if it is searched.
         search: Search the thresholds that give the best EM and the best F1 here, and apply that
             of EM; for the tune split alone.
+        rule: One of config.ANSWER_RULES.
     """
-    ranked = answers.rank_candidates(pa.concat_tables(candidates), questions.ids)
+    ranked = answers.rank_candidates(pa.concat_tables(candidates), questions.ids, rule)
     texts, best = answers.best_texts(ranked, questions.contexts), ranked.best_score()
     # What it would answer if it had to: tells models apart that do best to abstain.
     exact, f1 = metrics.score_answers(questions.golds, texts, questions.rule)

@@ -157,6 +157,22 @@ def test_the_official_script_gives_our_figures_from_the_files_of_a_split(places,
     assert chosen == {i: "" if odds[i] > -thresholds["exact"] else answers[i] for i in odds}
 
 
+def test_the_answer_rule_of_the_settings_is_used_and_told(places):
+    path = places / "candidates" / "tune.parquet"
+    rows = read_table(path, schema="candidates/1").to_pylist()
+    # A second window with fewer log-odds, but higher logits: its span is the one's first letter.
+    second = {"window": 1, "score": -5.0, "null_score": 9.0}
+    rows += [{**row, **second, "end_char": row["start_char"] + 1} for row in rows]
+    table = pa.Table.from_pylist(rows, schema=CANDIDATES)
+    write_table(path, table, schema="candidates/1", made_from="c")
+    for rule, length in (("window", 4), ("lowest_null", 1)):
+        steps.evaluate(**arguments(places, answer_rule=rule))
+        metrics = read_json(places / "evaluation" / "metrics.json", schema="metrics/1")
+        assert metrics["answer_rule"] == rule
+        forced = json.loads((places / "evaluation" / "tune" / "predictions.json").read_text())
+        assert len(forced["q0"]) == length
+
+
 def test_without_it_no_figure_and_no_torch(places):
     texts = {name: str(value) for name, value in arguments(places).items()}
     code = f"""

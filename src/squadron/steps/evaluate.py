@@ -23,7 +23,7 @@ def evaluate(
 ) -> dict[str, float]:
     """Answers and scores of one contender: the null threshold from tune, figures on every split.
 
-    A registered model answers with the threshold that it was registered with.
+    A registered model answers with the threshold and by the rule that it was registered with.
 
     Args:
         settings: JSON of config.Evaluate.
@@ -59,6 +59,7 @@ def evaluate(
             scorer = _load_scorer() if wanted.bertscore else None
             own = status.get("answering")
             threshold: float | None = own["null_threshold"] if own else None
+            rule = own.get("answer_rule", "window") if own else wanted.answer_rule
             for name, count in judged_splits(runner).items():
                 table = read_table(examples / f"{name}.parquet", schema="examples/1")
                 table = table.slice(0, count or None)
@@ -70,7 +71,7 @@ def evaluate(
                 questions = Questions.read(table)
                 # What was trained on is judged with a threshold of its own, and keeps it.
                 searched = name == "train" or (name == "tune" and not own)
-                judged = judge(questions, [rows], threshold, search=searched)
+                judged = judge(questions, [rows], threshold, search=searched, rule=rule)
                 if name == "tune":
                     threshold = judged.null_threshold
                     # A registered model keeps its threshold: none was searched.
@@ -112,6 +113,7 @@ def evaluate(
                         folder / "types.json", dict(zip(questions.ids, kinds, strict=True))
                     )
             content["null_threshold"] = threshold
+            content["answer_rule"] = rule
     figures |= {
         f"{name}_{'exact_match' if key == 'exact' else key}": value
         for name, summary in content["splits"].items()
