@@ -57,6 +57,8 @@ class Judged:
 
     chosen: list[str]
     """One per question; "" where the context does not answer it."""
+    best: list[str]
+    """What it would answer if it had to: the best text of each question, threshold or not."""
     ranked: answers.Ranked
     summary: dict[str, float]
     """The official figures, `answered` (share of questions, 0 to 100) and `all_null_exact`; then
@@ -65,6 +67,8 @@ class Judged:
     null_threshold: float | None
     scores: pa.Table
     """Of schema `artifacts.SCORES`, one row per question."""
+    null_thresholds: dict[str, float | None]
+    """Where searched: the best by EM (`exact`, the one applied) and the best by F1 (`f1`)."""
 
 
 def add_intervals(judged: Judged) -> None:
@@ -132,7 +136,12 @@ def judge_types(predicted: Sequence[str], examples: pa.Table) -> dict[str, float
 
 
 def judge(
-    questions: Questions, candidates: Sequence[pa.Table], threshold: float | None, *, search: bool
+    questions: Questions,
+    candidates: Sequence[pa.Table],
+    threshold: float | None,
+    *,
+    search: bool,
+    rule: str = "window",
 ) -> Judged:
     """Answers and scores a split.
 
@@ -140,16 +149,21 @@ def judge(
         questions: Of the split.
         candidates: Tables of schema `artifacts.CANDIDATES`.
         threshold: The null threshold to apply; ignored if it is searched.
-        search: Search the threshold that gives the best EM here; for the tune split alone.
+        search: Search the thresholds that give the best EM and the best F1 here, and apply that
+            of EM; for the tune split alone.
+        rule: One of config.ANSWER_RULES.
     """
-    ranked = answers.rank_candidates(pa.concat_tables(candidates), questions.ids)
+    ranked = answers.rank_candidates(pa.concat_tables(candidates), questions.ids, rule)
     texts, best = answers.best_texts(ranked, questions.contexts), ranked.best_score()
     # What it would answer if it had to: tells models apart that do best to abstain.
     exact, f1 = metrics.score_answers(questions.golds, texts, questions.rule)
     has_answer = questions.has_answer
     answerable_f1 = 100.0 * float(f1[has_answer].mean()) if has_answer.any() else 0.0
+    thresholds: dict[str, float | None] = {}
     if search:
-        threshold = answers.find_threshold(best, exact, has_answer)
+        for name, each in (("exact", exact), ("f1", f1)):
+            thresholds[name] = answers.find_threshold(best, each, has_answer)
+        threshold = thresholds["exact"]
     chosen = answers.apply_threshold(texts, best, threshold)
     exact, f1 = metrics.score_answers(questions.golds, chosen, questions.rule)
     summary = metrics.summarize(exact, f1, questions.has_answer)
@@ -169,4 +183,4 @@ def judge(
         [pa.array(questions.ids, pa.string()), pa.array(paragraph), pa.array(exact), pa.array(f1)],
         schema=SCORES,
     )
-    return Judged(chosen, ranked, summary, threshold, scores)
+    return Judged(chosen, texts, ranked, summary, threshold, scores, thresholds)

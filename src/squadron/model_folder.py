@@ -32,6 +32,7 @@ class LoadedModel:
     contender: Contender
     about: dict[str, Any]
     null_threshold: float | None
+    answer_rule: str = "window"
 
 
 def write_model(
@@ -82,10 +83,17 @@ def load_model(folder: Path) -> LoadedModel:
     contender = from_mapping(Contender, about["contender"])
     variant = variants.load_variant(contender.variant)
     model = variant.load(folder, variants.read_options(contender))
-    threshold = None
+    own: dict[str, Any] = {}
     if (folder / ANSWERING).is_file():
-        threshold = read_json(folder / ANSWERING, schema="answering/1")["null_threshold"]
-    return LoadedModel(model, backbones.load_tokenizer(str(folder)), contender, about, threshold)
+        own = read_json(folder / ANSWERING, schema="answering/1")
+    return LoadedModel(
+        model,
+        backbones.load_tokenizer(str(folder)),
+        contender,
+        about,
+        own.get("null_threshold"),
+        own.get("answer_rule", "window"),
+    )
 
 
 def check_files(folder: Path) -> dict[str, Any]:

@@ -42,16 +42,23 @@ class Reader:
         tokenizer: As transformers gives it.
         contender: With the windows and predict settings that the model was evaluated with.
         null_threshold: Scores must exceed it; None answers every question.
+        answer_rule: One of config.ANSWER_RULES, that of the evaluation.
     """
 
     def __init__(
-        self, model: Any, tokenizer: Any, contender: Contender, null_threshold: float | None
+        self,
+        model: Any,
+        tokenizer: Any,
+        contender: Contender,
+        null_threshold: float | None,
+        answer_rule: str = "window",
     ) -> None:
         self._model = model.to(pick_device())
         self._tokenizer = backbones.bare_tokenizer(tokenizer)
         self._layout = read_layout(self._tokenizer, tokenizer.pad_token_id)
         self._contender = contender
         self._null_threshold = null_threshold
+        self._answer_rule = answer_rule
 
     @classmethod
     def load(cls, folder: Path) -> "Reader":
@@ -61,7 +68,13 @@ class Reader:
             InputError: If the folder is not a whole model folder.
         """
         loaded = model_folder.load_model(folder)
-        return cls(loaded.model, loaded.tokenizer, loaded.contender, loaded.null_threshold)
+        return cls(
+            loaded.model,
+            loaded.tokenizer,
+            loaded.contender,
+            loaded.null_threshold,
+            loaded.answer_rule,
+        )
 
     def read(self, questions: Sequence[tuple[str, str]]) -> list[Reading]:
         """Answers (question, context) pairs, in their order."""
@@ -77,7 +90,7 @@ class Reader:
             self._model, windows, self._layout, self._contender.predict, pick_device()
         )
         candidates = pa.concat_tables([CANDIDATES.empty_table(), *tables])
-        ranked = answers.rank_candidates(candidates, ids)
+        ranked = answers.rank_candidates(candidates, ids, self._answer_rule)
         best = ranked.best_score()
         texts = answers.best_texts(ranked, contexts)
         chosen = answers.apply_threshold(texts, best, self._null_threshold)

@@ -62,7 +62,12 @@ def gate(select: dict[str, float], all_null_exact: float) -> str:
 
 
 def register_model(
-    name: str, run_id: str, model: Path, null_threshold: float | None, tags: dict[str, str]
+    name: str,
+    run_id: str,
+    model: Path,
+    null_threshold: float | None,
+    tags: dict[str, str],
+    answer_rule: str = "window",
 ) -> Registered:
     """Logs the model to its run, tries it, registers it and gives it the alias `candidate`.
 
@@ -74,6 +79,7 @@ def register_model(
         model: A model folder.
         null_threshold: Stored with the model and applied when it serves.
         tags: Figures and origin; a version has no metrics of its own.
+        answer_rule: Likewise, one of config.ANSWER_RULES.
 
     Raises:
         InputError: If the store can't be used, or the logged model can't answer.
@@ -84,7 +90,7 @@ def register_model(
     with tracking.explained():
         found = _version_of_run(client, name, run_id)
         if found is None:
-            uri = _log_model(run_id, model, null_threshold)
+            uri = _log_model(run_id, model, null_threshold, answer_rule)
             _try(uri)
             try:
                 client.create_registered_model(name, description="Extractive question answering")
@@ -232,7 +238,7 @@ def _alias(client: Any, name: str, alias: str) -> Any:
         return None
 
 
-def _log_model(run_id: str, model: Path, null_threshold: float | None) -> str:
+def _log_model(run_id: str, model: Path, null_threshold: float | None, answer_rule: str) -> str:
     """Logs the pyfunc; returns its models:/ URI."""
     import importlib.metadata
 
@@ -250,7 +256,7 @@ def _log_model(run_id: str, model: Path, null_threshold: float | None) -> str:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "model"
         shutil.copytree(model, folder)
-        content = {"null_threshold": null_threshold}
+        content = {"null_threshold": null_threshold, "answer_rule": answer_rule}
         write_json(folder / ANSWERING, content, schema="answering/1", made_from=run_id)
         with mlflow.start_run(run_id=run_id):
             info = mlflow.pyfunc.log_model(

@@ -42,7 +42,7 @@ def store(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(tracking.URI_VARIABLE, f"sqlite:///{folder}/mlflow.db")
 
-        def add(name, label, variant, source, threshold):
+        def add(name, label, variant, source, threshold, rule="window"):
             """Registers a model; `source` is a backbone or, of a champion, a model folder."""
             contender = dataclasses.replace(SERVED, variant=variant, label=label, backbone=source)
             module = variants.load_variant(variant)
@@ -56,9 +56,10 @@ def store(tmp_path_factory):
             race = tracking.Race("tiny", label)
             tracking.open_race(race, [label], {}, "sha")
             run_id = tracking.find_child(race, label)
-            return registry.register_model(name, run_id, place, threshold, {"licence": "mine"})
+            tags = {"licence": "mine"}
+            return registry.register_model(name, run_id, place, threshold, tags, rule)
 
-        first = add(NAME, "first", "span", backbone, THRESHOLD)
+        first = add(NAME, "first", "span", backbone, THRESHOLD, "lowest_null")
         add(NAME, "second", "span", backbone, None)
         registry.promote(NAME, "1", registry.STAGING)
         add("adapter", "lora", "lora", backbone, None)
@@ -336,6 +337,9 @@ def test_the_champion_answers_with_the_threshold_that_it_serves_with(judged):
     }
     assert metrics["champion"]["null_threshold"] == THRESHOLD
     assert metrics["pretrained"]["null_threshold"] != THRESHOLD
+    # And by the rule, whatever the race's own is.
+    assert metrics["champion"]["answer_rule"] == "lowest_null"
+    assert metrics["pretrained"]["answer_rule"] == "window"
     for split in ("tune", "select", "test"):
         assert metrics["champion"]["splits"][split]["answered"] == 0
         found = read_table(

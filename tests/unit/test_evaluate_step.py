@@ -1,15 +1,17 @@
 """The step evaluate with and without BERTScore, against `squadron score --bertscore`."""
 
 import json
+import random
+import re
 import subprocess
 import sys
 
 import pyarrow as pa
 import pytest
 
-from squadron import standings, steps
+from squadron import scoring, standings, steps
 from squadron.__main__ import main
-from squadron.artifacts import CANDIDATES, read_json, write_json, write_table
+from squadron.artifacts import CANDIDATES, EXAMPLES, read_json, read_table, write_json, write_table
 from squadron.config import Contender, Evaluate, to_json
 from tests import tiny_models
 
@@ -83,6 +85,92 @@ def test_bertscore_is_that_of_squadron_score_on_the_published_answers(places, ca
     assert "bertscore_f1" not in metrics["splits"]["tune"]
     row = standings.table_row(metrics)
     assert row["select"]["bertscore_f1"] == pytest.approx(official["BERTScore_f1"], abs=1e-9)
+
+
+def official_data(examples):
+    """A data file in SQuAD v2.0 layout."""
+    qas = [
+        {
+            "id": row["id"],
+            "question": row["question"],
+            "answers": [
+                {"text": answer["text"], "answer_start": answer["start_char"]}
+                for answer in row["answers"]
+            ],
+            "is_impossible": not row["answers"],
+        }
+        for row in examples.to_pylist()
+    ]
+    return {"data": [{"title": "t", "paragraphs": [{"context": "", "qas": qas}]}]}
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_official_script_gives_our_figures_from_the_files_of_a_split(places, seed):
+    # Scores and answers drawn, so that thresholds lie somewhere between; two have no candidate.
+    draw = random.Random(seed)
+    examples = read_table(places / "examples" / "tune.parquet", schema="examples/1")
+    rows = []
+    for example in examples.to_pylist()[:8] * 2:
+        spans = [match.span() for match in re.finditer(r"\w+", example["context"])]
+        start, end = draw.choice(spans)
+        if example["answers"] and draw.random() < 0.7:
+            start = example["answers"][0]["start_char"]
+            end = start + len(example["answers"][0]["text"]) + draw.choice([0, 0, 5])
+        span = {"start_char": start, "end_char": end, "score": draw.gauss(0, 3)}
+        row = {"example_id": example["id"], "window": 0, "rank": 0, "null_score": 0.0}
+        rows.append(row | span)
+    # Some of those with a candidate get no gold answer.
+    golds = [[] if draw.random() < 0.4 else some for some in examples["answers"].to_pylist()]
+    column = pa.array(golds, EXAMPLES.field("answers").type)
+    examples = examples.set_column(examples.schema.get_field_index("answers"), "answers", column)
+    for split in ("tune", "select", "test"):
+        write_table(
+            places / "examples" / f"{split}.parquet", examples, schema="examples/1", made_from="e"
+        )
+        write_table(
+            places / "candidates" / f"{split}.parquet",
+            pa.Table.from_pylist(rows, schema=CANDIDATES),
+            schema="candidates/1",
+            made_from="c",
+        )
+    steps.evaluate(**arguments(places))
+    metrics = read_json(places / "evaluation" / "metrics.json", schema="metrics/1")
+    data = places / "data.json"
+    data.write_text(json.dumps(official_data(examples)))
+    folder = places / "evaluation" / "tune"
+    best, _ = scoring.score_files(data, folder / "predictions.json", folder / "null_odds.json")
+    ours = metrics["splits"]["tune"]
+    assert best["best_exact"] == pytest.approx(ours["exact"])
+    thresholds = metrics["null_thresholds"]
+    assert thresholds["exact"] == metrics["null_threshold"]
+    # The figures at our thresholds, by the script's own cut.
+    answers, odds = (
+        json.loads((folder / f"{name}.json").read_text()) for name in ("predictions", "null_odds")
+    )
+    content = json.loads(data.read_text())
+    assert sum(map(bool, answers.values())) == 8, "before the threshold all with candidates answer"
+    for name in ("exact", "f1"):
+        cut = {"threshold": -thresholds[name]}
+        again = scoring.score_parsed(content, answers, odds, **cut).summary
+        assert again[name] == pytest.approx(best[f"best_{name}"])
+    chosen = json.loads((folder / "answers.json").read_text())
+    assert chosen == {i: "" if odds[i] > -thresholds["exact"] else answers[i] for i in odds}
+
+
+def test_the_answer_rule_of_the_settings_is_used_and_told(places):
+    path = places / "candidates" / "tune.parquet"
+    rows = read_table(path, schema="candidates/1").to_pylist()
+    # A second window with fewer log-odds, but higher logits: its span is the one's first letter.
+    second = {"window": 1, "score": -5.0, "null_score": 9.0}
+    rows += [{**row, **second, "end_char": row["start_char"] + 1} for row in rows]
+    table = pa.Table.from_pylist(rows, schema=CANDIDATES)
+    write_table(path, table, schema="candidates/1", made_from="c")
+    for rule, length in (("window", 4), ("lowest_null", 1)):
+        steps.evaluate(**arguments(places, answer_rule=rule))
+        metrics = read_json(places / "evaluation" / "metrics.json", schema="metrics/1")
+        assert metrics["answer_rule"] == rule
+        forced = json.loads((places / "evaluation" / "tune" / "predictions.json").read_text())
+        assert len(forced["q0"]) == length
 
 
 def test_without_it_no_figure_and_no_torch(places):

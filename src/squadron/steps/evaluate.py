@@ -23,7 +23,7 @@ def evaluate(
 ) -> dict[str, float]:
     """Answers and scores of one contender: the null threshold from tune, figures on every split.
 
-    A registered model answers with the threshold that it was registered with.
+    A registered model answers with the threshold and by the rule that it was registered with.
 
     Args:
         settings: JSON of config.Evaluate.
@@ -31,8 +31,8 @@ def evaluate(
         race: JSON of tracking.Race; "" tracks nothing.
         examples: As ingest wrote them.
         candidates: As predict wrote them.
-        evaluation: The folder to write: metrics.json, {split}/{answers.json, nbest.json,
-            scores.parquet}.
+        evaluation: The folder to write: metrics.json, {split}/{answers.json, predictions.json,
+            null_odds.json, nbest.json, scores.parquet}.
         figures_file: Gets them too: Kubeflow caches a Metrics output only if its file exists.
 
     Returns:
@@ -59,6 +59,7 @@ def evaluate(
             scorer = _load_scorer() if wanted.bertscore else None
             own = status.get("answering")
             threshold: float | None = own["null_threshold"] if own else None
+            rule = own.get("answer_rule", "window") if own else wanted.answer_rule
             for name, count in judged_splits(runner).items():
                 table = read_table(examples / f"{name}.parquet", schema="examples/1")
                 table = table.slice(0, count or None)
@@ -70,9 +71,11 @@ def evaluate(
                 questions = Questions.read(table)
                 # What was trained on is judged with a threshold of its own, and keeps it.
                 searched = name == "train" or (name == "tune" and not own)
-                judged = judge(questions, [rows], threshold, search=searched)
+                judged = judge(questions, [rows], threshold, search=searched, rule=rule)
                 if name == "tune":
                     threshold = judged.null_threshold
+                    # A registered model keeps its threshold: none was searched.
+                    content["null_thresholds"] = judged.null_thresholds or {"exact": threshold}
                 if name in ("select", "test"):  # the threshold was fitted on tune
                     add_intervals(judged)
                     if scorer:
@@ -91,10 +94,16 @@ def evaluate(
                     schema="scores/1",
                     made_from=status["made_from"],
                 )
-                write_official(
-                    folder / "answers.json", dict(zip(questions.ids, judged.chosen, strict=True))
-                )
-                write_official(folder / "nbest.json", dict(zip(questions.ids, best, strict=True)))
+                odds = answers.null_odds(judged.ranked.best_score()).tolist()
+                for file, values in {
+                    "answers": judged.chosen,
+                    "predictions": judged.best,
+                    "null_odds": odds,
+                    "nbest": best,
+                }.items():
+                    write_official(
+                        folder / f"{file}.json", dict(zip(questions.ids, values, strict=True))
+                    )
                 types = candidates / f"{name}.types.parquet"
                 if types.is_file():
                     found = read_table(types, schema="types/1", made_from=status["made_from"])
@@ -104,6 +113,7 @@ def evaluate(
                         folder / "types.json", dict(zip(questions.ids, kinds, strict=True))
                     )
             content["null_threshold"] = threshold
+            content["answer_rule"] = rule
     figures |= {
         f"{name}_{'exact_match' if key == 'exact' else key}": value
         for name, summary in content["splits"].items()
