@@ -38,6 +38,7 @@ LAYERS = (
     (
         "answers",
         "backbones",
+        "breakdown",
         "evaluation",
         "metrics",
         "significance",
