@@ -100,8 +100,8 @@ def test_intervals_of_groups_are_those_of_plain_draws_over_all_paragraphs():
     random = np.random.default_rng(8)
     clusters = np.repeat(np.arange(40), 6)
     values = np.stack([random.integers(0, 2, 240) * 100.0, random.random(240)], axis=1)
-    # Everything; one question of each paragraph; three paragraphs only, absent from some draws.
-    groups = [np.arange(240), np.arange(0, 240, 6), np.arange(18)[::-1].copy()]
+    # Everything; a question of each paragraph; nine paragraphs; three, absent from some draws.
+    groups = [np.arange(240), np.arange(0, 240, 6), np.arange(54)[::-1], np.arange(60, 78)]
     found = significance.intervals_of_groups(values, clusters, groups)
     times_RC = np.random.default_rng(significance.SEED).multinomial(
         40, np.full(40, 1 / 40), size=significance.RESAMPLES
@@ -113,7 +113,7 @@ def test_intervals_of_groups_are_those_of_plain_draws_over_all_paragraphs():
                 drawn = np.repeat(values[rows, k], times[clusters[rows]])
                 if len(drawn):
                     means.append(drawn.mean())
-            assert len(means) < significance.RESAMPLES or g < 2
+            assert len(means) < significance.RESAMPLES or g < 3
             assert found[g, k] == pytest.approx(np.quantile(means, [0.025, 0.975]))
     assert found[0, 0] == pytest.approx(significance.interval(values[:, 0], clusters))
 
