@@ -38,6 +38,7 @@ LAYERS = (
     (
         "answers",
         "backbones",
+        "calibration",
         "evaluation",
         "metrics",
         "significance",
