@@ -80,6 +80,11 @@ class Calibration:
         return cls(**{**fields, **lists})
 
 
+def read_calibration(fields: dict[str, Any] | None) -> Calibration | None:
+    """Of a file: None where it has none, as models had before there were calibrations."""
+    return Calibration.from_dict(fields) if fields else None
+
+
 def sigmoid(log_odds: npt.ArrayLike) -> Floats:
     """1 / (1 + exp(-x)), which overflows to 0 and never falls, not even by a rounding."""
     with np.errstate(over="ignore"):

@@ -9,6 +9,7 @@ from squadron import backbones, variants
 from squadron.artifacts import ANSWERING, read_json, write_json
 from squadron.artifacts import MODEL_ABOUT as ABOUT
 from squadron.artifacts import MODEL_SCHEMA as SCHEMA
+from squadron.calibration import Calibration, read_calibration
 from squadron.config import Contender, from_mapping
 from squadron.errors import InputError
 
@@ -32,6 +33,7 @@ class LoadedModel:
     contender: Contender
     about: dict[str, Any]
     null_threshold: float | None
+    calibration: Calibration | None
 
 
 def write_model(
@@ -82,10 +84,13 @@ def load_model(folder: Path) -> LoadedModel:
     contender = from_mapping(Contender, about["contender"])
     variant = variants.load_variant(contender.variant)
     model = variant.load(folder, variants.read_options(contender))
-    threshold = None
+    threshold, mapping = None, None
     if (folder / ANSWERING).is_file():
-        threshold = read_json(folder / ANSWERING, schema="answering/1")["null_threshold"]
-    return LoadedModel(model, backbones.load_tokenizer(str(folder)), contender, about, threshold)
+        answering = read_json(folder / ANSWERING, schema="answering/1")
+        threshold = answering["null_threshold"]
+        mapping = read_calibration(answering.get("calibration"))
+    tokenizer = backbones.load_tokenizer(str(folder))
+    return LoadedModel(model, tokenizer, contender, about, threshold, mapping)
 
 
 def check_files(folder: Path) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from squadron import answers, backbones, model_folder
 from squadron.artifacts import CANDIDATES, EXAMPLES
+from squadron.calibration import Calibration
 from squadron.config import Contender
 from squadron.devices import pick_device
 from squadron.prediction import predict_candidates
@@ -32,6 +33,9 @@ class Reading:
     score: float
     """Log-odds of the best span against "not answered here"; -inf where there is no span."""
     answered: bool
+    probability: float | None = None
+    """That the best span is exactly right, answered or not, 0 to 1; it compares across contexts.
+    None from a model that was registered without a calibration, or not at all."""
 
 
 class Reader:
@@ -42,16 +46,23 @@ class Reader:
         tokenizer: As transformers gives it.
         contender: With the windows and predict settings that the model was evaluated with.
         null_threshold: Scores must exceed it; None answers every question.
+        calibration: Turns scores into probabilities.
     """
 
     def __init__(
-        self, model: Any, tokenizer: Any, contender: Contender, null_threshold: float | None
+        self,
+        model: Any,
+        tokenizer: Any,
+        contender: Contender,
+        null_threshold: float | None,
+        calibration: Calibration | None = None,
     ) -> None:
         self._model = model.to(pick_device())
         self._tokenizer = backbones.bare_tokenizer(tokenizer)
         self._layout = read_layout(self._tokenizer, tokenizer.pad_token_id)
         self._contender = contender
         self._null_threshold = null_threshold
+        self._calibration = calibration
 
     @classmethod
     def load(cls, folder: Path) -> "Reader":
@@ -61,7 +72,13 @@ class Reader:
             InputError: If the folder is not a whole model folder.
         """
         loaded = model_folder.load_model(folder)
-        return cls(loaded.model, loaded.tokenizer, loaded.contender, loaded.null_threshold)
+        return cls(
+            loaded.model,
+            loaded.tokenizer,
+            loaded.contender,
+            loaded.null_threshold,
+            loaded.calibration,
+        )
 
     def read(self, questions: Sequence[tuple[str, str]]) -> list[Reading]:
         """Answers (question, context) pairs, in their order."""
@@ -81,13 +98,14 @@ class Reader:
         best = ranked.best_score()
         texts = answers.best_texts(ranked, contexts)
         chosen = answers.apply_threshold(texts, best, self._null_threshold)
+        sure = self._calibration.apply(best).tolist() if self._calibration else [None] * len(ids)
         readings = []
         for number, text in enumerate(chosen):
             first, score = ranked.edges[number], float(best[number])
             span = (
                 (int(ranked.start_char[first]), int(ranked.end_char[first])) if text else (-1, -1)
             )
-            readings.append(Reading(text, *span, score, bool(text)))
+            readings.append(Reading(text, *span, score, bool(text), sure[number]))
         return readings
 
 

@@ -62,7 +62,12 @@ def gate(select: dict[str, float], all_null_exact: float) -> str:
 
 
 def register_model(
-    name: str, run_id: str, model: Path, null_threshold: float | None, tags: dict[str, str]
+    name: str,
+    run_id: str,
+    model: Path,
+    null_threshold: float | None,
+    tags: dict[str, str],
+    calibration: dict[str, Any] | None = None,
 ) -> Registered:
     """Logs the model to its run, tries it, registers it and gives it the alias `candidate`.
 
@@ -74,6 +79,7 @@ def register_model(
         model: A model folder.
         null_threshold: Stored with the model and applied when it serves.
         tags: Figures and origin; a version has no metrics of its own.
+        calibration: As `calibration.Calibration.as_dict` gives it; stored like the threshold.
 
     Raises:
         InputError: If the store can't be used, or the logged model can't answer.
@@ -84,7 +90,8 @@ def register_model(
     with tracking.explained():
         found = _version_of_run(client, name, run_id)
         if found is None:
-            uri = _log_model(run_id, model, null_threshold)
+            answering = {"null_threshold": null_threshold, "calibration": calibration}
+            uri = _log_model(run_id, model, answering)
             _try(uri)
             try:
                 client.create_registered_model(name, description="Extractive question answering")
@@ -232,7 +239,7 @@ def _alias(client: Any, name: str, alias: str) -> Any:
         return None
 
 
-def _log_model(run_id: str, model: Path, null_threshold: float | None) -> str:
+def _log_model(run_id: str, model: Path, answering: dict[str, Any]) -> str:
     """Logs the pyfunc; returns its models:/ URI."""
     import importlib.metadata
 
@@ -250,8 +257,7 @@ def _log_model(run_id: str, model: Path, null_threshold: float | None) -> str:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "model"
         shutil.copytree(model, folder)
-        content = {"null_threshold": null_threshold}
-        write_json(folder / ANSWERING, content, schema="answering/1", made_from=run_id)
+        write_json(folder / ANSWERING, answering, schema="answering/1", made_from=run_id)
         with mlflow.start_run(run_id=run_id):
             info = mlflow.pyfunc.log_model(
                 name="model",

@@ -11,6 +11,7 @@ import torch
 from squadron import answers, backbones
 from squadron.artifacts import write_json
 from squadron.batches import WindowSet
+from squadron.calibration import Calibration
 from squadron.config import Contender, Predict, Train, Windows
 from squadron.model_folder import ANSWERING, write_model
 from squadron.prediction import predict_candidates
@@ -186,6 +187,15 @@ def test_a_reader_of_a_model_folder_abstains_by_the_threshold_registered_with_it
     write_json(tmp_path / ANSWERING, content, schema="answering/1", made_from="abc")
     assert Reader.load(tmp_path).read(pairs) == make_reader(trained, trained.threshold).read(pairs)
 
+    mapping = Calibration("platt", slope=0.3, intercept=-1.0)
+    content["calibration"] = mapping.as_dict()
+    write_json(tmp_path / ANSWERING, content, schema="answering/1", made_from="abc")
+    found = Reader.load(tmp_path).read([*pairs, ("Why?", "")])
+    assert found[-1].probability == 0.0
+    assert not all(reading.answered for reading in found)
+    expected = [float(mapping.apply(reading.score)) for reading in found]
+    assert [reading.probability for reading in found] == expected
+
 
 def test_readings_are_valid_json(trained):
     readings = make_reader(trained).read([QUESTIONS[0][:2], ("Why?", "")])
@@ -196,6 +206,7 @@ def test_readings_are_valid_json(trained):
         "end_char": tiny_models.LIBRARY.index("1906") + 4,
         "score": readings[0].score,
         "answered": True,
+        "probability": None,
     }
     assert rows[1] == {
         "text": "",
@@ -203,4 +214,5 @@ def test_readings_are_valid_json(trained):
         "end_char": -1,
         "score": None,
         "answered": False,
+        "probability": None,
     }

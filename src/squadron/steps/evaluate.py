@@ -23,7 +23,8 @@ def evaluate(
 ) -> dict[str, float]:
     """Answers and scores of one contender: the null threshold from tune, figures on every split.
 
-    A registered model answers with the threshold that it was registered with.
+    Probabilities of answers are fitted on tune, too. A registered model answers with the threshold
+    and the calibration that it was registered with.
 
     Args:
         settings: JSON of config.Evaluate.
@@ -32,14 +33,21 @@ def evaluate(
         examples: As ingest wrote them.
         candidates: As predict wrote them.
         evaluation: The folder to write: metrics.json, {split}/{answers.json, nbest.json,
-            scores.parquet}.
+            scores.parquet}, {select,test}/confidence.json.
         figures_file: Gets them too: Kubeflow caches a Metrics output only if its file exists.
 
     Returns:
         Finite figures for the pipeline's own pages.
     """
-    from squadron import answers, tracking
-    from squadron.evaluation import Questions, add_intervals, choose_types, judge, judge_types
+    from squadron import answers, calibration, tracking
+    from squadron.evaluation import (
+        Questions,
+        add_confidence,
+        add_intervals,
+        choose_types,
+        judge,
+        judge_types,
+    )
 
     wanted = from_json(Evaluate, settings)
     runner = from_json(Contender, contender)
@@ -59,6 +67,7 @@ def evaluate(
             scorer = _load_scorer() if wanted.bertscore else None
             own = status.get("answering")
             threshold: float | None = own["null_threshold"] if own else None
+            mapping = calibration.read_calibration(own.get("calibration")) if own else None
             for name, count in judged_splits(runner).items():
                 table = read_table(examples / f"{name}.parquet", schema="examples/1")
                 table = table.slice(0, count or None)
@@ -73,8 +82,16 @@ def evaluate(
                 judged = judge(questions, [rows], threshold, search=searched)
                 if name == "tune":
                     threshold = judged.null_threshold
+                    if not own:
+                        mapping = calibration.fit(judged.ranked.best_score(), judged.right)
                 if name in ("select", "test"):  # the threshold was fitted on tune
                     add_intervals(judged)
+                    write_json(
+                        evaluation / name / "confidence.json",
+                        add_confidence(judged, mapping),
+                        schema="confidence/1",
+                        made_from=status["made_from"],
+                    )
                     if scorer:
                         means = scorer.mean_scores(judged.chosen, questions.golds)
                         judged.summary.update({f"bertscore_{k}": v for k, v in means.items()})
@@ -84,6 +101,12 @@ def evaluate(
                 best = answers.rank_as_dicts(
                     judged.ranked, questions.contexts, runner.predict.n_best
                 )
+                if mapping:
+                    # Of the best one alone: what it was fitted on (docs/decisions/calibration.md).
+                    sure = mapping.apply(judged.ranked.best_score()).tolist()
+                    for some, probability in zip(best, sure, strict=True):
+                        if some:
+                            some[0]["probability"] = probability
                 folder = evaluation / name
                 write_table(
                     folder / "scores.parquet",
@@ -104,6 +127,7 @@ def evaluate(
                         folder / "types.json", dict(zip(questions.ids, kinds, strict=True))
                     )
             content["null_threshold"] = threshold
+            content["calibration"] = mapping.as_dict() if mapping else None
     figures |= {
         f"{name}_{'exact_match' if key == 'exact' else key}": value
         for name, summary in content["splits"].items()

@@ -41,8 +41,13 @@ def predict(*, contender: str, race: str, windows: Path, model: Path, candidates
             loaded = model_folder.load_model(model)
             network = loaded.model.to(device)
             if (model / model_folder.ANSWERING).is_file():
-                # It has been registered and races as it serves: with the threshold that it has.
-                status["answering"] = {"null_threshold": loaded.null_threshold}
+                # It has been registered and races as it serves: with the threshold and the
+                # calibration that it has.
+                mapping = loaded.calibration
+                status["answering"] = {
+                    "null_threshold": loaded.null_threshold,
+                    "calibration": mapping.as_dict() if mapping else None,
+                }
             tables = {
                 name: first_questions(read_windows(folder / f"{name}.arrow"), count)
                 for name, count in judged_splits(settings).items()

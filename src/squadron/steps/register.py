@@ -88,7 +88,12 @@ def register(
                     run=tracking.run_url(child),
                 )
                 registered = registry.register_model(
-                    options.model_name, child, models[racing[0]], best["null_threshold"], tags
+                    options.model_name,
+                    child,
+                    models[racing[0]],
+                    best["null_threshold"],
+                    tags,
+                    best.get("calibration"),
                 )
             content["model"] = {
                 "name": registered.name,
