@@ -36,8 +36,10 @@ LAYERS = (
         "variants",
     ),
     (
+        "answering",
         "answers",
         "backbones",
+        "calibration",
         "evaluation",
         "metrics",
         "significance",

@@ -1,13 +1,23 @@
 """The step evaluate: candidates -> answers and figures."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from squadron import progress
 from squadron.artifacts import read_json, read_table, write_json, write_table
 from squadron.config import Contender, Evaluate, from_json
 from squadron.steps._files import judged_splits, write_official
 from squadron.steps._step import step, timed
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from squadron.calibration import Calibration
+    from squadron.evaluation import Judged, Questions
+
+COMPARED = ("select", "test")
+"""The splits on which contenders are compared: nothing is settled on them."""
 
 
 @step
@@ -21,9 +31,23 @@ def evaluate(
     evaluation: Path,
     figures_file: Path,
 ) -> dict[str, float]:
-    """Answers and scores of one contender: the null threshold from tune, figures on every split.
+    """Answers and scores of one contender: how it answers from tune, figures on every split.
 
-    A registered model answers with the threshold and by the rule that it was registered with.
+    A registered model answers as it was registered: with that threshold, rule and calibration.
+
+    The folder `evaluation` gets metrics.json, all figures and how the contender answers; in
+    `{split}/`, of every judged split:
+
+    - answers.json: the answers, as the official evaluation reads them;
+    - predictions.json and null_odds.json: the answers if it had to answer, and how likely each
+      question has none, for the official search of thresholds;
+    - nbest.json: the best candidates of each question, the first with its probability;
+    - scores.parquet: EM and F1 of each question;
+    - types.json: the type of each question, from a model that tells it;
+
+    and of select and test besides:
+
+    - confidence.json: how far probabilities can be trusted, and what abstaining more would bring.
 
     Args:
         settings: JSON of config.Evaluate.
@@ -31,15 +55,16 @@ def evaluate(
         race: JSON of tracking.Race; "" tracks nothing.
         examples: As ingest wrote them.
         candidates: As predict wrote them.
-        evaluation: The folder to write: metrics.json, {split}/{answers.json, predictions.json,
-            null_odds.json, nbest.json, scores.parquet}.
-        figures_file: Gets them too: Kubeflow caches a Metrics output only if its file exists.
+        evaluation: The folder to write.
+        figures_file: Gets the figures, too: Kubeflow caches a Metrics output only if its file
+            exists.
 
     Returns:
         Finite figures for the pipeline's own pages.
     """
-    from squadron import answers, tracking
-    from squadron.evaluation import Questions, add_intervals, choose_types, judge, judge_types
+    from squadron import tracking
+    from squadron.answering import Answering
+    from squadron.evaluation import add_intervals, judge, settle_answering
 
     wanted = from_json(Evaluate, settings)
     runner = from_json(Contender, contender)
@@ -52,68 +77,47 @@ def evaluate(
         "disqualified": status["disqualified"],
         "training": {k: v for k, v in status["training"].items() if k != "log"},
         "splits": {},
+        "digests": {},
     }
     figures: dict[str, float] = {"disqualified": float(bool(status["disqualified"]))}
     if not status["disqualified"]:
         with timed(figures, "evaluate"):
             scorer = _load_scorer() if wanted.bertscore else None
             own = status.get("answering")
-            threshold: float | None = own["null_threshold"] if own else None
-            rule = own.get("answer_rule", "window") if own else wanted.answer_rule
+            answering = Answering.read(own) if own else Answering(answer_rule=wanted.answer_rule)
             for name, count in judged_splits(runner).items():
-                table = read_table(examples / f"{name}.parquet", schema="examples/1")
-                table = table.slice(0, count or None)
-                rows = read_table(
-                    candidates / f"{name}.parquet",
-                    schema="candidates/1",
-                    made_from=status["made_from"],
-                )
-                questions = Questions.read(table)
+                split = _read_split(name, count, examples, candidates, status["made_from"])
                 # What was trained on is judged with a threshold of its own, and keeps it.
-                searched = name == "train" or (name == "tune" and not own)
-                judged = judge(questions, [rows], threshold, search=searched, rule=rule)
+                search = name == "train" or (name == "tune" and not own)
+                judged = judge(
+                    split.questions,
+                    [split.candidates],
+                    answering.null_threshold,
+                    search=search,
+                    rule=answering.answer_rule,
+                )
                 if name == "tune":
-                    threshold = judged.null_threshold
+                    if not own:
+                        answering = settle_answering(judged, answering.answer_rule)
                     # A registered model keeps its threshold: none was searched.
-                    content["null_thresholds"] = judged.null_thresholds or {"exact": threshold}
-                if name in ("select", "test"):  # the threshold was fitted on tune
+                    kept = {"exact": answering.null_threshold}
+                    content["null_thresholds"] = judged.null_thresholds or kept
+                if split.types:
+                    _write_types(evaluation / name, split, judged)
+                if name in COMPARED:
                     add_intervals(judged)
+                    _write_confidence(evaluation / name, split, judged, answering.calibration)
                     if scorer:
-                        means = scorer.mean_scores(judged.chosen, questions.golds)
+                        means = scorer.mean_scores(judged.chosen, split.questions.golds)
                         judged.summary.update({f"bertscore_{k}": v for k, v in means.items()})
+                _write_answers(evaluation / name, split, judged)
+                _write_n_best(
+                    evaluation / name, split, judged, runner.predict.n_best, answering.calibration
+                )
+                _write_scores(evaluation / name, split, judged)
                 content["splits"][name] = judged.summary
-                about = table.schema.metadata[b"squadron.made_from"].decode()
-                content.setdefault("digests", {})[name] = about
-                best = answers.rank_as_dicts(
-                    judged.ranked, questions.contexts, runner.predict.n_best
-                )
-                folder = evaluation / name
-                write_table(
-                    folder / "scores.parquet",
-                    judged.scores,
-                    schema="scores/1",
-                    made_from=status["made_from"],
-                )
-                odds = answers.null_odds(judged.ranked.best_score()).tolist()
-                for file, values in {
-                    "answers": judged.chosen,
-                    "predictions": judged.best,
-                    "null_odds": odds,
-                    "nbest": best,
-                }.items():
-                    write_official(
-                        folder / f"{file}.json", dict(zip(questions.ids, values, strict=True))
-                    )
-                types = candidates / f"{name}.types.parquet"
-                if types.is_file():
-                    found = read_table(types, schema="types/1", made_from=status["made_from"])
-                    kinds = choose_types(found, questions.ids)
-                    judged.summary.update(judge_types(kinds, table))
-                    write_official(
-                        folder / "types.json", dict(zip(questions.ids, kinds, strict=True))
-                    )
-            content["null_threshold"] = threshold
-            content["answer_rule"] = rule
+                content["digests"][name] = split.digest
+            content["answering"] = answering.as_dict()
     figures |= {
         f"{name}_{'exact_match' if key == 'exact' else key}": value
         for name, summary in content["splits"].items()
@@ -132,6 +136,90 @@ def evaluate(
     tracking.log_metrics(child, figures)
     tracking.close_contender(child, status["disqualified"])
     return figures
+
+
+@dataclass(frozen=True)
+class _Split:
+    """What predict and ingest know of a split."""
+
+    examples: "pa.Table"
+    digest: str
+    """Of what the examples were made from."""
+    questions: "Questions"
+    candidates: "pa.Table"
+    types: "pa.Table | None"
+    """From a model that tells the types of questions."""
+    made_from: str
+
+
+def _read_split(name: str, count: int, examples: Path, candidates: Path, made_from: str) -> _Split:
+    """The first `count` questions of a split (0 for all), and their candidates."""
+    from squadron.evaluation import Questions
+
+    table = read_table(examples / f"{name}.parquet", schema="examples/1")
+    digest = table.schema.metadata[b"squadron.made_from"].decode()
+    table = table.slice(0, count or None)
+    rows = read_table(candidates / f"{name}.parquet", schema="candidates/1", made_from=made_from)
+    types = candidates / f"{name}.types.parquet"
+    return _Split(
+        table,
+        digest,
+        Questions.read(table),
+        rows,
+        read_table(types, schema="types/1", made_from=made_from) if types.is_file() else None,
+        made_from,
+    )
+
+
+def _write_answers(folder: Path, split: _Split, judged: "Judged") -> None:
+    from squadron import answers
+
+    files = {
+        "answers": judged.chosen,
+        "predictions": judged.best,
+        "null_odds": answers.null_odds(judged.ranked.best_score()).tolist(),
+    }
+    for name, values in files.items():
+        by_id = dict(zip(split.questions.ids, values, strict=True))
+        write_official(folder / f"{name}.json", by_id)
+
+
+def _write_n_best(
+    folder: Path, split: _Split, judged: "Judged", n_best: int, mapping: "Calibration | None"
+) -> None:
+    from squadron.evaluation import list_best
+
+    lists = list_best(judged, split.questions, n_best, mapping)
+    write_official(folder / "nbest.json", dict(zip(split.questions.ids, lists, strict=True)))
+
+
+def _write_scores(folder: Path, split: _Split, judged: "Judged") -> None:
+    write_table(
+        folder / "scores.parquet", judged.scores, schema="scores/1", made_from=split.made_from
+    )
+
+
+def _write_types(folder: Path, split: _Split, judged: "Judged") -> None:
+    """And adds their figures to the summary."""
+    from squadron.evaluation import choose_types, judge_types
+
+    chosen = choose_types(split.types, split.questions.ids)
+    judged.summary.update(judge_types(chosen, split.examples))
+    write_official(folder / "types.json", dict(zip(split.questions.ids, chosen, strict=True)))
+
+
+def _write_confidence(
+    folder: Path, split: _Split, judged: "Judged", mapping: "Calibration | None"
+) -> None:
+    """And adds its figures to the summary."""
+    from squadron.evaluation import add_confidence
+
+    write_json(
+        folder / "confidence.json",
+        add_confidence(judged, mapping),
+        schema="confidence/1",
+        made_from=split.made_from,
+    )
 
 
 def _load_scorer() -> Any:
