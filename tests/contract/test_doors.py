@@ -38,6 +38,7 @@ LAYERS = (
     (
         "answers",
         "backbones",
+        "error_kinds",
         "evaluation",
         "metrics",
         "significance",
