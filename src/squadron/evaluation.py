@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from squadron import answers, calibration, metrics, significance
+from squadron import answers, calibration, error_kinds, metrics, significance
 from squadron.answering import Answering
 from squadron.artifacts import SCORES
 from squadron.question_types import TYPES, score_types
@@ -58,6 +58,8 @@ class Judged:
 
     chosen: list[str]
     """One per question; "" where the context does not answer it."""
+    spans: npt.NDArray[np.int64]
+    """Start and end in characters of each answer, -1 where it is ""; shape (E, 2)."""
     best: list[str]
     """What it would answer if it had to: the best text of each question, threshold or not."""
     ranked: answers.Ranked
@@ -144,6 +146,30 @@ def list_best(
             if some:
                 some[0]["probability"] = probability
     return lists
+
+
+def find_errors(
+    examples: pa.Table, questions: Questions, judged: Judged, extents: pa.Table | None
+) -> pa.Table:
+    """The wrong answers, each with its kind, of schema `artifacts.ERRORS`.
+
+    Args:
+        examples: Of schema `artifacts.EXAMPLES`.
+        questions: Of the same examples.
+        judged: Their answers.
+        extents: Of schema `artifacts.EXTENTS`, what the windows hold; None if that is not known.
+    """
+    counts = np.array([len(some) for some in questions.golds], np.int64)
+    reached = None
+    if extents is not None:
+        found = error_kinds.find_reached(extents, questions.ids, questions.gold_spans, counts)
+        reached = found.tolist()
+    flat = iter(questions.gold_spans.tolist())
+    golds = [[next(flat) for _ in range(count)] for count in counts.tolist()]
+    wrong = (judged.scores["exact"].to_numpy() == 0).tolist()
+    spans = [(start, end) for start, end in judged.spans.tolist()]
+    kinds = error_kinds.sort_errors(questions.contexts, golds, spans, wrong, reached)
+    return error_kinds.errors_table(examples, spans, judged.ranked.best_score(), kinds)
 
 
 def compare_with_winner(winner: pa.Table, others: dict[str, pa.Table]) -> list[dict[str, Any]]:
@@ -251,4 +277,4 @@ def judge(
         [pa.array(questions.ids, pa.string()), pa.array(paragraph), pa.array(exact), pa.array(f1)],
         schema=SCORES,
     )
-    return Judged(chosen, texts, ranked, summary, threshold, scores, thresholds, right)
+    return Judged(chosen, spans, texts, ranked, summary, threshold, scores, thresholds, right)

@@ -40,6 +40,7 @@ LAYERS = (
         "answers",
         "backbones",
         "calibration",
+        "error_kinds",
         "evaluation",
         "metrics",
         "significance",

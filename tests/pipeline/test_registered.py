@@ -318,6 +318,7 @@ def judged(store, tmp_path_factory):
             steps.train(**own, **folders, model=model)
             steps.predict(**own, windows=root / "windows", model=model, candidates=candidates)
             steps.evaluate(
+                settings=to_json(raced.evaluate),
                 **own,
                 examples=root / "examples",
                 candidates=candidates,

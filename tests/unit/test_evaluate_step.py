@@ -10,9 +10,18 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from squadron import calibration, scoring, standings, steps
+from squadron import calibration, scoring, standings, steps, tracking
 from squadron.__main__ import main
-from squadron.artifacts import CANDIDATES, EXAMPLES, read_json, read_table, write_json, write_table
+from squadron.artifacts import (
+    CANDIDATES,
+    ERRORS,
+    EXAMPLES,
+    EXTENTS,
+    read_json,
+    read_table,
+    write_json,
+    write_table,
+)
 from squadron.config import Contender, Evaluate, to_json
 from tests import tiny_models
 
@@ -294,3 +303,64 @@ def test_a_question_without_a_candidate_is_never_sure_nor_right(places):
     curve = read_json(places / "evaluation" / "test" / "confidence.json", schema="confidence/1")
     assert [point["probability"] for point in curve["risk_coverage"][-2:]] == [0.0, 0.0]
     assert curve["risk_coverage"][-1]["risk"] == pytest.approx(1 - 4 / 10)
+
+
+def test_its_docstring_names_the_very_files_that_it_writes(places):
+    steps.evaluate(**arguments(places))
+    written = {path.name for path in (places / "evaluation").rglob("*") if path.is_file()}
+    named = set(re.findall(r"[a-z_]+\.(?:json|parquet)", steps.evaluate.__doc__))
+    assert named == written | {"types.json"}, "types come from some models only"
+
+
+def test_wrong_answers_are_sorted_counted_and_listed(places):
+    steps.evaluate(**arguments(places))
+    metrics = read_json(places / "evaluation" / "metrics.json", schema="metrics/1")
+    assert set(metrics["errors"]) == {"select", "test"}
+    counts = {kind: count for kind, count in metrics["errors"]["test"].items() if count}
+    assert counts == {
+        "boundary": 2,  # "Théophile", "minutes"
+        "right_sentence": 1,  # "the glass roof"
+        "should_have_answered": 1,
+        "should_have_abstained": 1,
+    }
+    table = read_table(places / "evaluation" / "test" / "errors.parquet", schema="errors/1")
+    assert table.schema.remove_metadata() == ERRORS
+    wrong = 1 - metrics["splits"]["test"]["exact"] / 100
+    assert table.num_rows == sum(counts.values()) == round(wrong * len(QUESTIONS))
+    assert not (places / "evaluation" / "tune" / "errors.parquet").exists()
+
+
+def test_windows_that_held_no_answer_are_told_apart(places):
+    extents = [
+        {"example_id": f"q{number}", "window": 0, "start_char": 0, "end_char": 30}
+        for number in range(len(QUESTIONS))
+    ]
+    for split in ("select", "test"):
+        write_table(
+            places / "candidates" / f"{split}.windows.parquet",
+            pa.Table.from_pylist(extents, schema=EXTENTS),
+            schema="extents/1",
+            made_from="c",
+        )
+    steps.evaluate(**arguments(places))
+    metrics = read_json(places / "evaluation" / "metrics.json", schema="metrics/1")
+    assert metrics["errors"]["select"]["window_missed_the_answer"] == 4
+    assert metrics["errors"]["select"]["should_have_abstained"] == 1
+
+
+def test_the_table_of_wrong_answers_is_replaced_not_appended_to(tmp_path, monkeypatch):
+    monkeypatch.setenv(tracking.URI_VARIABLE, f"sqlite:///{tmp_path}/mlflow.db")
+    race = tracking.Race("table", "key")
+    tracking.open_race(race, ["span"], {}, "sha")
+    child = tracking.find_child(race, "span")
+    rows = [{"question": "<b>?", "score": 1.5}, {"question": "Who?", "score": -float("inf")}]
+    for given in (rows[:1], rows):
+        tracking.log_table(child, given, "errors.json")
+    import mlflow
+
+    run = mlflow.get_run(child)
+    table = mlflow.MlflowClient().load_table(run.info.experiment_id, "errors.json", [child])
+    assert table["question"].tolist() == ["<b>?", "Who?"]
+    assert table["score"].isna().tolist() == [False, True]
+    assert '"type": "table"' in run.data.tags["mlflow.loggedArtifacts"]
+    tracking.log_table("", rows, "errors.json")

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 COMPARED = ("select", "test")
 """The splits on which contenders are compared: nothing is settled on them."""
+ERRORS_SHOWN = 500
+"""Rows of the table of wrong answers in MLflow, which its page loads whole."""
 
 
 @step
@@ -47,7 +49,8 @@ def evaluate(
 
     and of select and test besides:
 
-    - confidence.json: how far probabilities can be trusted, and what abstaining more would bring.
+    - confidence.json: how far probabilities can be trusted, and what abstaining more would bring;
+    - errors.parquet: the wrong answers, each with its kind (error_kinds.py).
 
     Args:
         settings: JSON of config.Evaluate.
@@ -63,10 +66,7 @@ def evaluate(
         Finite figures for the pipeline's own pages.
     """
     from squadron import tracking
-    from squadron.answering import Answering
-    from squadron.evaluation import add_intervals, judge, settle_answering
 
-    wanted = from_json(Evaluate, settings)
     runner = from_json(Contender, contender)
     child = tracking.find_child(tracking.read_race(race), runner.label)
     status = read_json(candidates / "status.json", schema="status/1")
@@ -77,47 +77,15 @@ def evaluate(
         "disqualified": status["disqualified"],
         "training": {k: v for k, v in status["training"].items() if k != "log"},
         "splits": {},
-        "digests": {},
     }
     figures: dict[str, float] = {"disqualified": float(bool(status["disqualified"]))}
     if not status["disqualified"]:
         with timed(figures, "evaluate"):
-            scorer = _load_scorer() if wanted.bertscore else None
-            own = status.get("answering")
-            answering = Answering.read(own) if own else Answering(answer_rule=wanted.answer_rule)
-            for name, count in judged_splits(runner).items():
-                split = _read_split(name, count, examples, candidates, status["made_from"])
-                # What was trained on is judged with a threshold of its own, and keeps it.
-                search = name == "train" or (name == "tune" and not own)
-                judged = judge(
-                    split.questions,
-                    [split.candidates],
-                    answering.null_threshold,
-                    search=search,
-                    rule=answering.answer_rule,
-                )
-                if name == "tune":
-                    if not own:
-                        answering = settle_answering(judged, answering.answer_rule)
-                    # A registered model keeps its threshold: none was searched.
-                    kept = {"exact": answering.null_threshold}
-                    content["null_thresholds"] = judged.null_thresholds or kept
-                if split.types:
-                    _write_types(evaluation / name, split, judged)
-                if name in COMPARED:
-                    add_intervals(judged)
-                    _write_confidence(evaluation / name, split, judged, answering.calibration)
-                    if scorer:
-                        means = scorer.mean_scores(judged.chosen, split.questions.golds)
-                        judged.summary.update({f"bertscore_{k}": v for k, v in means.items()})
-                _write_answers(evaluation / name, split, judged)
-                _write_n_best(
-                    evaluation / name, split, judged, runner.predict.n_best, answering.calibration
-                )
-                _write_scores(evaluation / name, split, judged)
-                content["splits"][name] = judged.summary
-                content["digests"][name] = split.digest
-            content["answering"] = answering.as_dict()
+            wanted = from_json(Evaluate, settings)
+            found, errors = _evaluate_splits(
+                wanted, runner, status, examples, candidates, evaluation
+            )
+            content |= found
     figures |= {
         f"{name}_{'exact_match' if key == 'exact' else key}": value
         for name, summary in content["splits"].items()
@@ -128,14 +96,74 @@ def evaluate(
     )
     if content["splits"]:
         tracking.log_artifacts(child, evaluation, "evaluation")
-        shown = content["splits"]["select"]
+        tracking.log_table(child, errors, "errors.json")
+        select = content["splits"]["select"]
         progress.say(
-            f"evaluate   {runner.label}: EM {shown['exact']:.2f}, F1 {shown['f1']:.2f} on select"
+            f"evaluate   {runner.label}: EM {select['exact']:.2f}, F1 {select['f1']:.2f} on select"
         )
     write_official(figures_file, figures)
     tracking.log_metrics(child, figures)
     tracking.close_contender(child, status["disqualified"])
     return figures
+
+
+def _evaluate_splits(
+    wanted: Evaluate,
+    runner: Contender,
+    status: dict[str, Any],
+    examples: Path,
+    candidates: Path,
+    evaluation: Path,
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Writes the folder of every split.
+
+    Returns:
+        What metrics.json says of them, and the wrong answers that MLflow shows.
+    """
+    from squadron.answering import Answering
+    from squadron.error_kinds import count_kinds, sample_rows
+    from squadron.evaluation import add_intervals, judge, settle_answering
+
+    scorer = _load_scorer() if wanted.bertscore else None
+    own = status.get("answering")
+    answering = Answering.read(own) if own else Answering(answer_rule=wanted.answer_rule)
+    content: dict[str, Any] = {"splits": {}, "digests": {}, "errors": {}}
+    shown_errors: list[dict[str, Any]] = []
+    for name, count in judged_splits(runner).items():
+        split = _read_split(name, count, examples, candidates, status["made_from"])
+        judged = judge(
+            split.questions,
+            [split.candidates],
+            answering.null_threshold,
+            # What was trained on is judged with a threshold of its own, and keeps it.
+            search=name == "train" or (name == "tune" and not own),
+            rule=answering.answer_rule,
+        )
+        if name == "tune":
+            if not own:
+                answering = settle_answering(judged, answering.answer_rule)
+            # A registered model keeps its threshold: none was searched.
+            kept = {"exact": answering.null_threshold}
+            content["null_thresholds"] = judged.null_thresholds or kept
+        folder = evaluation / name
+        _write_answers(folder, split, judged)
+        _write_n_best(folder, split, judged, runner.predict.n_best, answering.calibration)
+        _write_scores(folder, split, judged)
+        _write_types(folder, split, judged)
+        if name in COMPARED:
+            add_intervals(judged)
+            _write_confidence(folder, split, judged, answering.calibration)
+            errors = _write_errors(folder, split, judged)
+            content["errors"][name] = count_kinds(errors["kind"].to_pylist())
+            sample = sample_rows(errors, ERRORS_SHOWN // len(COMPARED))
+            shown_errors += [{"split": name, **row} for row in sample]
+            if scorer:
+                means = scorer.mean_scores(judged.chosen, split.questions.golds)
+                judged.summary.update({f"bertscore_{k}": v for k, v in means.items()})
+        content["splits"][name] = judged.summary
+        content["digests"][name] = split.digest
+    content["answering"] = answering.as_dict()
+    return content, shown_errors
 
 
 @dataclass(frozen=True)
@@ -148,7 +176,9 @@ class _Split:
     questions: "Questions"
     candidates: "pa.Table"
     types: "pa.Table | None"
-    """From a model that tells the types of questions."""
+    """Of schema `artifacts.WINDOW_TYPES`, from a model that tells the types of questions."""
+    extents: "pa.Table | None"
+    """Of schema `artifacts.EXTENTS`."""
     made_from: str
 
 
@@ -160,13 +190,14 @@ def _read_split(name: str, count: int, examples: Path, candidates: Path, made_fr
     digest = table.schema.metadata[b"squadron.made_from"].decode()
     table = table.slice(0, count or None)
     rows = read_table(candidates / f"{name}.parquet", schema="candidates/1", made_from=made_from)
-    types = candidates / f"{name}.types.parquet"
+    types, extents = candidates / f"{name}.types.parquet", candidates / f"{name}.windows.parquet"
     return _Split(
         table,
         digest,
         Questions.read(table),
         rows,
         read_table(types, schema="types/1", made_from=made_from) if types.is_file() else None,
+        read_table(extents, schema="extents/1", made_from=made_from) if extents.is_file() else None,
         made_from,
     )
 
@@ -200,9 +231,11 @@ def _write_scores(folder: Path, split: _Split, judged: "Judged") -> None:
 
 
 def _write_types(folder: Path, split: _Split, judged: "Judged") -> None:
-    """And adds their figures to the summary."""
+    """And adds their figures to the summary; does nothing for a model that tells no types."""
     from squadron.evaluation import choose_types, judge_types
 
+    if split.types is None:
+        return
     chosen = choose_types(split.types, split.questions.ids)
     judged.summary.update(judge_types(chosen, split.examples))
     write_official(folder / "types.json", dict(zip(split.questions.ids, chosen, strict=True)))
@@ -220,6 +253,15 @@ def _write_confidence(
         schema="confidence/1",
         made_from=split.made_from,
     )
+
+
+def _write_errors(folder: Path, split: _Split, judged: "Judged") -> "pa.Table":
+    """Returns the table, too."""
+    from squadron.evaluation import find_errors
+
+    errors = find_errors(split.examples, split.questions, judged, split.extents)
+    write_table(folder / "errors.parquet", errors, schema="errors/1", made_from=split.made_from)
+    return errors
 
 
 def _load_scorer() -> Any:
