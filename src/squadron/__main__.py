@@ -62,6 +62,8 @@ def ask(options: argparse.Namespace) -> int:
             print("Answer:   not answered here")
         score = "none" if row["score"] is None else f"{row['score']:.2f}"
         print(f"Score:    {score} (log-odds against no answer)")
+        if row["probability"] is not None:
+            print(f"Sure:     {row['probability']:.0%} that the best span is exactly right")
     status = chosen.tags.get("validation_status", "unknown")
     print(f"Model:    {chosen.name} version {chosen.version}, validation_status={status}")
     return 0

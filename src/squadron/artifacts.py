@@ -91,11 +91,39 @@ BREAKDOWN = pa.schema(
     ]
 )
 
+EXTENTS = pa.schema(
+    [
+        ("example_id", pa.string()),
+        ("window", pa.int32()),
+        # Characters [start, end) of the example's context that the window holds.
+        ("start_char", pa.int32()),
+        ("end_char", pa.int32()),
+    ]
+)
+
+ERRORS = pa.schema(
+    [
+        ("id", pa.string()),
+        ("question", pa.string()),
+        ("golds", pa.list_(pa.string())),  # none: nothing answers it
+        ("answer", pa.string()),  # "": abstained
+        ("score", pa.float64()),  # of the best candidate, -inf where there is none
+        ("kind", pa.string()),  # one of error_kinds.KINDS
+        ("excerpt", pa.string()),  # of the context
+        # Characters [start, end) of the excerpt, -1 for none; of gold answers the nearest one.
+        ("answer_start", pa.int32()),
+        ("answer_end", pa.int32()),
+        ("gold_start", pa.int32()),
+        ("gold_end", pa.int32()),
+    ]
+)
+
+
 MODEL_ABOUT = "variant.json"
 """In a model folder: the contender, its training, and the sha256 of every file."""
 MODEL_SCHEMA = "model/1"
 ANSWERING = "answering.json"
-"""In a registered model folder: the null threshold that evaluation found, and the answer rule."""
+"""In a registered model folder: how it answers (answering.Answering), as evaluation found."""
 
 
 @dataclass(frozen=True)

@@ -36,9 +36,12 @@ LAYERS = (
         "variants",
     ),
     (
+        "answering",
         "answers",
         "backbones",
         "breakdown",
+        "calibration",
+        "error_kinds",
         "evaluation",
         "metrics",
         "significance",

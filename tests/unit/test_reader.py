@@ -9,8 +9,10 @@ import pytest
 import torch
 
 from squadron import answers, backbones, steps
+from squadron.answering import Answering
 from squadron.artifacts import read_json, write_json, write_table
 from squadron.batches import WindowSet
+from squadron.calibration import Calibration
 from squadron.config import (
     ANSWER_RULES,
     Contender,
@@ -20,7 +22,7 @@ from squadron.config import (
     Windows,
     to_json,
 )
-from squadron.model_folder import ANSWERING, write_model
+from squadron.model_folder import ANSWERING, write_answering, write_model
 from squadron.prediction import predict_candidates
 from squadron.reader import Reader, Reading, as_dicts
 from squadron.training import train_model
@@ -69,7 +71,8 @@ def trained(tmp_path_factory):
 
 
 def make_reader(trained, threshold=None):
-    return Reader(trained.model, trained.tokenizer, trained.contender, threshold)
+    answering = Answering(null_threshold=threshold)
+    return Reader(trained.model, trained.tokenizer, trained.contender, answering)
 
 
 def best_by_hand(trained, questions):
@@ -194,6 +197,15 @@ def test_a_reader_of_a_model_folder_abstains_by_the_threshold_registered_with_it
     write_json(tmp_path / ANSWERING, content, schema="answering/1", made_from="abc")
     assert Reader.load(tmp_path).read(pairs) == make_reader(trained, trained.threshold).read(pairs)
 
+    mapping = Calibration("platt", slope=0.3, intercept=-1.0)
+    content["calibration"] = mapping.as_dict()
+    write_json(tmp_path / ANSWERING, content, schema="answering/1", made_from="abc")
+    found = Reader.load(tmp_path).read([*pairs, ("Why?", "")])
+    assert found[-1].probability == 0.0
+    assert not all(reading.answered for reading in found)
+    expected = [float(mapping.apply(reading.score)) for reading in found]
+    assert [reading.probability for reading in found] == expected
+
 
 @pytest.mark.parametrize("rule", ANSWER_RULES)
 def test_served_answers_are_the_evaluated_ones_by_either_rule(trained, tmp_path, rule):
@@ -229,9 +241,9 @@ def test_served_answers_are_the_evaluated_ones_by_either_rule(trained, tmp_path,
     write_model(
         folder, trained.model, trained.tokenizer, trained.contender, made_from="m", training={}
     )
-    content = {name: metrics[name] for name in ("null_threshold", "answer_rule")}
-    assert content == {"null_threshold": threshold, "answer_rule": rule}
-    write_json(folder / ANSWERING, content, schema="answering/1", made_from="abc")
+    answering = Answering.read(metrics["answering"])
+    assert answering == Answering(threshold, rule)
+    write_answering(folder, answering, made_from="abc")
     served = Reader.load(folder).read([(q, LONG) for q, *_ in QUESTIONS])
     assert [reading.text for reading in served] == list(evaluated.values())
     assert 3 <= sum(reading.answered for reading in served) <= 7
@@ -240,9 +252,9 @@ def test_served_answers_are_the_evaluated_ones_by_either_rule(trained, tmp_path,
 
 def test_the_two_rules_differ_on_several_windows(trained):
     reading = [
-        Reader(trained.model, trained.tokenizer, trained.contender, None, rule).read(
-            [(q, LONG) for q, *_ in QUESTIONS]
-        )
+        Reader(
+            trained.model, trained.tokenizer, trained.contender, Answering(answer_rule=rule)
+        ).read([(q, LONG) for q, *_ in QUESTIONS])
         for rule in ANSWER_RULES
     ]
     assert [each.score for each in reading[0]] != [each.score for each in reading[1]]
@@ -257,6 +269,7 @@ def test_readings_are_valid_json(trained):
         "end_char": tiny_models.LIBRARY.index("1906") + 4,
         "score": readings[0].score,
         "answered": True,
+        "probability": None,
     }
     assert rows[1] == {
         "text": "",
@@ -264,4 +277,5 @@ def test_readings_are_valid_json(trained):
         "end_char": -1,
         "score": None,
         "answered": False,
+        "probability": None,
     }

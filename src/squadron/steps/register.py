@@ -38,6 +38,7 @@ def register(
         Finite figures for the pipeline's own pages.
     """
     from squadron import registry, tracking
+    from squadron.answering import Answering
     from squadron.config import from_mapping
     from squadron.evaluation import compare_with_winner
 
@@ -91,9 +92,8 @@ def register(
                     options.model_name,
                     child,
                     models[racing[0]],
-                    best["null_threshold"],
+                    Answering.read(best["answering"]),
                     tags,
-                    best["answer_rule"],
                 )
             content["model"] = {
                 "name": registered.name,
