@@ -50,6 +50,7 @@ LAYERS = (
         "scratch",
         "sources",
         "split",
+        "squad_metric",
         "validation",
         "windows",
     ),
