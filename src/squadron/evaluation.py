@@ -172,6 +172,17 @@ def find_errors(
     return error_kinds.errors_table(examples, spans, judged.ranked.best_score(), kinds)
 
 
+def add_oracle(judged: Judged, questions: Questions) -> None:
+    """Puts `oracle_exact_match` and `oracle_f1` into the summary: what the candidates would allow.
+
+    An upper bound over all candidates of all windows (metrics.oracle_scores), never ranked on.
+    """
+    texts = answers.all_texts(judged.ranked, questions.contexts)
+    exact, f1 = metrics.oracle_scores(questions.golds, texts, questions.rule)
+    judged.summary["oracle_exact_match"] = 100.0 * float(exact.mean())
+    judged.summary["oracle_f1"] = 100.0 * float(f1.mean())
+
+
 def compare_with_winner(winner: pa.Table, others: dict[str, pa.Table]) -> list[dict[str, Any]]:
     """How sure the winner's lead in EM is, over each of the others; p corrected for their number.
 
