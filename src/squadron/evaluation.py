@@ -84,9 +84,11 @@ def settle_answering(judged: Judged, rule: str) -> Answering:
 
 def add_intervals(judged: Judged) -> None:
     """Puts 95 % intervals of EM and F1 (`exact_low`, `exact_high` ...) into the summary."""
+    names = ("exact", "f1")
+    both = 100 * np.stack([judged.scores[name].to_numpy() for name in names], axis=1)
     paragraph = judged.scores["paragraph"].to_numpy()
-    for name in ("exact", "f1"):
-        low, high = significance.interval(100 * judged.scores[name].to_numpy(), paragraph)
+    found = significance.intervals_of_groups(both, paragraph, [np.arange(len(both))])[0]
+    for name, (low, high) in zip(names, found.tolist(), strict=True):
         judged.summary.update({f"{name}_low": low, f"{name}_high": high})
 
 

@@ -406,6 +406,22 @@ def test_the_oracle_takes_the_best_candidate_of_any_window(places):
     assert "tune_oracle_f1" not in figures
 
 
+def test_mlflow_shows_the_figures_by_kinds_of_questions(places, monkeypatch):
+    monkeypatch.setenv(tracking.URI_VARIABLE, f"sqlite:///{places}/mlflow.db")
+    race = tracking.Race("groups", "key")
+    tracking.open_race(race, ["span"], {}, "sha")
+    steps.evaluate(**arguments(places) | {"race": json.dumps({"name": "groups", "key": "key"})})
+    import mlflow
+
+    run = mlflow.get_run(tracking.find_child(race, "span"))
+    client = mlflow.MlflowClient()
+    table = client.load_table(run.info.experiment_id, "breakdown.json", [run.info.run_id])
+    assert set(table["split"]) == {"select", "test"}
+    (row,) = table[(table["split"] == "select") & (table["group"] == "all")].to_dict("records")
+    assert row["exact"] == pytest.approx(run.data.metrics["select_exact_match"])
+    assert run.data.metrics["select_oracle_exact_match"] == pytest.approx(60.0)
+
+
 def test_the_table_of_wrong_answers_is_replaced_not_appended_to(tmp_path, monkeypatch):
     monkeypatch.setenv(tracking.URI_VARIABLE, f"sqlite:///{tmp_path}/mlflow.db")
     race = tracking.Race("table", "key")
