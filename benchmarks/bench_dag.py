@@ -3,9 +3,9 @@
     python benchmarks/bench_dag.py [--output FILE.json]
 
 `pipeline.py run experiments/example.yaml` in an empty folder, with two contenders, one short epoch
-and few questions, then again with everything but open_race and close_race served from the cache. Every
-process of the run notes its start and end, its outermost imports and the time inside the step's
-function (step_times/sitecustomize.py). Steps run one after the other, so with
+and few questions, then again with everything but open_race and close_race served from the cache.
+Every process of the run notes its start and end, its outermost imports and the time inside the
+step's function (step_times/sitecustomize.py). Steps run one after the other, so with
 
     end(i)       the end of step i's process,
     inside(i)    seconds inside its function (with what the function imports),

@@ -77,12 +77,57 @@ SCORES = pa.schema(
     ]
 )
 
+BREAKDOWN = pa.schema(
+    [
+        ("group", pa.string()),  # one of breakdown.GROUPS
+        ("value", pa.string()),  # the part of the group that the row is about
+        ("questions", pa.int64()),
+        ("exact", pa.float64()),  # 0 to 100, as all below
+        ("exact_low", pa.float64()),  # of the 95 % interval; null where there are too few
+        ("exact_high", pa.float64()),
+        ("f1", pa.float64()),
+        ("f1_low", pa.float64()),
+        ("f1_high", pa.float64()),
+    ]
+)
+
+EXTENTS = pa.schema(
+    [
+        ("example_id", pa.string()),
+        ("window", pa.int32()),
+        # Characters [start, end) of the example's context that the window holds.
+        ("start_char", pa.int32()),
+        ("end_char", pa.int32()),
+    ]
+)
+
+ERRORS = pa.schema(
+    [
+        ("id", pa.string()),
+        ("question", pa.string()),
+        ("golds", pa.list_(pa.string())),  # none: nothing answers it
+        ("answer", pa.string()),  # "": abstained
+        ("score", pa.float64()),  # of the best candidate, -inf where there is none
+        ("kind", pa.string()),  # one of error_kinds.KINDS
+        ("excerpt", pa.string()),  # of the context
+        # Characters [start, end) of the excerpt, -1 for none; of gold answers the nearest one.
+        ("answer_start", pa.int32()),
+        ("answer_end", pa.int32()),
+        ("gold_start", pa.int32()),
+        ("gold_end", pa.int32()),
+    ]
+)
+
 
 MODEL_ABOUT = "variant.json"
 """In a model folder: the contender, its training, and the sha256 of every file."""
 MODEL_SCHEMA = "model/1"
 ANSWERING = "answering.json"
-"""In a registered model folder: the null threshold that evaluation found."""
+"""In a registered model folder: how it answers (answering.Answering), as evaluation found."""
+
+
+PART_ROWS = 65_536
+"""Rows of a table that is read part by part."""
 
 
 @dataclass(frozen=True)
@@ -139,14 +184,30 @@ def read_table(path: Path, *, schema: str, made_from: str | None = None) -> pa.T
         table = pq.read_table(path, memory_map=True)
     except (pa.ArrowInvalid, OSError) as error:
         raise InputError(f"The file {path} is not a readable Parquet file: {error}") from None
-    about = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
-    _check(
-        path,
-        Artifact(about.get("squadron.schema", ""), about.get("squadron.made_from", "")),
-        schema,
-        made_from,
-    )
+    _check(path, _about(table.schema), schema, made_from)
     return table
+
+
+def read_parts(path: Path, *, schema: str, made_from: str | None = None) -> Iterator[pa.Table]:
+    """Reads a Parquet table part by part, for tables that grow with the number of windows.
+
+    Columns of text come dictionary-encoded, which is small and quick where it repeats.
+
+    Raises:
+        InputError: As `read_table`, when the first part is asked for; if the file turns out to be
+            torn further on, there.
+    """
+    if not path.is_file():
+        raise InputError(f"The file {path} does not exist; run the step that makes it")
+    try:
+        with pq.ParquetFile(path) as file:
+            names = [field.name for field in file.schema_arrow if field.type == pa.string()]
+            _check(path, _about(file.schema_arrow), schema, made_from)
+        with pq.ParquetFile(path, read_dictionary=names) as file:
+            for batch in file.iter_batches(PART_ROWS):
+                yield pa.Table.from_batches([batch])
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(f"The file {path} is not a readable Parquet file: {error}") from None
 
 
 def write_json(path: Path, content: dict[str, Any], *, schema: str, made_from: str) -> None:
@@ -202,6 +263,12 @@ def read_windows(path: Path) -> pa.Table:
     schema = about.get(b"squadron.schema", b"").decode()
     _check(path, Artifact(schema, ""), "windows/1", None)
     return table
+
+
+def _about(schema: pa.Schema) -> Artifact:
+    """What the metadata of a table says."""
+    about = {k.decode(): v.decode() for k, v in (schema.metadata or {}).items()}
+    return Artifact(about.get("squadron.schema", ""), about.get("squadron.made_from", ""))
 
 
 def _check(path: Path, found: Artifact, schema: str, made_from: str | None) -> None:

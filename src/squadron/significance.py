@@ -7,8 +7,8 @@ knows models.
 Source: Efron and Tibshirani 1993, chapters 8 and 13; Berg-Kirkpatrick et al. 2012 for the paired
 test in language processing; Holm 1979 for the correction.
 
-Legend: N questions, C clusters (paragraphs), R resamples, K columns of values (one per contender or
-figure), B resamples at a time.
+Legend: N questions, C clusters (paragraphs), R resamples, G groups of questions, K columns of
+values (one per contender or figure), B resamples at a time.
 """
 
 from collections.abc import Iterator, Sequence
@@ -68,8 +68,56 @@ def intervals(
     columns: Sequence[npt.NDArray[Any]], clusters: npt.NDArray[np.int64], level: float = 0.95
 ) -> list[tuple[float, float]]:
     """As `interval`, of each of several columns of values; one draw serves all."""
-    edges = [(1 - level) / 2, (1 + level) / 2]
-    return [_quantiles(means_R, edges) for means_R in _resampled(columns, clusters)]
+    return [_quantiles(means_R, _tails(level)) for means_R in _resampled(columns, clusters)]
+
+
+def intervals_of_groups(
+    values: npt.NDArray[Any],
+    clusters: npt.NDArray[np.int64],
+    groups: Sequence[npt.NDArray[np.int64]],
+    level: float = 0.95,
+) -> npt.NDArray[np.float64]:
+    """Percentile bootstrap intervals of the means of many groups of questions, on the same draws.
+
+    Paragraphs of the whole set are drawn, as `interval` does, so a group of all questions gets
+    what that gives. A draw without any question of a group says nothing about it and is left out.
+
+    Args:
+        values: K scores per question, shape (N, K).
+        clusters: As `cluster_numbers` gives them, shape (N,).
+        groups: Positions of the questions of each of G groups, none empty; they may overlap.
+        level: Share of resamples inside.
+
+    Returns:
+        Low and high, shape (G, K, 2).
+    """
+    count = int(clusters.max()) + 1
+    scores_NK = np.asarray(values, np.float64)
+    parts = []
+    for rows in groups:
+        own, places = np.unique(clusters[rows], return_inverse=True)
+        sums = [np.bincount(places, scores_NK[rows, k]) for k in range(scores_NK.shape[1])]
+        parts.append((own, np.stack([np.bincount(places).astype(np.float64), *sums], axis=1)))
+    # Groups of many clusters share one product, groups of few (one title) take only their own.
+    wide = [g for g, (own, _) in enumerate(parts) if 4 * len(own) > count]
+    sums_CWJ = np.zeros((count, len(wide), 1 + scores_NK.shape[1]))
+    for place, g in enumerate(wide):
+        sums_CWJ[parts[g][0], place] = parts[g][1]
+    narrow = sorted(set(range(len(parts))) - set(wide))
+    drawn_RGJ = np.empty((RESAMPLES, len(parts), 1 + scores_NK.shape[1]))
+    start = 0
+    for times_BC in _draw_clusters(count):
+        drawn_BGJ = drawn_RGJ[start : start + len(times_BC)]
+        drawn_BGJ[:, wide] = np.tensordot(times_BC, sums_CWJ, 1)
+        for g in narrow:
+            drawn_BGJ[:, g] = times_BC[:, parts[g][0]] @ parts[g][1]
+        start += len(times_BC)
+    found = np.empty((len(parts), scores_NK.shape[1], 2))
+    for g in range(len(parts)):
+        has = drawn_RGJ[:, g, 0] > 0
+        means_RK = drawn_RGJ[has, g, 1:] / drawn_RGJ[has, g, :1]
+        found[g] = np.quantile(means_RK, _tails(level), axis=0).T
+    return found
 
 
 def compare(
@@ -94,7 +142,7 @@ def compare_all(
     gains = [np.asarray(first, np.float64) - np.asarray(other, np.float64) for other in others]
     found = []
     for gain, means_R in zip(gains, _resampled(gains, clusters), strict=True):
-        low, high = _quantiles(means_R, [0.025, 0.975])
+        low, high = _quantiles(means_R, _tails(0.95))
         # One more on both sides: a p of exactly 0 would claim more than R draws can know.
         tail = min((means_R <= 0).sum(), (means_R >= 0).sum()) + 1
         p = min(1.0, 2.0 * float(tail) / (len(means_R) + 1))
@@ -143,3 +191,7 @@ def _draw_clusters(count: int) -> Iterator[npt.NDArray[np.float64]]:
         # Generator.multinomial gives such counts in one call, at 10 times the price.
         times = np.bincount(drawn_BC.ravel(), minlength=rows * count)
         yield times.reshape(rows, count).astype(np.float64)
+
+
+def _tails(level: float) -> list[float]:
+    return [(1 - level) / 2, (1 + level) / 2]

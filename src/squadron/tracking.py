@@ -274,6 +274,40 @@ def log_json(run_id: str, content: dict[str, Any], name: str) -> None:
         client.log_dict(run_id, content, name)
 
 
+def log_table(run_id: str, rows: Sequence[Mapping[str, Any]], name: str) -> None:
+    """Logs rows as a table that the run's page shows; one of the same name is replaced.
+
+    Args:
+        run_id: Of the run.
+        rows: With the same keys each; numbers that are not finite become empty.
+        name: Of the artifact, with the ending .json.
+    """
+    if not run_id or not rows:
+        return
+    client = connect()
+    columns = {key: [_plain(row[key]) for row in rows] for key in rows[0]}
+    with explained():
+        if name in {file.path for file in client.list_artifacts(run_id)}:
+            # MLflow would append to what an earlier try of the step left.
+            lines = [list(line) for line in zip(*columns.values(), strict=True)]
+            client.log_dict(run_id, {"columns": list(columns), "data": lines}, name)
+        else:
+            client.log_table(run_id, columns, name)
+
+
+def _plain(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def read_metrics(run_id: str) -> dict[str, float]:
+    """The last value of each metric of a run; none without a run."""
+    if not run_id:
+        return {}
+    client = connect()
+    with explained():
+        return dict(client.get_run(run_id).data.metrics)
+
+
 def read_json_artifact(run_id: str, name: str) -> dict[str, Any] | None:
     """A JSON file that was logged, or None if there is none."""
     import mlflow

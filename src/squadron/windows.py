@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from squadron.artifacts import WINDOWS
+from squadron.artifacts import EXTENTS, WINDOWS
 from squadron.config import Windows
 from squadron.errors import InputError
 from squadron.question_types import TYPES, UNKNOWN
@@ -123,6 +123,20 @@ def first_questions(windows: pa.Table, count: int) -> pa.Table:
         return windows
     firsts = np.flatnonzero(windows["window"].to_numpy() == 0)
     return windows.slice(0, int(firsts[count]) if count < len(firsts) else len(windows))
+
+
+def find_extents(windows: pa.Table) -> pa.Table:
+    """The characters of its context that each window holds, of schema `artifacts.EXTENTS`."""
+    starts, ends = (windows[name].combine_chunks() for name in ("start_chars", "end_chars"))
+    counts = pc.list_value_length(starts).to_numpy()
+    last = np.cumsum(counts) - 1
+    heads = np.zeros(len(counts), np.int32)
+    tails = np.zeros(len(counts), np.int32)
+    has = counts > 0
+    heads[has] = starts.flatten().to_numpy()[(last - counts + 1)[has]]
+    tails[has] = ends.flatten().to_numpy()[last[has]]
+    columns = [windows["example_id"], windows["window"], pa.array(heads), pa.array(tails)]
+    return pa.Table.from_arrays(columns, schema=EXTENTS)
 
 
 def limit_negatives(windows: pa.Table, limit: int, seed: int) -> pa.Table:

@@ -1,3 +1,4 @@
+import itertools
 import random
 
 import numpy as np
@@ -7,13 +8,17 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from squadron.answers import (
+    all_texts,
     apply_threshold,
     best_texts,
     find_threshold,
+    null_odds,
     rank_as_dicts,
     rank_candidates,
+    rank_parts,
 )
 from squadron.artifacts import CANDIDATES
+from squadron.config import ANSWER_RULES
 
 pytestmark = pytest.mark.filterwarnings("error")
 THOROUGH = settings(max_examples=100, deadline=None)
@@ -93,6 +98,39 @@ def test_no_span_stands_twice_in_a_ranking(rows):
 
 
 @THOROUGH
+@given(ROWS, st.lists(st.integers(0, 25)), st.sampled_from(ANSWER_RULES), st.booleans())
+def test_parts_give_what_all_together_give(rows, cuts, rule, encoded):
+    rows.sort(key=lambda row: QUESTIONS.index(row[0]) if row[0] in QUESTIONS else 2.5)
+    table = make_candidates(rows)
+    nulls = pa.array([(7 * number) % 5 for number in range(len(rows))], pa.float32())
+    table = table.set_column(6, "null_score", nulls)
+    expected = as_lists(rank_candidates(table, QUESTIONS, rule))
+    if encoded:
+        ids = table["example_id"].combine_chunks().dictionary_encode()
+        table = table.set_column(0, "example_id", ids)
+    edges = [0, *sorted(min(cut, len(rows)) for cut in cuts), len(rows)]
+    parts = [table.slice(a, b - a) for a, b in itertools.pairwise(edges)]
+    assert as_lists(rank_parts(iter(parts), QUESTIONS, rule)) == expected
+    # And questions in another order than the parts.
+    assert as_lists(rank_parts(parts, QUESTIONS[::-1], rule)) == expected[::-1]
+
+
+def test_a_question_that_comes_back_after_others_is_refused():
+    table = make_candidates([(name, 0, 1, 1.0) for name in "aaba"])
+    parts = [table.slice(row, 1) for row in range(4)]
+    assert as_lists(rank_parts(parts[:3], QUESTIONS))[0] == [(0, 1, 1.0)]
+    with pytest.raises(ValueError, match="no neighbours"):
+        rank_parts(parts, QUESTIONS)
+
+
+def test_contexts_too_long_for_one_number_per_span_rank_alike():
+    far = 2**31 - 10
+    rows = [(name, far + n % 3, far + 5, float(n)) for n in range(6) for name in QUESTIONS]
+    expected = [[(far + 2, far + 5, 5.0), (far + 1, far + 5, 4.0), (far, far + 5, 3.0)]] * 4
+    assert as_lists(rank_candidates(make_candidates(rows), QUESTIONS)) == expected
+
+
+@THOROUGH
 @given(ROWS, st.randoms(use_true_random=False), st.integers(0, 25))
 def test_the_order_of_windows_and_the_chunks_of_the_table_change_nothing(rows, shuffler, cut):
     table = make_candidates(rows)
@@ -114,7 +152,7 @@ def test_equal_spans_of_overlapping_windows_leave_room_for_others():
     # Ten windows that agree on the best span once gave ten copies of one answer.
     rows = [("a", 0, 2, float(n)) for n in range(10)] + [("a", 3, 5, -1.0)]
     ranked = rank_candidates(make_candidates(rows), ["a"])
-    assert [r["text"] for r in rank_as_dicts(ranked, [CONTEXT], n_best=2)[0]] == ["na", "ve"]
+    assert [r["text"] for r in next(rank_as_dicts(ranked, [CONTEXT], n_best=2))] == ["na", "ve"]
 
 
 def test_no_questions_have_an_empty_ranking():
@@ -134,7 +172,7 @@ def test_the_best_text_is_cut_by_characters_and_empty_without_candidates():
 @given(ROWS, st.integers(1, 6))
 def test_the_n_best_are_the_first_of_the_ranking(rows, n_best):
     ranked = rank_candidates(make_candidates(rows), QUESTIONS)
-    found = rank_as_dicts(ranked, [CONTEXT] * len(QUESTIONS), n_best)
+    found = list(rank_as_dicts(ranked, [CONTEXT] * len(QUESTIONS), n_best))
     assert found == [
         [
             {"text": CONTEXT[start:end], "start_char": start, "end_char": end, "score": score}
@@ -144,6 +182,9 @@ def test_the_n_best_are_the_first_of_the_ranking(rows, n_best):
     ]
     texts = best_texts(ranked, [CONTEXT] * len(QUESTIONS))
     assert texts == [some[0]["text"] if some else "" for some in found]
+    everything = rank_as_dicts(ranked, [CONTEXT] * len(QUESTIONS), len(rows))
+    texts = all_texts(ranked, [CONTEXT] * len(QUESTIONS))
+    assert list(texts) == [[row["text"] for row in some] for some in everything]
 
 
 @st.composite
@@ -234,6 +275,79 @@ def test_raising_the_threshold_only_turns_answers_into_nothing(scores, one, othe
     for text, before, after in zip(texts, low, high, strict=True):
         assert before in (text, "")
         assert after in (before, "")
+
+
+@THOROUGH
+@given(st.lists(SCORES | st.just(-np.inf), min_size=1, max_size=10), SCORES)
+def test_null_odds_below_minus_the_threshold_are_answered(scores, threshold):
+    scores = np.array(scores)
+    odds = null_odds(scores)
+    assert np.isfinite(odds).all()
+    chosen = apply_threshold(["text"] * len(scores), scores, threshold)
+    assert ["text" if each < -threshold else "" for each in odds] == chosen
+
+
+@settings(max_examples=250, deadline=None)
+@given(judged_questions(), st.data())
+def test_the_threshold_of_f1_is_the_best_of_all(judged, data):
+    score, exact, has_answer = judged
+    parts = data.draw(st.lists(st.floats(0, 1), min_size=len(score), max_size=len(score)))
+    f1 = np.where(has_answer & np.isfinite(score), parts, exact)
+    found = find_threshold(score, f1, has_answer)
+    if has_answer.all():
+        assert found is None
+        return
+    everything = [*np.unique(score[np.isfinite(score)]), -1e9, 1e9]
+    best = max(exact_match_at(t, score, f1, has_answer)[0] for t in everything)
+    assert exact_match_at(found, score, f1, has_answer)[0] == pytest.approx(best)
+
+
+@THOROUGH
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([*QUESTIONS, "unknown"]),
+            st.integers(0, 2),
+            st.integers(0, 5),
+            st.integers(1, 4),
+            st.integers(-3, 3),
+        ),
+        max_size=25,
+    ),
+    st.lists(st.integers(-9, 9), min_size=15, max_size=15),
+)
+def test_by_the_lowest_null_windows_compare_by_their_summed_logits(rows, nulls):
+    null = {(name, w): nulls[3 * n + w] for n, name in enumerate([*QUESTIONS, "unknown"])
+            for w in range(3)}  # fmt: skip
+    records, plain = [], []
+    for name, window, start, length, score in rows:
+        record = {"example_id": name, "window": window, "rank": 0, "score": score}
+        record |= {"start_char": start, "end_char": start + length}
+        records.append(record | {"null_score": null[name, window]})
+        lowest = min(null[name, w] for other, w, *_ in rows if other == name)
+        plain.append((name, start, start + length, score + null[name, window] - lowest))
+    # A window has a span once.
+    unique = {(r["example_id"], r["window"], r["start_char"], r["end_char"]) for r in records}
+    if len(unique) < len(records):
+        return
+    table = pa.Table.from_pylist(records, schema=CANDIDATES)
+    ranked = rank_candidates(table, QUESTIONS, "lowest_null")
+    assert as_lists(ranked) == plain_ranking(plain, QUESTIONS)
+
+
+def test_a_confident_window_cannot_hide_behind_a_weak_null_of_its_own():
+    # Window 0 has the higher log-odds, window 1 the higher logits.
+    rows = [
+        {"window": 0, "start_char": 0, "end_char": 1, "score": 3.0, "null_score": -4.0},
+        {"window": 1, "start_char": 2, "end_char": 3, "score": 1.0, "null_score": 2.0},
+    ]
+    rows = [{"example_id": "a", "rank": 0, **row} for row in rows]
+    table = pa.Table.from_pylist(rows, schema=CANDIDATES)
+    assert as_lists(rank_candidates(table, ["a"])) == [[(0, 1, 3.0), (2, 3, 1.0)]]
+    found = rank_candidates(table, ["a"], "lowest_null")
+    assert as_lists(found) == [[(2, 3, 7.0), (0, 1, 3.0)]]
+    with pytest.raises(ValueError, match="rule is 'both'; it must be one of"):
+        rank_candidates(table, ["a"], "both")
 
 
 def test_a_large_ranking_equals_the_plain_one():

@@ -5,11 +5,13 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from benchmarks import (
+    bench_answers,
     bench_bootstrap,
     bench_crf,
     bench_dag,
@@ -22,6 +24,7 @@ from benchmarks import (
     measure,
     run_all,
 )
+from squadron.config import ANSWER_RULES
 from tests.tiny_models import write_backbone
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -80,6 +83,9 @@ def test_scoring_runs(run, corpus, predictions):
     assert report["ratio"] == pytest.approx(
         report["seconds_median"]["official"] / report["seconds_median"]["ours"]
     )
+    assert set(report["seconds_median"]) == {"ours", "official", "all parts", "oracle"}
+    (target,) = report["targets"]
+    assert target["measured"] == report["seconds_median"]["all parts"]
 
 
 def test_crf_runs(run):
@@ -106,6 +112,24 @@ def test_postprocess_runs_and_the_sides_answer_alike(run, corpus, backbone):
     report = run(bench_postprocess, corpus, "--backbone", backbone)
     assert report["equal_answers"] > 0.95
     assert report["targets"][0]["met"] is None
+
+
+def test_answers_are_timed_by_both_rules_and_the_step_runs_on_the_same(corpus, tmp_path):
+    bench_answers.prepare(tmp_path, corpus, 90)
+    for rule in ANSWER_RULES:
+        assert bench_answers.answer_in(tmp_path, rule)["seconds"] > 0
+    assert bench_answers.evaluate_in(tmp_path)["seconds"] > 0
+    metrics = json.loads((tmp_path / "evaluation" / "metrics.json").read_text())
+    # The drawn right answers are found.
+    assert 40 < metrics["splits"]["test"]["exact"] < 90
+
+
+def test_memory_that_was_held_for_a_while_is_seen():
+    with measure.watch_memory() as memory:
+        held = bytearray(50_000_000)
+        time.sleep(0.1)
+        del held
+    assert memory["growth_mb"] is None or 45 < memory["growth_mb"] < 200
 
 
 def test_imports_runs_and_names_what_is_heavy(run):

@@ -1,13 +1,28 @@
 """The step evaluate: candidates -> answers and figures."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from squadron import progress
-from squadron.artifacts import read_json, read_table, write_json, write_table
+from squadron.artifacts import read_json, read_parts, read_table, write_json, write_table
 from squadron.config import Contender, Evaluate, from_json
 from squadron.steps._files import judged_splits, write_official
 from squadron.steps._step import step, timed
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from squadron.calibration import Calibration
+    from squadron.evaluation import Judged, Questions
+
+COMPARED = ("select", "test")
+"""The splits on which contenders are compared: nothing is settled on them."""
+ERRORS_SHOWN = 500
+"""Rows of the table of wrong answers in MLflow, which its page loads whole."""
+GROUPS_SHOWN = 400
+"""Rows of the table of figures by kinds of questions there; titles come last."""
 
 
 @step
@@ -21,9 +36,25 @@ def evaluate(
     evaluation: Path,
     figures_file: Path,
 ) -> dict[str, float]:
-    """Answers and scores of one contender: the null threshold from tune, figures on every split.
+    """Answers and scores of one contender: how it answers from tune, figures on every split.
 
-    A registered model answers with the threshold that it was registered with.
+    A registered model answers as it was registered: with that threshold, rule and calibration.
+
+    The folder `evaluation` gets metrics.json, all figures and how the contender answers; in
+    `{split}/`, of every judged split:
+
+    - answers.json: the answers, as the official evaluation reads them;
+    - predictions.json and null_odds.json: the answers if it had to answer, and how likely each
+      question has none, for the official search of thresholds;
+    - nbest.json: the best candidates of each question, the first with its probability;
+    - scores.parquet: EM and F1 of each question;
+    - types.json: the type of each question, from a model that tells it;
+
+    and of select and test besides:
+
+    - confidence.json: how far probabilities can be trusted, and what abstaining more would bring;
+    - errors.parquet: the wrong answers, each with its kind (error_kinds.py);
+    - breakdown.parquet: EM and F1 by kinds of questions (breakdown.py).
 
     Args:
         settings: JSON of config.Evaluate.
@@ -31,17 +62,15 @@ def evaluate(
         race: JSON of tracking.Race; "" tracks nothing.
         examples: As ingest wrote them.
         candidates: As predict wrote them.
-        evaluation: The folder to write: metrics.json, {split}/{answers.json, nbest.json,
-            scores.parquet}.
-        figures_file: Gets them too: Kubeflow caches a Metrics output only if its file exists.
+        evaluation: The folder to write.
+        figures_file: Gets the figures, too: Kubeflow caches a Metrics output only if its file
+            exists.
 
     Returns:
         Finite figures for the pipeline's own pages.
     """
-    from squadron import answers, tracking
-    from squadron.evaluation import Questions, add_intervals, choose_types, judge, judge_types
+    from squadron import tracking
 
-    wanted = from_json(Evaluate, settings)
     runner = from_json(Contender, contender)
     child = tracking.find_child(tracking.read_race(race), runner.label)
     status = read_json(candidates / "status.json", schema="status/1")
@@ -56,54 +85,11 @@ def evaluate(
     figures: dict[str, float] = {"disqualified": float(bool(status["disqualified"]))}
     if not status["disqualified"]:
         with timed(figures, "evaluate"):
-            scorer = _load_scorer() if wanted.bertscore else None
-            own = status.get("answering")
-            threshold: float | None = own["null_threshold"] if own else None
-            for name, count in judged_splits(runner).items():
-                table = read_table(examples / f"{name}.parquet", schema="examples/1")
-                table = table.slice(0, count or None)
-                rows = read_table(
-                    candidates / f"{name}.parquet",
-                    schema="candidates/1",
-                    made_from=status["made_from"],
-                )
-                questions = Questions.read(table)
-                # What was trained on is judged with a threshold of its own, and keeps it.
-                searched = name == "train" or (name == "tune" and not own)
-                judged = judge(questions, [rows], threshold, search=searched)
-                if name == "tune":
-                    threshold = judged.null_threshold
-                if name in ("select", "test"):  # the threshold was fitted on tune
-                    add_intervals(judged)
-                    if scorer:
-                        means = scorer.mean_scores(judged.chosen, questions.golds)
-                        judged.summary.update({f"bertscore_{k}": v for k, v in means.items()})
-                content["splits"][name] = judged.summary
-                about = table.schema.metadata[b"squadron.made_from"].decode()
-                content.setdefault("digests", {})[name] = about
-                best = answers.rank_as_dicts(
-                    judged.ranked, questions.contexts, runner.predict.n_best
-                )
-                folder = evaluation / name
-                write_table(
-                    folder / "scores.parquet",
-                    judged.scores,
-                    schema="scores/1",
-                    made_from=status["made_from"],
-                )
-                write_official(
-                    folder / "answers.json", dict(zip(questions.ids, judged.chosen, strict=True))
-                )
-                write_official(folder / "nbest.json", dict(zip(questions.ids, best, strict=True)))
-                types = candidates / f"{name}.types.parquet"
-                if types.is_file():
-                    found = read_table(types, schema="types/1", made_from=status["made_from"])
-                    kinds = choose_types(found, questions.ids)
-                    judged.summary.update(judge_types(kinds, table))
-                    write_official(
-                        folder / "types.json", dict(zip(questions.ids, kinds, strict=True))
-                    )
-            content["null_threshold"] = threshold
+            wanted = from_json(Evaluate, settings)
+            found, tables = _evaluate_splits(
+                wanted, runner, status, examples, candidates, evaluation
+            )
+            content |= found
     figures |= {
         f"{name}_{'exact_match' if key == 'exact' else key}": value
         for name, summary in content["splits"].items()
@@ -114,14 +100,191 @@ def evaluate(
     )
     if content["splits"]:
         tracking.log_artifacts(child, evaluation, "evaluation")
-        shown = content["splits"]["select"]
+        for name, rows in tables.items():
+            tracking.log_table(child, rows, f"{name}.json")
+        select = content["splits"]["select"]
         progress.say(
-            f"evaluate   {runner.label}: EM {shown['exact']:.2f}, F1 {shown['f1']:.2f} on select"
+            f"evaluate   {runner.label}: EM {select['exact']:.2f}, F1 {select['f1']:.2f} on select"
         )
-    write_official(figures_file, figures)
+    write_official(figures_file, figures.items())
     tracking.log_metrics(child, figures)
     tracking.close_contender(child, status["disqualified"])
     return figures
+
+
+def _evaluate_splits(
+    wanted: Evaluate,
+    runner: Contender,
+    status: dict[str, Any],
+    examples: Path,
+    candidates: Path,
+    evaluation: Path,
+) -> tuple[dict[str, Any], dict[str, list[dict[str, Any]]]]:
+    """Writes the folder of every split.
+
+    Returns:
+        What metrics.json says of them, and the tables that MLflow shows.
+    """
+    from squadron.answering import Answering
+    from squadron.error_kinds import count_kinds, sample_rows
+    from squadron.evaluation import add_intervals, add_oracle, judge, settle_answering
+
+    scorer = _load_scorer() if wanted.bertscore else None
+    own = status.get("answering")
+    answering = Answering.read(own) if own else Answering(answer_rule=wanted.answer_rule)
+    content: dict[str, Any] = {"splits": {}, "digests": {}, "errors": {}}
+    shown: dict[str, list[dict[str, Any]]] = {"errors": [], "breakdown": []}
+    for name, count in judged_splits(runner).items():
+        split = _read_split(name, count, examples, candidates, status["made_from"])
+        judged = judge(
+            split.questions,
+            split.candidates,
+            answering.null_threshold,
+            # What was trained on is judged with a threshold of its own, and keeps it.
+            search=name == "train" or (name == "tune" and not own),
+            rule=answering.answer_rule,
+        )
+        if name == "tune":
+            if not own:
+                answering = settle_answering(judged, answering.answer_rule)
+            # A registered model keeps its threshold: none was searched.
+            kept = {"exact": answering.null_threshold}
+            content["null_thresholds"] = judged.null_thresholds or kept
+        folder = evaluation / name
+        _write_answers(folder, split, judged)
+        _write_n_best(folder, split, judged, runner.predict.n_best, answering.calibration)
+        _write_scores(folder, split, judged)
+        _write_types(folder, split, judged)
+        if name in COMPARED:
+            add_intervals(judged)
+            _write_confidence(folder, split, judged, answering.calibration)
+            errors = _write_errors(folder, split, judged)
+            content["errors"][name] = count_kinds(errors["kind"].to_pylist())
+            sample = sample_rows(errors, ERRORS_SHOWN // len(COMPARED))
+            shown["errors"] += [{"split": name, **row} for row in sample]
+            groups = _write_breakdown(folder, split, judged)
+            some = groups.slice(0, GROUPS_SHOWN // len(COMPARED)).to_pylist()
+            shown["breakdown"] += [{"split": name, **row} for row in some]
+            add_oracle(judged, split.questions)
+            if scorer:
+                means = scorer.mean_scores(judged.chosen, split.questions.golds)
+                judged.summary.update({f"bertscore_{k}": v for k, v in means.items()})
+        content["splits"][name] = judged.summary
+        content["digests"][name] = split.digest
+    content["answering"] = answering.as_dict()
+    return content, shown
+
+
+@dataclass(frozen=True)
+class _Split:
+    """What predict and ingest know of a split."""
+
+    examples: "pa.Table"
+    digest: str
+    """Of what the examples were made from."""
+    questions: "Questions"
+    candidates: "Iterator[pa.Table]"
+    """To be read once."""
+    types: "pa.Table | None"
+    """Of schema `artifacts.WINDOW_TYPES`, from a model that tells the types of questions."""
+    extents: "pa.Table | None"
+    """Of schema `artifacts.EXTENTS`."""
+    made_from: str
+
+
+def _read_split(name: str, count: int, examples: Path, candidates: Path, made_from: str) -> _Split:
+    """The first `count` questions of a split (0 for all), and their candidates."""
+    from squadron.evaluation import Questions
+
+    table = read_table(examples / f"{name}.parquet", schema="examples/1")
+    digest = table.schema.metadata[b"squadron.made_from"].decode()
+    table = table.slice(0, count or None)
+    rows = read_parts(candidates / f"{name}.parquet", schema="candidates/1", made_from=made_from)
+    types, extents = candidates / f"{name}.types.parquet", candidates / f"{name}.windows.parquet"
+    return _Split(
+        table,
+        digest,
+        Questions.read(table),
+        rows,
+        read_table(types, schema="types/1", made_from=made_from) if types.is_file() else None,
+        read_table(extents, schema="extents/1", made_from=made_from) if extents.is_file() else None,
+        made_from,
+    )
+
+
+def _write_answers(folder: Path, split: _Split, judged: "Judged") -> None:
+    from squadron import answers
+
+    files = {
+        "answers": judged.chosen,
+        "predictions": judged.best,
+        "null_odds": answers.null_odds(judged.ranked.best_score()).tolist(),
+    }
+    for name, values in files.items():
+        write_official(folder / f"{name}.json", zip(split.questions.ids, values, strict=True))
+
+
+def _write_n_best(
+    folder: Path, split: _Split, judged: "Judged", n_best: int, mapping: "Calibration | None"
+) -> None:
+    from squadron.evaluation import list_best
+
+    lists = list_best(judged, split.questions, n_best, mapping)
+    write_official(folder / "nbest.json", zip(split.questions.ids, lists, strict=True))
+
+
+def _write_scores(folder: Path, split: _Split, judged: "Judged") -> None:
+    write_table(
+        folder / "scores.parquet", judged.scores, schema="scores/1", made_from=split.made_from
+    )
+
+
+def _write_types(folder: Path, split: _Split, judged: "Judged") -> None:
+    """And adds their figures to the summary; does nothing for a model that tells no types."""
+    from squadron.evaluation import choose_types, judge_types
+
+    if split.types is None:
+        return
+    chosen = choose_types(split.types, split.questions.ids)
+    judged.summary.update(judge_types(chosen, split.examples))
+    write_official(folder / "types.json", zip(split.questions.ids, chosen, strict=True))
+
+
+def _write_confidence(
+    folder: Path, split: _Split, judged: "Judged", mapping: "Calibration | None"
+) -> None:
+    """And adds its figures to the summary."""
+    from squadron.evaluation import add_confidence
+
+    write_json(
+        folder / "confidence.json",
+        add_confidence(judged, mapping),
+        schema="confidence/1",
+        made_from=split.made_from,
+    )
+
+
+def _write_errors(folder: Path, split: _Split, judged: "Judged") -> "pa.Table":
+    """Returns the table, too."""
+    from squadron.evaluation import find_errors
+
+    errors = find_errors(split.examples, split.questions, judged, split.extents)
+    write_table(folder / "errors.parquet", errors, schema="errors/1", made_from=split.made_from)
+    return errors
+
+
+def _write_breakdown(folder: Path, split: _Split, judged: "Judged") -> "pa.Table":
+    """Returns the table, too."""
+    from squadron.breakdown import break_down, count_windows
+
+    windows = None
+    if split.extents is not None:
+        windows = count_windows(split.extents, split.questions.ids)
+    table = break_down(split.examples, judged.scores, windows)
+    write_table(
+        folder / "breakdown.parquet", table, schema="breakdown/1", made_from=split.made_from
+    )
+    return table
 
 
 def _load_scorer() -> Any:

@@ -12,7 +12,8 @@ from squadron.steps._step import peak_memory_mb, step, timed
 def predict(*, contender: str, race: str, windows: Path, model: Path, candidates: Path) -> None:
     """Scores the windows of the judged splits: candidates/{split}.parquet, streamed.
 
-    And {split}.types.parquet from a model that tells the types of questions.
+    With {split}.windows.parquet, what each window holds of its context, and {split}.types.parquet
+    from a model that tells the types of questions.
 
     Args:
         contender: JSON of config.Contender.
@@ -28,7 +29,7 @@ def predict(*, contender: str, race: str, windows: Path, model: Path, candidates
     from squadron.devices import pick_device
     from squadron.prediction import predict_candidates
     from squadron.progress import Progress
-    from squadron.windows import first_questions
+    from squadron.windows import find_extents, first_questions
 
     settings = settle_answer_tokens(from_json(Contender, contender), windows)
     about = model_folder.read_about(model)
@@ -40,9 +41,9 @@ def predict(*, contender: str, race: str, windows: Path, model: Path, candidates
             device = pick_device()
             loaded = model_folder.load_model(model)
             network = loaded.model.to(device)
-            if (model / model_folder.ANSWERING).is_file():
-                # It has been registered and races as it serves: with the threshold that it has.
-                status["answering"] = {"null_threshold": loaded.null_threshold}
+            if loaded.answering:
+                # It has been registered and races as it serves.
+                status["answering"] = loaded.answering.as_dict()
             tables = {
                 name: first_questions(read_windows(folder / f"{name}.arrow"), count)
                 for name, count in judged_splits(settings).items()
@@ -64,6 +65,12 @@ def predict(*, contender: str, race: str, windows: Path, model: Path, candidates
                             network, table, layout, settings.predict, device, bar, types.append
                         ):
                             writer.write_table(rows.replace_schema_metadata(meta))
+                    write_table(
+                        candidates / f"{name}.windows.parquet",
+                        find_extents(table),
+                        schema="extents/1",
+                        made_from=about["made_from"],
+                    )
                     if types:
                         write_table(
                             candidates / f"{name}.types.parquet",

@@ -1,0 +1,257 @@
+"""Wrong answers, each sorted into exactly one kind; and what a person needs to look at one.
+
+A wrong answer is one with exact match 0. Its kind is the first of these that fits:
+
+- `should_have_abstained`: no gold answer, and something was answered.
+- `window_missed_the_answer`: there are gold answers, and no window of the question holds one whole,
+  whatever was answered: the model never saw it in one piece.
+- `should_have_answered`: there are gold answers, and nothing was answered.
+- `normalisation_only`: the same letters and digits as a gold answer, at whatever place: what is
+  left differs only in what the official evaluation counts and most readers don't (accents, forms
+  of the same character, dashes, quotation marks, signs of currencies, where words part).
+- `boundary`: shares a character with a gold answer, and its two edges are together at most
+  `BOUNDARY_TOKENS` tokens off that answer's. Tokens are what spaces part; a piece of one counts as
+  one.
+- `right_sentence`: shares a character with the sentence of a gold answer; that includes answers
+  that overlap a gold one and are further off.
+- `wrong_place`: all others.
+
+Sentences end after `.`, `!` or `?` before a space, and at line ends; abbreviations are taken for
+ends, too, so `right_sentence` is rather too few than too many.
+"""
+
+import re
+import unicodedata
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from squadron.artifacts import ERRORS
+
+KINDS = (
+    "should_have_abstained",
+    "window_missed_the_answer",
+    "should_have_answered",
+    "normalisation_only",
+    "boundary",
+    "right_sentence",
+    "wrong_place",
+)
+"""In the order in which they are tried."""
+BOUNDARY_TOKENS = 3
+EXCERPT_CHARACTERS = 120
+"""Of context before and after what is shown of an answer."""
+
+Span = tuple[int, int]
+
+_GAP = " … "
+_SENTENCE_END = re.compile(r"""[.!?]["'”’)\]]*(?=\s)|\n""")
+_ARTICLE = re.compile(r"\b(?:a|an|the)\b")
+_NO_LETTER = re.compile(r"[\W_]+")
+
+
+def find_reached(
+    windows: pa.Table,
+    example_ids: Sequence[str],
+    gold_spans: npt.NDArray[np.int64],
+    gold_counts: npt.NDArray[np.int64],
+) -> npt.NDArray[np.bool_]:
+    """Whether some window of each question holds one of its gold answers whole; shape (E,).
+
+    Args:
+        windows: Of schema `artifacts.EXTENTS`.
+        example_ids: The questions, in the order of the result.
+        gold_spans: Of all gold answers (G, 2) in characters, half-open, question by question.
+        gold_counts: Gold answers of each question (E,).
+    """
+    reached = np.zeros(len(example_ids), bool)
+    example = pc.index_in(windows["example_id"], value_set=pa.array(example_ids, pa.string()))
+    known = pc.is_valid(example)
+    owner_W = example.filter(known).to_numpy().astype(np.int64)
+    rows = windows.filter(known)
+    head_W, tail_W = (rows[name].to_numpy() for name in ("start_char", "end_char"))
+    # Each window meets each gold answer of its question.
+    first_E = np.cumsum(gold_counts) - gold_counts
+    times_W = gold_counts[owner_W]
+    window = np.repeat(np.arange(len(owner_W)), times_W)
+    within = np.arange(len(window)) - np.repeat(np.cumsum(times_W) - times_W, times_W)
+    gold = gold_spans[first_E[owner_W[window]] + within]
+    holds = (head_W[window] <= gold[:, 0]) & (tail_W[window] >= gold[:, 1])
+    reached[owner_W[window[holds]]] = True
+    return reached
+
+
+def sort_errors(
+    contexts: Sequence[str],
+    golds: Sequence[Sequence[Span]],
+    spans: Sequence[Span],
+    is_wrong: Sequence[bool],
+    reached: Sequence[bool] | None = None,
+) -> list[str]:
+    """The kind of each wrong answer, "" where the answer is right.
+
+    Args:
+        contexts: Of E questions.
+        golds: The spans of each question's gold answers in characters, half-open; none where
+            nothing answers it.
+        spans: The answered ones, (-1, -1) where nothing was answered.
+        is_wrong: Whether each exact match is 0.
+        reached: As `find_reached` gives it; None if that is not known.
+
+    Returns:
+        E of KINDS or "".
+    """
+    kinds = [""] * len(contexts)
+    sentence_ends: dict[str, list[int]] = {}
+    for number in np.flatnonzero(is_wrong).tolist():
+        context, span, own = contexts[number], spans[number], golds[number]
+        if not own:
+            kinds[number] = "should_have_abstained"
+        elif reached is not None and not reached[number]:
+            kinds[number] = "window_missed_the_answer"
+        elif span[0] < 0:
+            kinds[number] = "should_have_answered"
+        else:
+            if context not in sentence_ends:
+                sentence_ends[context] = [m.end() for m in _SENTENCE_END.finditer(context)]
+            kinds[number] = _compare(context, span, own, sentence_ends[context])
+    return kinds
+
+
+def count_kinds(kinds: Sequence[str]) -> dict[str, int]:
+    """How many there are of each kind, zeros included, in the order of KINDS."""
+    counts = Counter(kinds)
+    return {kind: counts[kind] for kind in KINDS}
+
+
+def errors_table(
+    examples: pa.Table,
+    spans: Sequence[Span],
+    scores: npt.NDArray[np.float64],
+    kinds: Sequence[str],
+) -> pa.Table:
+    """One row per wrong answer, of schema `artifacts.ERRORS`.
+
+    Args:
+        examples: Of schema `artifacts.EXAMPLES`, E rows.
+        spans: As for `sort_errors`.
+        scores: Of each question's best candidate, answered or not, shape (E,).
+        kinds: As `sort_errors` gives them.
+    """
+    wrong = [number for number, kind in enumerate(kinds) if kind]
+    rows = []
+    for number, example in zip(wrong, examples.take(wrong).to_pylist(), strict=True):
+        span, context = spans[number], example["context"]
+        golds = [(a["start_char"], a["start_char"] + len(a["text"])) for a in example["answers"]]
+        gold = min(golds, key=lambda gold: _distance(span, gold), default=(-1, -1))
+        text, (answer_start, answer_end), (gold_start, gold_end) = cut_excerpt(context, span, gold)
+        rows.append(
+            {
+                "id": example["id"],
+                "question": example["question"],
+                "golds": list(dict.fromkeys(a["text"] for a in example["answers"])),
+                "answer": context[span[0] : span[1]] if span[0] >= 0 else "",
+                "score": float(scores[number]),
+                "kind": kinds[number],
+                "excerpt": text,
+                "answer_start": answer_start,
+                "answer_end": answer_end,
+                "gold_start": gold_start,
+                "gold_end": gold_end,
+            }
+        )
+    return pa.Table.from_pylist(rows, schema=ERRORS)
+
+
+def cut_excerpt(context: str, answer: Span, gold: Span) -> tuple[str, Span, Span]:
+    """The context around an answer and a gold answer, and where both stand in it.
+
+    Two pieces with an ellipsis between them, where they are far apart.
+
+    Args:
+        context: Where both are from.
+        answer: In characters, half-open; (-1, -1) for none.
+        gold: The same.
+
+    Returns:
+        The text, and both spans within it.
+    """
+    shown = sorted(span for span in (answer, gold) if span[0] >= 0)
+    pieces: list[list[int]] = []
+    for start, end in shown or [(0, 0)]:
+        head, tail = max(0, start - EXCERPT_CHARACTERS), end + EXCERPT_CHARACTERS
+        if pieces and head <= pieces[-1][1]:
+            pieces[-1][1] = max(pieces[-1][1], tail)
+        else:
+            pieces.append([head, tail])
+    text = ""
+    places: list[tuple[int, int, int]] = []
+    for head, tail in pieces:
+        text += _GAP if places else ""
+        places.append((head, tail, len(text) - head))
+        text += context[head:tail]
+
+    def move(span: Span) -> Span:
+        if span[0] < 0:
+            return -1, -1
+        shift = next(move for head, tail, move in places if head <= span[0] and span[1] <= tail)
+        return span[0] + shift, span[1] + shift
+
+    return text, move(answer), move(gold)
+
+
+def loosely(text: str) -> str:
+    """Its letters and digits alone, without articles, accents, case and typographic forms."""
+    plain = unicodedata.normalize("NFKD", text.casefold())
+    plain = "".join(c for c in plain if not unicodedata.combining(c)).casefold()
+    return _NO_LETTER.sub("", _ARTICLE.sub(" ", plain))
+
+
+def _compare(context: str, span: Span, golds: Sequence[Span], ends: list[int]) -> str:
+    """The kind of a wrong answer to a question that has gold answers."""
+    letters = loosely(context[span[0] : span[1]])
+    if letters and letters in {loosely(context[start:end]) for start, end in golds}:
+        return "normalisation_only"
+    if any(
+        _overlap(span, gold) and _tokens_off(context, span, gold) <= BOUNDARY_TOKENS
+        for gold in golds
+    ):
+        return "boundary"
+    if any(_overlap(span, _sentence(gold, ends, len(context))) for gold in golds):
+        return "right_sentence"
+    return "wrong_place"
+
+
+def _overlap(one: Span, other: Span) -> bool:
+    return one[0] < other[1] and other[0] < one[1]
+
+
+def _tokens_off(context: str, one: Span, other: Span) -> int:
+    return sum(
+        len(context[min(edges) : max(edges)].split()) for edges in zip(one, other, strict=True)
+    )
+
+
+def _sentence(span: Span, ends: list[int], length: int) -> Span:
+    """From the last sentence end before a span to the first one at or after its end."""
+    before = bisect_right(ends, span[0])
+    after = bisect_left(ends, span[1])
+    return ends[before - 1] if before else 0, ends[after] if after < len(ends) else length
+
+
+def _distance(one: Span, other: Span) -> int:
+    """0 for spans that overlap; any number where there is no first span."""
+    return max(0, one[0] - other[1], other[0] - one[1]) if one[0] >= 0 else other[0]
+
+
+def sample_rows(errors: pa.Table, limit: int) -> list[dict[str, Any]]:
+    """At most `limit` rows, evenly spread: neighbours are often about one paragraph."""
+    count = errors.num_rows
+    chosen = np.linspace(0, count - 1, min(count, limit)).round().astype(np.int64)
+    return list(errors.take(chosen).to_pylist())
