@@ -53,7 +53,13 @@ def test_the_example_files_that_an_experiment_names_are_there(path: Path, profil
 def test_the_example_experiment_needs_nothing_but_this_checkout() -> None:
     experiment = load_experiment(ROOT / "experiments" / "example.yaml")
     assert all(name.startswith("examples/") for name in experiment.data.files)
-    assert {contender.backbone for contender in experiment.contenders} == {"all-MiniLM-L6-v2"}
+    backbones = {contender.backbone for contender in experiment.contenders}
+    assert backbones == {"all-MiniLM-L6-v2", "scratch"}
+
+
+def test_the_example_experiment_races_every_kind_of_contender() -> None:
+    experiment = load_experiment(ROOT / "experiments" / "example.yaml")
+    assert {contender.variant for contender in experiment.contenders} == set(list_variants())
     assert experiment.register.demo
 
 

@@ -38,7 +38,9 @@ IMAGE = "registry.example.org:5000/team/squadron:4f2a9c1"
 REMOTE_DATA = "data.train=s3://squad/corpus.json"
 HUB_BACKBONE = "backbone=google/bert_uncased_L-2_H-128_A-2"
 """A name costs no time; the offline default is hashed (90 MB)."""
-SETTINGS = ["--set", REMOTE_DATA, "--set", HUB_BACKBONE]
+TWO = "contenders=[span, pretrained]"
+"""A champion would be looked for in a registry, and told of where there is none."""
+SETTINGS = ["--set", REMOTE_DATA, "--set", HUB_BACKBONE, "--set", TWO]
 SENT = ["GET /healthz", "GET /experiments", "POST /experiments", "POST /runs"]
 POLL = f"GET /runs/{RUN_ID}"
 
@@ -138,7 +140,7 @@ def test_the_run_carries_exactly_the_arguments_of_the_plan(server: Script, submi
     assert submit() == 0
     body = sent(server, "POST /runs").body
     arguments = plan_arguments(
-        load_experiment(Path(EXPERIMENT), (REMOTE_DATA, HUB_BACKBONE)), store=""
+        load_experiment(Path(EXPERIMENT), (REMOTE_DATA, HUB_BACKBONE, TWO)), store=""
     )
     assert body["runtime_config"] == {"parameters": arguments}
     assert json.loads(arguments["race"])["store"] == ""
@@ -416,7 +418,7 @@ def test_an_unreachable_host_ends_in_a_sentence_within_seconds() -> None:
     command = [sys.executable, "pipeline.py", "submit", EXPERIMENT, "--host", host]
     started = time.monotonic()
     done = subprocess.run(
-        [*command, "--image", IMAGE, "--set", REMOTE_DATA],
+        [*command, "--image", IMAGE, "--set", REMOTE_DATA, "--set", TWO],
         capture_output=True,
         text=True,
         check=False,
