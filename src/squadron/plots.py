@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-WIDTH = 460
+WIDTH = 400
 """Of every plot in its own units, about the pixels that it gets on a page."""
 STYLES = 8
 """Different looks of a series; the next one looks like the first."""
@@ -37,6 +37,8 @@ STYLE = (
     "--ink:#000;--soft:#444;--line:#bbb;--paper:#fff}}"
     "svg.plot text{font:12px system-ui,sans-serif;fill:var(--soft)}"
     "svg.plot text.strong{fill:var(--ink);font-weight:600}"
+    # On ground of its own, where lines cross it.
+    "svg.plot text.over{fill:var(--ink);paint-order:stroke;stroke:var(--paper);stroke-width:4px}"
     "svg.plot .axis{stroke:var(--soft);fill:none}"
     "svg.plot .grid{stroke:var(--line);fill:none}"
     "svg.plot .guide{stroke:var(--soft);stroke-dasharray:3 3;fill:none}"
@@ -151,7 +153,9 @@ def line_plot(
     return _frame(title, about, parts + legend, height)
 
 
-def interval_plot(title: str, about: str, rows: Sequence[Interval], x_label: str) -> str:
+def interval_plot(
+    title: str, about: str, rows: Sequence[Interval], x_label: str, *, guide: float
+) -> str:
     """One row per value: its label, a dot, and its interval as a whisker.
 
     Args:
@@ -159,8 +163,10 @@ def interval_plot(title: str, about: str, rows: Sequence[Interval], x_label: str
         about: What is to be seen, for readers who don't see it.
         rows: From top to bottom.
         x_label: With its unit.
+        guide: Where a line stands to compare with; always within the plot.
     """
-    ends = [end for row in rows for end in (row.value, row.low, row.high) if end is not None]
+    ends = [guide]
+    ends += [end for row in rows for end in (row.value, row.low, row.high) if end is not None]
     ticks = _ticks(_span(ends))
     low, high = min(ticks[0], *ends), max(ticks[-1], *ends)
     left, right, top, step = 10, WIDTH - 16, 8, 36
@@ -175,14 +181,12 @@ def interval_plot(title: str, about: str, rows: Sequence[Interval], x_label: str
         parts.append(f'<path class="grid" d="M{x:.1f} {top}V{bottom}"/>')
         parts.append(f'<text x="{x:.1f}" y="{bottom + 16}" text-anchor="middle">{text}</text>')
     parts.append(f'<path class="axis" d="M{left} {bottom}H{right}"/>')
-    if rows:
-        # Whoever's whisker this line crosses may be as good as the first one.
-        x = place(rows[0].value)
-        parts.append(f'<path class="guide" d="M{x:.1f} {top}V{bottom}"/>')
+    x = place(guide)
+    parts.append(f'<path class="guide" d="M{x:.1f} {top}V{bottom}"/>')
     for number, row in enumerate(rows):
         y, style = top + step * number + 26, row.style % STYLES
         label = row.label + (f" · {row.note}" if row.note else "")
-        parts.append(f'<text class="strong" x="{left}" y="{y - 12}">{escape(_short(label))}</text>')
+        parts.append(f'<text class="over" x="{left}" y="{y - 12}">{escape(_short(label))}</text>')
         if row.low is not None and row.high is not None:
             x1, x2 = place(row.low), place(row.high)
             ends_path = f"M{x1:.1f} {y}H{x2:.1f}M{x1:.1f} {y - 4}v8M{x2:.1f} {y - 4}v8"

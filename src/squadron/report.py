@@ -7,6 +7,7 @@ champion.json. The page needs no network: style, plots and script stand in it.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +57,8 @@ class Row:
     """Its look in every plot."""
     metrics: dict[str, Any]
     """metrics.json."""
-    about: dict[str, Any]
-    """variant.json."""
+    log: list[dict[str, float]]
+    """Points of the training; none of a contender that does not train."""
     comparison: dict[str, Any] | None
     """With the winner, of champion.json; None for the winner and the disqualified."""
     mark: str
@@ -76,17 +77,21 @@ class Row:
     @property
     def select(self) -> dict[str, Any] | None:
         """Figures on select; None for the disqualified."""
-        return self.metrics["splits"].get("select")
+        return self._figures("select")
 
     @property
     def test(self) -> dict[str, Any] | None:
         """Figures on test; None for the disqualified."""
-        return self.metrics["splits"].get("test")
+        return self._figures("test")
 
     @property
     def train(self) -> dict[str, Any] | None:
         """Figures on questions of train, where the experiment asked for them."""
-        return self.metrics["splits"].get("train")
+        return self._figures("train")
+
+    def _figures(self, split: str) -> dict[str, Any] | None:
+        found: dict[str, Any] | None = self.metrics["splits"].get(split)
+        return found
 
     @property
     def kinds(self) -> dict[str, int]:
@@ -120,7 +125,6 @@ class Report:
 
 def collect_report(
     champion: dict[str, Any],
-    models: Sequence[Path],
     evaluations: Sequence[Path],
     examples: Path,
     *,
@@ -132,8 +136,7 @@ def collect_report(
 
     Args:
         champion: champion.json.
-        models: Model folders of all contenders; only variant.json is read.
-        evaluations: Their evaluation folders, in the same order.
+        evaluations: Evaluation folders of all contenders.
         examples: As ingest wrote them.
         experiment: Resolved.
         git_sha: Of the code that ran.
@@ -147,7 +150,7 @@ def collect_report(
     tune = evaluation.Questions.read(read_table(examples / "tune.parquet", schema="examples/1"))
     limit = max(5, min(MOST_ERRORS, MOST_ERRORS_IN_ALL // max(1, len(order))))
     rows = []
-    for model, folder in zip(models, evaluations, strict=True):
+    for folder in evaluations:
         figures = read_json(folder / "metrics.json", schema="metrics/1")
         label = figures["label"]
         select = folder / "select"
@@ -156,7 +159,7 @@ def collect_report(
                 label=label,
                 style=order.index(label),
                 metrics=figures,
-                about=read_json(model / "variant.json", schema="model/1"),
+                log=read_json(folder / "training_log.json", schema="training_log/1")["log"],
                 comparison=comparisons.get(label),
                 mark=_mark(label, champion, comparisons.get(label), figures["disqualified"]),
                 confidence=_read_confidence(select / "confidence.json"),
@@ -191,6 +194,12 @@ def judge_race(champion: dict[str, Any], rows: Sequence[Row]) -> Verdict:
         f"{_between(select)}, on {select['total']:,} questions that it was not trained on.",
         *race_table.describe_leads(champion),
     ]
+    best = max((row for row in rows if row.test), key=lambda row: row.test["exact"])  # type: ignore[index]
+    if winner.test and best.test and best.test["exact"] > winner.test["exact"]:
+        reasons.append(
+            f"On test, which decides nothing, {best.label} is ahead: EM {best.test['exact']:.2f}, "
+            f"{winner.label} {winner.test['exact']:.2f}."
+        )
     if refused:
         return Verdict("none", "Promote nothing: no model passed the gate.", [*reasons, refused])
     model = champion["model"]
@@ -236,7 +245,27 @@ def draw_plots(report: Report) -> dict[str, str]:
     if intervals:
         about = "; ".join(f"{each.label} {each.note}" for each in intervals)
         title = "EM on select with 95 % intervals"
-        found["em"] = plots.interval_plot(title, about, intervals, "EM on select, %")
+        found["em"] = plots.interval_plot(
+            title, about, intervals, "EM on select, %", guide=intervals[0].value
+        )
+    leads = [
+        plots.Interval(
+            row.label,
+            row.style,
+            row.comparison["difference"],
+            row.comparison["low"],
+            row.comparison["high"],
+            f"{row.comparison['difference']:.2f} ({row.mark})",
+        )
+        for row in racing
+        if row.comparison
+    ]
+    if leads:
+        about = "; ".join(f"over {each.label} {each.note}" for each in leads)
+        title = "The winner's lead in EM over each of the others, with 95 % intervals"
+        found["lead"] = plots.interval_plot(
+            title, about, leads, "winner's lead in EM, points", guide=0.0
+        )
     for name, key, title, unit in (
         ("loss", "train_loss", "Loss while training", "mean training loss"),
         ("tune_em", "tune_exact_match", "EM on tune while training", "EM on tune, %"),
@@ -245,7 +274,20 @@ def draw_plots(report: Report) -> dict[str, str]:
         shown = [each for each in series if each.points]
         if shown:
             about = "; ".join(_from_to(each) for each in shown)
-            found[name] = plots.line_plot(title, about, shown, "epoch", unit)
+            last = max(x for each in shown for x, _ in each.points)
+            values = [y for each in shown for _, y in each.points]
+            # A hair between two figures must not look like a gulf.
+            middle = (min(values) + max(values)) / 2
+            wide = (min(*values, middle - 2.5), max(*values, middle + 2.5))
+            found[name] = plots.line_plot(
+                title,
+                about,
+                shown,
+                "epoch",
+                unit,
+                x_range=(0.0, float(np.ceil(last))),
+                y_range=wide if name == "tune_em" else None,
+            )
     series = [
         plots.Series(row.label, row.style, row.curve, marked=_chosen(row))
         for row in racing
@@ -314,14 +356,20 @@ def render_report(report: Report) -> str:
 
 def highlight(error: Mapping[str, Any]) -> list[tuple[str, bool, bool]]:
     """The excerpt of a wrong answer in pieces: (text, is gold, is the answer)."""
-    text = error["excerpt"]
+    text = str(error["excerpt"])
     spans = [(error[f"{who}_start"], error[f"{who}_end"]) for who in ("gold", "answer")]
+    shown = [span for span in spans if span[0] >= 0] or [(0, 0)]
+    is_cut: list[bool] = [
+        edge == error_kinds.EXCERPT_CHARACTERS
+        for edge in (min(s for s, _ in shown), len(text) - max(e for _, e in shown))
+    ]
     cuts = sorted({0, len(text), *(edge for span in spans if span[0] >= 0 for edge in span)})
     pieces = []
-    for start, end in zip(cuts, cuts[1:], strict=False):
+    for start, end in pairwise(cuts):
         in_gold, in_answer = (span[0] <= start and end <= span[1] for span in spans)
         pieces.append((text[start:end], in_gold, in_answer))
-    return pieces
+    mark = [("…", False, False)]
+    return mark * is_cut[0] + pieces + mark * is_cut[1]
 
 
 def group_types(rows: Sequence[Row]) -> dict[str, dict[str, dict[str, dict[str, Any]]]]:
@@ -358,9 +406,7 @@ def _range(summary: dict[str, Any], key: str = "exact") -> str:
     return "" if low is None or high is None else f" ({low:.1f}–{high:.1f})"
 
 
-def _threshold_curve(
-    questions: evaluation.Questions, folder: Path
-) -> list[tuple[float, float]]:
+def _threshold_curve(questions: evaluation.Questions, folder: Path) -> list[tuple[float, float]]:
     """(null threshold, EM) over the thresholds that change something, on tune.
 
     Empty where there are no such files, or where all questions have answers: no threshold helps.
@@ -400,7 +446,7 @@ def _read_types(file: Path) -> list[dict[str, Any]]:
 
 
 def _read_errors(file: Path, limit: int) -> list[dict[str, Any]]:
-    """At most `limit`, an equal share of each kind, and what is left of the share for the others."""
+    """At most `limit`, shared evenly by the kinds; what rare kinds leave goes to the others."""
     if not file.is_file():
         return []
     table = read_table(file, schema="errors/1")
@@ -417,10 +463,9 @@ def _read_errors(file: Path, limit: int) -> list[dict[str, Any]]:
 
 
 def _log_series(row: Row, key: str) -> plots.Series:
-    log = row.about["training"].get("log") or []
-    points = [(point["epoch"], point[key]) for point in log if key in point]
+    points = [(point["epoch"], point[key]) for point in row.log if key in point]
     by_epoch = key.startswith("tune")
-    best = row.about["training"].get("best_epoch")
+    best = row.metrics["training"].get("best_epoch")
     marked = next((point for point in points if by_epoch and round(point[0]) == best), None)
     return plots.Series(row.label, row.style, points, has_markers=by_epoch, marked=marked)
 

@@ -41,6 +41,7 @@ LAYERS = (
         "error_kinds",
         "evaluation",
         "metrics",
+        "report",
         "significance",
         "standings",
         "scoring",
@@ -50,7 +51,16 @@ LAYERS = (
         "validation",
         "windows",
     ),
-    ("artifacts", "config", "model_names", "progress", "question_types", "race_table", "storage"),
+    (
+        "artifacts",
+        "config",
+        "model_names",
+        "plots",
+        "progress",
+        "question_types",
+        "race_table",
+        "storage",
+    ),
     ("errors", "__init__"),
 )
 DEPTH = {room: depth for depth, layer in enumerate(LAYERS) for room in layer}

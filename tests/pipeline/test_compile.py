@@ -34,6 +34,7 @@ STEPS = {
     *GPU_STEPS,
     "exec-evaluate",
     "exec-register",
+    "exec-report",
     "exec-close-race",
 }
 

@@ -38,7 +38,7 @@ def evaluate(
         examples: As ingest wrote them.
         candidates: As predict wrote them.
         evaluation: The folder to write: metrics.json, {split}/{answers.json, nbest.json,
-            scores.parquet}, errors.parquet of select and test.
+            scores.parquet}, errors.parquet of select and test, training_log.json.
         figures_file: Gets them too: Kubeflow caches a Metrics output only if its file exists.
 
     Returns:
@@ -132,6 +132,12 @@ def evaluate(
     }
     write_json(
         evaluation / "metrics.json", content, schema="metrics/1", made_from=status["made_from"]
+    )
+    write_json(
+        evaluation / "training_log.json",
+        {"log": status["training"].get("log") or []},
+        schema="training_log/1",
+        made_from=status["made_from"],
     )
     if content["splits"]:
         tracking.log_artifacts(child, evaluation, "evaluation")
