@@ -88,3 +88,42 @@ def plain_averages(exact_by_id, f1_by_id, ids, prefix):
         f"{prefix}f1": 100.0 * f1_sum / len(ids),
         f"{prefix}total": len(ids),
     }
+
+
+def plain_evaluation_with_null_odds(dataset, predictions, null_odds, threshold=1.0):
+    """The official v2.0 result with null odds; every question has a prediction and odds."""
+    questions = {
+        question["id"]: question
+        for article in dataset["data"]
+        for paragraph in article["paragraphs"]
+        for question in paragraph["qas"]
+    }
+    raw = {i: plain_scores([a["text"] for a in q["answers"]], predictions[i], "v2")
+           for i, q in questions.items()}  # fmt: skip
+    kept = {}
+    for i, question in questions.items():
+        wrong_or_right = 0.0 if question["answers"] else 1.0
+        kept[i] = (wrong_or_right, wrong_or_right) if null_odds[i] > threshold else raw[i]
+    exact, f1 = ({i: pair[side] for i, pair in kept.items()} for side in (0, 1))
+    with_answer = [i for i, question in questions.items() if question["answers"]]
+    without = [i for i, question in questions.items() if not question["answers"]]
+    result = plain_averages(exact, f1, list(questions), "")
+    if with_answer:
+        result.update(plain_averages(exact, f1, with_answer, "HasAns_"))
+    if without:
+        result.update(plain_averages(exact, f1, without, "NoAns_"))
+    for side, name in enumerate(("exact", "f1")):
+        now = highest = len(without)
+        place = 0.0
+        for i in sorted(null_odds, key=null_odds.get):
+            if i not in questions:
+                continue
+            if questions[i]["answers"]:
+                now = now + raw[i][side]
+            elif predictions[i] != "":
+                now = now - 1
+            if now > highest:
+                highest, place = now, null_odds[i]
+        result[f"best_{name}"] = 100.0 * highest / len(questions)
+        result[f"best_{name}_thresh"] = place
+    return result

@@ -62,6 +62,8 @@ def ask(options: argparse.Namespace) -> int:
             print("Answer:   not answered here")
         score = "none" if row["score"] is None else f"{row['score']:.2f}"
         print(f"Score:    {score} (log-odds against no answer)")
+        if row["probability"] is not None:
+            print(f"Sure:     {row['probability']:.0%} that the best span is exactly right")
     status = chosen.tags.get("validation_status", "unknown")
     print(f"Model:    {chosen.name} version {chosen.version}, validation_status={status}")
     return 0
@@ -96,7 +98,7 @@ def score(options: argparse.Namespace) -> int:
     from squadron.scoring import score_files
 
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
-    summary, _ = score_files(options.data, options.predictions)
+    summary, _ = score_files(options.data, options.predictions, options.null_odds)
     if options.bertscore:
         summary |= _bertscore(options.data, options.predictions)
     print(json.dumps(summary, indent=2))
@@ -149,6 +151,13 @@ def _parser() -> argparse.ArgumentParser:
     scoring.add_argument("data", type=Path, help="SQuAD JSON, v1.1 or v2.0")
     scoring.add_argument(
         "predictions", type=Path, help='JSON object: question id -> text, "" for none'
+    )
+    scoring.add_argument(
+        "--null-odds",
+        type=Path,
+        metavar="FILE",
+        help="JSON object: question id -> number, higher where it is more likely unanswerable; "
+        "adds the best thresholds",
     )
     scoring.add_argument(
         "--bertscore", action="store_true", help="also BERTScore, by the offline encoder"

@@ -2,6 +2,10 @@
 
 A candidate's score is its log-odds against the no-answer hypothesis of its own window, so windows
 of different lengths compare. A question is answered when its best score exceeds the null threshold.
+
+The rule `lowest_null` is the literature's instead (Devlin et al. 2019): spans of all windows
+compare by their summed logits, and stand against the lowest no-answer score of any window of the
+question.
 """
 
 from collections.abc import Sequence
@@ -12,6 +16,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from squadron.config import ANSWER_RULES
+
+NO_CANDIDATE_ODDS = 1e30
+"""Null odds of a question without a candidate: above any score, finite as JSON needs it."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +51,9 @@ class Ranked:
         return spans
 
 
-def rank_candidates(candidates: pa.Table, example_ids: Sequence[str]) -> Ranked:
+def rank_candidates(
+    candidates: pa.Table, example_ids: Sequence[str], rule: str = "window"
+) -> Ranked:
     """Merges the candidates of all windows by character span (the best score is kept) and ranks.
 
     Ties go to the earlier and then the shorter span, so the order of windows changes nothing.
@@ -50,7 +61,11 @@ def rank_candidates(candidates: pa.Table, example_ids: Sequence[str]) -> Ranked:
     Args:
         candidates: Of schema `artifacts.CANDIDATES`; those of unknown examples are ignored.
         example_ids: The questions, in the order of the result.
+        rule: One of config.ANSWER_RULES, by which windows compare. By `lowest_null` scores are
+            start + end minus the lowest null score of the question's windows that have candidates.
     """
+    if rule not in ANSWER_RULES:
+        raise ValueError(f"rule is {rule!r}; it must be one of {ANSWER_RULES}")
     example = pc.index_in(candidates["example_id"], value_set=pa.array(example_ids, pa.string()))
     known = pc.is_valid(example)
     example = example.filter(known).to_numpy().astype(np.int64)
@@ -58,6 +73,11 @@ def rank_candidates(candidates: pa.Table, example_ids: Sequence[str]) -> Ranked:
     start = rows["start_char"].to_numpy().astype(np.int64)
     end = rows["end_char"].to_numpy().astype(np.int64)
     score = rows["score"].to_numpy()
+    if rule == "lowest_null":
+        null = rows["null_score"].to_numpy()
+        lowest = np.full(len(example_ids), np.inf, null.dtype)
+        np.minimum.at(lowest, example, null)
+        score = score + (null - lowest[example])
     order = _rank(example, score, start, end)
     example, start, end, score = example[order], start[order], end[order], score[order]
     # The first of equal spans is the best one; a stable sort by span keeps it first. A window has
@@ -125,19 +145,28 @@ def apply_threshold(
     ]
 
 
+def null_odds(best_score: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """How likely each question is unanswerable, for the official script: higher is more likely.
+
+    A question whose odds are below minus the null threshold is answered. Where there is no
+    candidate, they are a large finite number.
+    """
+    return np.where(np.isfinite(best_score), 0.0 - best_score, NO_CANDIDATE_ODDS)
+
+
 def find_threshold(
     best_score: npt.NDArray[np.float64],
     exact: npt.NDArray[np.float64],
     has_answer: npt.NDArray[np.bool_],
 ) -> float | None:
-    """The null threshold with the highest exact match, searched over all there are.
+    """The null threshold with the highest exact match (or F1), searched over all there are.
 
     To be searched on the tune split only. Of equally good thresholds the one that answers most
     questions wins.
 
     Args:
         best_score: Of each question's best candidate, shape (E,).
-        exact: 1 where that candidate is right, shape (E,).
+        exact: 1 where that candidate is right, shape (E,); or its F1, 0 to 1.
         has_answer: Shape (E,).
 
     Returns:

@@ -109,7 +109,7 @@ MODEL_ABOUT = "variant.json"
 """In a model folder: the contender, its training, and the sha256 of every file."""
 MODEL_SCHEMA = "model/1"
 ANSWERING = "answering.json"
-"""In a registered model folder: the null threshold that evaluation found."""
+"""In a registered model folder: how it answers (answering.Answering), as evaluation found."""
 
 
 @dataclass(frozen=True)

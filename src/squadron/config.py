@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 from squadron.errors import InputError
 
 SPLITS = ("train", "tune", "select", "test")
+ANSWER_RULES = ("window", "lowest_null")
 
 T = TypeVar("T")
 
@@ -253,6 +254,14 @@ class Evaluate:
     bertscore: bool = False
     """BERTScore of the answers to select and test, by the offline encoder, at the price of passing
     all different answers through it. Reported only."""
+    answer_rule: str = "window"
+    """What a span must beat to be the answer: `window`, the no-answer score of its own window; or
+    `lowest_null`, the lowest of all windows of the question, as in the literature. Stored with the
+    registered model, which serves by it. The epochs of training are judged by `window`."""
+
+    def __post_init__(self) -> None:
+        choices = ANSWER_RULES
+        _require(self.answer_rule in choices, "answer_rule", self.answer_rule, f"one of {choices}")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ A wrong answer is one with exact match 0. Its kind is the first of these that fi
 - `should_have_answered`: there are gold answers, and nothing was answered.
 - `normalisation_only`: the same letters and digits as a gold answer, at whatever place: what is
   left differs only in what the official evaluation counts and most readers don't (accents, forms
-  of the same character, dashes, typographic quotation marks, signs of currencies, where words part).
+  of the same character, dashes, quotation marks, signs of currencies, where words part).
 - `boundary`: shares a character with a gold answer, and its two edges are together at most
   `BOUNDARY_TOKENS` tokens off that answer's. Tokens are what spaces part; a piece of one counts as
   one.

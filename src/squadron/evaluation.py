@@ -12,7 +12,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from squadron import answers, metrics, significance
+from squadron import answers, calibration, error_kinds, metrics, significance
+from squadron.answering import Answering
 from squadron.artifacts import SCORES
 from squadron.question_types import TYPES, score_types
 
@@ -57,6 +58,10 @@ class Judged:
 
     chosen: list[str]
     """One per question; "" where the context does not answer it."""
+    spans: npt.NDArray[np.int64]
+    """Start and end in characters of each answer, -1 where it is ""; shape (E, 2)."""
+    best: list[str]
+    """What it would answer if it had to: the best text of each question, threshold or not."""
     ranked: answers.Ranked
     summary: dict[str, float]
     """The official figures, `answered` (share of questions, 0 to 100) and `all_null_exact`; then
@@ -65,6 +70,16 @@ class Judged:
     null_threshold: float | None
     scores: pa.Table
     """Of schema `artifacts.SCORES`, one row per question."""
+    null_thresholds: dict[str, float | None]
+    """Where searched: the best by EM (`exact`, the one applied) and the best by F1 (`f1`)."""
+    right: npt.NDArray[np.bool_]
+    """Whether the best answer, threshold or not, is exactly right; shape (E,)."""
+
+
+def settle_answering(judged: Judged, rule: str) -> Answering:
+    """What the tune split teaches: the threshold found there, and probabilities fitted there."""
+    mapping = calibration.fit(judged.ranked.best_score(), judged.right)
+    return Answering(judged.null_threshold, rule, mapping)
 
 
 def add_intervals(judged: Judged) -> None:
@@ -73,6 +88,88 @@ def add_intervals(judged: Judged) -> None:
     for name in ("exact", "f1"):
         low, high = significance.interval(100 * judged.scores[name].to_numpy(), paragraph)
         judged.summary.update({f"{name}_low": low, f"{name}_high": high})
+
+
+def add_confidence(judged: Judged, mapping: calibration.Calibration | None) -> dict[str, Any]:
+    """Puts `ece_before`, `ece` and `aurc`, all 0 to 1, into the summary.
+
+    For splits that the mapping was not fitted on.
+
+    Args:
+        judged: Of the split.
+        mapping: Of scores to probabilities; None, of an old registered model, has no `ece`.
+
+    Returns:
+        For confidence.json: the groups of the calibration error (`reliability`), and at most
+        `calibration.POINTS` points of the curve (`risk_coverage`), each with the probability of
+        the last answer given.
+    """
+    score, right = judged.ranked.best_score(), judged.right
+    before = calibration.sigmoid(score)
+    probability = before if mapping is None else mapping.apply(score)
+    judged.summary["ece_before"] = calibration.expected_calibration_error(before, right)
+    if mapping is not None:
+        judged.summary["ece"] = calibration.expected_calibration_error(probability, right)
+    # By score: it parts what rounding or a constant mapping makes equal.
+    curve = calibration.risk_coverage(score, right)
+    judged.summary["aurc"] = curve.area
+    bins = calibration.reliability(probability, right)
+    places = np.linspace(0, len(score) - 1, min(len(score), calibration.POINTS)).round().astype(int)
+    points = (curve.coverage[places], curve.risk[places], -np.sort(-probability)[places])
+    return {
+        "calibrated": mapping is not None,
+        "reliability": [
+            {"questions": int(size), "probability": float(said), "right": float(true)}
+            for size, said, true in zip(bins.size, bins.probability, bins.right, strict=True)
+        ],
+        "risk_coverage": [
+            dict(zip(("coverage", "risk", "probability"), map(float, point), strict=True))
+            for point in zip(*points, strict=True)
+        ],
+    }
+
+
+def list_best(
+    judged: Judged,
+    questions: Questions,
+    n_best: int,
+    mapping: calibration.Calibration | None,
+) -> list[list[dict[str, Any]]]:
+    """The n best of each question for nbest.json; the best one with its `probability`.
+
+    The others have none: the mapping was fitted on best ones (docs/decisions/calibration.md).
+    """
+    lists = answers.rank_as_dicts(judged.ranked, questions.contexts, n_best)
+    if mapping:
+        sure = mapping.apply(judged.ranked.best_score()).tolist()
+        for some, probability in zip(lists, sure, strict=True):
+            if some:
+                some[0]["probability"] = probability
+    return lists
+
+
+def find_errors(
+    examples: pa.Table, questions: Questions, judged: Judged, extents: pa.Table | None
+) -> pa.Table:
+    """The wrong answers, each with its kind, of schema `artifacts.ERRORS`.
+
+    Args:
+        examples: Of schema `artifacts.EXAMPLES`.
+        questions: Of the same examples.
+        judged: Their answers.
+        extents: Of schema `artifacts.EXTENTS`, what the windows hold; None if that is not known.
+    """
+    counts = np.array([len(some) for some in questions.golds], np.int64)
+    reached = None
+    if extents is not None:
+        found = error_kinds.find_reached(extents, questions.ids, questions.gold_spans, counts)
+        reached = found.tolist()
+    flat = iter(questions.gold_spans.tolist())
+    golds = [[next(flat) for _ in range(count)] for count in counts.tolist()]
+    wrong = (judged.scores["exact"].to_numpy() == 0).tolist()
+    spans = [(start, end) for start, end in judged.spans.tolist()]
+    kinds = error_kinds.sort_errors(questions.contexts, golds, spans, wrong, reached)
+    return error_kinds.errors_table(examples, spans, judged.ranked.best_score(), kinds)
 
 
 def compare_with_winner(winner: pa.Table, others: dict[str, pa.Table]) -> list[dict[str, Any]]:
@@ -132,7 +229,12 @@ def judge_types(predicted: Sequence[str], examples: pa.Table) -> dict[str, float
 
 
 def judge(
-    questions: Questions, candidates: Sequence[pa.Table], threshold: float | None, *, search: bool
+    questions: Questions,
+    candidates: Sequence[pa.Table],
+    threshold: float | None,
+    *,
+    search: bool,
+    rule: str = "window",
 ) -> Judged:
     """Answers and scores a split.
 
@@ -140,16 +242,22 @@ def judge(
         questions: Of the split.
         candidates: Tables of schema `artifacts.CANDIDATES`.
         threshold: The null threshold to apply; ignored if it is searched.
-        search: Search the threshold that gives the best EM here; for the tune split alone.
+        search: Search the thresholds that give the best EM and the best F1 here, and apply that
+            of EM; for the tune split alone.
+        rule: One of config.ANSWER_RULES.
     """
-    ranked = answers.rank_candidates(pa.concat_tables(candidates), questions.ids)
+    ranked = answers.rank_candidates(pa.concat_tables(candidates), questions.ids, rule)
     texts, best = answers.best_texts(ranked, questions.contexts), ranked.best_score()
     # What it would answer if it had to: tells models apart that do best to abstain.
     exact, f1 = metrics.score_answers(questions.golds, texts, questions.rule)
+    right = (exact == 1) & np.isfinite(best)
     has_answer = questions.has_answer
     answerable_f1 = 100.0 * float(f1[has_answer].mean()) if has_answer.any() else 0.0
+    thresholds: dict[str, float | None] = {}
     if search:
-        threshold = answers.find_threshold(best, exact, has_answer)
+        for name, each in (("exact", exact), ("f1", f1)):
+            thresholds[name] = answers.find_threshold(best, each, has_answer)
+        threshold = thresholds["exact"]
     chosen = answers.apply_threshold(texts, best, threshold)
     exact, f1 = metrics.score_answers(questions.golds, chosen, questions.rule)
     summary = metrics.summarize(exact, f1, questions.has_answer)
@@ -159,9 +267,9 @@ def judge(
     spans = ranked.best_span()
     spans[np.array([not text for text in chosen])] = -1
     counts = np.array([len(some) for some in questions.golds], np.int64)
-    right = metrics.score_spans(spans, questions.gold_spans, counts)
+    both_edges = metrics.score_spans(spans, questions.gold_spans, counts)
     precision, recall = metrics.score_tokens(questions.golds, chosen, questions.rule)
-    summary["span_accuracy"] = 100.0 * float(right.mean())
+    summary["span_accuracy"] = 100.0 * float(both_edges.mean())
     summary["precision"] = 100.0 * float(precision.mean())
     summary["recall"] = 100.0 * float(recall.mean())
     paragraph = significance.cluster_numbers(questions.contexts)
@@ -169,4 +277,4 @@ def judge(
         [pa.array(questions.ids, pa.string()), pa.array(paragraph), pa.array(exact), pa.array(f1)],
         schema=SCORES,
     )
-    return Judged(chosen, ranked, summary, threshold, scores)
+    return Judged(chosen, spans, texts, ranked, summary, threshold, scores, thresholds, right)

@@ -225,6 +225,57 @@ def summarize(
     return summary
 
 
+def empty_by_null_odds(
+    scores: npt.NDArray[np.float64],
+    null_odds: npt.NDArray[np.float64],
+    has_answer: npt.NDArray[np.bool_],
+    threshold: float = 1.0,
+) -> npt.NDArray[np.float64]:
+    """Scores once the answers to questions that look unanswerable are taken back.
+
+    Args:
+        scores: Of the answers as predicted (E,), 0 to 1.
+        null_odds: Higher is more likely unanswerable (E,); any scale.
+        has_answer: Whether each question has a gold answer (E,).
+        threshold: Answers with null odds above it become "". The official evaluation uses 1.
+
+    Returns:
+        (E,), 0 to 1: 1 where an answer was rightly taken back, 0 where wrongly.
+    """
+    return np.where(null_odds > threshold, (~has_answer).astype(np.float64), scores)
+
+
+def search_null_odds(
+    scores: npt.NDArray[np.float64],
+    null_odds: npt.NDArray[np.float64],
+    has_answer: npt.NDArray[np.bool_],
+    is_text: npt.NDArray[np.bool_],
+) -> tuple[float, int]:
+    """The best total that a threshold on the null odds reaches, as the official v2.0 search has it.
+
+    Questions are answered one after the other, the surest first. An answered question adds its
+    score if it has an answer; if it has none, a text (even one that normalises to nothing) costs
+    what abstaining had earned. Two things are as in the official search: questions with equal odds
+    are taken one by one in the given order, so a total between them counts though no threshold
+    gives it; and of equally good places the first wins.
+
+    Args:
+        scores: Of the answers as predicted (E,), 0 to 1.
+        null_odds: Higher is more likely unanswerable (E,).
+        has_answer: Whether each question has a gold answer (E,).
+        is_text: Whether the predicted answer is anything but "" (E,).
+
+    Returns:
+        The sum of scores at the best place, and the position of the last question answered there;
+        -1 if it is best to answer nothing.
+    """
+    order = np.argsort(null_odds, kind="stable")
+    gain = np.where(has_answer, scores, np.where(is_text, -1.0, 0.0))[order]
+    totals = np.cumsum(np.concatenate([[float((~has_answer).sum())], gain]))
+    best = int(np.argmax(totals))
+    return float(totals[best]), int(order[best - 1]) if best else -1
+
+
 def score_spans(
     spans: npt.NDArray[np.int64],
     gold_spans: npt.NDArray[np.int64],

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from squadron import backbones, variants
+from squadron.answering import Answering
 from squadron.artifacts import ANSWERING, read_json, write_json
 from squadron.artifacts import MODEL_ABOUT as ABOUT
 from squadron.artifacts import MODEL_SCHEMA as SCHEMA
@@ -18,6 +19,8 @@ __all__ = [
     "check_files",
     "load_model",
     "read_about",
+    "read_answering",
+    "write_answering",
     "write_disqualified",
     "write_model",
 ]
@@ -31,7 +34,8 @@ class LoadedModel:
     tokenizer: Any
     contender: Contender
     about: dict[str, Any]
-    null_threshold: float | None
+    answering: Answering | None
+    """None of a model that is not registered."""
 
 
 def write_model(
@@ -47,7 +51,7 @@ def write_model(
     folder.mkdir(parents=True, exist_ok=True)
     model.save(folder)
     tokenizer.save_pretrained(folder)
-    # Registration writes its own threshold over a champion's.
+    # Registration writes its own way of answering over a champion's.
     changing = (folder / ABOUT, folder / ANSWERING)
     files = {
         str(path.relative_to(folder)): _sha256(path)
@@ -71,6 +75,17 @@ def read_about(folder: Path) -> dict[str, Any]:
     return read_json(folder / ABOUT, schema=SCHEMA)
 
 
+def write_answering(folder: Path, answering: Answering, *, made_from: str) -> None:
+    """Makes a model folder that of a registered model."""
+    write_json(folder / ANSWERING, answering.as_dict(), schema="answering/1", made_from=made_from)
+
+
+def read_answering(folder: Path) -> Answering | None:
+    """How a registered model answers; None if the folder is not of a registered one."""
+    path = folder / ANSWERING
+    return Answering.read(read_json(path, schema="answering/1")) if path.is_file() else None
+
+
 def load_model(folder: Path) -> LoadedModel:
     """Loads a model folder after checking every file.
 
@@ -82,10 +97,8 @@ def load_model(folder: Path) -> LoadedModel:
     contender = from_mapping(Contender, about["contender"])
     variant = variants.load_variant(contender.variant)
     model = variant.load(folder, variants.read_options(contender))
-    threshold = None
-    if (folder / ANSWERING).is_file():
-        threshold = read_json(folder / ANSWERING, schema="answering/1")["null_threshold"]
-    return LoadedModel(model, backbones.load_tokenizer(str(folder)), contender, about, threshold)
+    tokenizer = backbones.load_tokenizer(str(folder))
+    return LoadedModel(model, tokenizer, contender, about, read_answering(folder))
 
 
 def check_files(folder: Path) -> dict[str, Any]:

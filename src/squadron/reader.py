@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from squadron import answers, backbones, model_folder
+from squadron.answering import Answering
 from squadron.artifacts import CANDIDATES, EXAMPLES
 from squadron.config import Contender
 from squadron.devices import pick_device
@@ -32,6 +33,9 @@ class Reading:
     score: float
     """Log-odds of the best span against "not answered here"; -inf where there is no span."""
     answered: bool
+    probability: float | None = None
+    """That the best span is exactly right, answered or not, 0 to 1; it compares across contexts.
+    None from a model that was registered without a calibration, or not at all."""
 
 
 class Reader:
@@ -41,17 +45,22 @@ class Reader:
         model: A variant's model, on the device of `pick_device`.
         tokenizer: As transformers gives it.
         contender: With the windows and predict settings that the model was evaluated with.
-        null_threshold: Scores must exceed it; None answers every question.
+        answering: As the evaluation found; None, of a model that isn't registered, answers every
+            question.
     """
 
     def __init__(
-        self, model: Any, tokenizer: Any, contender: Contender, null_threshold: float | None
+        self,
+        model: Any,
+        tokenizer: Any,
+        contender: Contender,
+        answering: Answering | None,
     ) -> None:
         self._model = model.to(pick_device())
         self._tokenizer = backbones.bare_tokenizer(tokenizer)
         self._layout = read_layout(self._tokenizer, tokenizer.pad_token_id)
         self._contender = contender
-        self._null_threshold = null_threshold
+        self._answering = answering or Answering()
 
     @classmethod
     def load(cls, folder: Path) -> "Reader":
@@ -61,7 +70,12 @@ class Reader:
             InputError: If the folder is not a whole model folder.
         """
         loaded = model_folder.load_model(folder)
-        return cls(loaded.model, loaded.tokenizer, loaded.contender, loaded.null_threshold)
+        return cls(
+            loaded.model,
+            loaded.tokenizer,
+            loaded.contender,
+            loaded.answering,
+        )
 
     def read(self, questions: Sequence[tuple[str, str]]) -> list[Reading]:
         """Answers (question, context) pairs, in their order."""
@@ -77,17 +91,19 @@ class Reader:
             self._model, windows, self._layout, self._contender.predict, pick_device()
         )
         candidates = pa.concat_tables([CANDIDATES.empty_table(), *tables])
-        ranked = answers.rank_candidates(candidates, ids)
+        ranked = answers.rank_candidates(candidates, ids, self._answering.answer_rule)
         best = ranked.best_score()
         texts = answers.best_texts(ranked, contexts)
-        chosen = answers.apply_threshold(texts, best, self._null_threshold)
+        chosen = answers.apply_threshold(texts, best, self._answering.null_threshold)
+        mapping = self._answering.calibration
+        sure = mapping.apply(best).tolist() if mapping else [None] * len(ids)
         readings = []
         for number, text in enumerate(chosen):
             first, score = ranked.edges[number], float(best[number])
             span = (
                 (int(ranked.start_char[first]), int(ranked.end_char[first])) if text else (-1, -1)
             )
-            readings.append(Reading(text, *span, score, bool(text)))
+            readings.append(Reading(text, *span, score, bool(text), sure[number]))
         return readings
 
 

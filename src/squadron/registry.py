@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from squadron import model_folder, tracking
-from squadron.artifacts import MODEL_ABOUT, write_json
+from squadron.answering import Answering
+from squadron.artifacts import MODEL_ABOUT
 from squadron.errors import InputError
-from squadron.model_folder import ANSWERING
 
 CANDIDATE = "candidate"
 STAGING = "staging"
@@ -62,7 +62,11 @@ def gate(select: dict[str, float], all_null_exact: float) -> str:
 
 
 def register_model(
-    name: str, run_id: str, model: Path, null_threshold: float | None, tags: dict[str, str]
+    name: str,
+    run_id: str,
+    model: Path,
+    answering: Answering,
+    tags: dict[str, str],
 ) -> Registered:
     """Logs the model to its run, tries it, registers it and gives it the alias `candidate`.
 
@@ -72,7 +76,7 @@ def register_model(
         name: In the registry.
         run_id: The contender's child run.
         model: A model folder.
-        null_threshold: Stored with the model and applied when it serves.
+        answering: Stored with the model, which serves by it.
         tags: Figures and origin; a version has no metrics of its own.
 
     Raises:
@@ -84,7 +88,7 @@ def register_model(
     with tracking.explained():
         found = _version_of_run(client, name, run_id)
         if found is None:
-            uri = _log_model(run_id, model, null_threshold)
+            uri = _log_model(run_id, model, answering)
             _try(uri)
             try:
                 client.create_registered_model(name, description="Extractive question answering")
@@ -232,7 +236,7 @@ def _alias(client: Any, name: str, alias: str) -> Any:
         return None
 
 
-def _log_model(run_id: str, model: Path, null_threshold: float | None) -> str:
+def _log_model(run_id: str, model: Path, answering: Answering) -> str:
     """Logs the pyfunc; returns its models:/ URI."""
     import importlib.metadata
 
@@ -250,8 +254,7 @@ def _log_model(run_id: str, model: Path, null_threshold: float | None) -> str:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "model"
         shutil.copytree(model, folder)
-        content = {"null_threshold": null_threshold}
-        write_json(folder / ANSWERING, content, schema="answering/1", made_from=run_id)
+        model_folder.write_answering(folder, answering, made_from=run_id)
         with mlflow.start_run(run_id=run_id):
             info = mlflow.pyfunc.log_model(
                 name="model",

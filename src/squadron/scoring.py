@@ -13,18 +13,30 @@ PREDICTIONS.json is {question id: answer text}, with "" for "no answer".
 A question without a prediction counts as wrong. That is the official v1.1 rule, used for v2.0 files
 too because the official v2.0 evaluation ends in a KeyError there. Predictions for questions that
 aren't in the data are ignored, as both official evaluations do. Both are logged as warnings.
+
+NULL_ODDS.json is {question id: number}, higher where a question is more likely unanswerable; the
+official evaluation's file of `na_prob`. With it, answers above 1.0 become "" (so probabilities
+change nothing), and the best thresholds are searched. Every question needs a number.
 """
 
 import json
 import logging
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from squadron.errors import InputError
-from squadron.metrics import Rule, score_answers, summarize
+from squadron.metrics import (
+    Rule,
+    empty_by_null_odds,
+    score_answers,
+    search_null_odds,
+    summarize,
+)
 
 _LOG = logging.getLogger(__name__)
 
@@ -38,6 +50,7 @@ _JSON_TYPES = {
     dict: "an object",
 }
 _SHOWN_IDS = 3
+_MOST = sys.float_info.max
 
 
 @dataclass(frozen=True)
@@ -68,18 +81,22 @@ class Score:
     """Predictions without a question; they count for nothing."""
 
 
-def score_files(data: Path, predictions: Path) -> tuple[dict[str, float], int]:
+def score_files(
+    data: Path, predictions: Path, null_odds: Path | None = None
+) -> tuple[dict[str, float], int]:
     """Score an official predictions file against an official data file.
 
     Args:
         data: DATA.json, SQuAD v1.1 or v2.0 layout.
         predictions: PREDICTIONS.json, question id to answer text.
+        null_odds: NULL_ODDS.json, question id to number.
 
     Returns:
         The official result and the number of questions without a prediction. A v2.0 file gives
         exact, f1, total, then the same three with HasAns_ and with NoAns_ when there are such
         questions. A v1.1 file gives exact (officially `exact_match`), f1 and total by the v1.1
-        rule, and the same figures again with HasAns_, since all its questions have answers.
+        rule, and the same figures again with HasAns_, since all its questions have answers. Null
+        odds add best_exact, best_exact_thresh, best_f1 and best_f1_thresh.
 
     Raises:
         InputError: A file can't be read, isn't JSON or hasn't the official layout.
@@ -87,8 +104,12 @@ def score_files(data: Path, predictions: Path) -> tuple[dict[str, float], int]:
     score = score_parsed(
         _read_json(data, "data file"),
         _read_json(predictions, "predictions file"),
+        None
+        if null_odds is None
+        else check_null_odds(_read_json(null_odds, "null odds file"), str(null_odds)),
         data_name=str(data),
         predictions_name=str(predictions),
+        null_odds_name=str(null_odds),
     )
     return score.summary, score.missing
 
@@ -96,17 +117,23 @@ def score_files(data: Path, predictions: Path) -> tuple[dict[str, float], int]:
 def score_parsed(
     dataset: object,
     predictions: object,
+    null_odds: dict[str, float] | None = None,
     *,
     data_name: str = "the data",
     predictions_name: str = "the predictions",
+    null_odds_name: str = "the null odds",
+    threshold: float = 1.0,
 ) -> Score:
     """Score parsed predictions JSON against parsed data JSON.
 
     Args:
         dataset: What DATA.json holds.
         predictions: What PREDICTIONS.json holds.
+        null_odds: What NULL_ODDS.json holds; the best thresholds are searched with it.
         data_name: What errors and warnings call the data.
         predictions_name: What errors and warnings call the predictions.
+        null_odds_name: What errors call the null odds.
+        threshold: Answers with null odds above it become "".
 
     Returns:
         The official figures, and how many ids were missing and superfluous.
@@ -141,7 +168,15 @@ def score_parsed(
     predicted = [answers.get(question_id) for question_id in questions.ids]
     exact, f1 = score_answers(questions.golds, predicted, questions.rule)
     has_answer = np.array([bool(golds) for golds in questions.golds])
-    return Score(summarize(exact, f1, has_answer), len(missing), len(superfluous))
+    best: dict[str, float] = {}
+    if null_odds is not None:
+        odds = _align_null_odds(null_odds, questions.ids, null_odds_name)
+        best = _search_thresholds(questions.ids, predicted, (exact, f1), has_answer, null_odds)
+        # Taking back what is not there makes nothing right.
+        odds[[text is None for text in predicted]] = -np.inf
+        exact, f1 = (empty_by_null_odds(s, odds, has_answer, threshold) for s in (exact, f1))
+    summary = summarize(exact, f1, has_answer) | best
+    return Score(summary, len(missing), len(superfluous))
 
 
 def collect_questions(dataset: object, name: str = "the data") -> Questions:
@@ -217,6 +252,73 @@ def check_predictions(predictions: object, name: str = "the predictions") -> dic
                 'must be a string, "" for "no answer".'
             )
     return predictions
+
+
+def check_null_odds(null_odds: object, name: str = "the null odds") -> dict[str, float]:
+    """Check that the parsed JSON of a null odds file maps question ids to numbers.
+
+    Args:
+        null_odds: What NULL_ODDS.json holds.
+        name: What errors call the null odds.
+
+    Returns:
+        The null odds, unchanged.
+
+    Raises:
+        InputError: It isn't an object, or a value isn't a number with a place in an order.
+    """
+    if not isinstance(null_odds, dict):
+        raise InputError(
+            f"{name} holds {_describe(null_odds)}; it must be one JSON object that maps question "
+            "ids to numbers."
+        )
+    for question_id, value in null_odds.items():
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not is_number or value != value or abs(value) > _MOST:
+            raise InputError(
+                f"{name}: the null odds of question {question_id!r} are {_describe(value)}; they "
+                "must be a finite number, higher where the question is more likely unanswerable."
+            )
+    return null_odds
+
+
+def _align_null_odds(
+    null_odds: dict[str, float], ids: Sequence[str], name: str
+) -> npt.NDArray[np.float64]:
+    """The null odds of each question; the official evaluation ends in a KeyError without one."""
+    missing = [question_id for question_id in ids if question_id not in null_odds]
+    if missing:
+        raise InputError(
+            f"{name}: {len(missing)} of {len(ids)} questions have no null odds: "
+            f"{_show_ids(missing)}; give a number for every question."
+        )
+    return np.array([null_odds[question_id] for question_id in ids], np.float64)
+
+
+def _search_thresholds(
+    ids: Sequence[str],
+    predicted: Sequence[str | None],
+    scores: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]],
+    has_answer: npt.NDArray[np.bool_],
+    null_odds: dict[str, float],
+) -> dict[str, float]:
+    """best_exact, best_exact_thresh, best_f1, best_f1_thresh; shares 0 to 100.
+
+    A question without a prediction stays wrong at any threshold.
+    """
+    place = {question_id: number for number, question_id in enumerate(ids)}
+    # The order of the null odds file decides between equal odds.
+    order = [question_id for question_id in null_odds if question_id in place]
+    order = [question_id for question_id in order if predicted[place[question_id]] is not None]
+    rows = np.array([place[question_id] for question_id in order], np.int64)
+    odds = np.array([null_odds[question_id] for question_id in order], np.float64)
+    is_text = np.array([bool(text) for text in predicted], bool)[rows]
+    found: dict[str, float] = {}
+    for name, each in zip(("exact", "f1"), scores, strict=True):
+        total, last = search_null_odds(each[rows], odds, has_answer[rows], is_text)
+        found[f"best_{name}"] = 100.0 * total / len(ids)
+        found[f"best_{name}_thresh"] = null_odds[order[last]] if last >= 0 else 0.0
+    return found
 
 
 def _read_json(path: Path, role: str) -> object:

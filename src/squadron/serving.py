@@ -1,7 +1,7 @@
 """The MLflow pyfunc of a registered model ("models from code"): this file is what gets logged.
 
 Input: a list of {"question", "context"}; output: a list of {"text", "start_char", "end_char",
-"score", "answered"}. Safetensors and JSON only; nothing is pickled.
+"score", "answered", "probability"}. Safetensors and JSON only; nothing is pickled.
 """
 
 from pathlib import Path

@@ -36,8 +36,10 @@ LAYERS = (
         "variants",
     ),
     (
+        "answering",
         "answers",
         "backbones",
+        "calibration",
         "error_kinds",
         "evaluation",
         "metrics",

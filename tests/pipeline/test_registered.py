@@ -14,6 +14,7 @@ from launch.command_line import main
 from launch.plan import check_experiment, plan_arguments
 from pipeline import build_pipeline
 from squadron import model_folder, registry, steps, tracking, variants
+from squadron.answering import Answering
 from squadron.artifacts import read_table, write_json
 from squadron.backbones import load_tokenizer
 from squadron.config import Contender, Predict, Register, Windows, build_experiment, to_json
@@ -42,7 +43,7 @@ def store(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(tracking.URI_VARIABLE, f"sqlite:///{folder}/mlflow.db")
 
-        def add(name, label, variant, source, threshold):
+        def add(name, label, variant, source, threshold, rule="window"):
             """Registers a model; `source` is a backbone or, of a champion, a model folder."""
             contender = dataclasses.replace(SERVED, variant=variant, label=label, backbone=source)
             module = variants.load_variant(variant)
@@ -56,9 +57,11 @@ def store(tmp_path_factory):
             race = tracking.Race("tiny", label)
             tracking.open_race(race, [label], {}, "sha")
             run_id = tracking.find_child(race, label)
-            return registry.register_model(name, run_id, place, threshold, {"licence": "mine"})
+            tags = {"licence": "mine"}
+            answering = Answering(threshold, rule)
+            return registry.register_model(name, run_id, place, answering, tags)
 
-        first = add(NAME, "first", "span", backbone, THRESHOLD)
+        first = add(NAME, "first", "span", backbone, THRESHOLD, "lowest_null")
         add(NAME, "second", "span", backbone, None)
         registry.promote(NAME, "1", registry.STAGING)
         add("adapter", "lora", "lora", backbone, None)
@@ -115,7 +118,7 @@ def test_the_same_version_of_another_store_is_another_backbone(store, tmp_path, 
     race = tracking.Race("tiny", "key")
     tracking.open_race(race, ["first"], {}, "sha")
     run_id = tracking.find_child(race, "first")
-    registry.register_model(NAME, run_id, store.places["first"], None, {})
+    registry.register_model(NAME, run_id, store.places["first"], Answering(), {})
     assert registered.fingerprint(store.first.uri) != ours
     assert registered.fingerprint("all-MiniLM-L6-v2") == ""
 
@@ -315,6 +318,7 @@ def judged(store, tmp_path_factory):
             steps.train(**own, **folders, model=model)
             steps.predict(**own, windows=root / "windows", model=model, candidates=candidates)
             steps.evaluate(
+                settings=to_json(raced.evaluate),
                 **own,
                 examples=root / "examples",
                 candidates=candidates,
@@ -334,8 +338,11 @@ def test_the_champion_answers_with_the_threshold_that_it_serves_with(judged):
         label: json.loads((judged / label / "evaluation" / "metrics.json").read_text())
         for label in ("champion", "pretrained")
     }
-    assert metrics["champion"]["null_threshold"] == THRESHOLD
-    assert metrics["pretrained"]["null_threshold"] != THRESHOLD
+    assert metrics["champion"]["answering"]["null_threshold"] == THRESHOLD
+    assert metrics["pretrained"]["answering"]["null_threshold"] != THRESHOLD
+    # And by the rule, whatever the race's own is.
+    assert metrics["champion"]["answering"]["answer_rule"] == "lowest_null"
+    assert metrics["pretrained"]["answering"]["answer_rule"] == "window"
     for split in ("tune", "select", "test"):
         assert metrics["champion"]["splits"][split]["answered"] == 0
         found = read_table(

@@ -10,6 +10,7 @@ from squadron.answers import (
     apply_threshold,
     best_texts,
     find_threshold,
+    null_odds,
     rank_as_dicts,
     rank_candidates,
 )
@@ -234,6 +235,79 @@ def test_raising_the_threshold_only_turns_answers_into_nothing(scores, one, othe
     for text, before, after in zip(texts, low, high, strict=True):
         assert before in (text, "")
         assert after in (before, "")
+
+
+@THOROUGH
+@given(st.lists(SCORES | st.just(-np.inf), min_size=1, max_size=10), SCORES)
+def test_null_odds_below_minus_the_threshold_are_answered(scores, threshold):
+    scores = np.array(scores)
+    odds = null_odds(scores)
+    assert np.isfinite(odds).all()
+    chosen = apply_threshold(["text"] * len(scores), scores, threshold)
+    assert ["text" if each < -threshold else "" for each in odds] == chosen
+
+
+@settings(max_examples=250, deadline=None)
+@given(judged_questions(), st.data())
+def test_the_threshold_of_f1_is_the_best_of_all(judged, data):
+    score, exact, has_answer = judged
+    parts = data.draw(st.lists(st.floats(0, 1), min_size=len(score), max_size=len(score)))
+    f1 = np.where(has_answer & np.isfinite(score), parts, exact)
+    found = find_threshold(score, f1, has_answer)
+    if has_answer.all():
+        assert found is None
+        return
+    everything = [*np.unique(score[np.isfinite(score)]), -1e9, 1e9]
+    best = max(exact_match_at(t, score, f1, has_answer)[0] for t in everything)
+    assert exact_match_at(found, score, f1, has_answer)[0] == pytest.approx(best)
+
+
+@THOROUGH
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([*QUESTIONS, "unknown"]),
+            st.integers(0, 2),
+            st.integers(0, 5),
+            st.integers(1, 4),
+            st.integers(-3, 3),
+        ),
+        max_size=25,
+    ),
+    st.lists(st.integers(-9, 9), min_size=15, max_size=15),
+)
+def test_by_the_lowest_null_windows_compare_by_their_summed_logits(rows, nulls):
+    null = {(name, w): nulls[3 * n + w] for n, name in enumerate([*QUESTIONS, "unknown"])
+            for w in range(3)}  # fmt: skip
+    records, plain = [], []
+    for name, window, start, length, score in rows:
+        record = {"example_id": name, "window": window, "rank": 0, "score": score}
+        record |= {"start_char": start, "end_char": start + length}
+        records.append(record | {"null_score": null[name, window]})
+        lowest = min(null[name, w] for other, w, *_ in rows if other == name)
+        plain.append((name, start, start + length, score + null[name, window] - lowest))
+    # A window has a span once.
+    unique = {(r["example_id"], r["window"], r["start_char"], r["end_char"]) for r in records}
+    if len(unique) < len(records):
+        return
+    table = pa.Table.from_pylist(records, schema=CANDIDATES)
+    ranked = rank_candidates(table, QUESTIONS, "lowest_null")
+    assert as_lists(ranked) == plain_ranking(plain, QUESTIONS)
+
+
+def test_a_confident_window_cannot_hide_behind_a_weak_null_of_its_own():
+    # Window 0 has the higher log-odds, window 1 the higher logits.
+    rows = [
+        {"window": 0, "start_char": 0, "end_char": 1, "score": 3.0, "null_score": -4.0},
+        {"window": 1, "start_char": 2, "end_char": 3, "score": 1.0, "null_score": 2.0},
+    ]
+    rows = [{"example_id": "a", "rank": 0, **row} for row in rows]
+    table = pa.Table.from_pylist(rows, schema=CANDIDATES)
+    assert as_lists(rank_candidates(table, ["a"])) == [[(0, 1, 3.0), (2, 3, 1.0)]]
+    found = rank_candidates(table, ["a"], "lowest_null")
+    assert as_lists(found) == [[(2, 3, 7.0), (0, 1, 3.0)]]
+    with pytest.raises(ValueError, match="rule is 'both'; it must be one of"):
+        rank_candidates(table, ["a"], "both")
 
 
 def test_a_large_ranking_equals_the_plain_one():

@@ -607,7 +607,13 @@ EXPERIMENTS = st.fixed_dictionaries(
         ),
         "results": st.text(max_size=5),
         "attempt": st.text(max_size=5),
-        "evaluate": st.fixed_dictionaries({}, optional={"bertscore": st.booleans()}),
+        "evaluate": st.fixed_dictionaries(
+            {},
+            optional={
+                "bertscore": st.booleans(),
+                "answer_rule": st.sampled_from(["window", "lowest_null"]),
+            },
+        ),
     },
 ).flatmap(lambda raw: CONTENDERS.map(lambda contenders: {**raw, "contenders": contenders}))
 
@@ -714,3 +720,8 @@ def test_a_seed_is_named_once():
     raw = {"name": "x", "data": {"train": "a"}}
     with pytest.raises(InputError, match=r"seeds: \[1, 1\] is not allowed; name each seed once"):
         build_experiment(raw | {"contenders": [{"variant": "span", "seeds": [1, 1]}]})
+
+
+def test_an_unknown_answer_rule_is_refused_with_those_there_are(tmp_path):
+    message = refusal(tmp_path, SMALLEST + "evaluate: {answer_rule: lowest}\n")
+    assert "evaluate -> answer_rule: 'lowest' is not allowed; one of ('window'" in message

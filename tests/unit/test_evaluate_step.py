@@ -1,17 +1,21 @@
-"""The step evaluate with and without BERTScore, against `squadron score --bertscore`."""
+"""The step evaluate: BERTScore against `squadron score --bertscore`, and how sure answers are."""
 
 import json
+import random
+import re
 import subprocess
 import sys
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
-from squadron import standings, steps, tracking
+from squadron import calibration, scoring, standings, steps, tracking
 from squadron.__main__ import main
 from squadron.artifacts import (
     CANDIDATES,
     ERRORS,
+    EXAMPLES,
     EXTENTS,
     read_json,
     read_table,
@@ -93,6 +97,92 @@ def test_bertscore_is_that_of_squadron_score_on_the_published_answers(places, ca
     assert row["select"]["bertscore_f1"] == pytest.approx(official["BERTScore_f1"], abs=1e-9)
 
 
+def official_data(examples):
+    """A data file in SQuAD v2.0 layout."""
+    qas = [
+        {
+            "id": row["id"],
+            "question": row["question"],
+            "answers": [
+                {"text": answer["text"], "answer_start": answer["start_char"]}
+                for answer in row["answers"]
+            ],
+            "is_impossible": not row["answers"],
+        }
+        for row in examples.to_pylist()
+    ]
+    return {"data": [{"title": "t", "paragraphs": [{"context": "", "qas": qas}]}]}
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_official_script_gives_our_figures_from_the_files_of_a_split(places, seed):
+    # Scores and answers drawn, so that thresholds lie somewhere between; two have no candidate.
+    draw = random.Random(seed)
+    examples = read_table(places / "examples" / "tune.parquet", schema="examples/1")
+    rows = []
+    for example in examples.to_pylist()[:8] * 2:
+        spans = [match.span() for match in re.finditer(r"\w+", example["context"])]
+        start, end = draw.choice(spans)
+        if example["answers"] and draw.random() < 0.7:
+            start = example["answers"][0]["start_char"]
+            end = start + len(example["answers"][0]["text"]) + draw.choice([0, 0, 5])
+        span = {"start_char": start, "end_char": end, "score": draw.gauss(0, 3)}
+        row = {"example_id": example["id"], "window": 0, "rank": 0, "null_score": 0.0}
+        rows.append(row | span)
+    # Some of those with a candidate get no gold answer.
+    golds = [[] if draw.random() < 0.4 else some for some in examples["answers"].to_pylist()]
+    column = pa.array(golds, EXAMPLES.field("answers").type)
+    examples = examples.set_column(examples.schema.get_field_index("answers"), "answers", column)
+    for split in ("tune", "select", "test"):
+        write_table(
+            places / "examples" / f"{split}.parquet", examples, schema="examples/1", made_from="e"
+        )
+        write_table(
+            places / "candidates" / f"{split}.parquet",
+            pa.Table.from_pylist(rows, schema=CANDIDATES),
+            schema="candidates/1",
+            made_from="c",
+        )
+    steps.evaluate(**arguments(places))
+    metrics = read_json(places / "evaluation" / "metrics.json", schema="metrics/1")
+    data = places / "data.json"
+    data.write_text(json.dumps(official_data(examples)))
+    folder = places / "evaluation" / "tune"
+    best, _ = scoring.score_files(data, folder / "predictions.json", folder / "null_odds.json")
+    ours = metrics["splits"]["tune"]
+    assert best["best_exact"] == pytest.approx(ours["exact"])
+    thresholds = metrics["null_thresholds"]
+    assert thresholds["exact"] == metrics["answering"]["null_threshold"]
+    # The figures at our thresholds, by the script's own cut.
+    answers, odds = (
+        json.loads((folder / f"{name}.json").read_text()) for name in ("predictions", "null_odds")
+    )
+    content = json.loads(data.read_text())
+    assert sum(map(bool, answers.values())) == 8, "before the threshold all with candidates answer"
+    for name in ("exact", "f1"):
+        cut = {"threshold": -thresholds[name]}
+        again = scoring.score_parsed(content, answers, odds, **cut).summary
+        assert again[name] == pytest.approx(best[f"best_{name}"])
+    chosen = json.loads((folder / "answers.json").read_text())
+    assert chosen == {i: "" if odds[i] > -thresholds["exact"] else answers[i] for i in odds}
+
+
+def test_the_answer_rule_of_the_settings_is_used_and_told(places):
+    path = places / "candidates" / "tune.parquet"
+    rows = read_table(path, schema="candidates/1").to_pylist()
+    # A second window with fewer log-odds, but higher logits: its span is the one's first letter.
+    second = {"window": 1, "score": -5.0, "null_score": 9.0}
+    rows += [{**row, **second, "end_char": row["start_char"] + 1} for row in rows]
+    table = pa.Table.from_pylist(rows, schema=CANDIDATES)
+    write_table(path, table, schema="candidates/1", made_from="c")
+    for rule, length in (("window", 4), ("lowest_null", 1)):
+        steps.evaluate(**arguments(places, answer_rule=rule))
+        metrics = read_json(places / "evaluation" / "metrics.json", schema="metrics/1")
+        assert metrics["answering"]["answer_rule"] == rule
+        forced = json.loads((places / "evaluation" / "tune" / "predictions.json").read_text())
+        assert len(forced["q0"]) == length
+
+
 def test_without_it_no_figure_and_no_torch(places):
     texts = {name: str(value) for name, value in arguments(places).items()}
     code = f"""
@@ -105,6 +195,121 @@ assert "torch" not in sys.modules
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def scored(count, seed, intercept):
+    """Examples with a candidate each, whose scores say something of whether it is right."""
+    random = np.random.default_rng(seed)
+    questions = [QUESTIONS[n] for n in random.integers(0, len(QUESTIONS), count)]
+    table = tiny_models.make_examples(questions)
+    rows, right, scores = [], [], random.normal(3.0, 4.0, count).astype(np.float32)
+    for number, (_, context, answer) in enumerate(questions):
+        hit = bool(answer) and random.random() < calibration.sigmoid(scores[number] + intercept)
+        start = context.index(answer) if hit else 1
+        right.append(hit)
+        span = {"start_char": start, "end_char": start + len(answer) if hit else 4}
+        row = {"example_id": f"q{number}", "window": 0, "rank": 0, "null_score": 0.0, **span}
+        rows.append({**row, "score": float(scores[number])})
+        rows.append({**row, "score": float(scores[number]) - 1.0, "start_char": 0, "rank": 1})
+    return table, pa.Table.from_pylist(rows, schema=CANDIDATES), scores.astype(float), right
+
+
+@pytest.fixture
+def many(places):
+    """{split: (scores, right)} of 200 questions each; tune's mapping is not the others'."""
+    found = {}
+    for number, split in enumerate(("tune", "select", "test")):
+        table, candidates, *found[split] = scored(200, number, -4.0 if split == "test" else -2.0)
+        for name, some, made_from in (("examples", table, "e"), ("candidates", candidates, "c")):
+            path = places / name / f"{split}.parquet"
+            write_table(path, some, schema=f"{name}/1", made_from=made_from)
+    return found
+
+
+def evaluated(places, status=None):
+    """metrics.json and a reader of the other files."""
+    if status is not None:
+        write_json(places / "candidates" / "status.json", status, schema="status/1", made_from="c")
+    steps.evaluate(**arguments(places))
+    return read_json(places / "evaluation" / "metrics.json", schema="metrics/1")
+
+
+def test_probabilities_are_fitted_on_tune_and_judged_on_the_others(places, many):
+    metrics = evaluated(places)
+    mapping = calibration.fit(*many["tune"])
+    assert metrics["answering"]["calibration"] == mapping.as_dict()
+    assert mapping.method == "platt"
+    for split in ("select", "test"):
+        scores, right = many[split]
+        summary = metrics["splits"][split]
+        for name, given in (("ece", mapping.apply(scores)), ("ece_before", None)):
+            given = calibration.sigmoid(scores) if given is None else given
+            expected = calibration.expected_calibration_error(given, right)
+            assert summary[name] == pytest.approx(expected)
+        assert summary["aurc"] == pytest.approx(calibration.risk_coverage(scores, right).area)
+    assert metrics["splits"]["select"]["ece"] < 0.15 < metrics["splits"]["select"]["ece_before"]
+    assert not {"ece", "ece_before", "aurc"} & set(metrics["splits"]["tune"])
+    assert not (places / "evaluation" / "tune" / "confidence.json").exists()
+
+
+def test_confidence_and_the_best_of_nbest_say_the_same_probability(places, many):
+    evaluated(places)
+    scores, right = many["select"]
+    sure = calibration.fit(*many["tune"]).apply(scores)
+    lists = json.loads((places / "evaluation" / "select" / "nbest.json").read_text())
+    assert [some[0]["probability"] for some in lists.values()] == pytest.approx(sure.tolist())
+    assert not any("probability" in entry for some in lists.values() for entry in some[1:])
+    place = places / "evaluation" / "select" / "confidence.json"
+    confidence = read_json(place, schema="confidence/1")
+    curve = confidence["risk_coverage"]
+    assert len(curve) == 101
+    assert curve[-1] == {
+        "coverage": 1.0,
+        "risk": pytest.approx(1 - np.mean(right)),
+        "probability": pytest.approx(sure.min()),
+    }
+    for point in curve[::10]:
+        given = sure >= point["probability"]
+        assert point["coverage"] == pytest.approx(given.mean())
+        assert point["risk"] == pytest.approx(1 - np.mean(np.array(right)[given]))
+    assert sum(group["questions"] for group in confidence["reliability"]) == 200
+    assert len(confidence["reliability"]) == 15
+
+
+def test_a_registered_model_keeps_its_own_calibration(places, many):
+    own = calibration.fit(*many["test"]).as_dict()
+    status = {"disqualified": "", "training": {}}
+    status["answering"] = {"null_threshold": None, "calibration": own}
+    metrics = evaluated(places, status)
+    assert metrics["answering"]["calibration"] == own != calibration.fit(*many["tune"]).as_dict()
+    summary = metrics["splits"]["test"]
+    given = calibration.Calibration.from_dict(own).apply(many["test"][0])
+    expected = calibration.expected_calibration_error(given, many["test"][1])
+    assert summary["ece"] == pytest.approx(expected)
+
+
+def test_one_that_was_registered_without_has_no_probabilities(places, many):
+    status = {"disqualified": "", "training": {}, "answering": {"null_threshold": None}}
+    metrics = evaluated(places, status)
+    assert metrics["answering"]["calibration"] is None
+    assert "ece" not in metrics["splits"]["select"]
+    assert {"ece_before", "aurc"} <= set(metrics["splits"]["select"])
+    assert "probability" not in (places / "evaluation" / "select" / "nbest.json").read_text()
+
+
+def test_a_question_without_a_candidate_is_never_sure_nor_right(places):
+    metrics = evaluated(places)
+    assert metrics["answering"]["calibration"]["note"].startswith("only 8 scored questions")
+    curve = read_json(places / "evaluation" / "test" / "confidence.json", schema="confidence/1")
+    assert [point["probability"] for point in curve["risk_coverage"][-2:]] == [0.0, 0.0]
+    assert curve["risk_coverage"][-1]["risk"] == pytest.approx(1 - 4 / 10)
+
+
+def test_its_docstring_names_the_very_files_that_it_writes(places):
+    steps.evaluate(**arguments(places))
+    written = {path.name for path in (places / "evaluation").rglob("*") if path.is_file()}
+    named = set(re.findall(r"[a-z_]+\.(?:json|parquet)", steps.evaluate.__doc__))
+    assert named == written | {"types.json"}, "types come from some models only"
 
 
 def test_wrong_answers_are_sorted_counted_and_listed(places):

@@ -79,6 +79,20 @@ def test_a_split_where_every_question_has_an_answer_is_judged_by_the_first_rule(
         assert judged.summary[name] == 100.0
 
 
+def test_the_threshold_of_em_is_applied_and_that_of_f1_is_told_beside_it():
+    # From the top: right, unanswerable, half right twice. EM stops after the first.
+    examples = make_examples([("Ann", 0)], [], [("Ann Lee", 8)], [("Ann Lee", 8)])
+    half = (8, 11, 1.0)
+    candidates = make_candidates((0, 3, 4.0), (0, 3, 2.0), half, half)
+    judged = judge(Questions.read(examples), [candidates], None, search=True)
+    assert judged.null_thresholds == {"exact": 3.0, "f1": 0.0}
+    assert judged.null_threshold == 3.0
+    assert judged.chosen == ["Ann", "", "", ""]
+    assert judged.best == ["Ann", "Ann", "Ann", "Ann"]
+    fixed = judge(Questions.read(examples), [candidates], 0.0, search=False)
+    assert (fixed.null_threshold, fixed.null_thresholds) == (0.0, {})
+
+
 def test_where_nothing_is_answered_the_best_answers_have_an_f1_all_the_same():
     examples = make_examples([("Ann", 0)], [("old town of Évora", 23)], [], [], [])
     weak = make_candidates((0, 3, -2.0), (23, 31, -2.0), (0, 3, 2.0), (0, 3, 2.0), (0, 3, 2.0))

@@ -27,6 +27,15 @@ def test_score_prints_the_official_figures(files, capsys):
     assert not any(name.startswith("BERTScore") for name in figures)
 
 
+def test_score_takes_null_odds(files, tmp_path, capsys):
+    odds = tmp_path / "odds.json"
+    odds.write_text(json.dumps({"1": -3.5, "2": 0.5}))
+    assert main(["score", *files, "--null-odds", str(odds)]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert (figures["best_exact"], figures["best_exact_thresh"]) == (50.0, -3.5)
+    assert main(["score", *files, "--null-odds", str(tmp_path / "none.json")]) == 2
+
+
 def test_score_adds_bertscore_when_asked(files, capsys):
     assert main(["score", *files, "--bertscore"]) == 0
     figures = json.loads(capsys.readouterr().out)

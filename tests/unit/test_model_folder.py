@@ -4,7 +4,9 @@ import pytest
 import torch
 
 from squadron import backbones, model_folder
+from squadron.answering import Answering
 from squadron.artifacts import write_json
+from squadron.calibration import Calibration
 from squadron.config import Contender, Predict, Train, Windows
 from squadron.errors import InputError
 from squadron.model_folder import load_model, read_about, write_disqualified, write_model
@@ -45,7 +47,7 @@ def test_a_model_comes_back_with_its_weights_tokenizer_and_settings(folder, part
     loaded = load_model(folder)
 
     assert loaded.contender == CONTENDER
-    assert loaded.null_threshold is None
+    assert loaded.answering is None
     assert loaded.about == read_about(folder)
     assert loaded.about["training"] == TRAINING
     assert loaded.about["made_from"] == "abc"
@@ -136,15 +138,20 @@ def test_a_model_of_an_unknown_variant_or_setting_is_refused(folder):
             load_model(folder)
 
 
-def test_the_null_threshold_comes_from_registration(folder):
-    for threshold in (1.25, None):
-        write_json(
-            folder / model_folder.ANSWERING,
-            {"null_threshold": threshold},
-            schema="answering/1",
-            made_from="abc",
-        )
-        assert load_model(folder).null_threshold == threshold
+def test_how_it_answers_comes_from_registration(folder):
+    for answering in (
+        Answering(1.25),
+        Answering(None, "lowest_null", Calibration("platt", slope=0.5, intercept=-1.0)),
+    ):
+        model_folder.write_answering(folder, answering, made_from="abc")
+        assert load_model(folder).answering == answering
+
+
+def test_one_registered_long_ago_answers_as_it_did_then(folder):
+    for fields in ({"null_threshold": 1.25}, {"null_threshold": None, "answer_rule": "window"}):
+        path = folder / model_folder.ANSWERING
+        write_json(path, fields, schema="answering/1", made_from="abc")
+        assert load_model(folder).answering == Answering(fields["null_threshold"], "window", None)
 
 
 def test_a_write_that_fails_leaves_nothing_that_passes_for_a_model(parts, tmp_path, monkeypatch):

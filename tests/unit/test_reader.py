@@ -8,11 +8,21 @@ import pyarrow as pa
 import pytest
 import torch
 
-from squadron import answers, backbones
-from squadron.artifacts import write_json
+from squadron import answers, backbones, steps
+from squadron.answering import Answering
+from squadron.artifacts import read_json, write_json, write_table
 from squadron.batches import WindowSet
-from squadron.config import Contender, Predict, Train, Windows
-from squadron.model_folder import ANSWERING, write_model
+from squadron.calibration import Calibration
+from squadron.config import (
+    ANSWER_RULES,
+    Contender,
+    Evaluate,
+    Predict,
+    Train,
+    Windows,
+    to_json,
+)
+from squadron.model_folder import ANSWERING, write_answering, write_model
 from squadron.prediction import predict_candidates
 from squadron.reader import Reader, Reading, as_dicts
 from squadron.training import train_model
@@ -61,7 +71,8 @@ def trained(tmp_path_factory):
 
 
 def make_reader(trained, threshold=None):
-    return Reader(trained.model, trained.tokenizer, trained.contender, threshold)
+    answering = Answering(null_threshold=threshold)
+    return Reader(trained.model, trained.tokenizer, trained.contender, answering)
 
 
 def best_by_hand(trained, questions):
@@ -186,6 +197,68 @@ def test_a_reader_of_a_model_folder_abstains_by_the_threshold_registered_with_it
     write_json(tmp_path / ANSWERING, content, schema="answering/1", made_from="abc")
     assert Reader.load(tmp_path).read(pairs) == make_reader(trained, trained.threshold).read(pairs)
 
+    mapping = Calibration("platt", slope=0.3, intercept=-1.0)
+    content["calibration"] = mapping.as_dict()
+    write_json(tmp_path / ANSWERING, content, schema="answering/1", made_from="abc")
+    found = Reader.load(tmp_path).read([*pairs, ("Why?", "")])
+    assert found[-1].probability == 0.0
+    assert not all(reading.answered for reading in found)
+    expected = [float(mapping.apply(reading.score)) for reading in found]
+    assert [reading.probability for reading in found] == expected
+
+
+@pytest.mark.parametrize("rule", ANSWER_RULES)
+def test_served_answers_are_the_evaluated_ones_by_either_rule(trained, tmp_path, rule):
+    """From windows to `evaluate`, and from a registered folder to `Reader`."""
+    table = tiny_models.make_examples([(q, LONG, "") for q, *_ in QUESTIONS])
+    windows, layout = tiny_models.cut_windows(trained.backbone, table, trained.contender.windows)
+    parts = predict_candidates(
+        trained.model, windows, layout, trained.contender.predict, torch.device("cpu")
+    )
+    rows = pa.concat_tables(list(parts))
+    # Abstains from half of them.
+    best = answers.rank_candidates(rows, table["id"].to_pylist(), rule).best_score()
+    threshold = float(np.median(best))
+    for split in ("tune", "select", "test"):
+        write_table(tmp_path / f"e/{split}.parquet", table, schema="examples/1", made_from="e")
+        write_table(tmp_path / f"c/{split}.parquet", rows, schema="candidates/1", made_from="c")
+    # As predict says of a model that is registered already.
+    status = {"disqualified": "", "training": {}}
+    status["answering"] = {"null_threshold": threshold, "answer_rule": rule}
+    write_json(tmp_path / "c/status.json", status, schema="status/1", made_from="c")
+    steps.evaluate(
+        settings=to_json(Evaluate()),
+        contender=to_json(trained.contender),
+        race="",
+        examples=tmp_path / "e",
+        candidates=tmp_path / "c",
+        evaluation=tmp_path / "evaluation",
+        figures_file=tmp_path / "figures.json",
+    )
+    evaluated = json.loads((tmp_path / "evaluation/test/answers.json").read_text())
+    metrics = read_json(tmp_path / "evaluation/metrics.json", schema="metrics/1")
+    folder = tmp_path / "model"
+    write_model(
+        folder, trained.model, trained.tokenizer, trained.contender, made_from="m", training={}
+    )
+    answering = Answering.read(metrics["answering"])
+    assert answering == Answering(threshold, rule)
+    write_answering(folder, answering, made_from="abc")
+    served = Reader.load(folder).read([(q, LONG) for q, *_ in QUESTIONS])
+    assert [reading.text for reading in served] == list(evaluated.values())
+    assert 3 <= sum(reading.answered for reading in served) <= 7
+    assert [reading.score for reading in served] == pytest.approx(best.tolist(), abs=1e-5)
+
+
+def test_the_two_rules_differ_on_several_windows(trained):
+    reading = [
+        Reader(
+            trained.model, trained.tokenizer, trained.contender, Answering(answer_rule=rule)
+        ).read([(q, LONG) for q, *_ in QUESTIONS])
+        for rule in ANSWER_RULES
+    ]
+    assert [each.score for each in reading[0]] != [each.score for each in reading[1]]
+
 
 def test_readings_are_valid_json(trained):
     readings = make_reader(trained).read([QUESTIONS[0][:2], ("Why?", "")])
@@ -196,6 +269,7 @@ def test_readings_are_valid_json(trained):
         "end_char": tiny_models.LIBRARY.index("1906") + 4,
         "score": readings[0].score,
         "answered": True,
+        "probability": None,
     }
     assert rows[1] == {
         "text": "",
@@ -203,4 +277,5 @@ def test_readings_are_valid_json(trained):
         "end_char": -1,
         "score": None,
         "answered": False,
+        "probability": None,
     }

@@ -2,6 +2,7 @@ import copy
 import json
 import logging
 import os
+import random
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from squadron.errors import InputError
 from squadron.scoring import score_files, score_parsed
-from tests.reference_squad import plain_evaluation
+from tests.reference_squad import plain_evaluation, plain_evaluation_with_null_odds
 
 V2 = {
     "version": "v2.0",
@@ -220,6 +221,101 @@ def test_whole_files_equal_the_reference_to_the_last_digit(cases, per_paragraph,
     assert score.missing == len(cases) - len(predictions)
 
 
+ODDS = {"when": 0.1, "who": 0.2, "where": 0.3, "why": 0.4}
+
+
+def test_null_odds_give_the_best_thresholds_computed_by_hand(write):
+    files = write("dev.json", V2), write("predictions.json", PREDICTIONS)
+    plain, _ = score_files(*files)
+    result, _ = score_files(*files, write("odds.json", ODDS))
+    # Abstaining everywhere is right twice. when adds nothing to EM and 0.8 to F1, who adds 1, where
+    # costs 1, why is "" anyhow.
+    assert list(result)[9:] == ["best_exact", "best_exact_thresh", "best_f1", "best_f1_thresh"]
+    best = {"best_exact": 75.0, "best_exact_thresh": 0.2, "best_f1": 95.0, "best_f1_thresh": 0.2}
+    assert result == pytest.approx(plain | best)
+
+
+def test_answers_with_null_odds_above_one_are_taken_back(write):
+    odds = {"when": 0.0, "who": 1.5, "where": 7, "why": 1.0}
+    score = score_parsed(V2, PREDICTIONS, odds)
+    assert score.summary["HasAns_f1"] == pytest.approx(40.0)  # who's right answer is gone
+    assert score.summary["NoAns_exact"] == 100.0  # so is where's wrong one
+    kept = score_parsed(V2, PREDICTIONS, odds, threshold=7).summary
+    assert kept["exact"] == score_parsed(V2, PREDICTIONS).summary["exact"]
+
+
+def test_equal_null_odds_are_taken_in_the_order_of_their_file():
+    first = score_parsed(V2, PREDICTIONS, {"who": 5, "where": 5, "when": 6, "why": 6}).summary
+    last = score_parsed(V2, PREDICTIONS, {"where": 5, "who": 5, "when": 6, "why": 6}).summary
+    # No threshold keeps who and drops where, but the official search counts it so.
+    assert (first["best_exact"], first["best_exact_thresh"]) == (75.0, 5)
+    assert (last["best_exact"], last["best_exact_thresh"]) == (50.0, 0.0)
+
+
+def test_a_missing_prediction_stays_wrong_at_any_threshold():
+    predictions = {"who": "band", "where": "France"}
+    result = score_parsed(V2, predictions, {"when": 2, "who": 0, "where": 9, "why": 9}).summary
+    assert result["exact"] == 50.0  # who, and where, which is taken back
+    assert (result["best_exact"], result["best_exact_thresh"]) == (50.0, 0)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.lists(TEXTS, max_size=3),
+            TEXTS,
+            st.sampled_from([0, 0.5, 1, 1.0, 2]) | st.floats(-5, 5),
+        ),
+        min_size=1,
+        max_size=30,
+    ),
+    st.randoms(use_true_random=False),
+    st.sampled_from([1.0, 0.5, -1]),
+)
+def test_best_thresholds_equal_the_reference_to_the_last_digit(cases, shuffler, threshold):
+    qas = [
+        {"id": str(n), "answers": [{"text": gold} for gold in golds], "is_impossible": not golds}
+        for n, (golds, _, _) in enumerate(cases)
+    ]
+    dataset = {"data": [{"paragraphs": [{"qas": qas}]}]}
+    predictions = {str(n): text for n, (_, text, _) in enumerate(cases)}
+    pairs = [(str(n), odds) for n, (_, _, odds) in enumerate(cases)] + [("unknown", 0.3)]
+    shuffler.shuffle(pairs)
+    odds = dict(pairs)
+    found = score_parsed(dataset, predictions, odds, threshold=threshold).summary
+    expected = plain_evaluation_with_null_odds(dataset, predictions, odds, threshold)
+    assert list(found.items()) == list(expected.items())
+
+
+@pytest.mark.parametrize(
+    ("odds", "message"),
+    [
+        ([], "holds a list; it must be one JSON object that maps question ids to numbers."),
+        (
+            ODDS | {"why": "0.4"},
+            "the null odds of question 'why' are a string, '0.4'; they must be",
+        ),
+        (ODDS | {"why": True}, "the null odds of question 'why' are a boolean, True; they must"),
+        (ODDS | {"why": None}, "the null odds of question 'why' are null; they must be a finite"),
+        (ODDS | {"why": float("nan")}, "the null odds of question 'why' are a number, nan; they"),
+        (ODDS | {"why": float("inf")}, "the null odds of question 'why' are a number, inf; they"),
+        (ODDS | {"why": 10**400}, "the null odds of question 'why' are a number, 1000"),
+        (
+            {"who": 1, "other": 2},
+            "3 of 4 questions have no null odds: 'when', 'why', 'where'; give a number for every "
+            "question.",
+        ),
+    ],
+)
+def test_null_odds_that_are_none_are_refused(odds, message, write):
+    path = write("odds.json", odds)
+    with pytest.raises(InputError) as caught:
+        score_files(write("dev.json", V2), write("predictions.json", PREDICTIONS), path)
+    assert message in str(caught.value)
+    assert str(caught.value).startswith(str(path))
+
+
 LAYOUT = "give a file in SQuAD v1.1 or v2.0 layout."
 
 
@@ -427,3 +523,21 @@ def test_published_predictions_on_the_whole_v11_dev_set_equal_the_reference(squa
     score = score_parsed(dataset, predictions)
     assert score.summary == plain_evaluation(dataset, predictions)
     assert (score.summary["total"], score.missing, score.superfluous) == (10570, 4642, 5945)
+
+
+def test_published_predictions_with_null_odds_equal_the_reference(squad_data):
+    dataset = json.loads((squad_data / "squad" / "dev-v2.0.json").read_bytes())
+    predictions = json.loads(
+        (squad_data / "predictions" / "dev-v2.0-bert-single.json").read_bytes()
+    )
+    draw = random.Random(13)
+    # The published "" are the least sure; odds in steps, so that ties are common.
+    odds = {i: round(1.2 * draw.random() + (not text) / 2, 2) for i, text in predictions.items()}
+    found = score_parsed(dataset, predictions, odds).summary
+    assert found == plain_evaluation_with_null_odds(dataset, predictions, odds)
+    assert found["NoAns_exact"] > 83.36417157275021  # some wrong answers are taken back
+    # Where the file's own "" come last, the figures at the threshold are the published ones.
+    published = {i: float(not text) for i, text in predictions.items()}
+    found = score_parsed(dataset, predictions, published).summary
+    assert (found["exact"], found["f1"]) == (78.74168280973637, 81.77528052374723)
+    assert found["best_exact"] >= found["exact"]

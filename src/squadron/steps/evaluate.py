@@ -1,5 +1,6 @@
 """The step evaluate: candidates -> answers and figures."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +11,13 @@ from squadron.steps._files import judged_splits, write_official
 from squadron.steps._step import step, timed
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from squadron.calibration import Calibration
     from squadron.evaluation import Judged, Questions
 
+COMPARED = ("select", "test")
+"""The splits on which contenders are compared: nothing is settled on them."""
 ERRORS_SHOWN = 500
 """Rows of the table of wrong answers in MLflow, which its page loads whole."""
 
@@ -27,9 +33,24 @@ def evaluate(
     evaluation: Path,
     figures_file: Path,
 ) -> dict[str, float]:
-    """Answers and scores of one contender: the null threshold from tune, figures on every split.
+    """Answers and scores of one contender: how it answers from tune, figures on every split.
 
-    A registered model answers with the threshold that it was registered with.
+    A registered model answers as it was registered: with that threshold, rule and calibration.
+
+    The folder `evaluation` gets metrics.json, all figures and how the contender answers, and
+    training_log.json, the points of its training; in `{split}/`, of every judged split:
+
+    - answers.json: the answers, as the official evaluation reads them;
+    - predictions.json and null_odds.json: the answers if it had to answer, and how likely each
+      question has none, for the official search of thresholds;
+    - nbest.json: the best candidates of each question, the first with its probability;
+    - scores.parquet: EM and F1 of each question;
+    - types.json: the type of each question, from a model that tells it;
+
+    and of select and test besides:
+
+    - confidence.json: how far probabilities can be trusted, and what abstaining more would bring;
+    - errors.parquet: the wrong answers, each with its kind (error_kinds.py).
 
     Args:
         settings: JSON of config.Evaluate.
@@ -37,17 +58,15 @@ def evaluate(
         race: JSON of tracking.Race; "" tracks nothing.
         examples: As ingest wrote them.
         candidates: As predict wrote them.
-        evaluation: The folder to write: metrics.json, {split}/{answers.json, nbest.json,
-            scores.parquet}, errors.parquet of select and test, training_log.json.
-        figures_file: Gets them too: Kubeflow caches a Metrics output only if its file exists.
+        evaluation: The folder to write.
+        figures_file: Gets the figures, too: Kubeflow caches a Metrics output only if its file
+            exists.
 
     Returns:
         Finite figures for the pipeline's own pages.
     """
-    from squadron import answers, error_kinds, tracking
-    from squadron.evaluation import Questions, add_intervals, choose_types, judge, judge_types
+    from squadron import tracking
 
-    wanted = from_json(Evaluate, settings)
     runner = from_json(Contender, contender)
     child = tracking.find_child(tracking.read_race(race), runner.label)
     status = read_json(candidates / "status.json", schema="status/1")
@@ -59,72 +78,14 @@ def evaluate(
         "training": {k: v for k, v in status["training"].items() if k != "log"},
         "splits": {},
     }
-    shown_errors: list[dict[str, Any]] = []
     figures: dict[str, float] = {"disqualified": float(bool(status["disqualified"]))}
     if not status["disqualified"]:
         with timed(figures, "evaluate"):
-            scorer = _load_scorer() if wanted.bertscore else None
-            own = status.get("answering")
-            threshold: float | None = own["null_threshold"] if own else None
-            for name, count in judged_splits(runner).items():
-                table = read_table(examples / f"{name}.parquet", schema="examples/1")
-                table = table.slice(0, count or None)
-                rows = read_table(
-                    candidates / f"{name}.parquet",
-                    schema="candidates/1",
-                    made_from=status["made_from"],
-                )
-                questions = Questions.read(table)
-                # What was trained on is judged with a threshold of its own, and keeps it.
-                searched = name == "train" or (name == "tune" and not own)
-                judged = judge(questions, [rows], threshold, search=searched)
-                if name == "tune":
-                    threshold = judged.null_threshold
-                if name in ("select", "test"):  # the threshold was fitted on tune
-                    add_intervals(judged)
-                    extents = _read_extents(candidates, name, status["made_from"])
-                    kinds = _sort_errors(questions, judged, extents)
-                    content.setdefault("errors", {})[name] = error_kinds.count_kinds(kinds)
-                    errors = error_kinds.errors_table(
-                        table, _answered(judged), judged.ranked.best_score(), kinds
-                    )
-                    write_table(
-                        evaluation / name / "errors.parquet",
-                        errors,
-                        schema="errors/1",
-                        made_from=status["made_from"],
-                    )
-                    shown = error_kinds.sample_rows(errors, ERRORS_SHOWN // 2)
-                    shown_errors += [{"split": name, **row} for row in shown]
-                    if scorer:
-                        means = scorer.mean_scores(judged.chosen, questions.golds)
-                        judged.summary.update({f"bertscore_{k}": v for k, v in means.items()})
-                content["splits"][name] = judged.summary
-                about = table.schema.metadata[b"squadron.made_from"].decode()
-                content.setdefault("digests", {})[name] = about
-                best = answers.rank_as_dicts(
-                    judged.ranked, questions.contexts, runner.predict.n_best
-                )
-                folder = evaluation / name
-                write_table(
-                    folder / "scores.parquet",
-                    judged.scores,
-                    schema="scores/1",
-                    made_from=status["made_from"],
-                )
-                write_official(
-                    folder / "answers.json", dict(zip(questions.ids, judged.chosen, strict=True))
-                )
-                write_official(folder / "nbest.json", dict(zip(questions.ids, best, strict=True)))
-                types = candidates / f"{name}.types.parquet"
-                if types.is_file():
-                    found = read_table(types, schema="types/1", made_from=status["made_from"])
-                    told = choose_types(found, questions.ids)
-                    judged.summary.update(judge_types(told, table))
-                    write_official(
-                        folder / "types.json", dict(zip(questions.ids, told, strict=True))
-                    )
-            content["null_threshold"] = threshold
+            wanted = from_json(Evaluate, settings)
+            found, errors = _evaluate_splits(
+                wanted, runner, status, examples, candidates, evaluation
+            )
+            content |= found
     figures |= {
         f"{name}_{'exact_match' if key == 'exact' else key}": value
         for name, summary in content["splits"].items()
@@ -141,7 +102,7 @@ def evaluate(
     )
     if content["splits"]:
         tracking.log_artifacts(child, evaluation, "evaluation")
-        tracking.log_table(child, shown_errors, "errors.json")
+        tracking.log_table(child, errors, "errors.json")
         select = content["splits"]["select"]
         progress.say(
             f"evaluate   {runner.label}: EM {select['exact']:.2f}, F1 {select['f1']:.2f} on select"
@@ -152,35 +113,161 @@ def evaluate(
     return figures
 
 
-def _answered(judged: "Judged") -> list[tuple[int, int]]:
-    """The span of each answer, (-1, -1) where it abstained."""
-    best = judged.ranked.best_span().tolist()
-    return [
-        (start, end) if text else (-1, -1)
-        for (start, end), text in zip(best, judged.chosen, strict=True)
-    ]
+def _evaluate_splits(
+    wanted: Evaluate,
+    runner: Contender,
+    status: dict[str, Any],
+    examples: Path,
+    candidates: Path,
+    evaluation: Path,
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Writes the folder of every split.
+
+    Returns:
+        What metrics.json says of them, and the wrong answers that MLflow shows.
+    """
+    from squadron.answering import Answering
+    from squadron.error_kinds import count_kinds, sample_rows
+    from squadron.evaluation import add_intervals, judge, settle_answering
+
+    scorer = _load_scorer() if wanted.bertscore else None
+    own = status.get("answering")
+    answering = Answering.read(own) if own else Answering(answer_rule=wanted.answer_rule)
+    content: dict[str, Any] = {"splits": {}, "digests": {}, "errors": {}}
+    shown_errors: list[dict[str, Any]] = []
+    for name, count in judged_splits(runner).items():
+        split = _read_split(name, count, examples, candidates, status["made_from"])
+        judged = judge(
+            split.questions,
+            [split.candidates],
+            answering.null_threshold,
+            # What was trained on is judged with a threshold of its own, and keeps it.
+            search=name == "train" or (name == "tune" and not own),
+            rule=answering.answer_rule,
+        )
+        if name == "tune":
+            if not own:
+                answering = settle_answering(judged, answering.answer_rule)
+            # A registered model keeps its threshold: none was searched.
+            kept = {"exact": answering.null_threshold}
+            content["null_thresholds"] = judged.null_thresholds or kept
+        folder = evaluation / name
+        _write_answers(folder, split, judged)
+        _write_n_best(folder, split, judged, runner.predict.n_best, answering.calibration)
+        _write_scores(folder, split, judged)
+        _write_types(folder, split, judged)
+        if name in COMPARED:
+            add_intervals(judged)
+            _write_confidence(folder, split, judged, answering.calibration)
+            errors = _write_errors(folder, split, judged)
+            content["errors"][name] = count_kinds(errors["kind"].to_pylist())
+            sample = sample_rows(errors, ERRORS_SHOWN // len(COMPARED))
+            shown_errors += [{"split": name, **row} for row in sample]
+            if scorer:
+                means = scorer.mean_scores(judged.chosen, split.questions.golds)
+                judged.summary.update({f"bertscore_{k}": v for k, v in means.items()})
+        content["splits"][name] = judged.summary
+        content["digests"][name] = split.digest
+    content["answering"] = answering.as_dict()
+    return content, shown_errors
 
 
-def _sort_errors(questions: "Questions", judged: "Judged", extents: Any) -> list[str]:
-    """The kind of each wrong answer; `extents` is None where windows are not known."""
-    import numpy as np
+@dataclass(frozen=True)
+class _Split:
+    """What predict and ingest know of a split."""
 
-    from squadron import error_kinds
+    examples: "pa.Table"
+    digest: str
+    """Of what the examples were made from."""
+    questions: "Questions"
+    candidates: "pa.Table"
+    types: "pa.Table | None"
+    """Of schema `artifacts.WINDOW_TYPES`, from a model that tells the types of questions."""
+    extents: "pa.Table | None"
+    """Of schema `artifacts.EXTENTS`."""
+    made_from: str
 
-    counts = np.array([len(some) for some in questions.golds], np.int64)
-    reached = None
-    if extents is not None:
-        found = error_kinds.find_reached(extents, questions.ids, questions.gold_spans, counts)
-        reached = found.tolist()
-    flat = iter(questions.gold_spans.tolist())
-    golds = [[next(flat) for _ in range(count)] for count in counts.tolist()]
-    wrong = (judged.scores["exact"].to_numpy() == 0).tolist()
-    return error_kinds.sort_errors(questions.contexts, golds, _answered(judged), wrong, reached)
+
+def _read_split(name: str, count: int, examples: Path, candidates: Path, made_from: str) -> _Split:
+    """The first `count` questions of a split (0 for all), and their candidates."""
+    from squadron.evaluation import Questions
+
+    table = read_table(examples / f"{name}.parquet", schema="examples/1")
+    digest = table.schema.metadata[b"squadron.made_from"].decode()
+    table = table.slice(0, count or None)
+    rows = read_table(candidates / f"{name}.parquet", schema="candidates/1", made_from=made_from)
+    types, extents = candidates / f"{name}.types.parquet", candidates / f"{name}.windows.parquet"
+    return _Split(
+        table,
+        digest,
+        Questions.read(table),
+        rows,
+        read_table(types, schema="types/1", made_from=made_from) if types.is_file() else None,
+        read_table(extents, schema="extents/1", made_from=made_from) if extents.is_file() else None,
+        made_from,
+    )
 
 
-def _read_extents(candidates: Path, split: str, made_from: str) -> Any:
-    path = candidates / f"{split}.windows.parquet"
-    return read_table(path, schema="extents/1", made_from=made_from) if path.is_file() else None
+def _write_answers(folder: Path, split: _Split, judged: "Judged") -> None:
+    from squadron import answers
+
+    files = {
+        "answers": judged.chosen,
+        "predictions": judged.best,
+        "null_odds": answers.null_odds(judged.ranked.best_score()).tolist(),
+    }
+    for name, values in files.items():
+        by_id = dict(zip(split.questions.ids, values, strict=True))
+        write_official(folder / f"{name}.json", by_id)
+
+
+def _write_n_best(
+    folder: Path, split: _Split, judged: "Judged", n_best: int, mapping: "Calibration | None"
+) -> None:
+    from squadron.evaluation import list_best
+
+    lists = list_best(judged, split.questions, n_best, mapping)
+    write_official(folder / "nbest.json", dict(zip(split.questions.ids, lists, strict=True)))
+
+
+def _write_scores(folder: Path, split: _Split, judged: "Judged") -> None:
+    write_table(
+        folder / "scores.parquet", judged.scores, schema="scores/1", made_from=split.made_from
+    )
+
+
+def _write_types(folder: Path, split: _Split, judged: "Judged") -> None:
+    """And adds their figures to the summary; does nothing for a model that tells no types."""
+    from squadron.evaluation import choose_types, judge_types
+
+    if split.types is None:
+        return
+    chosen = choose_types(split.types, split.questions.ids)
+    judged.summary.update(judge_types(chosen, split.examples))
+    write_official(folder / "types.json", dict(zip(split.questions.ids, chosen, strict=True)))
+
+
+def _write_confidence(
+    folder: Path, split: _Split, judged: "Judged", mapping: "Calibration | None"
+) -> None:
+    """And adds its figures to the summary."""
+    from squadron.evaluation import add_confidence
+
+    write_json(
+        folder / "confidence.json",
+        add_confidence(judged, mapping),
+        schema="confidence/1",
+        made_from=split.made_from,
+    )
+
+
+def _write_errors(folder: Path, split: _Split, judged: "Judged") -> "pa.Table":
+    """Returns the table, too."""
+    from squadron.evaluation import find_errors
+
+    errors = find_errors(split.examples, split.questions, judged, split.extents)
+    write_table(folder / "errors.parquet", errors, schema="errors/1", made_from=split.made_from)
+    return errors
 
 
 def _load_scorer() -> Any:

@@ -41,9 +41,9 @@ def predict(*, contender: str, race: str, windows: Path, model: Path, candidates
             device = pick_device()
             loaded = model_folder.load_model(model)
             network = loaded.model.to(device)
-            if (model / model_folder.ANSWERING).is_file():
-                # It has been registered and races as it serves: with the threshold that it has.
-                status["answering"] = {"null_threshold": loaded.null_threshold}
+            if loaded.answering:
+                # It has been registered and races as it serves.
+                status["answering"] = loaded.answering.as_dict()
             tables = {
                 name: first_questions(read_windows(folder / f"{name}.arrow"), count)
                 for name, count in judged_splits(settings).items()

@@ -38,6 +38,7 @@ def register(
         Finite figures for the pipeline's own pages.
     """
     from squadron import registry, tracking
+    from squadron.answering import Answering
     from squadron.config import from_mapping
     from squadron.evaluation import compare_with_winner
 
@@ -88,7 +89,11 @@ def register(
                     run=tracking.run_url(child),
                 )
                 registered = registry.register_model(
-                    options.model_name, child, models[racing[0]], best["null_threshold"], tags
+                    options.model_name,
+                    child,
+                    models[racing[0]],
+                    Answering.read(best["answering"]),
+                    tags,
                 )
             content["model"] = {
                 "name": registered.name,
