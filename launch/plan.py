@@ -83,6 +83,7 @@ def plan_arguments(experiment: Experiment, store: str) -> dict[str, Any]:
         "register": dataclasses.asdict(experiment.register),
         "git_sha": sha,
         "race": f"{experiment.name}-{key}",
+        "data": locations,
     }
     return {
         "race": json.dumps({"name": experiment.name, "key": key, "store": store}),

@@ -94,6 +94,12 @@ class Row:
         return found
 
     @property
+    def null_threshold(self) -> float | None:
+        """That it answers by; None answers every question."""
+        found: float | None = self.metrics.get("answering", {}).get("null_threshold")
+        return found
+
+    @property
     def kinds(self) -> dict[str, int]:
         """Wrong answers to select of each kind."""
         return dict(self.metrics.get("errors", {}).get("select", {}))
@@ -476,7 +482,7 @@ def _from_to(series: plots.Series) -> str:
 
 
 def _chosen(row: Row) -> tuple[float, float] | None:
-    threshold = row.metrics.get("null_threshold")
+    threshold = row.null_threshold
     if threshold is None:
         return None
     return float(threshold), float(row.metrics["splits"]["tune"]["exact"])

@@ -43,6 +43,7 @@ LAYERS = (
         "error_kinds",
         "evaluation",
         "metrics",
+        "model_card",
         "report",
         "significance",
         "standings",
