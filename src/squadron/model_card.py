@@ -60,7 +60,8 @@ def write_card(
     )
     environment.filters |= {"plain": _plain, "sure": _sure}
     leads = race_table.describe_leads(dict(champion))
-    limits = _limits(best, contender, tags, leads)
+    gate = str(champion.get("gate", "passed"))
+    limits = _limits(best, contender, tags, leads, "" if gate == "passed" else gate)
     text = environment.get_template("model_card.md.j2").render(
         name=name,
         what=what,
@@ -93,15 +94,15 @@ def _limits(
     contender: Mapping[str, Any],
     tags: Mapping[str, str],
     leads: Sequence[str],
+    refused: str,
 ) -> list[str]:
     """What is known to speak against it; the kind of sentences that a reader must not miss."""
     select = best["splits"]["select"]
     found = []
     if tags.get("validation_status") == "demo":
-        found.append(
-            "A demo: it was registered without passing the gate or on data too few to rank models "
-            "on. Not for use."
-        )
+        found.append("A demo, made on data too few to rank models on. Not for use.")
+    if refused:
+        found.append(f"Outside a demo it would have been refused: {refused}.")
     found += [lead for lead in leads if lead.startswith("Too small")]
     found += [
         "It answers with a piece of the given text and nothing else: no sums, no yes or no, no "

@@ -353,6 +353,7 @@ def render_report(report: Report) -> str:
         kinds=KIND_TEXTS,
         highlight=highlight,
         groups=group_types(report.racing),
+        widest=_widest_kind(report.racing),
         experiment=yaml.safe_dump(
             report.experiment, sort_keys=False, allow_unicode=True, width=100
         ),
@@ -498,6 +499,12 @@ def _points(row: Row, table: str, x: str, y: str) -> plots.Series:
     some = (row.confidence or {})[table]
     points = [(100 * each[x], 100 * each[y]) for each in some]
     return plots.Series(row.label, row.style, points, has_markers=table == "reliability")
+
+
+def _widest_kind(rows: Sequence[Row]) -> float:
+    """The greatest share of select that any kind of wrong answers has, above 0."""
+    shares = [n / row.select["total"] for row in rows if row.select for n in row.kinds.values()]
+    return max(shares, default=0.0) or 1.0
 
 
 def _steps(rows: Sequence[Row]) -> list[str]:

@@ -75,6 +75,7 @@ def register(
         if refused and not options.demo:
             content["refused"] = f"{best['label']} is not registered: {refused}"
         else:
+            content["gate"] = refused or "passed"
             child = tracking.find_child(tracking.read_race(race), best["label"])
             about = read_json(models[racing[0]] / "variant.json", schema="model/1")
             status = "demo" if options.demo else "passed"
@@ -109,7 +110,6 @@ def register(
                 "validation_status": status,
                 "kept": bool(is_kept),
             }
-            content["gate"] = refused or "passed"
             figures["winner_select_exact_match"] = select["exact"]
             figures["version"] = float(registered.version)
     write_json(
