@@ -77,6 +77,20 @@ SCORES = pa.schema(
     ]
 )
 
+BREAKDOWN = pa.schema(
+    [
+        ("group", pa.string()),  # one of breakdown.GROUPS
+        ("value", pa.string()),  # the part of the group that the row is about
+        ("questions", pa.int64()),
+        ("exact", pa.float64()),  # 0 to 100, as all below
+        ("exact_low", pa.float64()),  # of the 95 % interval; null where there are too few
+        ("exact_high", pa.float64()),
+        ("f1", pa.float64()),
+        ("f1_low", pa.float64()),
+        ("f1_high", pa.float64()),
+    ]
+)
+
 EXTENTS = pa.schema(
     [
         ("example_id", pa.string()),

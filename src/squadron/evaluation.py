@@ -84,9 +84,11 @@ def settle_answering(judged: Judged, rule: str) -> Answering:
 
 def add_intervals(judged: Judged) -> None:
     """Puts 95 % intervals of EM and F1 (`exact_low`, `exact_high` ...) into the summary."""
+    names = ("exact", "f1")
+    both = 100 * np.stack([judged.scores[name].to_numpy() for name in names], axis=1)
     paragraph = judged.scores["paragraph"].to_numpy()
-    for name in ("exact", "f1"):
-        low, high = significance.interval(100 * judged.scores[name].to_numpy(), paragraph)
+    found = significance.intervals_of_groups(both, paragraph, [np.arange(len(both))])[0]
+    for name, (low, high) in zip(names, found.tolist(), strict=True):
         judged.summary.update({f"{name}_low": low, f"{name}_high": high})
 
 
@@ -170,6 +172,17 @@ def find_errors(
     spans = [(start, end) for start, end in judged.spans.tolist()]
     kinds = error_kinds.sort_errors(questions.contexts, golds, spans, wrong, reached)
     return error_kinds.errors_table(examples, spans, judged.ranked.best_score(), kinds)
+
+
+def add_oracle(judged: Judged, questions: Questions) -> None:
+    """Puts `oracle_exact_match` and `oracle_f1` into the summary: what the candidates would allow.
+
+    An upper bound over all candidates of all windows (metrics.oracle_scores), never ranked on.
+    """
+    texts = answers.all_texts(judged.ranked, questions.contexts)
+    exact, f1 = metrics.oracle_scores(questions.golds, texts, questions.rule)
+    judged.summary["oracle_exact_match"] = 100.0 * float(exact.mean())
+    judged.summary["oracle_f1"] = 100.0 * float(f1.mean())
 
 
 def compare_with_winner(winner: pa.Table, others: dict[str, pa.Table]) -> list[dict[str, Any]]:

@@ -6,10 +6,11 @@ are one matrix product. Percentages in, percentages out; nothing here knows mode
 Source: Efron and Tibshirani 1993, chapters 8 and 13; Berg-Kirkpatrick et al. 2012 for the paired
 test in language processing; Holm 1979 for the correction.
 
-Legend: N questions, C clusters (paragraphs), R resamples.
+Legend: N questions, C clusters (paragraphs), R resamples, G groups of questions, K scores of each
+question, B resamples at a time.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,8 @@ import numpy.typing as npt
 RESAMPLES = 2000
 SEED = 13
 SIGNIFICANT = 0.05
+_AT_A_TIME = 250
+"""Resamples held in memory at once."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +56,57 @@ def interval(
         clusters: As `cluster_numbers` gives them, shape (N,).
         level: Share of resamples inside.
     """
-    means_R = _resampled(values, clusters)
-    low, high = np.quantile(means_R, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(_resampled(values, clusters), _tails(level))
     return float(low), float(high)
+
+
+def intervals_of_groups(
+    values: npt.NDArray[Any],
+    clusters: npt.NDArray[np.int64],
+    groups: Sequence[npt.NDArray[np.int64]],
+    level: float = 0.95,
+) -> npt.NDArray[np.float64]:
+    """Percentile bootstrap intervals of the means of many groups of questions, on the same draws.
+
+    Paragraphs of the whole set are drawn, as `interval` does, so a group of all questions gets
+    what that gives. A draw without any question of a group says nothing about it and is left out.
+
+    Args:
+        values: K scores per question, shape (N, K).
+        clusters: As `cluster_numbers` gives them, shape (N,).
+        groups: Positions of the questions of each of G groups, none empty; they may overlap.
+        level: Share of resamples inside.
+
+    Returns:
+        Low and high, shape (G, K, 2).
+    """
+    count = int(clusters.max()) + 1
+    scores_NK = np.asarray(values, np.float64)
+    parts = []
+    for rows in groups:
+        own, places = np.unique(clusters[rows], return_inverse=True)
+        sums = [np.bincount(places, scores_NK[rows, k]) for k in range(scores_NK.shape[1])]
+        parts.append((own, np.stack([np.bincount(places).astype(np.float64), *sums], axis=1)))
+    # Groups of many clusters share one product, groups of few (one title) take only their own.
+    wide = [g for g, (own, _) in enumerate(parts) if 4 * len(own) > count]
+    sums_CWJ = np.zeros((count, len(wide), 1 + scores_NK.shape[1]))
+    for place, g in enumerate(wide):
+        sums_CWJ[parts[g][0], place] = parts[g][1]
+    narrow = sorted(set(range(len(parts))) - set(wide))
+    drawn_RGJ = np.empty((RESAMPLES, len(parts), 1 + scores_NK.shape[1]))
+    start = 0
+    for times_BC in _draw_clusters(count):
+        drawn_BGJ = drawn_RGJ[start : start + len(times_BC)]
+        drawn_BGJ[:, wide] = np.tensordot(times_BC, sums_CWJ, 1)
+        for g in narrow:
+            drawn_BGJ[:, g] = times_BC[:, parts[g][0]] @ parts[g][1]
+        start += len(times_BC)
+    found = np.empty((len(parts), scores_NK.shape[1], 2))
+    for g in range(len(parts)):
+        has = drawn_RGJ[:, g, 0] > 0
+        means_RK = drawn_RGJ[has, g, 1:] / drawn_RGJ[has, g, :1]
+        found[g] = np.quantile(means_RK, _tails(level), axis=0).T
+    return found
 
 
 def compare(
@@ -92,9 +143,19 @@ def _resampled(
 ) -> npt.NDArray[np.float64]:
     """Means over R draws of as many clusters as there are, with replacement."""
     sums = np.bincount(clusters, weights=np.asarray(values, np.float64))
-    sizes = np.bincount(clusters)
-    count = len(sizes)
+    sizes = np.bincount(clusters).astype(np.float64)
+    blocks = _draw_clusters(len(sizes))
+    return np.concatenate([(times_BC @ sums) / (times_BC @ sizes) for times_BC in blocks])
+
+
+def _draw_clusters(count: int) -> Iterator[npt.NDArray[np.float64]]:
+    """How often each of `count` clusters is in each of R draws, block by block of shape (B, C)."""
     random = np.random.default_rng(SEED)
-    # How often each cluster is in each draw, without a list of what was drawn.
-    times_RC = random.multinomial(count, np.full(count, 1.0 / count), size=RESAMPLES)
-    return np.asarray((times_RC @ sums) / (times_RC @ sizes))
+    for start in range(0, RESAMPLES, _AT_A_TIME):
+        size = min(_AT_A_TIME, RESAMPLES - start)
+        # Not a list of what was drawn; and floats, else each product would convert them anew.
+        yield random.multinomial(count, np.full(count, 1.0 / count), size=size).astype(np.float64)
+
+
+def _tails(level: float) -> list[float]:
+    return [(1 - level) / 2, (1 + level) / 2]

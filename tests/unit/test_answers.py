@@ -7,6 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from squadron.answers import (
+    all_texts,
     apply_threshold,
     best_texts,
     find_threshold,
@@ -145,6 +146,9 @@ def test_the_n_best_are_the_first_of_the_ranking(rows, n_best):
     ]
     texts = best_texts(ranked, [CONTEXT] * len(QUESTIONS))
     assert texts == [some[0]["text"] if some else "" for some in found]
+    everything = rank_as_dicts(ranked, [CONTEXT] * len(QUESTIONS), len(rows))
+    texts = all_texts(ranked, [CONTEXT] * len(QUESTIONS))
+    assert texts == [[row["text"] for row in some] for some in everything]
 
 
 @st.composite

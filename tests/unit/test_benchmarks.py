@@ -79,6 +79,9 @@ def test_scoring_runs(run, corpus, predictions):
     assert report["ratio"] == pytest.approx(
         report["seconds_median"]["official"] / report["seconds_median"]["ours"]
     )
+    assert set(report["seconds_median"]) == {"ours", "official", "all parts", "oracle"}
+    (target,) = report["targets"]
+    assert target["measured"] == report["seconds_median"]["all parts"]
 
 
 def test_crf_runs(run):

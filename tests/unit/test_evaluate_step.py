@@ -13,6 +13,7 @@ import pytest
 from squadron import calibration, scoring, standings, steps, tracking
 from squadron.__main__ import main
 from squadron.artifacts import (
+    BREAKDOWN,
     CANDIDATES,
     ERRORS,
     EXAMPLES,
@@ -346,6 +347,79 @@ def test_windows_that_held_no_answer_are_told_apart(places):
     metrics = read_json(places / "evaluation" / "metrics.json", schema="metrics/1")
     assert metrics["errors"]["select"]["window_missed_the_answer"] == 4
     assert metrics["errors"]["select"]["should_have_abstained"] == 1
+
+
+def test_figures_by_kinds_of_questions_add_up_to_those_of_the_split(places):
+    metrics = evaluated(places)
+    for split in ("select", "test"):
+        path = places / "evaluation" / split / "breakdown.parquet"
+        table = read_table(path, schema="breakdown/1", made_from="c")
+        assert table.schema.remove_metadata() == BREAKDOWN
+        rows = table.to_pylist()
+        for group in ("all", "question_word", "answerable", "answer_words", "title"):
+            some = [row for row in rows if row["group"] == group]
+            assert sum(row["questions"] for row in some) == len(QUESTIONS)
+            for name in ("exact", "f1"):
+                total = sum(row[name] * row["questions"] for row in some)
+                expected = pytest.approx(metrics["splits"][split][name])
+                assert total / len(QUESTIONS) == expected
+    assert not (places / "evaluation" / "tune" / "breakdown.parquet").exists()
+
+
+def windows_of(places, split):
+    table = read_table(places / "evaluation" / split / "breakdown.parquet", schema="breakdown/1")
+    return {r["value"]: r["questions"] for r in table.to_pylist() if r["group"] == "windows"}
+
+
+def test_windows_are_counted_where_they_are_known_else_by_candidates(places):
+    extents = [
+        {"example_id": f"q{number}", "window": window, "start_char": 0, "end_char": 1}
+        for number in range(len(QUESTIONS))
+        for window in range(3 if number == 0 else 1)
+    ]
+    write_table(
+        places / "candidates" / "test.windows.parquet",
+        pa.Table.from_pylist(extents, schema=EXTENTS),
+        schema="extents/1",
+        made_from="c",
+    )
+    steps.evaluate(**arguments(places))
+    assert windows_of(places, "test") == {"1": 9, "3": 1}
+    assert windows_of(places, "select") == {"1": 8}  # two questions have no candidate
+
+
+def test_the_oracle_takes_the_best_candidate_of_any_window(places):
+    path = places / "candidates" / "test.parquet"
+    rows = read_table(path, schema="candidates/1").to_pylist()
+    _, context, gold = QUESTIONS[1]
+    start = context.index(gold)
+    other = {"window": 1, "score": 0.5, "start_char": start, "end_char": start + len(gold)}
+    table = pa.Table.from_pylist([*rows, {**rows[1], **other}], schema=CANDIDATES)
+    write_table(path, table, schema="candidates/1", made_from="c")
+    figures = steps.evaluate(**arguments(places))
+    # Four of eight answers are there; of the two questions that nothing answers both count.
+    assert figures["select_oracle_exact_match"] == pytest.approx(60.0)
+    assert figures["test_oracle_exact_match"] == pytest.approx(70.0)
+    for split in ("select", "test"):
+        assert figures[f"{split}_exact_match"] < figures[f"{split}_oracle_exact_match"]
+        assert figures[f"{split}_f1"] < figures[f"{split}_oracle_f1"] < 100
+    assert "tune_oracle_f1" not in figures
+
+
+def test_mlflow_shows_the_figures_by_kinds_of_questions(places, monkeypatch):
+    monkeypatch.setenv(tracking.URI_VARIABLE, f"sqlite:///{places}/mlflow.db")
+    race = tracking.Race("groups", "key")
+    tracking.open_race(race, ["span"], {}, "sha")
+    steps.evaluate(**arguments(places) | {"race": json.dumps({"name": "groups", "key": "key"})})
+    import mlflow
+
+    run = mlflow.get_run(tracking.find_child(race, "span"))
+    client = mlflow.MlflowClient()
+    table = client.load_table(run.info.experiment_id, "breakdown.json", [run.info.run_id])
+    assert set(table["split"]) == {"select", "test"}
+    (row,) = table[(table["split"] == "select") & (table["group"] == "all")].to_dict("records")
+    assert row["exact"] == pytest.approx(run.data.metrics["select_exact_match"])
+    assert run.data.metrics["select_oracle_exact_match"] == pytest.approx(60.0)
 
 
 def test_the_table_of_wrong_answers_is_replaced_not_appended_to(tmp_path, monkeypatch):

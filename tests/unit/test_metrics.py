@@ -10,6 +10,7 @@ from squadron.metrics import (
     f1,
     f1_v11,
     normalize_answer,
+    oracle_scores,
     score_answers,
     score_spans,
     score_tokens,
@@ -332,3 +333,31 @@ def test_a_span_is_right_if_both_edges_are_those_of_any_gold_answer(cases):
     assert found.tolist() == [
         float(span in golds if golds else span == (-1, -1)) for span, golds in cases
     ]
+
+
+@THOROUGH
+@given(
+    st.lists(
+        st.tuples(st.lists(ANSWERS, min_size=1, max_size=3), st.lists(ANSWERS, max_size=4)),
+        max_size=6,
+    ),
+    st.lists(st.lists(ANSWERS, max_size=3), max_size=2),
+    st.sampled_from(["v2", "v1.1"]),
+)
+def test_the_oracle_is_the_best_of_all_candidates_and_the_empty_answer(cases, unanswerable, rule):
+    # v1.1 knows no question without gold answers.
+    cases = cases + [([], some) for some in unanswerable if rule == "v2"]
+    found = oracle_scores([golds for golds, _ in cases], [some for _, some in cases], rule)
+    for row, (golds, some) in enumerate(cases):
+        scores = [plain_scores(golds, text, rule) for text in [*some, ""]]
+        assert found[0][row] == max(exact for exact, _ in scores)
+        assert found[1][row] == max(f1 for _, f1 in scores)
+
+
+def test_the_oracle_is_right_where_nothing_answers_and_no_worse_than_any_choice():
+    golds = [[], ["red brick"], ["stone"]]
+    candidates = [["wood"], ["a red", "brick wall", "red"], ["wood", "Stone."]]
+    exact, best_f1 = oracle_scores(golds, candidates)
+    assert exact.tolist() == [1, 0, 1]
+    assert best_f1.tolist() == [1, pytest.approx(2 / 3), 1]
+    assert [scores.tolist() for scores in oracle_scores([["x"]], [[]])] == [[0], [0]]

@@ -195,7 +195,17 @@ def test_a_warning_names_the_first_three_ids_in_the_order_of_the_file(caplog):
     assert caplog.messages[1].endswith(": 'extra 0', 'extra 1', 'extra 2', ...")
 
 
-TEXTS = st.sampled_from(["", "the", "x", "x y", "The X!", "y\u00a0x", "z z", "a\u0301", "İ x"])
+TEXTS = st.one_of(
+    st.sampled_from(["", "the", "x", "x y", "The X!", "y\u00a0x", "z z", "a\u0301", "İ x"]),
+    # Articles and what they touch, punctuation that ASCII has and that it has not, blanks.
+    st.lists(
+        st.sampled_from(
+            [*"aAxy -_.'$", "an", "The", "’", "“", "–", "…", "«", "。", "\u200b", "\u3000", "\x1c"]
+        ),
+        max_size=6,
+    ).map("".join),
+    st.text(st.characters(categories=["P", "S", "Z", "M"]), max_size=4),
+)
 
 
 @settings(max_examples=300, deadline=None)

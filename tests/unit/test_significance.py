@@ -94,3 +94,30 @@ def test_a_comparison_on_a_large_set_takes_well_under_a_second():
     started = time.perf_counter()
     significance.compare(values, values[::-1].copy(), clusters)
     assert time.perf_counter() - started < 2.0
+
+
+def test_intervals_of_groups_are_those_of_plain_draws_over_all_paragraphs():
+    random = np.random.default_rng(8)
+    clusters = np.repeat(np.arange(40), 6)
+    values = np.stack([random.integers(0, 2, 240) * 100.0, random.random(240)], axis=1)
+    # Everything; a question of each paragraph; nine paragraphs; three, absent from some draws.
+    groups = [np.arange(240), np.arange(0, 240, 6), np.arange(54)[::-1], np.arange(60, 78)]
+    found = significance.intervals_of_groups(values, clusters, groups)
+    times_RC = np.random.default_rng(significance.SEED).multinomial(
+        40, np.full(40, 1 / 40), size=significance.RESAMPLES
+    )
+    for g, rows in enumerate(groups):
+        for k in range(2):
+            means = []
+            for times in times_RC:
+                drawn = np.repeat(values[rows, k], times[clusters[rows]])
+                if len(drawn):
+                    means.append(drawn.mean())
+            assert len(means) < significance.RESAMPLES or g < 3
+            assert found[g, k] == pytest.approx(np.quantile(means, [0.025, 0.975]))
+    assert found[0, 0] == pytest.approx(significance.interval(values[:, 0], clusters))
+
+
+def test_no_groups_have_no_intervals():
+    found = significance.intervals_of_groups(np.ones((4, 2)), np.arange(4), [])
+    assert found.shape == (0, 2, 2)

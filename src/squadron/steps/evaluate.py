@@ -20,6 +20,8 @@ COMPARED = ("select", "test")
 """The splits on which contenders are compared: nothing is settled on them."""
 ERRORS_SHOWN = 500
 """Rows of the table of wrong answers in MLflow, which its page loads whole."""
+GROUPS_SHOWN = 400
+"""Rows of the table of figures by kinds of questions there; titles come last."""
 
 
 @step
@@ -50,7 +52,8 @@ def evaluate(
     and of select and test besides:
 
     - confidence.json: how far probabilities can be trusted, and what abstaining more would bring;
-    - errors.parquet: the wrong answers, each with its kind (error_kinds.py).
+    - errors.parquet: the wrong answers, each with its kind (error_kinds.py);
+    - breakdown.parquet: EM and F1 by kinds of questions (breakdown.py).
 
     Args:
         settings: JSON of config.Evaluate.
@@ -82,7 +85,7 @@ def evaluate(
     if not status["disqualified"]:
         with timed(figures, "evaluate"):
             wanted = from_json(Evaluate, settings)
-            found, errors = _evaluate_splits(
+            found, tables = _evaluate_splits(
                 wanted, runner, status, examples, candidates, evaluation
             )
             content |= found
@@ -102,7 +105,8 @@ def evaluate(
     )
     if content["splits"]:
         tracking.log_artifacts(child, evaluation, "evaluation")
-        tracking.log_table(child, errors, "errors.json")
+        for name, rows in tables.items():
+            tracking.log_table(child, rows, f"{name}.json")
         select = content["splits"]["select"]
         progress.say(
             f"evaluate   {runner.label}: EM {select['exact']:.2f}, F1 {select['f1']:.2f} on select"
@@ -120,21 +124,21 @@ def _evaluate_splits(
     examples: Path,
     candidates: Path,
     evaluation: Path,
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+) -> tuple[dict[str, Any], dict[str, list[dict[str, Any]]]]:
     """Writes the folder of every split.
 
     Returns:
-        What metrics.json says of them, and the wrong answers that MLflow shows.
+        What metrics.json says of them, and the tables that MLflow shows.
     """
     from squadron.answering import Answering
     from squadron.error_kinds import count_kinds, sample_rows
-    from squadron.evaluation import add_intervals, judge, settle_answering
+    from squadron.evaluation import add_intervals, add_oracle, judge, settle_answering
 
     scorer = _load_scorer() if wanted.bertscore else None
     own = status.get("answering")
     answering = Answering.read(own) if own else Answering(answer_rule=wanted.answer_rule)
     content: dict[str, Any] = {"splits": {}, "digests": {}, "errors": {}}
-    shown_errors: list[dict[str, Any]] = []
+    shown: dict[str, list[dict[str, Any]]] = {"errors": [], "breakdown": []}
     for name, count in judged_splits(runner).items():
         split = _read_split(name, count, examples, candidates, status["made_from"])
         judged = judge(
@@ -162,14 +166,18 @@ def _evaluate_splits(
             errors = _write_errors(folder, split, judged)
             content["errors"][name] = count_kinds(errors["kind"].to_pylist())
             sample = sample_rows(errors, ERRORS_SHOWN // len(COMPARED))
-            shown_errors += [{"split": name, **row} for row in sample]
+            shown["errors"] += [{"split": name, **row} for row in sample]
+            groups = _write_breakdown(folder, split, judged)
+            some = groups.slice(0, GROUPS_SHOWN // len(COMPARED)).to_pylist()
+            shown["breakdown"] += [{"split": name, **row} for row in some]
+            add_oracle(judged, split.questions)
             if scorer:
                 means = scorer.mean_scores(judged.chosen, split.questions.golds)
                 judged.summary.update({f"bertscore_{k}": v for k, v in means.items()})
         content["splits"][name] = judged.summary
         content["digests"][name] = split.digest
     content["answering"] = answering.as_dict()
-    return content, shown_errors
+    return content, shown
 
 
 @dataclass(frozen=True)
@@ -268,6 +276,20 @@ def _write_errors(folder: Path, split: _Split, judged: "Judged") -> "pa.Table":
     errors = find_errors(split.examples, split.questions, judged, split.extents)
     write_table(folder / "errors.parquet", errors, schema="errors/1", made_from=split.made_from)
     return errors
+
+
+def _write_breakdown(folder: Path, split: _Split, judged: "Judged") -> "pa.Table":
+    """Returns the table, too."""
+    from squadron.breakdown import break_down, count_windows
+
+    # Candidates name their windows, too, should the windows themselves not be known.
+    rows = split.candidates if split.extents is None else split.extents
+    windows = count_windows(rows, split.questions.ids)
+    table = break_down(split.examples, judged.scores, windows)
+    write_table(
+        folder / "breakdown.parquet", table, schema="breakdown/1", made_from=split.made_from
+    )
+    return table
 
 
 def _load_scorer() -> Any:
