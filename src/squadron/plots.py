@@ -18,7 +18,7 @@ from html import escape
 WIDTH = 400
 """Of every plot in its own units, about the pixels that it gets on a page."""
 STYLES = 8
-"""Different looks of a series; the next one looks like the first."""
+"""Different colours, dashes and markers; later series have them in other combinations."""
 
 _LIGHT = "0072b2 b84e00 007a59 a8327a 7a6300 5b4fbf 5c5c5c 9c1f1f"
 _DARK = "6cc0f0 ff9e5e 45d3a7 f590c6 e6cc4a b8acff c4c4c4 ff8f85"
@@ -44,7 +44,7 @@ STYLE = (
     "svg.plot .guide{stroke:var(--soft);stroke-dasharray:3 3;fill:none}"
     "svg.plot .series{fill:none;stroke-width:2;stroke-linejoin:round}"
     + "".join(
-        f"svg.plot .l{n}{{stroke:var(--c{n});stroke-dasharray:{dash or 'none'}}}"
+        f"svg.plot .l{n}{{stroke:var(--c{n})}}svg.plot .d{n}{{stroke-dasharray:{dash or 'none'}}}"
         f"svg.plot .m{n}{{fill:var(--c{n});stroke:var(--paper);stroke-width:.8}}"
         f"svg.plot .w{n}{{stroke:var(--c{n});stroke-width:2.5}}"
         for n, dash in enumerate(_DASHES)
@@ -141,14 +141,13 @@ def line_plot(
     # The first one last: it lies over the others.
     for each in reversed(series):
         points = [place(x, y) for x, y in each.points]
-        style = each.style % STYLES
         path = "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
         if len(points) > 1:
-            parts.append(f'<path class="series l{style}" d="M{path}"/>')
+            parts.append(f'<path class="{_line(each.style)}" d="M{path}"/>')
         if each.has_markers or len(points) == 1:
-            parts += [_marker(style, x, y, 4) for x, y in points]
+            parts += [_marker(each.style, x, y, 4) for x, y in points]
         if each.marked:
-            parts.append(_marker(style, *place(*each.marked), 6.5))
+            parts.append(_marker(each.style, *place(*each.marked), 6.5))
     legend, height = _legend(series, bottom + 58)
     return _frame(title, about, parts + legend, height)
 
@@ -184,14 +183,14 @@ def interval_plot(
     x = place(guide)
     parts.append(f'<path class="guide" d="M{x:.1f} {top}V{bottom}"/>')
     for number, row in enumerate(rows):
-        y, style = top + step * number + 26, row.style % STYLES
+        y = top + step * number + 26
         label = row.label + (f" · {row.note}" if row.note else "")
         parts.append(f'<text class="over" x="{left}" y="{y - 12}">{escape(_short(label))}</text>')
         if row.low is not None and row.high is not None:
             x1, x2 = place(row.low), place(row.high)
             ends_path = f"M{x1:.1f} {y}H{x2:.1f}M{x1:.1f} {y - 4}v8M{x2:.1f} {y - 4}v8"
-            parts.append(f'<path class="w{style}" d="{ends_path}"/>')
-        parts.append(_marker(style, place(row.value), y, 6))
+            parts.append(f'<path class="w{row.style % STYLES}" d="{ends_path}"/>')
+        parts.append(_marker(row.style, place(row.value), y, 6))
     parts.append(
         f'<text class="strong" x="{(left + right) / 2:.1f}" y="{bottom + 34}" '
         f'text-anchor="middle">{escape(x_label)}</text>'
@@ -201,10 +200,9 @@ def interval_plot(
 
 def swatch(style: int) -> str:
     """A line and a marker in the look of a series, for a table or a sentence."""
-    style %= STYLES
     return (
         '<svg class="plot swatch" viewBox="0 0 26 12" width="26" height="12" aria-hidden="true">'
-        f'<path class="series l{style}" d="M0 6H26"/>{_marker(style, 13, 6, 4.5)}</svg>'
+        f'<path class="{_line(style)}" d="M0 6H26"/>{_marker(style, 13, 6, 4.5)}</svg>'
     )
 
 
@@ -226,6 +224,16 @@ def _frame(title: str, about: str, parts: Sequence[str], height: float) -> str:
     )
 
 
+def _line(style: int) -> str:
+    """The CSS classes of a line."""
+    return f"series l{style % STYLES} d{_form(style)}"
+
+
+def _form(style: int) -> int:
+    """The dash and the marker of a style; those of its colour for the first ones."""
+    return (style + 3 * (style // STYLES)) % STYLES
+
+
 def _marker(style: int, x: float, y: float, size: float) -> str:
     """One of eight shapes of about the same area."""
     s, t = size, size * 0.8
@@ -240,7 +248,7 @@ def _marker(style: int, x: float, y: float, size: float) -> str:
         f"M{x - s / 3:.1f} {y - s:.1f}v{2 * s:.1f}h{s / 1.5:.1f}v{-2 * s:.1f}z",
         f"M{x - s:.1f} {y - s:.1f}L{x + s:.1f} {y + s:.1f}V{y - s:.1f}L{x - s:.1f} {y + s:.1f}z",
     )
-    return f'<path class="m{style}" d="{shapes[style]}"/>'
+    return f'<path class="m{style % STYLES}" d="{shapes[_form(style)]}"/>'
 
 
 def _legend(series: Sequence[Series], top: float) -> tuple[list[str], float]:
@@ -251,9 +259,8 @@ def _legend(series: Sequence[Series], top: float) -> tuple[list[str], float]:
         width = 34 + 7 * len(text) + 14
         if x > 10 and x + width > WIDTH:
             x, y = 10.0, y + 20
-        style = each.style % STYLES
-        parts.append(f'<path class="series l{style}" d="M{x:.0f} {y - 4:.0f}h26"/>')
-        parts.append(_marker(style, x + 13, y - 4, 4.5))
+        parts.append(f'<path class="{_line(each.style)}" d="M{x:.0f} {y - 4:.0f}h26"/>')
+        parts.append(_marker(each.style, x + 13, y - 4, 4.5))
         parts.append(f'<text x="{x + 32:.0f}" y="{y:.0f}">{escape(text)}</text>')
         x += width
     return parts, (y + 10 if series else top - 14)

@@ -21,6 +21,17 @@ MOST_ERRORS = 60
 """Wrong answers shown of a contender, of all kinds that it has."""
 MOST_ERRORS_IN_ALL = 480
 """Of all contenders, so that the page stays below a megabyte."""
+MOST_PARTS = 30
+"""Of a group of questions, such as titles: the largest ones."""
+SHOWN_GROUPS = ("reasoning_type_data", "reasoning_type_rules", "question_word")
+"""Unfolded; see breakdown.GROUPS."""
+GROUP_TEXTS = {
+    "reasoning_type_data": "type of reasoning, as the data label it",
+    "reasoning_type_rules": "type of reasoning, as cue rules guess it",
+    "answer_words": "words of the answer",
+    "context_words": "words of the context",
+    "windows": "windows of the context",
+}
 POINTS = 81
 """Of a threshold curve."""
 
@@ -103,6 +114,18 @@ class Row:
     def kinds(self) -> dict[str, int]:
         """Wrong answers to select of each kind."""
         return dict(self.metrics.get("errors", {}).get("select", {}))
+
+
+@dataclass(frozen=True)
+class Group:
+    """Figures of all contenders by one property of questions."""
+
+    name: str
+    questions: dict[str, int]
+    """Of each part; more parts than are shown, where there are many."""
+    parts: dict[str, dict[str, dict[str, Any]]]
+    """Value -> label -> row of breakdown.parquet."""
+    is_open: bool
 
 
 @dataclass(frozen=True)
@@ -226,7 +249,7 @@ def judge_race(champion: dict[str, Any], rows: Sequence[Row]) -> Verdict:
         return Verdict("certain", f"Keep the champion, {name} version {version}.", reasons)
     unsure = [each["label"] for each in champion.get("comparisons", []) if not each["significant"]]
     if unsure:
-        others = " or ".join(unsure)
+        others = " or ".join(unsure) if len(unsure) < 3 else f"{len(unsure)} others"
         headline = f"Promote {shown}, but {others} may be as good: the lead is too small to rank."
         return Verdict("unsure", headline, reasons, commands)
     return Verdict("certain", f"Promote {shown}.", reasons, commands)
@@ -327,6 +350,7 @@ def draw_plots(report: Report) -> dict[str, str]:
             "questions answered, %",
             "wrong, %",
             x_range=(0.0, 100.0),
+            y_range=(0.0, 100.0),
         )
     return found
 
@@ -379,14 +403,29 @@ def highlight(error: Mapping[str, Any]) -> list[tuple[str, bool, bool]]:
     return mark * is_cut[0] + pieces + mark * is_cut[1]
 
 
-def group_types(rows: Sequence[Row]) -> dict[str, dict[str, dict[str, dict[str, Any]]]]:
-    """Group -> value -> label -> row of the breakdown, in the order of the first contender's."""
+def group_types(rows: Sequence[Row]) -> list[Group]:
+    """The breakdowns of all contenders side by side; titles with few questions are left out."""
     found: dict[str, dict[str, dict[str, dict[str, Any]]]] = {}
     for row in rows:
         for each in row.types:
-            values = found.setdefault(each["group"], {})
-            values.setdefault(each["value"], {})[row.label] = each
-    return found
+            if each["group"] != "all":
+                values = found.setdefault(each["group"], {})
+                values.setdefault(each["value"], {})[row.label] = each
+    groups = []
+    # The unfolded ones first; a stable sort keeps the order of the file for the others.
+    rank = {name: place for place, name in enumerate(SHOWN_GROUPS)}
+    for name in sorted(found, key=lambda name: rank.get(name, len(rank))):
+        values = found[name]
+        count = {
+            value: max(each["questions"] for each in some.values())
+            for value, some in values.items()
+        }
+        # A stable sort: the largest parts, then the order in which they came.
+        largest = sorted(values, key=lambda value: -count[value])[:MOST_PARTS]
+        kept = {value: some for value, some in values.items() if value in largest}
+        title = GROUP_TEXTS.get(name, name.replace("_", " "))
+        groups.append(Group(title, count, kept, name in SHOWN_GROUPS))
+    return groups
 
 
 def _mark(
