@@ -58,7 +58,7 @@ def write_card(
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"plain": _plain, "sure": _sure}
+    environment.filters |= {"plain": _plain, "code": _code, "sure": _sure}
     leads = race_table.describe_leads(dict(champion))
     gate = str(champion.get("gate", "passed"))
     limits = _limits(best, contender, tags, leads, "" if gate == "passed" else gate)
@@ -141,3 +141,8 @@ def _sure(summary: Mapping[str, Any], key: str) -> str:
 def _plain(text: object) -> str:
     """Text that stays text in Markdown: on one line, with nothing that marks up."""
     return re.sub(r"([\\`*_{}\[\]<>#|&])", r"\\\1", " ".join(str(text).split()))
+
+
+def _code(text: object) -> str:
+    """Text between backticks."""
+    return "`" + " ".join(str(text).split()).replace("`", "'") + "`"

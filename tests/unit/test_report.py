@@ -3,12 +3,17 @@
 import copy
 import json
 import re
+import shutil
+import tomllib
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
+import squadron
+from launch.plan import code_digest
 from squadron import standings, steps
 from squadron.artifacts import CANDIDATES, read_json, read_table, write_json, write_table
 from squadron.config import Contender, Data, Evaluate, Splits, to_json
@@ -18,8 +23,10 @@ from squadron.report import (
     KIND_TEXTS,
     MOST_ERRORS,
     MOST_ERRORS_IN_ALL,
+    MOST_PARTS,
     collect_report,
     draw_plots,
+    group_types,
     highlight,
     judge_race,
     render_report,
@@ -259,6 +266,21 @@ def test_the_certainty_of_the_lead_is_that_of_champion_json(race, page):
     assert "behind for certain" in page.words
 
 
+def test_figures_by_kinds_of_questions_are_those_of_the_breakdown(race, report, page):
+    _, (folder, *_), _ = race
+    rows = read_table(folder / "select" / "breakdown.parquet", schema="breakdown/1").to_pylist()
+    shown = {(g.name, value): parts for g in group_types(report.racing) for value, parts in
+             g.parts.items()}  # fmt: skip
+    answerable = [row for row in rows if row["group"] == "answerable"]
+    assert len(answerable) == 2
+    for row in answerable:
+        assert shown["answerable", row["value"]]["poor"] == row
+        assert f"{row['exact']:.2f}" in page.words
+    assert not any(name == "all" for name, _ in shown)
+    titles = [value for name, value in shown if name == "title"]
+    assert 0 < len(titles) <= MOST_PARTS
+
+
 def test_counts_of_kinds_and_examples_of_each_are_shown(report, page):
     good, poor = report.racing
     assert sum(poor.kinds.values()) > len(poor.errors) >= 20
@@ -327,6 +349,21 @@ def test_the_page_stays_small_however_many_race(race, report, text):
     page = render_report(replace(report, rows=twelve))
     assert len(page.encode()) < 1_000_000
     assert Page(page).wrong == []
+
+
+def test_every_template_is_in_the_package_and_in_the_digest_of_the_code(tmp_path, monkeypatch):
+    root = Path(squadron.__file__).parent
+    project = tomllib.loads((root.parents[1] / "pyproject.toml").read_text())
+    (patterns,) = project["tool"]["setuptools"]["package-data"].values()
+    listed = {path for pattern in patterns for path in root.glob(pattern)}
+    files = {path for path in root.rglob("*") if path.is_file() and "__pycache__" not in path.parts}
+    assert {path for path in files if path.suffix != ".py"} == listed
+    shutil.copytree(root, tmp_path / "squadron")
+    monkeypatch.setattr(squadron, "__file__", str(tmp_path / "squadron" / "__init__.py"))
+    before = code_digest()
+    with (tmp_path / "squadron" / "templates" / "report.html.j2").open("a") as file:
+        file.write(" ")
+    assert code_digest() != before
 
 
 # The verdict
