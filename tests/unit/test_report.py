@@ -316,13 +316,26 @@ def test_plots_show_what_there_is(report):
     assert set(found) == {
         "em", "lead", "loss", "tune_em", "threshold", "reliability", "risk"
     }  # fmt: skip
-    for row in report.racing:
-        assert row.curve
-        threshold = row.null_threshold
-        # The curve's best is what evaluate found by looking at every threshold.
-        best = max(exact for _, exact in row.curve)
-        assert best <= row.metrics["splits"]["tune"]["exact"] + 1e-9
-        assert threshold is None or isinstance(threshold, float)
+
+
+def test_a_threshold_curve_is_what_each_threshold_gives_question_by_question(race, report):
+    examples, (folder, *_), _ = race
+    tune = read_table(examples / "tune.parquet", schema="examples/1").to_pylist()
+    said, odds = (
+        json.loads((folder / "tune" / f"{name}.json").read_text())
+        for name in ("predictions", "null_odds")
+    )
+    row = report.racing[1]
+    assert len({exact for _, exact in row.curve}) > 1
+    for threshold, exact in row.curve[::8]:
+        right = 0
+        for example in tune:
+            golds = [answer["text"] for answer in example["answers"]] or [""]
+            text = said[example["id"]] if -odds[example["id"]] > threshold else ""
+            right += text in golds
+        assert exact == pytest.approx(100 * right / len(tune))
+    # No point is above what evaluate found, which looked at every threshold.
+    assert max(exact for _, exact in row.curve) <= row.metrics["splits"]["tune"]["exact"] + 1e-9
 
 
 def test_tables_have_headers_and_plots_have_names(page):
