@@ -45,6 +45,8 @@ class Page(HTMLParser):
         self.wrong: list[str] = []
         self.elements: list[tuple[str, dict[str, str | None]]] = []
         self.words = ""
+        self.tables: list[list[list[str]]] = []
+        """Cells of each row of each table."""
         self.feed(text)
         self.close()
 
@@ -54,6 +56,12 @@ class Page(HTMLParser):
             self.wrong.append(f"an attribute twice in {tag}")
         if tag not in VOID:
             self.open.append(tag)
+        if tag == "table":
+            self.tables.append([])
+        elif tag == "tr":
+            self.tables[-1].append([])
+        elif tag in ("td", "th"):
+            self.tables[-1][-1].append("")
 
     def handle_startendtag(self, tag, attrs):
         self.elements.append((tag, dict(attrs)))
@@ -65,6 +73,8 @@ class Page(HTMLParser):
     def handle_data(self, data):
         if not {"style", "script"} & set(self.open):
             self.words += data
+            if {"td", "th"} & set(self.open):
+                self.tables[-1][-1][-1] += f" {data.strip()}"
 
     def of(self, tag):
         return [attributes for name, attributes in self.elements if name == tag]
@@ -251,6 +261,17 @@ def test_every_figure_is_that_of_metrics_json(race, page):
             assert f"{100 * splits['select']['ece_before']:.2f}" in page.words
             assert f"{splits['select']['aurc']:.4f}" in page.words
     assert seen == 8
+    header, *rows = [[" ".join(cell.split()) for cell in row] for row in page.tables[0]]
+    for folder, row in zip((evaluations[1], evaluations[0]), rows, strict=False):
+        metrics = read_json(folder / "metrics.json", schema="metrics/1")
+        cells = dict(zip(header, row, strict=True))
+        assert cells["contender"] == metrics["label"]
+        for split in ("select", "test"):
+            for name, key in (("EM", "exact"), ("F1", "f1")):
+                value, low, high = (
+                    metrics["splits"][split][f"{key}{end}"] for end in ("", "_low", "_high")
+                )
+                assert cells[f"{name} {split}"] == f"{value:.2f} {low:.1f}–{high:.1f}"
     for each in ("the loss became nan", "12.75", "3.25", "tiny-0123456789abcdef", "4f2a9c1"):
         assert each in page.words
 
