@@ -80,7 +80,7 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.elements if name == tag]
 
 
-def write_corpus(path, articles=30):
+def write_corpus(path, articles=30, *, has_unanswerable=True):
     """Questions with and without answers, in texts that try to break out of a page."""
     data = []
     for number in range(articles):
@@ -93,6 +93,7 @@ def write_corpus(path, articles=30):
                 {"id": f"{number}-{part}-a", "question": f"When? {HOSTILE}", "answers": answer},
                 {"id": f'{number}-{part}-"><b>', "question": "Why & how?", "answers": []},
             ]
+            qas = qas if has_unanswerable else qas[:1]
             for qa in qas:
                 qa["is_impossible"] = not qa["answers"]
             texts.append({"context": context, "qas": qas})
@@ -140,6 +141,27 @@ LOG = [
 TRAINING = {"log": LOG, "seconds": 12.5, "examples_per_second": 3.25, "trainable_parameters": 99.0}
 
 
+def evaluate(root, label, answer_of):
+    """The evaluation folder of a contender that answers so; a disqualified one without answers."""
+    place = root / label
+    if answer_of:
+        write_candidates(place / "candidates", root / "examples", answer_of, TRAINING)
+    else:
+        status = {"disqualified": "the loss became nan", "training": {}}
+        path = place / "candidates" / "status.json"
+        write_json(path, status, schema="status/1", made_from="m")
+    steps.evaluate(
+        settings=to_json(Evaluate()),
+        contender=to_json(Contender("span", label=label)),
+        race="",
+        examples=root / "examples",
+        candidates=place / "candidates",
+        evaluation=place / "evaluation",
+        figures_file=place / "figures.json",
+    )
+    return place / "evaluation"
+
+
 @pytest.fixture(scope="module")
 def race(tmp_path_factory):
     """(examples, evaluations, champion.json) of a race of two and one that was disqualified."""
@@ -147,25 +169,8 @@ def race(tmp_path_factory):
     write_corpus(root / "corpus.json")
     data = Data(train=(str(root / "corpus.json"),), splits=Splits(2, 22, 2))
     steps.ingest(data=to_json(data), race="", examples=root / "examples")
-    evaluations = []
-    for label, answer_of in (("poor", poor), ("good", good), ("broken", None)):
-        place = root / label
-        if answer_of:
-            write_candidates(place / "candidates", root / "examples", answer_of, TRAINING)
-        else:
-            status = {"disqualified": "the loss became nan", "training": {}}
-            path = place / "candidates" / "status.json"
-            write_json(path, status, schema="status/1", made_from="m")
-        steps.evaluate(
-            settings=to_json(Evaluate()),
-            contender=to_json(Contender("span", label=label)),
-            race="",
-            examples=root / "examples",
-            candidates=place / "candidates",
-            evaluation=place / "evaluation",
-            figures_file=place / "figures.json",
-        )
-        evaluations.append(place / "evaluation")
+    runners = (("poor", poor), ("good", good), ("broken", None))
+    evaluations = [evaluate(root, label, answer_of) for label, answer_of in runners]
     rows = [read_json(each / "metrics.json", schema="metrics/1") for each in evaluations]
     order = standings.rank_contenders(rows)
     racing = [n for n in order if not rows[n]["disqualified"]]
@@ -469,3 +474,21 @@ def test_a_race_of_nobody_is_a_page_too(race):
     assert (page.wrong, page.open) == ([], [])
     assert "No model to promote: all disqualified." in page.words
     assert draw_plots(found) == {}
+
+
+def test_a_race_on_data_without_unanswerable_questions_is_a_page_too(tmp_path):
+    write_corpus(tmp_path / "corpus.json", 12, has_unanswerable=False)
+    data = Data(train=(str(tmp_path / "corpus.json"),), splits=Splits(2, 6, 2))
+    steps.ingest(data=to_json(data), race="", examples=tmp_path / "examples")
+    folder = evaluate(tmp_path, "good", good)
+    metrics = read_json(folder / "metrics.json", schema="metrics/1")
+    content = {"race": "r", "contenders": [standings.table_row(metrics)], "winner": "good"}
+    content |= {"why": standings.explain([metrics], [0]), "comparisons": [], "gate": "passed"}
+    content["model"] = {"name": "m", "version": "1", "validation_status": "passed", "kept": False}
+    found = collect_report(content, [folder], tmp_path / "examples")
+    page = Page(render_report(found))
+    assert (page.wrong, page.open) == ([], [])
+    assert found.verdict.headline == "Promote good (m version 1)."
+    assert not {"threshold", "lead"} & set(draw_plots(found))
+    assert "every question of tune has an answer" in page.words
+    assert f"{metrics['splits']['select']['exact']:.2f}" in page.words
