@@ -103,7 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     def ours_n_best() -> Any:
         ranked = rank(batches, ids)
         texts = answers.best_texts(ranked, contexts)
-        return texts, answers.rank_as_dicts(ranked, contexts, SETTINGS.n_best)
+        return texts, list(answers.rank_as_dicts(ranked, contexts, SETTINGS.n_best))
 
     def script() -> Any:
         return answer_like_a_script(windows, start_NT, end_NT, dataset)
@@ -253,7 +253,7 @@ def time_parts(
         "candidates": lambda: write_rows(batches, spans),
         "rank_candidates": lambda: answers.rank_candidates(rows, ids),
         "best_texts": lambda: answers.best_texts(ranked, contexts),
-        "rank_as_dicts": lambda: answers.rank_as_dicts(ranked, contexts, SETTINGS.n_best),
+        "rank_as_dicts": lambda: list(answers.rank_as_dicts(ranked, contexts, SETTINGS.n_best)),
     }
     return medians({name: [measure(part) for _ in range(repeat)] for name, part in parts.items()})
 

@@ -5,6 +5,7 @@ versions and commit that they were taken on stand in the same file.
 """
 
 import argparse
+import contextlib
 import gc
 import importlib.metadata
 import json
@@ -13,8 +14,9 @@ import platform
 import statistics
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -176,6 +178,48 @@ def peak_rss_bytes() -> int:
     # Kilobytes on Linux, bytes on macOS.
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+@contextlib.contextmanager
+def watch_memory() -> Iterator[dict[str, float | None]]:
+    """Fills in `growth_mb`: the most that the block held at any time, over what was held before.
+
+    Of memory that no file backs (RssAnon, sampled every 5 ms), freed memory of Arrow's pool given
+    back before; None where the system does not tell, as only Linux does.
+    """
+    import pyarrow as pa
+
+    gc.collect()
+    pa.default_memory_pool().release_unused()
+    before = read_anonymous_bytes()
+    found: dict[str, float | None] = {"growth_mb": None}
+    if before is None:
+        yield found
+        return
+    samples = [before]
+    done = threading.Event()
+
+    def sample() -> None:
+        while not done.wait(0.005):
+            samples.append(read_anonymous_bytes() or 0)
+
+    sampler = threading.Thread(target=sample)
+    sampler.start()
+    try:
+        yield found
+    finally:
+        done.set()
+        sampler.join()
+    found["growth_mb"] = (max(samples) - before) / 1e6
+
+
+def read_anonymous_bytes() -> int | None:
+    """What this process holds now in memory that no file backs; None where nothing tells."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return None
+    fields = dict(line.partition(":")[::2] for line in status.read_text().splitlines())
+    return int(fields["RssAnon"].split()[0]) * 1024
 
 
 def read_questions(path: Path) -> Any:

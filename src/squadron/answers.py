@@ -8,14 +8,13 @@ compare by their summed logits, and stand against the lowest no-answer score of 
 question.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from squadron.config import ANSWER_RULES
 
@@ -64,33 +63,120 @@ def rank_candidates(
         rule: One of config.ANSWER_RULES, by which windows compare. By `lowest_null` scores are
             start + end minus the lowest null score of the question's windows that have candidates.
     """
+    return rank_parts([candidates], example_ids, rule)
+
+
+def rank_parts(
+    parts: Iterable[pa.Table], example_ids: Sequence[str], rule: str = "window"
+) -> Ranked:
+    """As `rank_candidates` of all parts together, with one part at a time in memory.
+
+    Args:
+        parts: Of candidates. Those of one question stand in one part or in neighbouring ones, as
+            predict writes them.
+        example_ids: As for `rank_candidates`.
+        rule: Likewise.
+
+    Raises:
+        ValueError: If a question comes back after another part has ended it.
+    """
     if rule not in ANSWER_RULES:
         raise ValueError(f"rule is {rule!r}; it must be one of {ANSWER_RULES}")
-    example = pc.index_in(candidates["example_id"], value_set=pa.array(example_ids, pa.string()))
-    known = pc.is_valid(example)
-    example = example.filter(known).to_numpy().astype(np.int64)
-    rows = candidates.filter(known)
-    start = rows["start_char"].to_numpy().astype(np.int64)
-    end = rows["end_char"].to_numpy().astype(np.int64)
-    score = rows["score"].to_numpy()
+    numbers = {name: number for number, name in enumerate(example_ids)}
+    counts = np.zeros(len(example_ids), np.int64)
+    pieces: list[_Rows] = []
+    # The last question of a part may go on in the next one.
+    open_rows = _Rows.empty()
+    for part in parts:
+        rows = _Rows.concatenate([open_rows, _Rows.read(part, numbers)])
+        is_last = rows.example == rows.example[-1:]
+        _close(rows.where(~is_last), rule, counts, pieces)
+        open_rows = rows.where(is_last)
+    _close(open_rows, rule, counts, pieces)
+    found = _Rows.concatenate(pieces)
+    if np.any(found.example[1:] < found.example[:-1]):
+        found = found.where(np.argsort(found.example, kind="stable"))
+    edges = np.concatenate([[0], np.cumsum(counts)])
+    return Ranked(
+        edges,
+        found.start.astype(np.int64),
+        found.end.astype(np.int64),
+        found.score.astype(np.float64),
+    )
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Candidates, a column each."""
+
+    example: npt.NDArray[np.int32]
+    """Numbers of the questions."""
+    window: npt.NDArray[np.int32]
+    start: npt.NDArray[np.int32]
+    end: npt.NDArray[np.int32]
+    score: npt.NDArray[np.float32]
+    null: npt.NDArray[np.float32]
+
+    @classmethod
+    def empty(cls) -> "_Rows":
+        whole, real = np.zeros(0, np.int32), np.zeros(0, np.float32)
+        return cls(whole, whole, whole, whole, real, real)
+
+    @classmethod
+    def concatenate(cls, pieces: "Sequence[_Rows]") -> "_Rows":
+        columns = zip(*(vars(piece).values() for piece in (cls.empty(), *pieces)), strict=True)
+        return cls(*map(np.concatenate, columns))
+
+    @classmethod
+    def read(cls, candidates: pa.Table, numbers: Mapping[str, int]) -> "_Rows":
+        """Without those of unknown examples."""
+        pieces = []
+        for batch in candidates.to_batches():
+            encoded = batch.column("example_id")
+            if not pa.types.is_dictionary(encoded.type):
+                encoded = encoded.dictionary_encode()
+            names = encoded.dictionary.to_pylist()
+            number = np.array([numbers.get(name, -1) for name in names], np.int32)
+            example = number[encoded.indices.to_numpy()]
+            columns = ("window", "start_char", "end_char", "score", "null_score")
+            rows = cls(example, *(batch.column(name).to_numpy() for name in columns))
+            pieces.append(rows if example.min(initial=0) == 0 else rows.where(example >= 0))
+        return cls.concatenate(pieces)
+
+    def where(self, chosen: Any) -> "_Rows":
+        """Those of a mask or of row numbers."""
+        return _Rows(*(column[chosen] for column in vars(self).values()))
+
+
+def _close(rows: _Rows, rule: str, counts: npt.NDArray[np.int64], pieces: list[_Rows]) -> None:
+    """Ranks whole questions, adds the rows that are kept to `pieces` and their number to counts."""
+    if not len(rows.example):
+        return
+    first = int(rows.example.min())
+    # From 0, so that nothing below is as long as all examples.
+    example = rows.example.astype(np.int64) - first
+    score = rows.score
     if rule == "lowest_null":
-        null = rows["null_score"].to_numpy()
-        lowest = np.full(len(example_ids), np.inf, null.dtype)
-        np.minimum.at(lowest, example, null)
-        score = score + (null - lowest[example])
-    order = _rank(example, score, start, end)
-    example, start, end, score = example[order], start[order], end[order], score[order]
+        lowest = np.full(int(example.max()) + 1, np.inf, np.float32)
+        np.minimum.at(lowest, example, rows.null)
+        score = score + (rows.null - lowest[example])
+    order = _rank(example, score, rows.start, rows.end)
+    example, score, rows = example[order], score[order], rows.where(order)
     # The first of equal spans is the best one; a stable sort by span keeps it first. A window has
     # a span once, so only questions with several windows can have it twice.
-    shared = np.flatnonzero(_several_windows(rows["window"].to_numpy()[order], example))
-    by_span = shared[np.lexsort((end[shared], start[shared], example[shared]))]
+    shared = np.flatnonzero(_several_windows(rows.window, example))
+    start, end = rows.start, rows.end
+    by_span = shared[_order_spans(example[shared], start[shared], end[shared])]
     same = (np.diff(example[by_span]) == 0) & (np.diff(start[by_span]) == 0)
     again = by_span[1:][same & (np.diff(end[by_span]) == 0)]
     kept = np.ones(len(order), bool)
     kept[again] = False
-    counts = np.bincount(example[kept], minlength=len(example_ids))
-    edges = np.concatenate([[0], np.cumsum(counts)])
-    return Ranked(edges, start[kept], end[kept], score[kept].astype(np.float64))
+    here = np.bincount(example[kept])
+    known = counts[first : first + len(here)]
+    if np.any(known[here > 0]):
+        raise ValueError("the candidates of one question are in parts that are no neighbours")
+    known += here
+    pieces.append(replace(rows, score=score).where(kept))
 
 
 def _rank(example: Any, score: Any, start: Any, end: Any) -> Any:
@@ -109,6 +195,15 @@ def _rank(example: Any, score: Any, start: Any, end: Any) -> Any:
     rows = order[tied]
     order[tied] = rows[np.lexsort((end[rows], start[rows], key[tied]))]
     return order
+
+
+def _order_spans(example: Any, start: Any, end: Any) -> Any:
+    """The stable order by example, start and end."""
+    width = int(end.max(initial=0)) + 1
+    if (int(example.max(initial=0)) + 1) * width**2 > np.iinfo(np.int64).max:
+        return np.lexsort((end, start, example))
+    # One integer per row: one sort instead of three.
+    return np.argsort((example * width + start) * width + end, kind="stable")
 
 
 def _several_windows(window: Any, example: Any) -> Any:
@@ -215,18 +310,17 @@ def find_threshold(
 
 def rank_as_dicts(
     ranked: Ranked, contexts: Sequence[str], n_best: int
-) -> list[list[dict[str, Any]]]:
-    """The n best of each question as {text, start_char, end_char, score}, for nbest.json."""
-    # Lists: reading numpy's numbers one at a time would take most of the time.
-    edges = ranked.edges.tolist()
-    columns = ranked.start_char.tolist(), ranked.end_char.tolist(), ranked.score.tolist()
-    lists = []
+) -> Iterator[list[dict[str, Any]]]:
+    """The n best of each question as {text, start_char, end_char, score}, for nbest.json.
+
+    One question after the other: all of them together would be the most that evaluate holds.
+    """
     for number, context in enumerate(contexts):
-        kept = slice(edges[number], min(edges[number + 1], edges[number] + n_best))
-        lists.append(
-            [
-                {"text": context[start:end], "start_char": start, "end_char": end, "score": score}
-                for start, end, score in zip(*(column[kept] for column in columns), strict=True)
-            ]
-        )
-    return lists
+        first = ranked.edges[number]
+        kept = slice(first, min(ranked.edges[number + 1], first + n_best))
+        # Lists: reading numpy's numbers one at a time would take most of the time.
+        columns = (ranked.start_char[kept], ranked.end_char[kept], ranked.score[kept])
+        yield [
+            {"text": context[start:end], "start_char": start, "end_char": end, "score": score}
+            for start, end, score in zip(*(column.tolist() for column in columns), strict=True)
+        ]

@@ -126,6 +126,10 @@ ANSWERING = "answering.json"
 """In a registered model folder: how it answers (answering.Answering), as evaluation found."""
 
 
+PART_ROWS = 65_536
+"""Rows of a table that is read part by part."""
+
+
 @dataclass(frozen=True)
 class Artifact:
     """What a file says about itself."""
@@ -180,14 +184,30 @@ def read_table(path: Path, *, schema: str, made_from: str | None = None) -> pa.T
         table = pq.read_table(path, memory_map=True)
     except (pa.ArrowInvalid, OSError) as error:
         raise InputError(f"The file {path} is not a readable Parquet file: {error}") from None
-    about = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
-    _check(
-        path,
-        Artifact(about.get("squadron.schema", ""), about.get("squadron.made_from", "")),
-        schema,
-        made_from,
-    )
+    _check(path, _about(table.schema), schema, made_from)
     return table
+
+
+def read_parts(path: Path, *, schema: str, made_from: str | None = None) -> Iterator[pa.Table]:
+    """Reads a Parquet table part by part, for tables that grow with the number of windows.
+
+    Columns of text come dictionary-encoded, which is small and quick where it repeats.
+
+    Raises:
+        InputError: As `read_table`, when the first part is asked for; if the file turns out to be
+            torn further on, there.
+    """
+    if not path.is_file():
+        raise InputError(f"The file {path} does not exist; run the step that makes it")
+    try:
+        with pq.ParquetFile(path) as file:
+            names = [field.name for field in file.schema_arrow if field.type == pa.string()]
+            _check(path, _about(file.schema_arrow), schema, made_from)
+        with pq.ParquetFile(path, read_dictionary=names) as file:
+            for batch in file.iter_batches(PART_ROWS):
+                yield pa.Table.from_batches([batch])
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(f"The file {path} is not a readable Parquet file: {error}") from None
 
 
 def write_json(path: Path, content: dict[str, Any], *, schema: str, made_from: str) -> None:
@@ -243,6 +263,12 @@ def read_windows(path: Path) -> pa.Table:
     schema = about.get(b"squadron.schema", b"").decode()
     _check(path, Artifact(schema, ""), "windows/1", None)
     return table
+
+
+def _about(schema: pa.Schema) -> Artifact:
+    """What the metadata of a table says."""
+    about = {k.decode(): v.decode() for k, v in (schema.metadata or {}).items()}
+    return Artifact(about.get("squadron.schema", ""), about.get("squadron.made_from", ""))
 
 
 def _check(path: Path, found: Artifact, schema: str, made_from: str | None) -> None:

@@ -3,7 +3,7 @@
 Training judges its epochs with it too, so the EM that picks an epoch is the EM of the table.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -136,18 +136,17 @@ def list_best(
     questions: Questions,
     n_best: int,
     mapping: calibration.Calibration | None,
-) -> list[list[dict[str, Any]]]:
+) -> Iterator[list[dict[str, Any]]]:
     """The n best of each question for nbest.json; the best one with its `probability`.
 
     The others have none: the mapping was fitted on best ones (docs/decisions/calibration.md).
     """
     lists = answers.rank_as_dicts(judged.ranked, questions.contexts, n_best)
-    if mapping:
-        sure = mapping.apply(judged.ranked.best_score()).tolist()
-        for some, probability in zip(lists, sure, strict=True):
-            if some:
-                some[0]["probability"] = probability
-    return lists
+    sure = mapping.apply(judged.ranked.best_score()).tolist() if mapping else None
+    for number, some in enumerate(lists):
+        if some and sure:
+            some[0]["probability"] = sure[number]
+        yield some
 
 
 def find_errors(
@@ -243,7 +242,7 @@ def judge_types(predicted: Sequence[str], examples: pa.Table) -> dict[str, float
 
 def judge(
     questions: Questions,
-    candidates: Sequence[pa.Table],
+    candidates: Iterable[pa.Table],
     threshold: float | None,
     *,
     search: bool,
@@ -253,13 +252,14 @@ def judge(
 
     Args:
         questions: Of the split.
-        candidates: Tables of schema `artifacts.CANDIDATES`.
+        candidates: Tables of schema `artifacts.CANDIDATES`, as predict writes them; taken one by
+            one.
         threshold: The null threshold to apply; ignored if it is searched.
         search: Search the thresholds that give the best EM and the best F1 here, and apply that
             of EM; for the tune split alone.
         rule: One of config.ANSWER_RULES.
     """
-    ranked = answers.rank_candidates(pa.concat_tables(candidates), questions.ids, rule)
+    ranked = answers.rank_parts(candidates, questions.ids, rule)
     texts, best = answers.best_texts(ranked, questions.contexts), ranked.best_score()
     # What it would answer if it had to: tells models apart that do best to abstain.
     exact, f1 = metrics.score_answers(questions.golds, texts, questions.rule)

@@ -1,3 +1,4 @@
+import itertools
 import random
 
 import numpy as np
@@ -14,8 +15,10 @@ from squadron.answers import (
     null_odds,
     rank_as_dicts,
     rank_candidates,
+    rank_parts,
 )
 from squadron.artifacts import CANDIDATES
+from squadron.config import ANSWER_RULES
 
 pytestmark = pytest.mark.filterwarnings("error")
 THOROUGH = settings(max_examples=100, deadline=None)
@@ -95,6 +98,39 @@ def test_no_span_stands_twice_in_a_ranking(rows):
 
 
 @THOROUGH
+@given(ROWS, st.lists(st.integers(0, 25)), st.sampled_from(ANSWER_RULES), st.booleans())
+def test_parts_give_what_all_together_give(rows, cuts, rule, encoded):
+    rows.sort(key=lambda row: QUESTIONS.index(row[0]) if row[0] in QUESTIONS else 2.5)
+    table = make_candidates(rows)
+    nulls = pa.array([(7 * number) % 5 for number in range(len(rows))], pa.float32())
+    table = table.set_column(6, "null_score", nulls)
+    expected = as_lists(rank_candidates(table, QUESTIONS, rule))
+    if encoded:
+        ids = table["example_id"].combine_chunks().dictionary_encode()
+        table = table.set_column(0, "example_id", ids)
+    edges = [0, *sorted(min(cut, len(rows)) for cut in cuts), len(rows)]
+    parts = [table.slice(a, b - a) for a, b in itertools.pairwise(edges)]
+    assert as_lists(rank_parts(iter(parts), QUESTIONS, rule)) == expected
+    # And questions in another order than the parts.
+    assert as_lists(rank_parts(parts, QUESTIONS[::-1], rule)) == expected[::-1]
+
+
+def test_a_question_that_comes_back_after_others_is_refused():
+    table = make_candidates([(name, 0, 1, 1.0) for name in "aaba"])
+    parts = [table.slice(row, 1) for row in range(4)]
+    assert as_lists(rank_parts(parts[:3], QUESTIONS))[0] == [(0, 1, 1.0)]
+    with pytest.raises(ValueError, match="no neighbours"):
+        rank_parts(parts, QUESTIONS)
+
+
+def test_contexts_too_long_for_one_number_per_span_rank_alike():
+    far = 2**31 - 10
+    rows = [(name, far + n % 3, far + 5, float(n)) for n in range(6) for name in QUESTIONS]
+    expected = [[(far + 2, far + 5, 5.0), (far + 1, far + 5, 4.0), (far, far + 5, 3.0)]] * 4
+    assert as_lists(rank_candidates(make_candidates(rows), QUESTIONS)) == expected
+
+
+@THOROUGH
 @given(ROWS, st.randoms(use_true_random=False), st.integers(0, 25))
 def test_the_order_of_windows_and_the_chunks_of_the_table_change_nothing(rows, shuffler, cut):
     table = make_candidates(rows)
@@ -116,7 +152,7 @@ def test_equal_spans_of_overlapping_windows_leave_room_for_others():
     # Ten windows that agree on the best span once gave ten copies of one answer.
     rows = [("a", 0, 2, float(n)) for n in range(10)] + [("a", 3, 5, -1.0)]
     ranked = rank_candidates(make_candidates(rows), ["a"])
-    assert [r["text"] for r in rank_as_dicts(ranked, [CONTEXT], n_best=2)[0]] == ["na", "ve"]
+    assert [r["text"] for r in next(rank_as_dicts(ranked, [CONTEXT], n_best=2))] == ["na", "ve"]
 
 
 def test_no_questions_have_an_empty_ranking():
@@ -136,7 +172,7 @@ def test_the_best_text_is_cut_by_characters_and_empty_without_candidates():
 @given(ROWS, st.integers(1, 6))
 def test_the_n_best_are_the_first_of_the_ranking(rows, n_best):
     ranked = rank_candidates(make_candidates(rows), QUESTIONS)
-    found = rank_as_dicts(ranked, [CONTEXT] * len(QUESTIONS), n_best)
+    found = list(rank_as_dicts(ranked, [CONTEXT] * len(QUESTIONS), n_best))
     assert found == [
         [
             {"text": CONTEXT[start:end], "start_char": start, "end_char": end, "score": score}

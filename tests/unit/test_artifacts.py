@@ -7,11 +7,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from squadron import artifacts
 from squadron.artifacts import (
     CANDIDATES,
     EXAMPLES,
     WINDOWS,
     read_json,
+    read_parts,
     read_table,
     read_windows,
     write_json,
@@ -80,6 +82,11 @@ def read_examples(path, made_from=None):
     return read_table(path, schema="examples/1", made_from=made_from)
 
 
+def read_examples_in_parts(path, made_from=None):
+    parts = list(read_parts(path, schema="examples/1", made_from=made_from))
+    return pa.concat_tables(parts)
+
+
 def read_metrics(path, made_from=None):
     return read_json(path, schema="metrics/1", made_from=made_from)
 
@@ -98,6 +105,7 @@ def write_some_windows(path):
 
 KINDS = [
     pytest.param(write_examples, read_examples, id="table"),
+    pytest.param(write_examples, read_examples_in_parts, id="parts"),
     pytest.param(write_metrics, read_metrics, id="json"),
     pytest.param(write_some_windows, read_windows, id="windows"),
 ]
@@ -115,6 +123,18 @@ def test_a_table_comes_back_as_it_was(rows, tmp_path):
         b"squadron.schema": b"examples/1",
         b"squadron.made_from": b"abc",
     }
+
+
+def test_a_table_comes_back_in_parts_with_texts_encoded(tmp_path, monkeypatch):
+    monkeypatch.setattr(artifacts, "PART_ROWS", 7)
+    rows = [{**ROWS[0], "id": f"q{number // 3}"} for number in range(20)]
+    path = tmp_path / "train.parquet"
+    table = pa.Table.from_pylist(rows, schema=EXAMPLES)
+    write_table(path, table, schema="examples/1", made_from="abc")
+    parts = list(read_parts(path, schema="examples/1"))
+    assert [len(part) for part in parts] == [7, 7, 6]
+    assert [row for part in parts for row in part.to_pylist()] == rows
+    assert pa.types.is_dictionary(parts[0].schema.field("id").type)
 
 
 def test_a_folder_that_looks_like_a_partition_adds_no_column(tmp_path):

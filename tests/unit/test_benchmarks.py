@@ -5,11 +5,13 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from benchmarks import (
+    bench_answers,
     bench_crf,
     bench_dag,
     bench_featurize,
@@ -21,6 +23,7 @@ from benchmarks import (
     measure,
     run_all,
 )
+from squadron.config import ANSWER_RULES
 from tests.tiny_models import write_backbone
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -101,6 +104,24 @@ def test_postprocess_runs_and_the_sides_answer_alike(run, corpus, backbone):
     report = run(bench_postprocess, corpus, "--backbone", backbone)
     assert report["equal_answers"] > 0.95
     assert report["targets"][0]["met"] is None
+
+
+def test_answers_are_timed_by_both_rules_and_the_step_runs_on_the_same(corpus, tmp_path):
+    bench_answers.prepare(tmp_path, corpus, 90)
+    for rule in ANSWER_RULES:
+        assert bench_answers.answer_in(tmp_path, rule)["seconds"] > 0
+    assert bench_answers.evaluate_in(tmp_path)["seconds"] > 0
+    metrics = json.loads((tmp_path / "evaluation" / "metrics.json").read_text())
+    # The drawn right answers are found.
+    assert 40 < metrics["splits"]["test"]["exact"] < 90
+
+
+def test_memory_that_was_held_for_a_while_is_seen():
+    with measure.watch_memory() as memory:
+        held = bytearray(50_000_000)
+        time.sleep(0.1)
+        del held
+    assert memory["growth_mb"] is None or 45 < memory["growth_mb"] < 200
 
 
 def test_imports_runs_and_names_what_is_heavy(run):

@@ -200,7 +200,7 @@ TEXTS = st.one_of(
     # Articles and what they touch, punctuation that ASCII has and that it has not, blanks.
     st.lists(
         st.sampled_from(
-            [*"aAxy -_.'$", "an", "The", "’", "“", "–", "…", "«", "。", "\u200b", "\u3000", "\x1c"]
+            [*"aAxy -_.'$", "an", "The", "’", "“", "–", "…", "«", "。", "\u200b", "\u3000", "\n"]
         ),
         max_size=6,
     ).map("".join),

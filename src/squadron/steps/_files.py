@@ -1,6 +1,7 @@
 """What several steps read or write: the windows of a contender, files in the official layout."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,12 @@ def settle_answer_tokens(contender: Contender, windows: Path) -> Contender:
     return replace(contender, predict=replace(contender.predict, max_answer_tokens=found))
 
 
-def write_official(path: Path, content: dict[str, Any]) -> None:
-    """JSON in the official layout: ids at the top, no schema beside them."""
-    with written_whole(path) as temporary:
-        temporary.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+def write_official(path: Path, content: Iterable[tuple[str, Any]]) -> None:
+    """JSON in the official layout: ids at the top, no schema beside them; one after the other."""
+    encode = json.JSONEncoder(ensure_ascii=False).encode
+    with written_whole(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        separator = "{"
+        for name, value in content:
+            file.write(f"{separator}{encode(name)}: {encode(value)}")
+            separator = ", "
+        file.write("}" if separator == ", " else "{}")

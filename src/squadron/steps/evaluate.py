@@ -1,11 +1,12 @@
 """The step evaluate: candidates -> answers and figures."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from squadron import progress
-from squadron.artifacts import read_json, read_table, write_json, write_table
+from squadron.artifacts import read_json, read_parts, read_table, write_json, write_table
 from squadron.config import Contender, Evaluate, from_json
 from squadron.steps._files import judged_splits, write_official
 from squadron.steps._step import step, timed
@@ -111,7 +112,7 @@ def evaluate(
         progress.say(
             f"evaluate   {runner.label}: EM {select['exact']:.2f}, F1 {select['f1']:.2f} on select"
         )
-    write_official(figures_file, figures)
+    write_official(figures_file, figures.items())
     tracking.log_metrics(child, figures)
     tracking.close_contender(child, status["disqualified"])
     return figures
@@ -143,7 +144,7 @@ def _evaluate_splits(
         split = _read_split(name, count, examples, candidates, status["made_from"])
         judged = judge(
             split.questions,
-            [split.candidates],
+            split.candidates,
             answering.null_threshold,
             # What was trained on is judged with a threshold of its own, and keeps it.
             search=name == "train" or (name == "tune" and not own),
@@ -188,7 +189,8 @@ class _Split:
     digest: str
     """Of what the examples were made from."""
     questions: "Questions"
-    candidates: "pa.Table"
+    candidates: "Iterator[pa.Table]"
+    """To be read once."""
     types: "pa.Table | None"
     """Of schema `artifacts.WINDOW_TYPES`, from a model that tells the types of questions."""
     extents: "pa.Table | None"
@@ -203,7 +205,7 @@ def _read_split(name: str, count: int, examples: Path, candidates: Path, made_fr
     table = read_table(examples / f"{name}.parquet", schema="examples/1")
     digest = table.schema.metadata[b"squadron.made_from"].decode()
     table = table.slice(0, count or None)
-    rows = read_table(candidates / f"{name}.parquet", schema="candidates/1", made_from=made_from)
+    rows = read_parts(candidates / f"{name}.parquet", schema="candidates/1", made_from=made_from)
     types, extents = candidates / f"{name}.types.parquet", candidates / f"{name}.windows.parquet"
     return _Split(
         table,
@@ -225,8 +227,7 @@ def _write_answers(folder: Path, split: _Split, judged: "Judged") -> None:
         "null_odds": answers.null_odds(judged.ranked.best_score()).tolist(),
     }
     for name, values in files.items():
-        by_id = dict(zip(split.questions.ids, values, strict=True))
-        write_official(folder / f"{name}.json", by_id)
+        write_official(folder / f"{name}.json", zip(split.questions.ids, values, strict=True))
 
 
 def _write_n_best(
@@ -235,7 +236,7 @@ def _write_n_best(
     from squadron.evaluation import list_best
 
     lists = list_best(judged, split.questions, n_best, mapping)
-    write_official(folder / "nbest.json", dict(zip(split.questions.ids, lists, strict=True)))
+    write_official(folder / "nbest.json", zip(split.questions.ids, lists, strict=True))
 
 
 def _write_scores(folder: Path, split: _Split, judged: "Judged") -> None:
@@ -252,7 +253,7 @@ def _write_types(folder: Path, split: _Split, judged: "Judged") -> None:
         return
     chosen = choose_types(split.types, split.questions.ids)
     judged.summary.update(judge_types(chosen, split.examples))
-    write_official(folder / "types.json", dict(zip(split.questions.ids, chosen, strict=True)))
+    write_official(folder / "types.json", zip(split.questions.ids, chosen, strict=True))
 
 
 def _write_confidence(

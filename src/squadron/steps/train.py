@@ -125,7 +125,7 @@ def _tune_judge(
         # An answer needs the best span of each window alone.
         best = replace(settings.predict, n_best=1)
         parts = predict_candidates(network, windows, layout, best, device)
-        summary = judge(questions, list(parts), None, search=True).summary
+        summary = judge(questions, parts, None, search=True).summary
         figures = {name: summary[name] for name in ("f1", "answerable_f1")}
         figures |= {"exact_match": summary["exact"]}
         if settings.train.monitor == "eval_loss":
