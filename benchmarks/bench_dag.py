@@ -2,8 +2,8 @@
 
     python benchmarks/bench_dag.py [--output FILE.json]
 
-`pipeline.py run experiments/example.yaml` in an empty folder, with one short epoch and few
-questions, then again with everything but open_race and close_race served from the cache. Every
+`pipeline.py run experiments/example.yaml` in an empty folder, with two contenders, one short epoch
+and few questions, then again with everything but open_race and close_race served from the cache. Every
 process of the run notes its start and end, its outermost imports and the time inside the step's
 function (step_times/sitecustomize.py). Steps run one after the other, so with
 
@@ -41,6 +41,7 @@ from benchmarks.measure import REPOSITORY, at_most, finish, make_parser
 MOST_SECONDS_A_STEP = 1.0
 HOOK = Path(__file__).resolve().parent / "step_times"
 SETTINGS = (
+    "contenders=[span, pretrained]",
     "train.epochs=1",
     "windows.max_length=128",
     "windows.stride=32",

@@ -55,10 +55,9 @@ class Times:
                 continue
             self._wrapped.add(name)
             for key, value in list(vars(module).items()):
-                # What `steps.step` has decorated, and no helper.
-                is_step = name == "squadron.steps" and hasattr(value, "__wrapped__")
-                own = getattr(value, "__module__", "") == name and not key.startswith("_")
-                if (is_step and own) or key in WATCHED.get(name, ()):
+                # Each step is the one function of a module of its name.
+                is_step = getattr(value, "__module__", "") == f"squadron.steps.{key}"
+                if is_step or key in WATCHED.get(name, ()):
                     setattr(module, key, self._watch_function(value))
 
     def _watch_function(self, function):

@@ -16,7 +16,7 @@ import boto3
 import pytest
 from kfp import dsl
 
-from launch import cluster
+from launch import kfp_server
 from launch.command_line import main
 from launch.placement import Placement
 from launch.plan import plan_arguments
@@ -73,7 +73,7 @@ def environment(monkeypatch: pytest.MonkeyPatch, s3_url: str) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("SQUADRON_GIT_SHA", "4f2a9c1")
-    monkeypatch.setattr(cluster, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(kfp_server, "POLL_SECONDS", 0.01)
     monkeypatch.setattr(storage, "content_digest", DIGEST_ONCE)
     monkeypatch.chdir(ROOT)
 
@@ -434,7 +434,7 @@ def test_an_unreachable_host_ends_in_a_sentence_within_seconds() -> None:
 def test_a_silent_host_is_asked_once_and_ends_in_a_sentence(
     submit: Submit, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cluster, "REQUEST_TIMEOUT", (0.2, 0.2))
+    monkeypatch.setattr(kfp_server, "REQUEST_TIMEOUT", (0.2, 0.2))
     with socket.create_server(("127.0.0.1", 0)) as silent:
         assert submit(host=f"http://127.0.0.1:{silent.getsockname()[1]}") == 2
         silent.setblocking(False)
@@ -497,8 +497,8 @@ def test_waiting_ends_when_the_time_is_up(
 def test_waiting_survives_a_server_that_restarts_again_and_again(
     server: Script, submit: Submit
 ) -> None:
-    away = [(503, ""), (502, "<html>"), (429, "")] * (cluster.FAILED_POLLS_ALLOWED // 3)
-    assert len(away) == cluster.FAILED_POLLS_ALLOWED
+    away = [(503, ""), (502, "<html>"), (429, "")] * (kfp_server.FAILED_POLLS_ALLOWED // 3)
+    assert len(away) == kfp_server.FAILED_POLLS_ALLOWED
     running = (200, json.dumps({"run_id": RUN_ID, "state": "RUNNING"}))
     server.answers = {POLL: [*away, running, *away]}
     assert submit("--wait", "--timeout-minutes", "0.5") == 0
@@ -510,7 +510,7 @@ def test_waiting_gives_up_on_a_server_that_stays_away(
 ) -> None:
     server.answers = {POLL: [(503, "")] * 100}
     assert submit("--wait", "--timeout-minutes", "0.5") == 2
-    assert server.calls.count(POLL) == cluster.FAILED_POLLS_ALLOWED + 1
+    assert server.calls.count(POLL) == kfp_server.FAILED_POLLS_ALLOWED + 1
     assert "The run goes on without being watched: http" in capsys.readouterr().err
 
 
@@ -531,7 +531,7 @@ def test_an_interrupted_wait_leaves_the_run_alone(
         raise KeyboardInterrupt
 
     server.states = ["RUNNING"]
-    monkeypatch.setattr(cluster.time, "sleep", interrupt)
+    monkeypatch.setattr(kfp_server.time, "sleep", interrupt)
     assert submit("--wait") == 130
     assert "the run goes on: http" in capsys.readouterr().err
     assert server.calls == [*SENT, POLL]
