@@ -15,7 +15,7 @@ import pytest
 import squadron
 from launch.plan import code_digest
 from squadron import standings, steps
-from squadron.artifacts import CANDIDATES, read_json, read_table, write_json, write_table
+from squadron.artifacts import CANDIDATES, EXTENTS, read_json, read_table, write_json, write_table
 from squadron.config import Contender, Data, Evaluate, Splits, to_json
 from squadron.error_kinds import KINDS
 from squadron.evaluation import compare_with_winner
@@ -104,7 +104,7 @@ def write_corpus(path, articles=30, *, has_unanswerable=True):
 def write_candidates(folder, examples, answer_of, training):
     """What a model might have found: `answer_of` an example is a text and a score, or None."""
     for split in ("tune", "select", "test"):
-        rows = []
+        rows, windows = [], []
         table = read_table(examples / f"{split}.parquet", schema="examples/1")
         for number, example in enumerate(table.to_pylist()):
             text, score = answer_of(number, example)
@@ -112,9 +112,14 @@ def write_candidates(folder, examples, answer_of, training):
             places = {"start_char": start, "end_char": start + len(text)}
             about = {"example_id": example["id"], "window": 0, "rank": 0, "null_score": 0.0}
             rows.append({**about, **places, "score": score})
+            whole = {"start_char": 0, "end_char": len(example["context"])}
+            windows.append({"example_id": example["id"], "window": 0, **whole})
         path = folder / f"{split}.parquet"
         found = pa.Table.from_pylist(rows, schema=CANDIDATES)
         write_table(path, found, schema="candidates/1", made_from="m")
+        path = folder / f"{split}.windows.parquet"
+        held = pa.Table.from_pylist(windows, schema=EXTENTS)
+        write_table(path, held, schema="extents/1", made_from="m")
     status = {"disqualified": "", "training": training}
     write_json(folder / "status.json", status, schema="status/1", made_from="m")
 
@@ -492,3 +497,27 @@ def test_a_race_on_data_without_unanswerable_questions_is_a_page_too(tmp_path):
     assert not {"threshold", "lead"} & set(draw_plots(found))
     assert "every question of tune has an answer" in page.words
     assert f"{metrics['splits']['select']['exact']:.2f}" in page.words
+
+
+def test_the_step_writes_and_publishes_the_page_and_needs_no_mlflow(race, report, tmp_path):
+    examples, evaluations, champion = race
+    write_json(tmp_path / "champion", champion, schema="champion/1", made_from="m")
+    experiment = {"labels": ["good", "poor", "broken"], "experiment": {}, "git_sha": "4f2a9c1"}
+    given = {
+        "race": "",
+        "experiment": json.dumps(experiment),
+        "results": str(tmp_path / "results"),
+        "examples": examples,
+        "evaluations": evaluations,
+        "champion": tmp_path / "champion",
+        "page": tmp_path / "page",
+    }
+    steps.report(**given)
+    first = (tmp_path / "page").read_text()
+    steps.report(**given)  # a second try leaves one result
+    published = tmp_path / "results" / champion["race"] / "report" / "report.html"
+    assert published.read_text() == (tmp_path / "page").read_text() == first
+    assert "Promote good (squadron-tiny version 7)." in first
+    # In any order of the evaluations: kfp promises none.
+    steps.report(**given | {"evaluations": evaluations[::-1], "page": tmp_path / "other"})
+    assert (tmp_path / "other").read_text() == first
