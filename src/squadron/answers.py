@@ -226,18 +226,12 @@ def best_texts(ranked: Ranked, contexts: Sequence[str]) -> list[str]:
     return texts
 
 
-def all_texts(ranked: Ranked, contexts: Sequence[str]) -> list[list[str]]:
-    """The texts of all candidates of each question, best first."""
-    # Lists: reading numpy's numbers one at a time would take most of the time.
-    edges, starts = ranked.edges.tolist(), ranked.start_char.tolist()
-    ends = ranked.end_char.tolist()
-    return [
-        [
-            context[start:end]
-            for start, end in zip(starts[first:last], ends[first:last], strict=True)
-        ]
-        for context, first, last in zip(contexts, edges, edges[1:], strict=False)
-    ]
+def all_texts(ranked: Ranked, contexts: Sequence[str]) -> Iterator[list[str]]:
+    """The texts of all candidates of each question, best first; one question after the other."""
+    for number, context in enumerate(contexts):
+        rows = slice(ranked.edges[number], ranked.edges[number + 1])
+        spans = zip(ranked.start_char[rows].tolist(), ranked.end_char[rows].tolist(), strict=True)
+        yield [context[start:end] for start, end in spans]
 
 
 def apply_threshold(

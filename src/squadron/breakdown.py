@@ -104,8 +104,7 @@ def count_windows(rows: pa.Table, example_ids: Sequence[str]) -> npt.NDArray[np.
     """How many windows each question has; shape (N,).
 
     Args:
-        rows: With columns `example_id` and `window`: one row per window, or candidates (then a last
-            window without any is not seen).
+        rows: One per window, of schema `artifacts.EXTENTS`.
         example_ids: The questions, in the order of the result; 0 for one without a row.
     """
     example = pc.index_in(rows["example_id"], value_set=pa.array(example_ids, pa.string()))

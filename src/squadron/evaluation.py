@@ -5,6 +5,7 @@ Training judges its epochs with it too, so the EM that picks an epoch is the EM 
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,9 @@ from squadron import answers, calibration, error_kinds, metrics, significance
 from squadron.answering import Answering
 from squadron.artifacts import SCORES
 from squadron.question_types import TYPES, score_types
+
+_ORACLE_QUESTIONS = 1000
+"""Of so many questions the texts of all candidates are in memory at once."""
 
 
 @dataclass(frozen=True)
@@ -179,9 +183,13 @@ def add_oracle(judged: Judged, questions: Questions) -> None:
     An upper bound over all candidates of all windows (metrics.oracle_scores), never ranked on.
     """
     texts = answers.all_texts(judged.ranked, questions.contexts)
-    exact, f1 = metrics.oracle_scores(questions.golds, texts, questions.rule)
-    judged.summary["oracle_exact_match"] = 100.0 * float(exact.mean())
-    judged.summary["oracle_f1"] = 100.0 * float(f1.mean())
+    pieces = []
+    for start in range(0, len(questions.ids), _ORACLE_QUESTIONS):
+        golds = questions.golds[start : start + _ORACLE_QUESTIONS]
+        some = list(islice(texts, len(golds)))
+        pieces.append(metrics.oracle_scores(golds, some, questions.rule))
+    for name, parts in zip(("exact_match", "f1"), zip(*pieces, strict=True), strict=True):
+        judged.summary[f"oracle_{name}"] = 100.0 * float(np.concatenate(parts).mean())
 
 
 def compare_with_winner(winner: pa.Table, others: dict[str, pa.Table]) -> list[dict[str, Any]]:

@@ -184,7 +184,7 @@ def test_the_n_best_are_the_first_of_the_ranking(rows, n_best):
     assert texts == [some[0]["text"] if some else "" for some in found]
     everything = rank_as_dicts(ranked, [CONTEXT] * len(QUESTIONS), len(rows))
     texts = all_texts(ranked, [CONTEXT] * len(QUESTIONS))
-    assert texts == [[row["text"] for row in some] for some in everything]
+    assert list(texts) == [[row["text"] for row in some] for some in everything]
 
 
 @st.composite

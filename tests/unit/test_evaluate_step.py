@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from squadron import calibration, scoring, standings, steps, tracking
+from squadron import calibration, evaluation, scoring, standings, steps, tracking
 from squadron.__main__ import main
 from squadron.artifacts import (
     BREAKDOWN,
@@ -366,12 +366,12 @@ def test_figures_by_kinds_of_questions_add_up_to_those_of_the_split(places):
     assert not (places / "evaluation" / "tune" / "breakdown.parquet").exists()
 
 
-def windows_of(places, split):
+def windows_in(places, split):
     table = read_table(places / "evaluation" / split / "breakdown.parquet", schema="breakdown/1")
     return {r["value"]: r["questions"] for r in table.to_pylist() if r["group"] == "windows"}
 
 
-def test_windows_are_counted_where_they_are_known_else_by_candidates(places):
+def test_windows_are_counted_where_they_are_known(places):
     extents = [
         {"example_id": f"q{number}", "window": window, "start_char": 0, "end_char": 1}
         for number in range(len(QUESTIONS))
@@ -384,11 +384,13 @@ def test_windows_are_counted_where_they_are_known_else_by_candidates(places):
         made_from="c",
     )
     steps.evaluate(**arguments(places))
-    assert windows_of(places, "test") == {"1": 9, "3": 1}
-    assert windows_of(places, "select") == {"1": 8}  # two questions have no candidate
+    assert windows_in(places, "test") == {"1": 9, "3": 1}
+    assert windows_in(places, "select") == {}
 
 
-def test_the_oracle_takes_the_best_candidate_of_any_window(places):
+@pytest.mark.parametrize("at_once", [1, 7, 1000])
+def test_the_oracle_takes_the_best_candidate_of_any_window(places, at_once, monkeypatch):
+    monkeypatch.setattr(evaluation, "_ORACLE_QUESTIONS", at_once)
     path = places / "candidates" / "test.parquet"
     rows = read_table(path, schema="candidates/1").to_pylist()
     _, context, gold = QUESTIONS[1]

@@ -283,9 +283,9 @@ def _write_breakdown(folder: Path, split: _Split, judged: "Judged") -> "pa.Table
     """Returns the table, too."""
     from squadron.breakdown import break_down, count_windows
 
-    # Candidates name their windows, too, should the windows themselves not be known.
-    rows = split.candidates if split.extents is None else split.extents
-    windows = count_windows(rows, split.questions.ids)
+    windows = None
+    if split.extents is not None:
+        windows = count_windows(split.extents, split.questions.ids)
     table = break_down(split.examples, judged.scores, windows)
     write_table(
         folder / "breakdown.parquet", table, schema="breakdown/1", made_from=split.made_from
