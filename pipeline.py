@@ -5,7 +5,8 @@
 3. featurize   examples -> sliding windows, once per tokenizer
 4. for each contender: train -> predict -> evaluate
 5. register    the best exact match on the select split becomes the model version `candidate`
-6. close_race  ends the MLflow runs with status and reason, whatever happened before
+6. report      one page: which model to promote, and why
+7. close_race  ends the MLflow runs with status and reason, whatever happened before
 """
 
 import sys
@@ -51,16 +52,15 @@ def build_pipeline(place: Placement) -> Any:
                 evaluated = place.on_cpu(
                     step.evaluate(settings=evaluate, **examples, **candidates, **own)
                 )
-            place.on_cpu(
-                step.register(
-                    settings=registration,
-                    results=results,
-                    models=dsl.Collected(trained.outputs["model"]),
-                    evaluations=dsl.Collected(evaluated.outputs["evaluation"]),
-                    race=race,
-                    digests=digests,
-                )
+            # One Collected per task that takes it: kfp changes it in compiling.
+            gathered = [dsl.Collected(evaluated.outputs["evaluation"]) for _ in range(2)]
+            models = dsl.Collected(trained.outputs["model"])
+            own = {"results": results, "race": race, "digests": digests}
+            registered = place.on_cpu(
+                step.register(settings=registration, models=models, evaluations=gathered[0], **own)
             )
+            own |= {"experiment": experiment, "champion": registered.outputs["champion"]}
+            place.on_cpu(step.report(evaluations=gathered[1], **examples, **own))
 
     return squadron
 

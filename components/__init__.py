@@ -10,6 +10,7 @@ from components.ingest import ingest
 from components.open_race import open_race
 from components.predict import predict
 from components.register import register
+from components.report import report
 from components.train import train
 
 __all__ = [
@@ -20,5 +21,6 @@ __all__ = [
     "open_race",
     "predict",
     "register",
+    "report",
     "train",
 ]

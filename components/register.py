@@ -18,7 +18,7 @@ def register(
     """Registers the contender with the best EM on select, if it passes the gate.
 
     Args:
-        settings: JSON of {register, git_sha, race}.
+        settings: JSON of {register, git_sha, race, data}.
         race: JSON of squadron.tracking.Race.
         digests: Of the code; only for the cache key.
         results: Where models and figures are published; "" for nowhere.

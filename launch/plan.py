@@ -83,6 +83,7 @@ def plan_arguments(experiment: Experiment, store: str) -> dict[str, Any]:
         "register": dataclasses.asdict(experiment.register),
         "git_sha": sha,
         "race": f"{experiment.name}-{key}",
+        "data": locations,
     }
     return {
         "race": json.dumps({"name": experiment.name, "key": key, "store": store}),
@@ -98,10 +99,10 @@ def plan_arguments(experiment: Experiment, store: str) -> dict[str, Any]:
 
 
 def code_digest() -> str:
-    """Of every source file of the package: a changed step must not be served from a cache."""
+    """Of every source file and template: a changed step must not be served from a cache."""
     root = Path(squadron.__file__).parent
     sha256 = hashlib.sha256()
-    for path in sorted(root.rglob("*.py")):
+    for path in sorted(path for end in ("py", "j2") for path in root.rglob(f"*.{end}")):
         sha256.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes() + b"\0")
     return sha256.hexdigest()[:16]
 

@@ -19,6 +19,7 @@ STEPS = (
     "predict",
     "evaluate",
     "register",
+    "report",
     "close_race",
 )
 

@@ -86,7 +86,7 @@ def _ending(champion: dict[str, Any]) -> list[str]:
         return [*lines, f"Nothing is registered: {champion['refused']}."]
     model = champion["model"]
     lines.append(f"Winner: {champion['winner']} ({champion['why']}).")
-    lines += _leads(champion)
+    lines += describe_leads(champion)
     status = model["validation_status"]
     if status == "demo":
         lines.append("These data are too few to rank models on: validation_status=demo.")
@@ -137,7 +137,7 @@ def _types(champion: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _leads(champion: dict[str, Any]) -> list[str]:
+def describe_leads(champion: dict[str, Any]) -> list[str]:
     """How sure the winner's lead is."""
     comparisons = champion.get("comparisons", [])
     unsure = [each for each in comparisons if not each["significant"]]

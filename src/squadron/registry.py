@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from squadron import model_folder, tracking
+from squadron import model_card, model_folder, tracking
 from squadron.answering import Answering
 from squadron.artifacts import MODEL_ABOUT
 from squadron.errors import InputError
+from squadron.model_card import ModelCard
 
 CANDIDATE = "candidate"
 STAGING = "staging"
@@ -67,6 +68,7 @@ def register_model(
     model: Path,
     answering: Answering,
     tags: dict[str, str],
+    card: ModelCard | None = None,
 ) -> Registered:
     """Logs the model to its run, tries it, registers it and gives it the alias `candidate`.
 
@@ -78,6 +80,7 @@ def register_model(
         model: A model folder.
         answering: Stored with the model, which serves by it.
         tags: Figures and origin; a version has no metrics of its own.
+        card: Stored with the model, its short form as the version's description.
 
     Raises:
         InputError: If the store can't be used, or the logged model can't answer.
@@ -88,7 +91,7 @@ def register_model(
     with tracking.explained():
         found = _version_of_run(client, name, run_id)
         if found is None:
-            uri = _log_model(run_id, model, answering)
+            uri = _log_model(run_id, model, answering, card)
             _try(uri)
             try:
                 client.create_registered_model(name, description="Extractive question answering")
@@ -103,7 +106,8 @@ def register_model(
             )
         for key, value in tags.items():
             client.set_model_version_tag(name, found.version, key, value)
-        client.update_model_version(name, found.version, description=_describe(tags))
+        description = card.summary if card else _describe(tags)
+        client.update_model_version(name, found.version, description=description)
         client.set_registered_model_alias(name, CANDIDATE, found.version)
     return Registered(name, str(found.version), tags, run_id)
 
@@ -236,7 +240,7 @@ def _alias(client: Any, name: str, alias: str) -> Any:
         return None
 
 
-def _log_model(run_id: str, model: Path, answering: Answering) -> str:
+def _log_model(run_id: str, model: Path, answering: Answering, card: ModelCard | None) -> str:
     """Logs the pyfunc; returns its models:/ URI."""
     import importlib.metadata
 
@@ -255,6 +259,8 @@ def _log_model(run_id: str, model: Path, answering: Answering) -> str:
         folder = Path(temporary) / "model"
         shutil.copytree(model, folder)
         model_folder.write_answering(folder, answering, made_from=run_id)
+        if card:
+            (folder / model_card.FILE).write_text(card.text, encoding="utf-8")
         with mlflow.start_run(run_id=run_id):
             info = mlflow.pyfunc.log_model(
                 name="model",

@@ -274,6 +274,21 @@ def log_json(run_id: str, content: dict[str, Any], name: str) -> None:
         client.log_dict(run_id, content, name)
 
 
+def log_texts(run_id: str, texts: Mapping[str, str]) -> str:
+    """Logs text files by name; says where the first one can be looked at, "" if nowhere.
+
+    That is the file itself where artifacts are files, else the page of the run.
+    """
+    if not run_id or not texts:
+        return ""
+    client = connect()
+    with explained():
+        for name, text in texts.items():
+            client.log_text(run_id, text, name)
+        place = str(client.get_run(run_id).info.artifact_uri)
+    return f"{place}/{next(iter(texts))}" if place.startswith("file:") else run_url(run_id)
+
+
 def log_table(run_id: str, rows: Sequence[Mapping[str, Any]], name: str) -> None:
     """Logs rows as a table that the run's page shows; one of the same name is replaced.
 

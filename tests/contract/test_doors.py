@@ -44,6 +44,8 @@ LAYERS = (
         "error_kinds",
         "evaluation",
         "metrics",
+        "model_card",
+        "report",
         "significance",
         "standings",
         "scoring",
@@ -55,7 +57,16 @@ LAYERS = (
         "validation",
         "windows",
     ),
-    ("artifacts", "config", "model_names", "progress", "question_types", "race_table", "storage"),
+    (
+        "artifacts",
+        "config",
+        "model_names",
+        "plots",
+        "progress",
+        "question_types",
+        "race_table",
+        "storage",
+    ),
     ("errors", "__init__"),
 )
 DEPTH = {room: depth for depth, layer in enumerate(LAYERS) for room in layer}

@@ -34,6 +34,7 @@ STEPS = {
     *GPU_STEPS,
     "exec-evaluate",
     "exec-register",
+    "exec-report",
     "exec-close-race",
 }
 
@@ -304,7 +305,9 @@ def test_the_manifests_define_what_the_steps_read() -> None:
 
 def test_no_step_runs_as_root(example: tuple[Json, Json]) -> None:
     wanted = {"runAsUser": "10001", "runAsGroup": "10001", "runAsNonRoot": True}
-    assert [settings["securityContext"] for settings in example[1].values()] == [wanted] * 8
+    assert [settings["securityContext"] for settings in example[1].values()] == [wanted] * len(
+        STEPS
+    )
 
 
 def test_every_step_runs_the_image(example: tuple[Json, Json]) -> None:

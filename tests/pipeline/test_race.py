@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -123,6 +124,34 @@ def test_intervals_and_the_certainty_of_the_lead_are_shown_and_kept(race):
     (place,) = (folder / "results").glob("*/summary/champion.json")
     comparisons = json.loads(place.read_text())["comparisons"]
     assert {"span", "pretrained"} > {row["label"] for row in comparisons}
+
+
+def test_the_report_is_in_mlflow_on_kubeflows_pages_and_beside_the_results(race):
+    folder, shown = race
+    (line,) = [each for each in shown.splitlines() if each.startswith("report ")]
+    page = Path(line.split()[-1].removeprefix("file://"))
+    text = page.read_text()
+    assert text.startswith("<!doctype html>")
+    assert "span is first, but don&#39;t promote a demo" in text or "pretrained is first" in text
+    for name in ("em", "lead", "loss", "tune_em"):
+        assert (page.parent / "figures" / f"{name}.svg").read_text().startswith("<svg")
+    (published,) = (folder / "results").glob("*/report/report.html")
+    (output,) = (folder / "runs" / "pipeline").glob("*/report/page")
+    assert published.read_text() == output.read_text() == text
+    for step in ("ingest", "featurize", "register"):
+        assert re.search(rf"{step} \d+\.\d s", text)
+
+
+def test_the_version_has_its_card(race):
+    folder, _ = race
+    version = client(folder).get_model_version_by_alias("squadron-tiny", "candidate")
+    assert "EM" in version.description
+    (card,) = (folder / "runs").glob("artifacts/**/artifacts/model/MODEL_CARD.md")
+    assert str(CORPUS) in card.read_text()
+    select = json.loads(
+        (evaluation(folder, version.tags["contender"]) / "metrics.json").read_text()
+    )
+    assert f"{select['splits']['select']['exact']:.2f}" in card.read_text()
 
 
 def test_a_diverging_contender_is_disqualified_and_the_others_finish(race):

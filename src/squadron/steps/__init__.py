@@ -10,6 +10,7 @@ from squadron.steps.ingest import ingest
 from squadron.steps.open_race import open_race
 from squadron.steps.predict import predict
 from squadron.steps.register import register
+from squadron.steps.report import report
 from squadron.steps.train import CHECKPOINTS_VARIABLE, train
 
 __all__ = [
@@ -21,5 +22,6 @@ __all__ = [
     "open_race",
     "predict",
     "register",
+    "report",
     "train",
 ]

@@ -40,8 +40,8 @@ def evaluate(
 
     A registered model answers as it was registered: with that threshold, rule and calibration.
 
-    The folder `evaluation` gets metrics.json, all figures and how the contender answers; in
-    `{split}/`, of every judged split:
+    The folder `evaluation` gets metrics.json, all figures and how the contender answers, and
+    training_log.json, the points of its training; in `{split}/`, of every judged split:
 
     - answers.json: the answers, as the official evaluation reads them;
     - predictions.json and null_odds.json: the answers if it had to answer, and how likely each
@@ -97,6 +97,12 @@ def evaluate(
     }
     write_json(
         evaluation / "metrics.json", content, schema="metrics/1", made_from=status["made_from"]
+    )
+    write_json(
+        evaluation / "training_log.json",
+        {"log": status["training"].get("log") or []},
+        schema="training_log/1",
+        made_from=status["made_from"],
     )
     if content["splits"]:
         tracking.log_artifacts(child, evaluation, "evaluation")

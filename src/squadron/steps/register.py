@@ -5,13 +5,16 @@ import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from squadron import progress, standings, storage
 from squadron.artifacts import read_json, read_table, write_json
 from squadron.config import Register, digest
 from squadron.model_names import read_model_name
 from squadron.steps._step import step
+
+if TYPE_CHECKING:
+    from squadron.model_card import ModelCard
 
 
 @step
@@ -27,7 +30,8 @@ def register(
     """Chooses the best EM on select, registers it as `candidate` and writes champion.json.
 
     Args:
-        settings: JSON of {"register": config.Register, "git_sha": text, "race": key}.
+        settings: JSON of {"register": config.Register, "git_sha": text, "race": key, "data":
+            files}.
         race: JSON of tracking.Race; "" tracks nothing.
         models: Model folders of all contenders.
         evaluations: Their evaluation folders, in the same order.
@@ -71,6 +75,7 @@ def register(
         if refused and not options.demo:
             content["refused"] = f"{best['label']} is not registered: {refused}"
         else:
+            content["gate"] = refused or "passed"
             child = tracking.find_child(tracking.read_race(race), best["label"])
             about = read_json(models[racing[0]] / "variant.json", schema="model/1")
             status = "demo" if options.demo else "passed"
@@ -94,6 +99,9 @@ def register(
                     models[racing[0]],
                     Answering.read(best["answering"]),
                     tags,
+                    _write_card(
+                        options.model_name, best, about["contender"], content, tags, fields
+                    ),
                 )
             content["model"] = {
                 "name": registered.name,
@@ -102,7 +110,6 @@ def register(
                 "validation_status": status,
                 "kept": bool(is_kept),
             }
-            content["gate"] = refused or "passed"
             figures["winner_select_exact_match"] = select["exact"]
             figures["version"] = float(registered.version)
     write_json(
@@ -115,6 +122,29 @@ def register(
     tracking.log_json(parent, content, "champion.json")
     tracking.log_metrics(parent, {**figures, "seconds_register": time.monotonic() - started})
     return figures
+
+
+def _write_card(
+    name: str,
+    best: dict[str, Any],
+    contender: dict[str, Any],
+    champion: dict[str, Any],
+    tags: dict[str, str],
+    fields: dict[str, Any],
+) -> "ModelCard":
+    from squadron import variants
+    from squadron.model_card import write_card
+
+    what = str(variants.load_variant(best["variant"]).__doc__).splitlines()[0]
+    return write_card(
+        name=name,
+        what=what,
+        best=best,
+        contender=contender,
+        champion=champion,
+        tags=tags,
+        files=fields.get("data", ()),
+    )
 
 
 def _licence(backbone: str) -> str:

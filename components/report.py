@@ -1,0 +1,41 @@
+"""Component report: the evaluations of all contenders and the champion -> one page."""
+
+from typing import List  # noqa: UP035 the annotation that kfp reads
+
+from kfp import dsl
+
+
+@dsl.component(base_image="python:3.11-slim-bookworm", install_kfp_package=False)
+def report(
+    race: str,
+    experiment: str,
+    digests: str,
+    results: str,
+    examples: dsl.Input[dsl.Dataset],
+    evaluations: dsl.Input[List[dsl.Artifact]],  # noqa: UP006
+    champion: dsl.Input[dsl.Artifact],
+    page: dsl.Output[dsl.HTML],
+):
+    """Says which model to promote, and why.
+
+    Args:
+        race: JSON of squadron.tracking.Race.
+        experiment: JSON of {labels, experiment, git_sha}.
+        digests: Of the code; only for the cache key.
+        results: Where the page is published; "" for nowhere.
+        examples: From ingest.
+        evaluations: From evaluate, of every contender.
+        champion: From register.
+        page: report.html.
+    """
+    from squadron import steps
+
+    steps.report(
+        race=race,
+        experiment=experiment,
+        results=results,
+        examples=examples.path,
+        evaluations=[evaluation.path for evaluation in evaluations],
+        champion=champion.path,
+        page=page.path,
+    )

@@ -1,0 +1,75 @@
+"""The step report: evaluations and the champion -> one HTML page."""
+
+import json
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from squadron import progress, storage
+from squadron.artifacts import read_json, written_whole
+from squadron.steps._step import step
+
+
+@step
+def report(
+    *,
+    race: str,
+    experiment: str,
+    results: str,
+    examples: Path,
+    evaluations: Sequence[Path],
+    champion: Path,
+    page: Path,
+) -> None:
+    """Writes report.html: which model to promote, and why. MLflow gets it, with every plot.
+
+    Args:
+        race: JSON of tracking.Race; "" tracks nothing, and no step's seconds are known then.
+        experiment: JSON of {labels, experiment (resolved), git_sha}.
+        results: Where it is published beside the race's summary; "" for nowhere.
+        examples: As ingest wrote them.
+        evaluations: Evaluation folders of all contenders.
+        champion: champion.json, as register wrote it.
+        page: The file to write.
+    """
+    from squadron import plots, tracking
+    from squadron.report import collect_report, draw_plots, render_report
+
+    started = time.monotonic()
+    fields = json.loads(experiment)
+    known = tracking.read_race(race)
+    parent = tracking.find_parent(known)
+    seconds = {"": _seconds(tracking.read_metrics(parent))}
+    for label in fields["labels"]:
+        seconds[label] = _seconds(tracking.read_metrics(tracking.find_child(known, label)))
+    content = read_json(champion, schema="champion/1")
+    found = collect_report(
+        content,
+        evaluations,
+        examples,
+        experiment=fields["experiment"],
+        git_sha=fields["git_sha"],
+        seconds=seconds,
+    )
+    text = render_report(found)
+    with written_whole(page) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    if results:
+        with tempfile.TemporaryDirectory() as temporary_folder:
+            folder = Path(temporary_folder) / "report"
+            folder.mkdir()
+            (folder / "report.html").write_text(text, encoding="utf-8")
+            storage.publish(folder, storage.join(results, content["race"], "report"))
+    pictures = {
+        f"figures/{name}.svg": plots.standalone(svg) for name, svg in draw_plots(found).items()
+    }
+    place = tracking.log_texts(parent, {"report.html": text, **pictures})
+    tracking.log_metrics(parent, {"seconds_report": time.monotonic() - started})
+    progress.say(f"report     {place or page}")
+
+
+def _seconds(figures: Mapping[str, float]) -> dict[str, float]:
+    """Of the steps, in the order in which they run."""
+    names = ("ingest", "featurize", "train", "predict", "evaluate", "register")
+    return {name: figures[f"seconds_{name}"] for name in names if f"seconds_{name}" in figures}
