@@ -10,7 +10,8 @@ right answer, which is the best one of six questions in ten. Each side runs in a
   ranked and cut at a threshold (`answers.rank_parts`, `best_texts`, `apply_threshold`), by either
   answer rule; the questions have been read before;
 - evaluate: the step itself (`steps.evaluate`, untracked) on the same candidates as its test split:
-  answers, n best, official figures, intervals, kinds of errors, all files; imports count, too.
+  answers, n best, official figures, intervals, kinds of errors, all files; imports count, too. It
+  runs once.
 
 The targets: answers of the larger size within 5 seconds on one core, and at most 100 MB more memory
 than for the smaller one. Memory is the most that was held at any time over what was held before
@@ -82,8 +83,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         folders = {size: Path(place) / str(size) for size in options.sizes}
         for size, folder in folders.items():
             prepare(folder, options.data, size)
-        for _ in range(options.repeat):
+        for number in range(options.repeat):
             for side, size in runs:
+                if side == "evaluate" and number:
+                    continue
                 script = Path(__file__).resolve()
                 child = run_child(script, options.data, *sides[side], folders[size])
                 runs[side, size].append(child)

@@ -9,7 +9,7 @@ question.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -30,9 +30,9 @@ class Ranked:
     """
 
     edges: npt.NDArray[np.int64]
-    start_char: npt.NDArray[np.int64]
-    end_char: npt.NDArray[np.int64]
-    score: npt.NDArray[np.float64]
+    start_char: npt.NDArray[np.int32]
+    end_char: npt.NDArray[np.int32]
+    score: npt.NDArray[np.float32]
 
     def best_score(self) -> npt.NDArray[np.float64]:
         """Score of each question's best candidate, -inf where it has none; shape (E,)."""
@@ -84,7 +84,7 @@ def rank_parts(
         raise ValueError(f"rule is {rule!r}; it must be one of {ANSWER_RULES}")
     numbers = {name: number for number, name in enumerate(example_ids)}
     counts = np.zeros(len(example_ids), np.int64)
-    pieces: list[_Rows] = []
+    pieces: list[_Piece] = []
     # The last question of a part may go on in the next one.
     open_rows = _Rows.empty()
     for part in parts:
@@ -93,16 +93,14 @@ def rank_parts(
         _close(rows.where(~is_last), rule, counts, pieces)
         open_rows = rows.where(is_last)
     _close(open_rows, rule, counts, pieces)
-    found = _Rows.concatenate(pieces)
-    if np.any(found.example[1:] < found.example[:-1]):
-        found = found.where(np.argsort(found.example, kind="stable"))
+    nothing = _Rows.empty()
+    pieces.append((nothing.example, nothing.start, nothing.end, nothing.score))
+    example, *columns = (np.concatenate(column) for column in zip(*pieces, strict=True))
+    if np.any(example[1:] < example[:-1]):
+        order = np.argsort(example, kind="stable")
+        columns = [column[order] for column in columns]
     edges = np.concatenate([[0], np.cumsum(counts)])
-    return Ranked(
-        edges,
-        found.start.astype(np.int64),
-        found.end.astype(np.int64),
-        found.score.astype(np.float64),
-    )
+    return Ranked(edges, *columns)
 
 
 @dataclass(frozen=True)
@@ -148,7 +146,11 @@ class _Rows:
         return _Rows(*(column[chosen] for column in vars(self).values()))
 
 
-def _close(rows: _Rows, rule: str, counts: npt.NDArray[np.int64], pieces: list[_Rows]) -> None:
+# Ranked rows of whole questions: example, start, end and score.
+_Piece = tuple[Any, Any, Any, Any]
+
+
+def _close(rows: _Rows, rule: str, counts: npt.NDArray[np.int64], pieces: list[_Piece]) -> None:
     """Ranks whole questions, adds the rows that are kept to `pieces` and their number to counts."""
     if not len(rows.example):
         return
@@ -162,13 +164,12 @@ def _close(rows: _Rows, rule: str, counts: npt.NDArray[np.int64], pieces: list[_
         score = score + (rows.null - lowest[example])
     order = _rank(example, score, rows.start, rows.end)
     example, score, rows = example[order], score[order], rows.where(order)
-    # The first of equal spans is the best one; a stable sort by span keeps it first. A window has
-    # a span once, so only questions with several windows can have it twice.
+    # A window has a span once, so only questions with several windows can have it twice. A stable
+    # sort by span keeps equal ones in their order: by question, the best one first.
     shared = np.flatnonzero(_several_windows(rows.window, example))
-    start, end = rows.start, rows.end
-    by_span = shared[_order_spans(example[shared], start[shared], end[shared])]
-    same = (np.diff(example[by_span]) == 0) & (np.diff(start[by_span]) == 0)
-    again = by_span[1:][same & (np.diff(end[by_span]) == 0)]
+    span = (rows.start.astype(np.int64) << 32) + rows.end
+    by_span = shared[np.argsort(span[shared], kind="stable")]
+    again = by_span[1:][(np.diff(span[by_span]) == 0) & (np.diff(example[by_span]) == 0)]
     kept = np.ones(len(order), bool)
     kept[again] = False
     here = np.bincount(example[kept])
@@ -176,7 +177,7 @@ def _close(rows: _Rows, rule: str, counts: npt.NDArray[np.int64], pieces: list[_
     if np.any(known[here > 0]):
         raise ValueError("the candidates of one question are in parts that are no neighbours")
     known += here
-    pieces.append(replace(rows, score=score).where(kept))
+    pieces.append((rows.example[kept], rows.start[kept], rows.end[kept], score[kept]))
 
 
 def _rank(example: Any, score: Any, start: Any, end: Any) -> Any:
@@ -195,15 +196,6 @@ def _rank(example: Any, score: Any, start: Any, end: Any) -> Any:
     rows = order[tied]
     order[tied] = rows[np.lexsort((end[rows], start[rows], key[tied]))]
     return order
-
-
-def _order_spans(example: Any, start: Any, end: Any) -> Any:
-    """The stable order by example, start and end."""
-    width = int(end.max(initial=0)) + 1
-    if (int(example.max(initial=0)) + 1) * width**2 > np.iinfo(np.int64).max:
-        return np.lexsort((end, start, example))
-    # One integer per row: one sort instead of three.
-    return np.argsort((example * width + start) * width + end, kind="stable")
 
 
 def _several_windows(window: Any, example: Any) -> Any:

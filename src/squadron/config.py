@@ -257,7 +257,8 @@ class Evaluate:
     answer_rule: str = "window"
     """What a span must beat to be the answer: `window`, the no-answer score of its own window; or
     `lowest_null`, the lowest of all windows of the question, as in the literature. Stored with the
-    registered model, which serves by it. The epochs of training are judged by `window`."""
+    registered model, which serves by it. The epochs of training are judged by `window`
+    (docs/decisions/answer-rule.md)."""
 
     def __post_init__(self) -> None:
         choices = ANSWER_RULES

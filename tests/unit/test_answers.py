@@ -123,7 +123,7 @@ def test_a_question_that_comes_back_after_others_is_refused():
         rank_parts(parts, QUESTIONS)
 
 
-def test_contexts_too_long_for_one_number_per_span_rank_alike():
+def test_spans_at_the_end_of_the_longest_possible_context_are_told_apart():
     far = 2**31 - 10
     rows = [(name, far + n % 3, far + 5, float(n)) for n in range(6) for name in QUESTIONS]
     expected = [[(far + 2, far + 5, 5.0), (far + 1, far + 5, 4.0), (far, far + 5, 3.0)]] * 4

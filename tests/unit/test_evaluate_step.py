@@ -24,6 +24,7 @@ from squadron.artifacts import (
     write_table,
 )
 from squadron.config import Contender, Evaluate, to_json
+from squadron.steps._files import write_official
 from tests import tiny_models
 
 # Some right, some wrong, some abstained; and questions that nothing answers.
@@ -311,6 +312,15 @@ def test_its_docstring_names_the_very_files_that_it_writes(places):
     written = {path.name for path in (places / "evaluation").rglob("*") if path.is_file()}
     named = set(re.findall(r"[a-z_]+\.(?:json|parquet)", steps.evaluate.__doc__))
     assert named == written | {"types.json"}, "types come from some models only"
+
+
+@pytest.mark.parametrize(
+    "content", [{}, {"a": ""}, {"é\u2028": [{"x": 1.5, "y": None}], '"': -0.0}]
+)
+def test_official_files_are_json_as_the_standard_library_writes_it(content, tmp_path):
+    write_official(tmp_path / "file.json", iter(content.items()))
+    text = (tmp_path / "file.json").read_text(encoding="utf-8")
+    assert text == json.dumps(content, ensure_ascii=False)
 
 
 def test_wrong_answers_are_sorted_counted_and_listed(places):
