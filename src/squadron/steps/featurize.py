@@ -83,8 +83,9 @@ def featurize(*, contenders: str, race: str, examples: Path, windows: Path) -> N
             extra = f", {cut} questions cut" if cut else ""
             lost = sum(count["unreachable_answers"] for count in counts.values())
             reachable = 100.0 * (1 - lost / answers) if answers else 100.0
-            if lost:
-                extra += f", {lost} answers in no window ({reachable:.2f} % reachable)"
+            if answers:
+                extra += f", {reachable:.2f} % of answers reachable"
+                extra += f" ({lost} in no window)" if lost else ""
             figures["unreachable_answers"] = max(lost, figures.get("unreachable_answers", 0))
             figures["reachable_answers"] = min(reachable, figures.get("reachable_answers", 100.0))
             progress.say(f"featurize  {total:,} windows of {settings.max_length} tokens{extra}")
