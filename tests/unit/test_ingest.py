@@ -123,7 +123,7 @@ def test_contexts_that_are_judged_and_only_train_are_warned_of_and_noted(tmp_pat
     assert report["train_only"]["contexts_shared"] == {"tune": 0, "select": 1, "test": 0}
     (sample,) = report["samples"]["context of select also in train_only"]
     assert context.startswith(sample)
-    assert "1 contexts of select are in train_only too" in caplog.text
+    assert "context of select also in train_only: 1" in caplog.text
     # Its own test set is a judged split as well.
     test = write_squad(tmp_path / "test.json", {"T0": ["t"]}, "own")
     data = Data(train=(own,), train_only=(test,), test=(test,), splits=splits)

@@ -4,17 +4,18 @@ import hashlib
 import json
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from squadron import progress, storage
 from squadron.artifacts import EXAMPLES, write_json, write_table
-from squadron.config import SPLITS, Data, digest, from_json
-from squadron.errors import InputError
+from squadron.config import Data, digest, from_json
 from squadron.question_types import TYPES, guess_type
-from squadron.steps._files import JUDGED
 from squadron.steps._step import step, timed
+
+if TYPE_CHECKING:
+    from squadron.split import Shared
+    from squadron.validation import Report
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +35,7 @@ def ingest(*, data: str, race: str, examples: Path) -> None:
 
     from squadron import tracking
     from squadron.sources import Example, load_source
-    from squadron.split import assign_titles, limit_examples
+    from squadron.split import find_shared, share_out
     from squadron.validation import Report, check_rejected_share, validate_examples
 
     settings = from_json(Data, data)
@@ -60,47 +61,13 @@ def ingest(*, data: str, race: str, examples: Path) -> None:
                 report.accepted -= 1
                 report.note(report.rejected, "id used twice", example)
         check_rejected_share(report, settings.max_rejected_share)
-        splits = settings.splits
-        if settings.test:
-            from dataclasses import replace
-
-            splits = replace(splits, test=0)
-        # With split_by question, an id stands where a title does.
-        by_title = settings.split_by == "title"
-        group_of = {e.id: e.title if by_title else e.id for e in (*own, *only)}
-        trained = {group_of[e.id] for e in only}
-        split_of = assign_titles({group_of[e.id] for e in own} - trained, splits, settings.seed)
-        parts: dict[str, list[Example]] = {name: [] for name in SPLITS}
-        parts["train"] += only
-        for example in own:
-            parts[split_of.get(group_of[example.id], "train")].append(example)
-        if settings.test:
-            parts["test"] = given
-        shared = {e.context for e in parts["test"]} & {e.context for e in own}
-        if settings.test and shared and by_title:
-            report.samples["context of test also in train"] = [c[:80] for c in sorted(shared)[:5]]
-            logger.warning("%d contexts of the test set are in the training data too", len(shared))
-        texts = {e.context for e in only}
-        leaks = {name: texts & {e.context for e in parts[name]} for name in JUDGED}
-        for name, contexts in leaks.items():
-            if contexts and by_title:
-                samples = [c[:80] for c in sorted(contexts)[:5]]
-                report.samples[f"context of {name} also in train_only"] = samples
-                logger.warning("%d contexts of %s are in train_only too", len(contexts), name)
-        tables = {}
-        for name, part in parts.items():
-            limit = getattr(settings, f"max_{name}_examples")
-            kept = limit_examples(part, limit, settings.seed)
-            if not kept:
-                unit = settings.split_by
-                raise InputError(
-                    f"The split {name!r} is empty: {len(split_of)} {unit}s in "
-                    f"{list(settings.train)}{' that are not in train_only' * bool(only)} with "
-                    f"data -> splits {asdict(splits)} and seed "
-                    f"{settings.seed}; give it more {unit}s, another seed, or a test set of its own"
-                    + (", or set data -> split_by: question" if by_title else "")
-                )
-            tables[name] = pa.Table.from_pylist([_as_row(e) for e in kept], schema=EXAMPLES)
+        parts = share_out(own, only, given, settings)
+        shared = find_shared(parts, own, only, settings)
+        _note_shared(shared, report, settings)
+        tables = {
+            name: pa.Table.from_pylist([_as_row(e) for e in part], schema=EXAMPLES)
+            for name, part in parts.items()
+        }
         made_from = {name: _digest_table(table) for name, table in tables.items()}
         for name, table in tables.items():
             path = examples / f"{name}.parquet"
@@ -118,11 +85,11 @@ def ingest(*, data: str, race: str, examples: Path) -> None:
                 }
                 for name, table in tables.items()
             },
-            "contexts_shared_with_test": len(shared) if settings.test else 0,
+            "contexts_shared_with_test": len(shared.with_test),
             "train_only": {
                 "examples": len(only),
                 "questions_also_in_train": len(both),
-                "contexts_shared": {name: len(contexts) for name, contexts in leaks.items()},
+                "contexts_shared": {name: len(c) for name, c in shared.with_train_only.items()},
             },
         }
         write_json(
@@ -144,6 +111,19 @@ def ingest(*, data: str, race: str, examples: Path) -> None:
         tracking.log_dataset(parent, name, made_from[name], ", ".join(files), name, table.num_rows)
     tracking.log_json(parent, content, "validation.json")
     tracking.log_metrics(parent, figures)
+
+
+def _note_shared(shared: "Shared", report: "Report", settings: Data) -> None:
+    """Warns of contexts that are judged and trained on, unless they are shared by design."""
+    if settings.split_by != "title":
+        return
+    found = {"context of test also in train": shared.with_test}
+    for name, contexts in shared.with_train_only.items():
+        found[f"context of {name} also in train_only"] = contexts
+    for name, contexts in found.items():
+        if contexts:
+            report.samples[name] = [context[:80] for context in contexts[:5]]
+            logger.warning("%s: %d", name, len(contexts))
 
 
 def _as_row(example: Any) -> dict[str, Any]:
