@@ -1,11 +1,16 @@
-"""Fixtures that tests share: tiny tokenizers with the habits of real ones, trained on the spot."""
+"""What tests share: settings of hypothesis, and tiny tokenizers with the habits of real ones."""
 
 from dataclasses import dataclass
 
+import hypothesis
 import pytest
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
 from squadron.windows import Layout, read_layout
+
+# A machine may be busy with something else: how long one example takes says nothing of the code.
+hypothesis.settings.register_profile("squadron", deadline=None)
+hypothesis.settings.load_profile("squadron")
 
 SENTENCES = [
     "The lighthouse at Cordouan was lit in July 1823, and its lens is still the first of its kind.",

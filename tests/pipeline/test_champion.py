@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.pipeline.test_race import client, run, write_experiment
+from tests.pipeline.tiny_race import client, run, write_experiment
 
 pytestmark = pytest.mark.slow
 

@@ -11,67 +11,18 @@ from pathlib import Path
 
 import pytest
 
+from tests.pipeline.tiny_race import (
+    CORPUS,
+    client,
+    command,
+    evaluation,
+    run,
+    runs_of,
+    write_experiment,
+)
 from tests.s3_server import running_s3_server
 
-ROOT = Path(__file__).resolve().parents[2]
-CORPUS = ROOT / "examples" / "corpus.json"
-
 pytestmark = pytest.mark.slow
-
-
-def command(folder: Path, *more: str) -> list[str]:
-    return [
-        sys.executable,
-        str(ROOT / "pipeline.py"),
-        "run",
-        str(folder / "tiny.yaml"),
-        *more,
-    ]
-
-
-def run(folder: Path, *more: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    environment = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"} | variables
-    return subprocess.run(
-        command(folder, *more),
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-
-
-def write_backbone(folder: Path) -> None:
-    """The offline default's tokenizer on a random 2-layer BERT: real words, no real weights."""
-    import torch
-    from transformers import BertConfig, BertModel
-
-    from squadron import backbones
-
-    torch.manual_seed(0)
-    small = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
-    BertModel(BertConfig(intermediate_size=64, **small)).save_pretrained(folder)
-    backbones.load_tokenizer(backbones.OFFLINE).save_pretrained(folder)
-
-
-def write_experiment(folder: Path, contenders: list[object], epochs: int = 2) -> None:
-    backbone = folder / "backbone"
-    if not backbone.exists():
-        write_backbone(backbone)
-    experiment = {
-        "data": {
-            "train": str(CORPUS),
-            "splits": {"tune": 2, "select": 2, "test": 2},
-            "max_train_examples": 120,
-        },
-        "backbone": str(backbone),
-        "windows": {"max_length": 128, "stride": 32},
-        "train": {"epochs": epochs, "learning_rate": 0.001, "checkpoint_minutes": 0.001},
-        "results": str(folder / "results"),
-        "register": {"demo": True},
-        "contenders": contenders,
-    }
-    (folder / "tiny.yaml").write_text(json.dumps(experiment))
 
 
 @pytest.fixture(scope="module")
@@ -83,24 +34,6 @@ def race(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     done = run(folder)
     assert done.returncode == 0, done.stderr + done.stdout
     return folder, done.stdout
-
-
-def client(folder: Path):
-    from mlflow import MlflowClient
-
-    return MlflowClient(f"sqlite:///{folder}/runs/mlflow.db")
-
-
-def runs_of(folder: Path, name: str = "tiny"):
-    mlflow = client(folder)
-    experiment = mlflow.get_experiment_by_name(name)
-    found = mlflow.search_runs([experiment.experiment_id])
-    return {r.info.run_name: r for r in found}
-
-
-def evaluation(folder: Path, label: str) -> Path:
-    (place,) = (folder / "results").glob(f"*/{label}/evaluation")
-    return place
 
 
 def test_the_table_shows_every_contender_the_winner_and_the_next_commands(race):
@@ -321,44 +254,6 @@ def test_a_race_killed_in_training_goes_on_and_gives_the_unbroken_result(race, t
     assert answers[0].read_bytes() == answers[1].read_bytes()
 
 
-@pytest.mark.parametrize(
-    ("override", "words"),
-    [
-        ("data.train=missing.json", ["missing.json", "No such file"]),
-        ("data.train=not.json", ["not.json", "is not JSON"]),
-        ("data.train=layout.json", ["layout.json", 'the list "data"']),
-        ("data.train=wrong.json", ["1 of 1 examples were rejected", "answer not in the context"]),
-        ("data.splits.tune=0", ["The split 'tune' is empty", "another seed"]),
-        ("contenders=[spam]", ["'spam' is not a variant", "did you mean 'span'"]),
-        ("backbone=./nowhere", ["'./nowhere' is no folder"]),
-        ("windows.stride=120", ["stride: 120 is not allowed"]),
-        ("data.train=s3://bucket/x.json", ["s3://bucket/x.json can't be read", "is up"]),
-        ("results=/proc/nothing", ["/proc/nothing can't be written"]),
-        ("results=s3://bucket/races", ["s3://bucket/races can't be written", "is up"]),
-    ],
-)
-def test_bad_input_ends_with_exit_code_2_and_one_sentence(tmp_path, override, words):
-    write_experiment(tmp_path, ["span"], epochs=1)
-    (tmp_path / "not.json").write_text("not json")
-    (tmp_path / "layout.json").write_text('{"a": 1}')
-    qa = {"id": "1", "question": "q?", "answers": [{"text": "Paris", "answer_start": 0}]}
-    paragraph = {"context": "Rome is old.", "qas": [qa]}
-    wrong = {"data": [{"title": "t", "paragraphs": [paragraph]}]}
-    (tmp_path / "wrong.json").write_text(json.dumps(wrong))
-    s3 = {
-        "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
-        "AWS_ACCESS_KEY_ID": "a",
-        "AWS_SECRET_ACCESS_KEY": "b",
-    }
-    done = run(tmp_path, "--set", override, **s3)
-    assert done.returncode == 2, done.stderr + done.stdout
-    assert "Traceback" not in done.stderr + done.stdout
-    assert len(done.stderr.strip().splitlines()) == 1
-    for word in words:
-        assert word in done.stderr
-    assert not list(tmp_path.glob("results/**/_COMMITTED"))
-
-
 def test_a_race_reads_its_data_from_s3_and_publishes_its_results_there(tmp_path):
     import boto3
 
@@ -391,20 +286,3 @@ def test_a_race_reads_its_data_from_s3_and_publishes_its_results_there(tmp_path)
             metrics = json.loads((folder / "metrics.json").read_text())
             assert metrics["splits"]["test"]["total"] > 0
             assert (folder / "test" / "answers.json").is_file()
-
-
-def test_an_unreachable_mlflow_is_said_in_one_sentence(tmp_path):
-    write_experiment(tmp_path, ["span"])
-    done = run(tmp_path, MLFLOW_TRACKING_URI="http://127.0.0.1:9")
-    assert done.returncode == 2
-    assert "http://127.0.0.1:9 can't be used: it can't be reached" in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
-
-
-def test_a_failed_race_is_closed_in_mlflow_with_the_reason(tmp_path):
-    write_experiment(tmp_path, ["span"])
-    (tmp_path / "not.json").write_text("not json")
-    assert run(tmp_path, "--set", "data.train=not.json").returncode == 2
-    runs = runs_of(tmp_path)
-    assert {r.info.status for r in runs.values()} == {"FAILED"}
-    assert all("not JSON" in r.data.tags["squadron.status"] for r in runs.values())

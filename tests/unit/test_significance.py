@@ -131,9 +131,9 @@ def test_the_same_scores_always_give_the_same_interval():
 def test_a_comparison_on_a_large_set_takes_well_under_a_second():
     values, clusters = simulate(np.random.default_rng(9), paragraphs=1200, per_paragraph=10)
     others = [np.roll(values, number) for number in range(1, 9)]
-    started = time.perf_counter()
+    started = time.process_time()
     significance.compare_all(values, others, clusters)
-    assert time.perf_counter() - started < 1.0
+    assert time.process_time() - started < 1.0
 
 
 def test_intervals_of_groups_are_those_of_plain_draws_over_all_paragraphs():

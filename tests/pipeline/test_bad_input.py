@@ -1,0 +1,95 @@
+"""Bad input ends a race with exit code 2 and one sentence, wherever it is found."""
+
+import json
+
+import pytest
+
+from launch.command_line import main
+from pipeline import build_pipeline
+from squadron import steps, tracking
+from squadron.config import Data, Splits, to_json
+from tests.pipeline.tiny_race import CORPUS, run, runs_of, write_experiment
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("data.train=missing.json", ["missing.json", "No such file"]),
+        ("contenders=[spam]", ["'spam' is not a variant", "did you mean 'span'"]),
+        ("backbone=./nowhere", ["'./nowhere' is no folder"]),
+        ("windows.stride=120", ["stride: 120 is not allowed"]),
+        ("data.train=s3://bucket/x.json", ["s3://bucket/x.json can't be read", "is up"]),
+        ("results=/proc/nothing", ["/proc/nothing can't be written"]),
+        ("results=s3://bucket/races", ["s3://bucket/races can't be written", "is up"]),
+    ],
+)
+def test_what_planning_finds_is_said_before_anything_is_started(
+    tmp_path, monkeypatch, capsys, override, words
+):
+    write_experiment(tmp_path, ["span"], epochs=1)
+    capsys.readouterr()
+    monkeypatch.delenv(tracking.URI_VARIABLE, raising=False)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
+    monkeypatch.chdir(tmp_path)
+    assert main(["run", "tiny.yaml", "--set", override], build_pipeline) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert len(shown.err.strip().splitlines()) == 1
+    for word in words:
+        assert word in shown.err
+    assert not (tmp_path / "runs" / "mlflow.db").exists()
+    assert not list(tmp_path.glob("results/**/_COMMITTED"))
+
+
+def wrong_answer() -> str:
+    qa = {"id": "1", "question": "q?", "answers": [{"text": "Paris", "answer_start": 0}]}
+    paragraph = {"context": "Rome is old.", "qas": [qa]}
+    return json.dumps({"data": [{"title": "t", "paragraphs": [paragraph]}]})
+
+
+@pytest.mark.parametrize(
+    ("content", "tune", "words"),
+    [
+        ('{"a": 1}', 2, ["bad.json", 'the list "data"']),
+        (wrong_answer(), 2, ["1 of 1 examples were rejected", "answer not in the context"]),
+        (CORPUS.read_text(), 0, ["The split 'tune' is empty", "another seed"]),
+    ],
+    ids=["layout", "answer", "empty split"],
+)
+def test_what_a_step_finds_ends_it_with_one_sentence(tmp_path, capsys, content, tune, words):
+    (tmp_path / "bad.json").write_text(content)
+    data = Data(train=(str(tmp_path / "bad.json"),), splits=Splits(tune, 2, 2))
+    with pytest.raises(SystemExit) as caught:
+        steps.ingest(data=to_json(data), race="", examples=tmp_path / "examples")
+    assert caught.value.code == 2
+    shown = capsys.readouterr()
+    assert len(shown.err.strip().splitlines()) == 1
+    for word in words:
+        assert word in shown.err
+
+
+def test_a_step_that_fails_ends_the_race_and_mlflow_has_the_reason(tmp_path):
+    write_experiment(tmp_path, ["span"])
+    (tmp_path / "not.json").write_text("not json")
+    done = run(tmp_path, "--set", "data.train=not.json")
+    assert done.returncode == 2, done.stderr + done.stdout
+    assert "Traceback" not in done.stderr + done.stdout
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "not.json" in done.stderr
+    assert "is not JSON" in done.stderr
+    assert not list(tmp_path.glob("results/**/_COMMITTED"))
+    runs = runs_of(tmp_path)
+    assert {r.info.status for r in runs.values()} == {"FAILED"}
+    assert all("not JSON" in r.data.tags["squadron.status"] for r in runs.values())
+
+
+def test_an_unreachable_mlflow_is_said_in_one_sentence(tmp_path):
+    write_experiment(tmp_path, ["span"])
+    done = run(tmp_path, MLFLOW_TRACKING_URI="http://127.0.0.1:9")
+    assert done.returncode == 2
+    assert "http://127.0.0.1:9 can't be used: it can't be reached" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1

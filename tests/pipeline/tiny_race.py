@@ -1,0 +1,83 @@
+"""Whole races on one machine for tests: a small experiment, its command, what it leaves behind."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+CORPUS = ROOT / "examples" / "corpus.json"
+
+
+def command(folder: Path, *more: str) -> list[str]:
+    return [
+        sys.executable,
+        str(ROOT / "pipeline.py"),
+        "run",
+        str(folder / "tiny.yaml"),
+        *more,
+    ]
+
+
+def run(folder: Path, *more: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"} | variables
+    return subprocess.run(
+        command(folder, *more),
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def write_backbone(folder: Path) -> None:
+    """The offline default's tokenizer on a random 2-layer BERT: real words, no real weights."""
+    import torch
+    from transformers import BertConfig, BertModel
+
+    from squadron import backbones
+
+    torch.manual_seed(0)
+    small = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    BertModel(BertConfig(intermediate_size=64, **small)).save_pretrained(folder)
+    backbones.load_tokenizer(backbones.OFFLINE).save_pretrained(folder)
+
+
+def write_experiment(folder: Path, contenders: list[object], epochs: int = 2) -> None:
+    backbone = folder / "backbone"
+    if not backbone.exists():
+        write_backbone(backbone)
+    experiment = {
+        "data": {
+            "train": str(CORPUS),
+            "splits": {"tune": 2, "select": 2, "test": 2},
+            "max_train_examples": 120,
+        },
+        "backbone": str(backbone),
+        "windows": {"max_length": 128, "stride": 32},
+        "train": {"epochs": epochs, "learning_rate": 0.001, "checkpoint_minutes": 0.001},
+        "results": str(folder / "results"),
+        "register": {"demo": True},
+        "contenders": contenders,
+    }
+    (folder / "tiny.yaml").write_text(json.dumps(experiment))
+
+
+def client(folder: Path):
+    from mlflow import MlflowClient
+
+    return MlflowClient(f"sqlite:///{folder}/runs/mlflow.db")
+
+
+def runs_of(folder: Path, name: str = "tiny"):
+    mlflow = client(folder)
+    experiment = mlflow.get_experiment_by_name(name)
+    found = mlflow.search_runs([experiment.experiment_id])
+    return {r.info.run_name: r for r in found}
+
+
+def evaluation(folder: Path, label: str) -> Path:
+    (place,) = (folder / "results").glob(f"*/{label}/evaluation")
+    return place
