@@ -63,6 +63,7 @@ def write_experiment(folder: Path, contenders: list[object], epochs: int = 2) ->
             "train": str(CORPUS),
             "splits": {"tune": 2, "select": 2, "test": 2},
             "max_train_examples": 120,
+            "licence": "CC0-1.0",
         },
         "backbone": str(backbone),
         "windows": {"max_length": 128, "stride": 32},
@@ -186,6 +187,7 @@ def test_the_registered_version_carries_figures_origin_and_status(race):
     folder, _ = race
     version = client(folder).get_model_version_by_alias("squadron-tiny", "candidate")
     assert version.tags["validation_status"] == "demo"
+    assert version.tags["data_licence"] == "CC0-1.0"
     for tag in ("select_exact_match", "test_f1", "select_digest", "git_sha", "run", "licence"):
         assert version.tags[tag]
 
