@@ -84,6 +84,7 @@ def plan_arguments(experiment: Experiment, store: str) -> dict[str, Any]:
         "git_sha": sha,
         "race": f"{experiment.name}-{key}",
         "data": locations,
+        "data_licence": experiment.data.licence,
     }
     return {
         "race": json.dumps({"name": experiment.name, "key": key, "store": store}),

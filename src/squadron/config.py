@@ -82,6 +82,9 @@ class Data:
     max_test_examples: int = 0
     max_rejected_share: float = 0.02
     """More rejected examples than this share stop the run."""
+    licence: str = ""
+    """Of the data, as you know it: goes to the model card and the version's tags; empty: not
+    known."""
 
     def __post_init__(self) -> None:
         _require(bool(self.train), "train", list(self.train), "name at least one file")

@@ -83,7 +83,8 @@ def write_card(
         f"- validation status: {tags.get('validation_status', 'unknown')}\n"
         + "".join(f"- {_plain(lead)}\n" for lead in leads)
         + f"- backbone {_plain(tags.get('backbone', 'unknown'))}, its licence: "
-        f"{_plain(tags.get('licence', 'unknown'))}\n\n"
+        f"{_plain(tags.get('licence', 'unknown'))}\n"
+        f"- licence of the data: {_plain(tags.get('data_licence', 'unknown'))}\n\n"
         f"The whole card is {FILE} among the version's files, in `artifacts/model`."
     )
     return ModelCard(text, summary)

@@ -438,7 +438,7 @@ def _mark(
     if comparison is None:
         return ""
     if comparison["significant"]:
-        return "behind for certain"
+        return "behind, more than chance"
     return "may be as good" if comparison["difference"] else "level"
 
 

@@ -79,7 +79,7 @@ def version_tags(row: dict[str, Any], status: str, **origin: str) -> dict[str, s
     Args:
         row: metrics.json of the winner.
         status: validation_status.
-        origin: Backbone, licence, git_sha, run.
+        origin: Backbone, licence (its), data_licence, git_sha, run.
     """
     tags = {"validation_status": status, "contender": row["label"], "variant": row["variant"]}
     for split in ("select", "test"):

@@ -119,6 +119,7 @@ def test_the_registered_version_carries_figures_origin_and_status(race):
     folder, _ = race
     version = client(folder).get_model_version_by_alias("squadron-tiny", "candidate")
     assert version.tags["validation_status"] == "demo"
+    assert version.tags["data_licence"] == "CC0-1.0"
     for tag in ("select_exact_match", "test_f1", "select_digest", "git_sha", "run", "licence"):
         assert version.tags[tag]
 

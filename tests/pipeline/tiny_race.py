@@ -54,6 +54,7 @@ def write_experiment(folder: Path, contenders: list[object], epochs: int = 2) ->
             "train": str(CORPUS),
             "splits": {"tune": 2, "select": 2, "test": 2},
             "max_train_examples": 120,
+            "licence": "CC0-1.0",
         },
         "backbone": str(backbone),
         "windows": {"max_length": 128, "stride": 32},

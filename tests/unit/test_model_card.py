@@ -81,6 +81,14 @@ def test_the_short_form_says_where_the_long_one_is():
     assert len(summary) < 2000
 
 
+def test_the_licence_of_the_data_is_said_where_it_is_known():
+    assert "| licence of the data | not known here; ask whoever gave the files |" in card().text
+    assert "licence of the data: unknown" in card().summary
+    known = card(tags=TAGS | {"data_licence": "CC-BY-SA-4.0"})
+    assert "| licence of the data | CC-BY-SA-4.0 |" in known.text
+    assert "licence of the data: CC-BY-SA-4.0" in known.summary
+
+
 def test_a_lead_that_may_be_chance_and_a_demo_are_limits():
     champion = copy.deepcopy(CHAMPION)
     champion["comparisons"][0]["significant"] = False

@@ -294,7 +294,7 @@ def test_the_certainty_of_the_lead_is_that_of_champion_json(race, page):
     assert f"{comparison['difference']:.2f}" in page.words
     assert f"{comparison['low']:.1f} to {comparison['high']:.1f}" in page.words
     assert f"p {comparison['p']:.3f}" in page.words
-    assert "behind for certain" in page.words
+    assert "behind, more than chance" in page.words
 
 
 def test_figures_by_kinds_of_questions_are_those_of_the_breakdown(race, report, page):

@@ -31,7 +31,7 @@ def register(
 
     Args:
         settings: JSON of {"register": config.Register, "git_sha": text, "race": key, "data":
-            files}.
+            files, "data_licence": text}.
         race: JSON of tracking.Race; "" tracks nothing.
         models: Model folders of all contenders.
         evaluations: Their evaluation folders, in the same order.
@@ -90,6 +90,7 @@ def register(
                     status,
                     backbone=backbone,
                     licence=_licence(backbone),
+                    data_licence=fields.get("data_licence") or "unknown",
                     git_sha=fields["git_sha"],
                     run=tracking.run_url(child),
                 )
