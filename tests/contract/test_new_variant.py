@@ -92,7 +92,7 @@ def test_a_file_dropped_into_the_folder_races_with_no_other_change(tmp_path: Pat
         "results": str(tmp_path / "results"),
         "evaluate": {"bertscore": True},
         "register": {"demo": True},
-        "contenders": [{"variant": "newcomer", "options": {"width": 4}}, "pretrained"],
+        "contenders": [{"variant": "newcomer", "options": {"width": 4}}],
     }
     (tmp_path / "race.yaml").write_text(json.dumps(experiment))
     variables = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
@@ -108,7 +108,7 @@ def test_a_file_dropped_into_the_folder_races_with_no_other_change(tmp_path: Pat
     assert done.returncode == 0, done.stderr + done.stdout
     (place,) = tmp_path.glob("results/*/summary/champion.json")
     rows = {row["label"]: row for row in json.loads(place.read_text())["contenders"]}
-    assert rows.keys() == {"newcomer", "pretrained"}
+    assert rows.keys() == {"newcomer"}
     row = rows["newcomer"]
     assert not row["disqualified"]
     assert row["trainable_parameters"] > 0
