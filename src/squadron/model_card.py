@@ -6,12 +6,12 @@ stores the card in the model's folder and the short form as the version's descri
 Source: Mitchell et al. 2019 for what a card holds.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from squadron import race_table
+from squadron.notes import plain
 from squadron.report import KIND_TEXTS
 
 FILE = "MODEL_CARD.md"
@@ -35,6 +35,7 @@ def write_card(
     champion: Mapping[str, Any],
     tags: Mapping[str, str],
     files: Sequence[str] = (),
+    race_page: str = "",
 ) -> ModelCard:
     """The card of a race's winner.
 
@@ -46,6 +47,7 @@ def write_card(
         champion: champion.json, with the comparisons; its model may be missing yet.
         tags: Of the version: status and origin.
         files: Of the data.
+        race_page: Of the race's run, for a link in the short form; "" for none.
     """
     import jinja2
 
@@ -58,7 +60,7 @@ def write_card(
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"plain": _plain, "code": _code, "sure": _sure}
+    environment.filters |= {"plain": plain, "code": _code, "sure": _sure}
     leads = race_table.describe_leads(dict(champion))
     gate = str(champion.get("gate", "passed"))
     limits = _limits(best, contender, tags, leads, "" if gate == "passed" else gate)
@@ -75,16 +77,18 @@ def write_card(
         kinds=KIND_TEXTS,
     )
     select, test = best["splits"]["select"], best["splits"]["test"]
+    race = f"[{plain(champion['race'])}]({race_page})" if race_page else plain(champion["race"])
     summary = (
-        f"**{best['label']}** of race {champion['race']}: {what}\n\n"
+        # Without marks at the beginning: lists of versions show it as it is written.
+        f"{best['label']}, winner of the race {race}. {what}\n\n"
         f"- select, {select['total']:,} questions: EM {_sure(select, 'exact')}, "
         f"F1 {_sure(select, 'f1')}\n"
         f"- test, {test['total']:,} questions: EM {_sure(test, 'exact')}, F1 {_sure(test, 'f1')}\n"
         f"- validation status: {tags.get('validation_status', 'unknown')}\n"
-        + "".join(f"- {_plain(lead)}\n" for lead in leads)
-        + f"- backbone {_plain(tags.get('backbone', 'unknown'))}, its licence: "
-        f"{_plain(tags.get('licence', 'unknown'))}\n"
-        f"- licence of the data: {_plain(tags.get('data_licence', 'unknown'))}\n\n"
+        + "".join(f"- {plain(lead)}\n" for lead in leads)
+        + f"- backbone {plain(tags.get('backbone', 'unknown'))}, its licence: "
+        f"{plain(tags.get('licence', 'unknown'))}\n"
+        f"- licence of the data: {plain(tags.get('data_licence', 'unknown'))}\n\n"
         f"The whole card is {FILE} among the version's files, in `artifacts/model`."
     )
     return ModelCard(text, summary)
@@ -137,11 +141,6 @@ def _sure(summary: Mapping[str, Any], key: str) -> str:
     low, high = summary.get(f"{key}_low"), summary.get(f"{key}_high")
     between = "" if low is None or high is None else f" (95 %: {low:.1f} to {high:.1f})"
     return f"{summary[key]:.2f}{between}"
-
-
-def _plain(text: object) -> str:
-    """Text that stays text in Markdown: on one line, with nothing that marks up."""
-    return re.sub(r"([\\`*_{}\[\]<>#|&])", r"\\\1", " ".join(str(text).split()))
 
 
 def _code(text: object) -> str:

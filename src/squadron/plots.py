@@ -25,6 +25,12 @@ _DARK = "6cc0f0 ff9e5e 45d3a7 f590c6 e6cc4a b8acff c4c4c4 ff8f85"
 _DASHES = ("", "7 4", "2 3", "9 3 2 3", "1 4", "12 4", "5 2 1 2 1 2", "4 6")
 
 
+def colour(style: int) -> str:
+    """Of a contender on light ground, such as "#0072b2"; colours repeat after eight."""
+    values = _LIGHT.split()
+    return f"#{values[style % len(values)]}"
+
+
 def _colours(values: str) -> str:
     return "".join(f"--c{number}:#{value};" for number, value in enumerate(values.split()))
 

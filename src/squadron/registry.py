@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from squadron import model_card, model_folder, tracking
+from squadron import model_card, model_folder, notes, tracking
 from squadron.answering import Answering
 from squadron.artifacts import MODEL_ABOUT
 from squadron.errors import InputError
@@ -94,7 +94,7 @@ def register_model(
             uri = _log_model(run_id, model, answering, card)
             _try(uri)
             try:
-                client.create_registered_model(name, description="Extractive question answering")
+                client.create_registered_model(name, description=notes.describe_model(name))
             except mlflow.exceptions.MlflowException as error:
                 if error.error_code != "RESOURCE_ALREADY_EXISTS":
                     raise

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from squadron import notes
 from squadron.errors import InputError
 
 if TYPE_CHECKING:
@@ -28,6 +29,14 @@ PARENT = "-"
 """The contender tag of a parent run; no label can be it."""
 FAILURE_TAG = "squadron.failure"
 STATUS_TAG = "squadron.status"
+STANDING_TAG = "squadron.standing"
+NOTE_TAG = "mlflow.note.content"
+"""What MLflow's pages show as the description of a run or an experiment, in Markdown."""
+COLOUR_TAG = "mlflow.runColor"
+VIEW_TAG = "mlflow.sharedViewState."
+"""And the key of the view: MLflow offers it under Views, and to links that name the key."""
+PAGES = "?workflowType=machine_learning"
+"""Ends every link: MLflow opens a page with the menus for traces of language models otherwise."""
 
 
 def tracking_uri() -> str:
@@ -143,6 +152,7 @@ def open_race(
             name = f"{race.name}-{race.key[:6]}"
             parent_id = client.create_run(experiment_id, run_name=name).info.run_id
         experiment_id = client.get_run(parent_id).info.experiment_id
+        _describe_experiment(client, experiment_id)
         tags = {
             RACE_TAG: race.key,
             CONTENDER_TAG: PARENT,
@@ -256,6 +266,18 @@ def log_dataset(run_id: str, name: str, digest: str, source: str, context: str, 
         )
 
 
+def share_datasets(race: Race | None, run_id: str, names: Sequence[str]) -> None:
+    """Logs data sets of the race's parent as inputs of one of its children, too."""
+    parent_id = find_parent(race)
+    if not parent_id or not run_id:
+        return
+    client = connect()
+    with explained():
+        inputs = client.get_run(parent_id).inputs
+        found = inputs.dataset_inputs if inputs else []
+        client.log_inputs(run_id, [each for each in found if each.dataset.name in names])
+
+
 def log_artifacts(run_id: str, folder: Path, place: str = "") -> None:
     """Logs the files of a folder."""
     if not run_id:
@@ -334,6 +356,15 @@ def read_json_artifact(run_id: str, name: str) -> dict[str, Any] | None:
         return dict(mlflow.artifacts.load_dict(f"runs:/{run_id}/{name}"))
 
 
+def set_tags(run_id: str, tags: Mapping[str, str]) -> None:
+    """Sets tags of a run."""
+    if not run_id:
+        return
+    client = connect()
+    with explained():
+        _tag(client, run_id, tags)
+
+
 def note_failure(run_id: str, reason: str) -> None:
     """Remembers why a step failed, for `close_race` and for whoever opens the run."""
     if not run_id:
@@ -370,6 +401,10 @@ def close_race(parent_id: str, *, succeeded: bool, reason: str = "") -> None:
             if run.info.status == "RUNNING":
                 client.set_tag(run.info.run_id, STATUS_TAG, text)
                 client.set_terminated(run.info.run_id, status=status)
+        if not succeeded and NOTE_TAG not in parent.data.tags:
+            client.set_tag(
+                parent_id, NOTE_TAG, notes.plain(text[:1].upper() + text[1:])[: notes.LONGEST]
+            )
         if succeeded and FAILURE_TAG in parent.data.tags:
             client.delete_tag(parent_id, FAILURE_TAG)
 
@@ -377,12 +412,17 @@ def close_race(parent_id: str, *, succeeded: bool, reason: str = "") -> None:
 def run_url(run_id: str) -> str:
     """Where a person finds the run: a page of the server, or the store and the id."""
     uri = tracking_uri()
-    if not uri.startswith("http"):
-        return f"runs:/{run_id}"
+    return f"{uri.rstrip('/')}/{run_page(run_id)}" if uri.startswith("http") else f"runs:/{run_id}"
+
+
+def run_page(run_id: str) -> str:
+    """The run's page as MLflow's own pages link to it, whatever the server; "" for no run."""
+    if not run_id:
+        return ""
     client = connect()
     with explained():
         experiment_id = client.get_run(run_id).info.experiment_id
-    return f"{uri}/#/experiments/{experiment_id}/runs/{run_id}"
+    return f"#/experiments/{experiment_id}/runs/{run_id}{PAGES}"
 
 
 def _without_password(uri: str) -> str:
@@ -406,6 +446,18 @@ def _experiment(client: "MlflowClient", name: str) -> str:
     # The kind decides which columns and pages the UI opens with.
     kind = {"mlflow.experimentKind": "custom_model_development"}
     return str(client.create_experiment(name, artifact_location=location, tags=kind))
+
+
+def _describe_experiment(client: "MlflowClient", experiment_id: str) -> None:
+    """Says what a race is and offers the view of contenders; what a person wrote is kept."""
+    page = f"#/experiments/{experiment_id}/runs{PAGES}&viewStateShareKey={notes.VIEW}"
+    known = client.get_experiment(experiment_id).tags
+    for key, text in (
+        (NOTE_TAG, notes.describe_experiment(page)),
+        (VIEW_TAG + notes.VIEW, notes.contenders_view(int(time.time() * 1000))),
+    ):
+        if key not in known:
+            client.set_experiment_tag(experiment_id, key, text)
 
 
 def _find_child(client: "MlflowClient", parent_id: str, label: str) -> str:

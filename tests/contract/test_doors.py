@@ -45,6 +45,7 @@ LAYERS = (
         "evaluation",
         "metrics",
         "model_card",
+        "notes",
         "report",
         "significance",
         "standings",

@@ -1,5 +1,6 @@
 """The step evaluate: candidates -> answers and figures."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,7 +92,7 @@ def evaluate(
             )
             content |= found
     figures |= {
-        f"{name}_{'exact_match' if key == 'exact' else key}": value
+        f"{name}_{re.sub('^exact', 'exact_match', key)}": value
         for name, summary in content["splits"].items()
         for key, value in summary.items()
     }
@@ -112,6 +113,10 @@ def evaluate(
         progress.say(
             f"evaluate   {runner.label}: EM {select['exact']:.2f}, F1 {select['f1']:.2f} on select"
         )
+    trained = "train" if status["training"].get("trainable_parameters") else ""
+    tracking.share_datasets(
+        tracking.read_race(race), child, [*filter(None, [trained]), "tune", *COMPARED]
+    )
     write_official(figures_file, figures.items())
     tracking.log_metrics(child, figures)
     tracking.close_contender(child, status["disqualified"])
@@ -167,7 +172,10 @@ def _evaluate_splits(
             errors = _write_errors(folder, split, judged)
             content["errors"][name] = count_kinds(errors["kind"].to_pylist())
             sample = sample_rows(errors, ERRORS_SHOWN // len(COMPARED))
-            shown["errors"] += [{"split": name, **row} for row in sample]
+            first = ("kind", "question", "golds", "answer", "excerpt", "score")
+            shown["errors"] += [
+                {key: row[key] for key in first} | {"split": name, **row} for row in sample
+            ]
             groups = _write_breakdown(folder, split, judged)
             some = groups.slice(0, GROUPS_SHOWN // len(COMPARED)).to_pylist()
             shown["breakdown"] += [{"split": name, **row} for row in some]

@@ -76,6 +76,7 @@ def register(
             content["refused"] = f"{best['label']} is not registered: {refused}"
         else:
             content["gate"] = refused or "passed"
+            page = tracking.run_page(tracking.find_parent(tracking.read_race(race)))
             child = tracking.find_child(tracking.read_race(race), best["label"])
             about = read_json(models[racing[0]] / "variant.json", schema="model/1")
             status = "demo" if options.demo else "passed"
@@ -101,7 +102,7 @@ def register(
                     Answering.read(best["answering"]),
                     tags,
                     _write_card(
-                        options.model_name, best, about["contender"], content, tags, fields
+                        options.model_name, best, about["contender"], content, tags, fields, page
                     ),
                 )
             content["model"] = {
@@ -132,6 +133,7 @@ def _write_card(
     champion: dict[str, Any],
     tags: dict[str, str],
     fields: dict[str, Any],
+    race_page: str,
 ) -> "ModelCard":
     from squadron import variants
     from squadron.model_card import write_card
@@ -145,6 +147,7 @@ def _write_card(
         champion=champion,
         tags=tags,
         files=fields.get("data", ()),
+        race_page=race_page,
     )
 
 

@@ -22,7 +22,9 @@ def report(
     champion: Path,
     page: Path,
 ) -> None:
-    """Writes report.html: which model to promote, and why. MLflow gets it, with every plot.
+    """Writes report.html: which model to promote, and why.
+
+    MLflow gets it, with every plot, and a description of the race and of each contender.
 
     Args:
         race: JSON of tracking.Race; "" tracks nothing, and no step's seconds are known then.
@@ -33,16 +35,15 @@ def report(
         champion: champion.json, as register wrote it.
         page: The file to write.
     """
-    from squadron import plots, tracking
+    from squadron import notes, plots, tracking
     from squadron.report import collect_report, draw_plots, render_report
 
     started = time.monotonic()
     fields = json.loads(experiment)
     known = tracking.read_race(race)
     parent = tracking.find_parent(known)
-    seconds = {"": _seconds(tracking.read_metrics(parent))}
-    for label in fields["labels"]:
-        seconds[label] = _seconds(tracking.read_metrics(tracking.find_child(known, label)))
+    runs = {"": parent} | {each: tracking.find_child(known, each) for each in fields["labels"]}
+    seconds = {label: _seconds(tracking.read_metrics(run)) for label, run in runs.items()}
     content = read_json(champion, schema="champion/1")
     found = collect_report(
         content,
@@ -65,6 +66,15 @@ def report(
         f"figures/{name}.svg": plots.standalone(svg) for name, svg in draw_plots(found).items()
     }
     place = tracking.log_texts(parent, {"report.html": text, **pictures})
+    pages = {label: tracking.run_page(run) for label, run in runs.items()}
+    tracking.set_tags(parent, {tracking.NOTE_TAG: notes.describe_race(found, pages)})
+    for row in found.rows:
+        tags = {
+            tracking.NOTE_TAG: notes.describe_contender(row, found, pages),
+            tracking.STANDING_TAG: row.mark or "not ranked",
+            tracking.COLOUR_TAG: plots.colour(row.style),
+        }
+        tracking.set_tags(runs[row.label], tags)
     tracking.log_metrics(parent, {"seconds_report": time.monotonic() - started})
     progress.say(f"report     {place or page}")
 
