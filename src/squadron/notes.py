@@ -194,7 +194,7 @@ def _line(cells: Iterable[str]) -> str:
 
 def _standing(row: "Row", report: "Report") -> str:
     if row.metrics["disqualified"]:
-        return f"Disqualified: {plain(row.metrics['disqualified'])}."
+        return f"Disqualified: {plain(row.metrics['disqualified']).rstrip('.')}."
     if row.mark == "winner":
         return f"The winner of {len(report.rows)}: {plain(report.champion['why'])}."
     if row.comparison is None:

@@ -115,6 +115,35 @@ def test_mlflow_has_one_parent_and_a_child_per_contender_with_parameters_and_cur
     assert {d.dataset.name for d in datasets} == {"train", "tune", "select", "test"}
 
 
+def test_every_metric_has_its_line_in_the_page_for_reviewers(race):
+    folder, _ = race
+    page = (ROOT / "docs" / "review.md").read_text()
+    names = {name for run in runs_of(folder).values() for name in run.data.metrics}
+    assert len(names) > 60
+    plain = {name: re.sub("^(train|tune|select|test)_", "", name) for name in names}
+    assert [n for n in names if f"`{n}`" not in page and f"`{plain[n]}`" not in page] == []
+
+
+def test_mlflow_says_what_the_race_found_and_links_its_pages(race):
+    folder, _ = race
+    runs = runs_of(folder)
+    (parent,) = [r for r in runs.values() if r.data.tags["squadron.contender"] == "-"]
+    note = parent.data.tags["mlflow.note.content"]
+    assert "but don't promote a demo." in note.splitlines()[0]
+    for label in ("span", "pretrained", "diverging"):
+        child = runs[label]
+        assert f"[{label}](#/experiments/1/runs/{child.info.run_id}?" in note
+        inputs = client(folder).get_run(child.info.run_id).inputs.dataset_inputs
+        met = {each.dataset.name for each in inputs}
+        assert met == {"tune", "select", "test"} | ({"train"} if label != "pretrained" else set())
+    assert "winner" in {runs[n].data.tags["squadron.standing"] for n in ("span", "pretrained")}
+    assert runs["diverging"].data.tags["mlflow.note.content"].startswith("Disqualified: ")
+    model = client(folder).get_registered_model("squadron-tiny")
+    assert "squadron promote VERSION --model squadron-tiny" in model.description
+    version = client(folder).get_model_version_by_alias("squadron-tiny", "candidate")
+    assert f"](#/experiments/1/runs/{parent.info.run_id}?" in version.description
+
+
 def test_the_registered_version_carries_figures_origin_and_status(race):
     folder, _ = race
     version = client(folder).get_model_version_by_alias("squadron-tiny", "candidate")

@@ -521,3 +521,40 @@ def test_the_step_writes_and_publishes_the_page_and_needs_no_mlflow(race, report
     # In any order of the evaluations: kfp promises none.
     steps.report(**given | {"evaluations": evaluations[::-1], "page": tmp_path / "other"})
     assert (tmp_path / "other").read_text() == first
+
+
+def test_the_step_describes_the_race_and_its_contenders_in_mlflow(race, tmp_path, monkeypatch):
+    from mlflow import MlflowClient
+
+    from squadron import plots, tracking
+
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    monkeypatch.setenv(tracking.URI_VARIABLE, uri)
+    examples, evaluations, champion = race
+    write_json(tmp_path / "champion", champion, schema="champion/1", made_from="m")
+    labels = ["good", "poor", "broken"]
+    known = tracking.Race("tiny", "0123")
+    tracking.open_race(known, labels, {}, "4f2a9c1")
+    steps.report(
+        race=json.dumps({"name": "tiny", "key": "0123"}),
+        experiment=json.dumps({"labels": labels, "experiment": {}, "git_sha": "4f2a9c1"}),
+        results="",
+        examples=examples,
+        evaluations=evaluations,
+        champion=tmp_path / "champion",
+        page=tmp_path / "page",
+    )
+    client = MlflowClient(uri)
+    parent = client.get_run(tracking.find_parent(known)).data.tags
+    assert parent[tracking.NOTE_TAG].startswith("Promote good (squadron-tiny version 7).")
+    children = {each: client.get_run(tracking.find_child(known, each)).data.tags for each in labels}
+    for label, tags in children.items():
+        assert (
+            f"[{label}]({tracking.run_page(tracking.find_child(known, label))})"
+            in parent[tracking.NOTE_TAG]
+        )
+        assert len(tags[tracking.NOTE_TAG]) < 5000
+    assert children["good"][tracking.STANDING_TAG] == "winner"
+    assert children["good"][tracking.COLOUR_TAG] == plots.colour(0)
+    assert children["broken"][tracking.STANDING_TAG] == "disqualified"
+    assert children["broken"][tracking.NOTE_TAG].startswith("Disqualified: ")
