@@ -7,6 +7,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 EXPERIMENT ?= experiments/example.yaml
 TORCH_INDEX_URL ?=
 PORT ?= 5000
+WORKERS ?= 2
 DATA ?=
 BIN := .venv/bin
 TORCH_OPTION := $(if $(TORCH_INDEX_URL),--extra-index-url $(TORCH_INDEX_URL))
@@ -38,8 +39,9 @@ setup: .venv/dev ## Install everything into .venv
 run: .venv/run ## Race the contenders of EXPERIMENT (default: the example corpus)
 	@$(BIN)/python pipeline.py run $(EXPERIMENT)
 
-test: .venv/dev ## All tests that need no GPU
-	@$(BIN)/python -m pytest -m "not gpu"
+# A file's tests share what they made, so they stay in one worker; slow files come first.
+test: .venv/dev ## All tests that need no GPU, in WORKERS processes (default: 2)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not gpu" -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test-fast: .venv/dev ## The fast tests: no network, under 90 seconds
 	@$(BIN)/python -m pytest -m "not slow and not gpu"

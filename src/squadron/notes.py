@@ -166,10 +166,9 @@ def artifact(page: str, name: str) -> str:
 
 def _race_table(report: "Report", pages: Mapping[str, str], room: int) -> str:
     """In `room` characters, with a last line that says how many contenders had none."""
-    heads = ("contender", "standing", "EM on select", "F1 on select", "EM on test", "trained")
+    heads = ("contender", "standing", "EM on select", "F1 on select", "EM on test")
     lines = [_line(heads), "|---" * len(heads) + "|"]
     for number, row in enumerate(report.rows):
-        trained = row.metrics["training"].get("trainable_parameters")
         select, test = row.select, row.test
         cells = [
             _link(row.label, pages.get(row.label, "")),
@@ -177,14 +176,13 @@ def _race_table(report: "Report", pages: Mapping[str, str], room: int) -> str:
             _sure(select, "exact") if select else "–",
             _sure(select, "f1") if select else "–",
             _sure(test, "exact") if test else "–",
-            f"{int(trained):,}" if trained is not None else "–",
         ]
         line = _line(cells)
         if sum(len(each) + 1 for each in lines) + len(line) + 60 > room:
             left = len(report.rows) - number
             return "\n".join([*lines, "", f"And {left} more, in report.html."])
         lines.append(line)
-    return "\n".join([*lines, "", "In brackets: 95 % intervals. trained: trained parameters."])
+    return "\n".join([*lines, "", "In brackets: 95 % intervals."])
 
 
 def _line(cells: Iterable[str]) -> str:
@@ -227,8 +225,9 @@ def _origin(row: "Row", report: "Report") -> str:
 
 
 def _sure(summary: Mapping[str, float], key: str) -> str:
+    """A figure and its interval, which narrow cells must not break in two."""
     low, high = summary.get(f"{key}_low"), summary.get(f"{key}_high")
-    between = "" if low is None or high is None else f" ({low:.1f}–{high:.1f})"
+    between = "" if low is None or high is None else f"\u00a0({low:.1f}–\u2060{high:.1f})"
     return f"{summary[key]:.2f}{between}"
 
 
