@@ -57,6 +57,7 @@ format: .venv/dev ## Let ruff rewrite what it can
 
 ui: .venv/run ## MLflow on the runs of this checkout, http://127.0.0.1:5000
 	@test -f runs/mlflow.db || { echo "There is no runs/mlflow.db yet: make run"; exit 2; }
+	@echo "http://127.0.0.1:$(PORT)/#/experiments?workflowType=machine_learning"
 	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow server --backend-store-uri sqlite:///runs/mlflow.db --workers 1 --port $(PORT)
 
 bench: .venv/dev ## Benchmarks; DATA=folder with dev-v1.1.json, dev-v2.0.json, train-20k.json and predictions
