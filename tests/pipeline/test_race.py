@@ -14,6 +14,7 @@ import pytest
 
 from tests.pipeline.tiny_race import (
     CORPUS,
+    ROOT,
     client,
     command,
     evaluation,
