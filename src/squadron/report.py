@@ -218,9 +218,11 @@ def judge_race(champion: dict[str, Any], rows: Sequence[Row]) -> Verdict:
     if winner is None or winner.select is None:
         return Verdict("none", f"No model to promote: {refused or 'nothing was judged'}.", [])
     select = winner.select
+    em = f"{select['exact']:.2f}"
     reasons = [
-        f"{winner.label} has the {champion['why']}"
-        f"{_between(select)}, on {select['total']:,} questions that it was not trained on.",
+        # The interval is of the EM, which may have tie-breaks after it.
+        f"{winner.label} has the {champion['why'].replace(em, em + _between(select), 1)}, on "
+        f"{select['total']:,} questions that it was not trained on.",
         *race_table.describe_leads(champion),
     ]
     best = max((row for row in rows if row.test), key=lambda row: row.test["exact"])  # type: ignore[index]

@@ -430,6 +430,15 @@ def test_a_certain_winner_is_to_be_promoted(race, report):
     assert f"{select['exact']:.2f} {interval}" in found.reasons[0]
 
 
+def test_the_interval_is_that_of_the_em_whatever_broke_a_tie(race, report):
+    select = report.rows[0].select
+    em = f"{select['exact']:.2f}"
+    why = f"highest EM on select, {em}; a tie with poor: highest F1, {em}"
+    (reason, *_) = verdict(report, race[2], why=why).reasons
+    assert f"on select, {em} (95 % interval " in reason
+    assert reason.count("95 %") == 1
+
+
 def test_a_lead_that_may_be_chance_is_not_called_one(race, report):
     (comparison,) = race[2]["comparisons"]
     unsure = [{**comparison, "significant": False}]
