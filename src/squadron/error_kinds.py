@@ -146,7 +146,8 @@ def errors_table(
     """
     wrong = [number for number, kind in enumerate(kinds) if kind]
     rows = []
-    for number, example in zip(wrong, examples.take(wrong).to_pylist(), strict=True):
+    chosen = examples.take(pa.array(wrong, pa.int64()))  # typed: there may be none
+    for number, example in zip(wrong, chosen.to_pylist(), strict=True):
         span, context = spans[number], example["context"]
         golds = [(a["start_char"], a["start_char"] + len(a["text"])) for a in example["answers"]]
         gold = min(golds, key=lambda gold: _distance(span, gold), default=(-1, -1))

@@ -1,6 +1,7 @@
 """Candidates of a split -> answers and figures: the one way to judge tune, select and test.
 
-Training judges its epochs with it too, so the EM that picks an epoch is the EM of the table.
+Training judges its epochs with it too, so the EM that picks an epoch is the EM of the table, unless
+the experiment has another answer rule than `window`, by which epochs are always judged.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

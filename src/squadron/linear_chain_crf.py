@@ -100,11 +100,6 @@ def log_partition(scores: SpanScores) -> torch.Tensor:
     return torch.cat([nothing_B1, scores.single_BT, longer_BT], 1).logsumexp(1)
 
 
-def outside_log_probability(scores: SpanScores) -> torch.Tensor:
-    """Log-probability that a sequence holds no span, shape (B,)."""
-    return -log_partition(scores)
-
-
 def all_spans(scores: SpanScores) -> torch.Tensor:
     """The score of every span by its first and last position, shape (B, T, T).
 

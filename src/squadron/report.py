@@ -33,7 +33,7 @@ GROUP_TEXTS = {
     "windows": "windows of the context",
 }
 POINTS = 81
-"""Of a threshold curve."""
+"""Of a threshold curve, besides the applied threshold."""
 
 KIND_TEXTS = {
     "should_have_abstained": "answered where the context has no answer",
@@ -107,8 +107,7 @@ class Row:
     @property
     def null_threshold(self) -> float | None:
         """That it answers by; None answers every question."""
-        found: float | None = self.metrics.get("answering", {}).get("null_threshold")
-        return found
+        return _read_threshold(self.metrics)
 
     @property
     def kinds(self) -> dict[str, int]:
@@ -192,7 +191,7 @@ def collect_report(
                 comparison=comparisons.get(label),
                 mark=_mark(label, champion, comparisons.get(label), figures["disqualified"]),
                 confidence=_read_confidence(select / "confidence.json"),
-                curve=_threshold_curve(tune, folder / "tune"),
+                curve=_threshold_curve(tune, folder / "tune", _read_threshold(figures)),
                 types=_read_types(select / "breakdown.parquet"),
                 errors=_read_errors(select / "errors.parquet", limit),
                 seconds=dict((seconds or {}).get(label, {})),
@@ -454,8 +453,10 @@ def _range(summary: dict[str, Any], key: str = "exact") -> str:
     return "" if low is None or high is None else f" ({low:.1f}–{high:.1f})"
 
 
-def _threshold_curve(questions: evaluation.Questions, folder: Path) -> list[tuple[float, float]]:
-    """(null threshold, EM) over the thresholds that change something, on tune.
+def _threshold_curve(
+    questions: evaluation.Questions, folder: Path, applied: float | None
+) -> list[tuple[float, float]]:
+    """(null threshold, EM) over the thresholds that change something, on tune; and the applied one.
 
     Empty where there are no such files, or where all questions have answers: no threshold helps.
     """
@@ -471,6 +472,9 @@ def _threshold_curve(questions: evaluation.Questions, folder: Path) -> list[tupl
     # The tails change one question each: between these quantiles is what a person looks at.
     low, high = np.quantile(score[known], [0.01, 0.99])
     thresholds = np.linspace(low, high, POINTS)
+    if applied is not None:
+        # Often in a tail: a model that does best to answer nothing has it above all scores.
+        thresholds = np.union1d(thresholds, [applied])
     nothing = (~questions.has_answer).astype(np.float64)
     means = [np.where(score > each, exact, nothing).mean() for each in thresholds]
     return [(float(x), 100 * float(y)) for x, y in zip(thresholds, means, strict=True)]
@@ -521,6 +525,12 @@ def _log_series(row: Row, key: str) -> plots.Series:
 def _from_to(series: plots.Series) -> str:
     first, last = series.points[0][1], series.points[-1][1]
     return f"{series.label} from {first:.2f} to {last:.2f}"
+
+
+def _read_threshold(figures: Mapping[str, Any]) -> float | None:
+    """Of metrics.json."""
+    found: float | None = figures.get("answering", {}).get("null_threshold")
+    return found
 
 
 def _chosen(row: Row) -> tuple[float, float] | None:

@@ -29,6 +29,8 @@ PARENT = "-"
 """The contender tag of a parent run; no label can be it."""
 FAILURE_TAG = "squadron.failure"
 STATUS_TAG = "squadron.status"
+FINISHED, DISQUALIFIED = "finished", "disqualified: "
+"""What the status of a contender that came to its end is, or begins with."""
 STANDING_TAG = "squadron.standing"
 NOTE_TAG = "mlflow.note.content"
 """What MLflow's pages show as the description of a run or an experiment, in Markdown."""
@@ -134,6 +136,9 @@ def open_race(
 ) -> None:
     """Finds or creates the parent run and a child per label and marks them as running.
 
+    A contender that came to its end in an earlier try keeps that end: its steps come from the
+    cache, and none would tell again that it was disqualified. Why that try failed is forgotten.
+
     Honours MLFLOW_RUN_ID (Kubeflow can inject it): that run is then the parent.
 
     Args:
@@ -151,8 +156,10 @@ def open_race(
             experiment_id = _experiment(client, race.name)
             name = f"{race.name}-{race.key[:6]}"
             parent_id = client.create_run(experiment_id, run_name=name).info.run_id
-        experiment_id = client.get_run(parent_id).info.experiment_id
+        parent = client.get_run(parent_id)
+        experiment_id = parent.info.experiment_id
         _describe_experiment(client, experiment_id)
+        _forget_failure(client, parent_id, parent.data.tags)
         tags = {
             RACE_TAG: race.key,
             CONTENDER_TAG: PARENT,
@@ -169,8 +176,13 @@ def open_race(
                 about = {"mlflow.parentRunId": parent_id, CONTENDER_TAG: label}
                 child = client.create_run(experiment_id, run_name=label, tags=about)
                 child_id = child.info.run_id
-            _tag(client, child_id, {**tags, CONTENDER_TAG: label})
-            client.update_run(child_id, status="RUNNING")
+            ended = client.get_run(child_id).data.tags.get(STATUS_TAG, "")
+            about = {**tags, CONTENDER_TAG: label}
+            if ended == FINISHED or ended.startswith(DISQUALIFIED):
+                _tag(client, child_id, {**about, STATUS_TAG: ended})
+            else:
+                _tag(client, child_id, about)
+                client.update_run(child_id, status="RUNNING")
 
 
 def find_parent(race: Race | None) -> str:
@@ -381,7 +393,7 @@ def close_contender(run_id: str, disqualified: str) -> None:
     client = connect()
     with explained():
         client.set_tag(
-            run_id, STATUS_TAG, f"disqualified: {disqualified}" if disqualified else "finished"
+            run_id, STATUS_TAG, DISQUALIFIED + disqualified if disqualified else FINISHED
         )
         client.set_terminated(run_id, status="FAILED" if disqualified else "FINISHED")
 
@@ -393,7 +405,7 @@ def close_race(parent_id: str, *, succeeded: bool, reason: str = "") -> None:
         parent = client.get_run(parent_id)
         noted = "" if succeeded else parent.data.tags.get(FAILURE_TAG, "") or reason
         status = "FINISHED" if succeeded else "FAILED"
-        text = "finished" if succeeded else f"failed: {noted or 'no reason was given'}"
+        text = FINISHED if succeeded else f"failed: {noted or 'no reason was given'}"
         children = client.search_runs(
             [parent.info.experiment_id], f"tags.`mlflow.parentRunId` = '{parent_id}'"
         )
@@ -402,11 +414,22 @@ def close_race(parent_id: str, *, succeeded: bool, reason: str = "") -> None:
                 client.set_tag(run.info.run_id, STATUS_TAG, text)
                 client.set_terminated(run.info.run_id, status=status)
         if not succeeded and NOTE_TAG not in parent.data.tags:
-            client.set_tag(
-                parent_id, NOTE_TAG, notes.plain(text[:1].upper() + text[1:])[: notes.LONGEST]
-            )
+            client.set_tag(parent_id, NOTE_TAG, _failure_note(text))
         if succeeded and FAILURE_TAG in parent.data.tags:
             client.delete_tag(parent_id, FAILURE_TAG)
+
+
+def _failure_note(status: str) -> str:
+    """The description of a parent run that failed, from its status."""
+    return notes.plain(status[:1].upper() + status[1:])[: notes.LONGEST]
+
+
+def _forget_failure(client: "MlflowClient", parent_id: str, tags: Mapping[str, str]) -> None:
+    """Or a later try that is killed would be explained by the reason of this one."""
+    if FAILURE_TAG in tags:
+        client.delete_tag(parent_id, FAILURE_TAG)
+    if tags.get(NOTE_TAG) == _failure_note(tags.get(STATUS_TAG, "-")):
+        client.delete_tag(parent_id, NOTE_TAG)
 
 
 def run_url(run_id: str) -> str:

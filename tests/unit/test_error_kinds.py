@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from squadron.artifacts import ERRORS
 from squadron.config import Windows
 from squadron.error_kinds import (
     EXCERPT_CHARACTERS,
@@ -200,6 +201,13 @@ def test_the_table_has_a_row_per_wrong_answer_with_the_nearest_gold_answer():
     assert (row["answer"], row["golds"], row["score"]) == ("Mr Roy", ["Ann"], 2.5)
     assert row["excerpt"][row["answer_start"] : row["answer_end"]] == "Mr Roy"
     assert row["excerpt"][row["gold_start"] : row["gold_end"]] == "Ann"
+
+
+def test_where_all_is_right_the_table_is_empty():
+    table = tiny_models.make_examples(tiny_models.EIGHT_QUESTIONS[:2])
+    found = errors_table(table, [(-1, -1)] * 2, np.ones(2), ["", ""])
+    assert (found.num_rows, found.schema) == (0, ERRORS)
+    assert sample_rows(found, 5) == []
 
 
 @given(count=st.integers(0, 40), limit=st.integers(1, 20))

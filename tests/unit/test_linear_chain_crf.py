@@ -136,13 +136,13 @@ def test_the_table_of_spans_holds_each_path_once_and_sums_to_the_partition(drawn
         assert torch.allclose(table[row], expected, atol=1e-9)
         with_nothing = torch.cat([torch.zeros(1), expected.flatten()])
         outside = torch.log_softmax(with_nothing, 0)[0]
-        assert torch.allclose(crf.outside_log_probability(scores)[row], outside, atol=1e-9)
+        assert torch.allclose(-crf.log_partition(scores)[row], outside, atol=1e-9)
 
 
 def test_an_empty_sequence_holds_nothing_for_sure():
     emissions, lengths, transitions = draw(2, [0, 3])
     scores = crf.span_scores(emissions, lengths, transitions)
-    assert crf.outside_log_probability(scores)[0] == 0
+    assert -crf.log_partition(scores)[0] == 0
     loss = crf.span_loss(emissions, lengths, transitions, lengths * 0, lengths * 0, lengths > 0)
     assert loss[0] == 0
     gradient = torch.autograd.grad(loss.sum(), emissions)[0]

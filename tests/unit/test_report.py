@@ -369,6 +369,23 @@ def test_a_threshold_curve_is_what_each_threshold_gives_question_by_question(rac
     assert max(exact for _, exact in row.curve) <= row.metrics["splits"]["tune"]["exact"] + 1e-9
 
 
+def test_the_applied_threshold_is_a_point_of_the_curve_wherever_it_lies(race, report, tmp_path):
+    for row in report.racing:
+        ((_, exact),) = (point for point in row.curve if point[0] == row.null_threshold)
+        assert exact == pytest.approx(row.metrics["splits"]["tune"]["exact"])
+    examples, evaluations, champion = race
+    # Above all scores, as of a model that does best to answer nothing.
+    folders = [shutil.copytree(each, tmp_path / each.parent.name) for each in evaluations]
+    figures = read_json(folders[0] / "metrics.json", schema="metrics/1")
+    figures["answering"]["null_threshold"] = 1e3
+    write_json(folders[0] / "metrics.json", figures, schema="metrics/1", made_from="m")
+    found = collect_report(champion, folders, examples)
+    (row,) = (each for each in found.rows if each.null_threshold == 1e3)
+    about = found.validation["splits"]["tune"]
+    assert row.curve == sorted(row.curve)
+    assert row.curve[-1] == (1e3, pytest.approx(100 * about["unanswerable"] / about["examples"]))
+
+
 def test_tables_have_headers_and_plots_have_names(page):
     assert all(attributes.get("scope") in ("col", "row") for attributes in page.of("th"))
     plots = [each for each in page.of("svg") if each.get("aria-hidden") != "true"]

@@ -137,3 +137,45 @@ def test_a_race_that_failed_says_why_in_its_status_and_description(client, paren
     tags = client.get_run(parent).data.tags
     assert tags[tracking.STATUS_TAG] == "failed: ingest: a_b.json is not JSON"
     assert tags[tracking.NOTE_TAG] == "Failed: ingest: a\\_b.json is not JSON"
+
+
+def test_a_second_try_that_fails_gives_its_own_reason_and_not_the_first_one(client, parent):
+    tracking.note_failure(parent, "ingest: a_b.json is not JSON")
+    tracking.close_race(parent, succeeded=False, reason="Task ingest failed")
+    tracking.open_race(RACE, ["span", "crf"], {}, "sha")
+    tags = client.get_run(parent).data.tags
+    assert not {tracking.FAILURE_TAG, tracking.NOTE_TAG} & tags.keys()
+    tracking.close_race(parent, succeeded=False, reason="interrupted by a person")
+    tags = client.get_run(parent).data.tags
+    assert tags[tracking.STATUS_TAG] == "failed: interrupted by a person"
+    assert tags[tracking.NOTE_TAG] == "Failed: interrupted by a person"
+    assert client.get_run(parent).info.status == "FAILED"
+
+
+def test_a_second_try_keeps_a_description_that_it_did_not_write(client, parent):
+    tracking.close_race(parent, succeeded=False, reason="no memory")
+    client.set_tag(parent, tracking.NOTE_TAG, "Mine.")
+    tracking.open_race(RACE, ["span", "crf"], {}, "sha")
+    assert client.get_run(parent).data.tags[tracking.NOTE_TAG] == "Mine."
+
+
+@pytest.mark.parametrize("succeeded", [True, False])
+def test_a_contender_keeps_its_end_when_the_race_is_run_again(client, parent, succeeded):
+    labels = ("span", "crf", "lora")
+    tracking.open_race(RACE, labels, {}, "sha")
+    span, crf, lora = (tracking.find_child(RACE, label) for label in labels)
+    tracking.close_contender(span, "loss is nan")
+    tracking.close_contender(crf, "")
+    tracking.close_race(parent, succeeded=False, reason="no memory")
+    # The steps of span and crf come from the cache now, so nobody closes these two again.
+    tracking.open_race(RACE, labels, {}, "sha2")
+    assert client.get_run(lora).info.status == "RUNNING"
+    tracking.close_race(parent, succeeded=succeeded, reason="no memory")
+    runs = [client.get_run(each) for each in (span, crf, lora)]
+    last = ("FINISHED", "finished") if succeeded else ("FAILED", "failed: no memory")
+    assert [(run.info.status, run.data.tags[tracking.STATUS_TAG]) for run in runs] == [
+        ("FAILED", "disqualified: loss is nan"),
+        ("FINISHED", "finished"),
+        last,
+    ]
+    assert {run.data.tags["mlflow.source.git.commit"] for run in runs} == {"sha2"}
