@@ -155,7 +155,8 @@ class Train:
     monitor: str = "exact_match"
     """What makes an epoch the best, on tune: exact_match (then F1, then F1 of the best answers to
     the answerable questions, threshold or not), or eval_loss (the mean loss of its windows). The
-    best epoch is kept, and early stopping waits for a better one."""
+    best epoch is kept, and early stopping waits for a better one. epoch: the last one is kept, for
+    where tune is too small to tell epochs apart."""
     patience: int = 0
     """Stop after this many epochs without a better one; 0 never stops early."""
     precision: str = "auto"
@@ -184,7 +185,7 @@ class Train:
         for name in ("learning_rate", "max_grad_norm"):
             _require(getattr(self, name) > 0, name, getattr(self, name), "above 0")
         _require(0 <= self.warmup_share < 1, "warmup_share", self.warmup_share, "0 to below 1")
-        monitors = ("exact_match", "eval_loss")
+        monitors = ("exact_match", "eval_loss", "epoch")
         _require(self.monitor in monitors, "monitor", self.monitor, f"one of {monitors}")
         choices = ("auto", "bf16", "fp32")
         _require(self.precision in choices, "precision", self.precision, f"one of {choices}")

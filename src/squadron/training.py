@@ -166,6 +166,8 @@ def train_model(
             score = [figures["exact_match"], figures["f1"], figures.get("answerable_f1", 0.0)]
             if settings.monitor == "eval_loss":
                 score = [-figures["eval_loss"]]
+            elif settings.monitor == "epoch":
+                score = [float(run.epoch)]
             if score > run.best_score:
                 run.best_score, run.best_epoch = score, run.epoch
                 run.best_exact_match = figures["exact_match"]
