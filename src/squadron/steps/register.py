@@ -5,16 +5,13 @@ import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from squadron import progress, standings, storage
 from squadron.artifacts import read_json, read_table, write_json
 from squadron.config import Register, digest
 from squadron.model_names import read_model_name
 from squadron.steps._step import step
-
-if TYPE_CHECKING:
-    from squadron.model_card import ModelCard
 
 
 @step
@@ -41,14 +38,17 @@ def register(
     Returns:
         Finite figures for the pipeline's own pages.
     """
-    from squadron import registry, tracking
+    from squadron import registry, tracking, variants
     from squadron.answering import Answering
     from squadron.config import from_mapping
     from squadron.evaluation import compare_with_winner
+    from squadron.model_card import write_card
 
     fields = json.loads(settings)
     options = from_mapping(Register, fields["register"])
     started = time.monotonic()
+    known = tracking.read_race(race)
+    parent = tracking.find_parent(known)
     rows = [read_json(folder / "metrics.json", schema="metrics/1") for folder in evaluations]
     order = standings.rank_contenders(rows)
     content: dict[str, Any] = {
@@ -76,8 +76,7 @@ def register(
             content["refused"] = f"{best['label']} is not registered: {refused}"
         else:
             content["gate"] = refused or "passed"
-            page = tracking.run_page(tracking.find_parent(tracking.read_race(race)))
-            child = tracking.find_child(tracking.read_race(race), best["label"])
+            child = tracking.find_child(known, best["label"])
             about = read_json(models[racing[0]] / "variant.json", schema="model/1")
             status = "demo" if options.demo else "passed"
             backbone = about["contender"]["backbone"]
@@ -101,8 +100,15 @@ def register(
                     models[racing[0]],
                     Answering.read(best["answering"]),
                     tags,
-                    _write_card(
-                        options.model_name, best, about["contender"], content, tags, fields, page
+                    write_card(
+                        name=options.model_name,
+                        what=str(variants.load_variant(best["variant"]).__doc__).splitlines()[0],
+                        best=best,
+                        contender=about["contender"],
+                        champion=content,
+                        tags=tags,
+                        files=fields.get("data", ()),
+                        race_page=tracking.run_page(parent),
                     ),
                 )
             content["model"] = {
@@ -120,35 +126,9 @@ def register(
     if results:
         place = _publish(results, fields["race"], rows, models, evaluations, champion)
         progress.say(f"register   results are in {place}")
-    parent = tracking.find_parent(tracking.read_race(race))
     tracking.log_json(parent, content, "champion.json")
     tracking.log_metrics(parent, {**figures, "seconds_register": time.monotonic() - started})
     return figures
-
-
-def _write_card(
-    name: str,
-    best: dict[str, Any],
-    contender: dict[str, Any],
-    champion: dict[str, Any],
-    tags: dict[str, str],
-    fields: dict[str, Any],
-    race_page: str,
-) -> "ModelCard":
-    from squadron import variants
-    from squadron.model_card import write_card
-
-    what = str(variants.load_variant(best["variant"]).__doc__).splitlines()[0]
-    return write_card(
-        name=name,
-        what=what,
-        best=best,
-        contender=contender,
-        champion=champion,
-        tags=tags,
-        files=fields.get("data", ()),
-        race_page=race_page,
-    )
 
 
 def _licence(backbone: str) -> str:
