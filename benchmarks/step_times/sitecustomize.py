@@ -15,8 +15,6 @@ import sys
 import threading
 import time
 
-WATCHED = {"squadron.tracking": ("identify_store",)}
-"""Beside the functions of `squadron.steps` that are steps."""
 
 
 class Times:
@@ -49,15 +47,14 @@ class Times:
         return timed
 
     def _wrap_functions(self):
-        for name in ("squadron.steps", *WATCHED):
+        for name in ("squadron.steps",):
             module = sys.modules.get(name)
             if module is None or name in self._wrapped:
                 continue
             self._wrapped.add(name)
             for key, value in list(vars(module).items()):
                 # Each step is the one function of a module of its name.
-                is_step = getattr(value, "__module__", "") == f"squadron.steps.{key}"
-                if is_step or key in WATCHED.get(name, ()):
+                if getattr(value, "__module__", "") == f"squadron.steps.{key}":
                     setattr(module, key, self._watch_function(value))
 
     def _watch_function(self, function):

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
+RACE_VARIABLE = "SQUADRON_RACE"
+"""Tells every step which race it belongs to. It is no argument of the steps: kfp's cache would then
+take a step of another race for another step."""
 DEFAULT_FOLDER = Path("runs")
 RACE_TAG = "squadron.race"
 CONTENDER_TAG = "squadron.contender"
@@ -111,29 +114,25 @@ class Race:
     """Of the experiment, here and in MLflow."""
     key: str
     """Equal for equal experiments on equal data with equal code; a repeat goes on with it."""
-    store: str = ""
-    """Identity of the store, so that a new store is no cache hit; see `identify_store`."""
+
+    def __str__(self) -> str:
+        return f"{self.name}/{self.key}"
 
 
 def read_race(text: str) -> Race | None:
-    """A race from its JSON; None from "": then nothing is tracked."""
-    return Race(**json.loads(text)) if text else None
+    """A race from its text, "name/key"; None from "": then nothing is tracked."""
+    name, _, key = text.partition("/")
+    return Race(name, key) if text else None
 
 
-def identify_store(name: str) -> str:
-    """Makes sure of the store, its schema and its experiment; says which one it is.
-
-    Called before parallel steps: many processes that create one sqlite schema at once fail.
-    """
-    client = connect()
-    with explained():
-        experiment = client.get_experiment(_experiment(client, name))
-    return f"{experiment.experiment_id}@{experiment.creation_time}"
+def current_race() -> Race | None:
+    """The race that this step belongs to, by SQUADRON_RACE; None without it."""
+    return read_race(os.environ.get(RACE_VARIABLE, ""))
 
 
 def open_race(
     race: Race | None, labels: Sequence[str], experiment: dict[str, Any], git_sha: str
-) -> None:
+) -> str:
     """Finds or creates the parent run and a child per label and marks them as running.
 
     A contender that came to its end in an earlier try keeps that end: its steps come from the
@@ -146,9 +145,12 @@ def open_race(
         labels: Of the contenders.
         experiment: Resolved, logged as experiment.json.
         git_sha: Of the code that runs.
+
+    Returns:
+        The id of the parent run, "" if nothing is tracked.
     """
     if race is None:
-        return
+        return ""
     client = connect()
     with explained():
         parent_id = find_parent(race)
@@ -183,6 +185,7 @@ def open_race(
             else:
                 _tag(client, child_id, about)
                 client.update_run(child_id, status="RUNNING")
+    return parent_id
 
 
 def find_parent(race: Race | None) -> str:
@@ -384,6 +387,18 @@ def note_failure(run_id: str, reason: str) -> None:
     client = connect()
     with explained():
         client.set_tag(run_id, FAILURE_TAG, reason[:5000])
+
+
+def has_ended(run_id: str) -> bool:
+    """Whether a contender came to its end in this race: finished or disqualified."""
+    client = connect()
+    with explained():
+        return _has_ended(client.get_run(run_id).data.tags)
+
+
+def _has_ended(tags: Mapping[str, str]) -> bool:
+    status = tags.get(STATUS_TAG, "")
+    return status == FINISHED or status.startswith(DISQUALIFIED)
 
 
 def close_contender(run_id: str, disqualified: str) -> None:

@@ -28,7 +28,7 @@ def run(folder: Path, *more: str, **variables: str) -> subprocess.CompletedProce
         env=environment,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=1800,
     )
 
 

@@ -5,17 +5,16 @@ from squadron.steps._step import step
 
 
 @step
-def close_race(*, race: str, state: str, message: str) -> None:
+def close_race(*, state: str, message: str) -> None:
     """Ends the race in MLflow and shows its table; runs whatever happened before.
 
     Args:
-        race: JSON of tracking.Race.
         state: Kubeflow's word: SUCCEEDED or anything else.
         message: Kubeflow's, if it failed.
     """
     from squadron import tracking
 
-    run_id = tracking.find_parent(tracking.read_race(race))
+    run_id = tracking.find_parent(tracking.current_race())
     if not run_id:
         return
     succeeded = state == "SUCCEEDED"
