@@ -43,7 +43,6 @@ from squadron import backbones
 
 SIZES = (10_000, 100_000)
 MOST_GROWTH_MB = 300.0
-KEY = "windows"
 STATUS = Path("/proc/self/status")
 
 
@@ -125,7 +124,12 @@ def prepare(folder: Path, data: Path, backbone: str, size: int) -> int:
     variant = variants.load_variant(contender.variant)
     network = variant.build(contender.backbone, variants.read_options(contender))
     model_folder.write_model(
-        folder / "model", network, tokenizer, contender, made_from="benchmark", training={"figures": {}}
+        folder / "model",
+        network,
+        tokenizer,
+        contender,
+        made_from="benchmark",
+        training={"figures": {}},
     )
     (folder / "contender.json").write_text(json.dumps(dataclasses.asdict(contender)))
 
@@ -157,7 +161,6 @@ def predict_in(folder: Path) -> dict[str, float | None]:
     seconds = measure(
         lambda: steps.predict(
             contender=(folder / "contender.json").read_text(),
-            race="",
             windows=folder / "windows",
             model=folder / "model",
             candidates=folder / "candidates",

@@ -16,7 +16,6 @@ import threading
 import time
 
 
-
 class Times:
     """What one process notes of itself; times are seconds since the epoch."""
 
@@ -25,7 +24,7 @@ class Times:
         self.imports = []
         self.functions = []
         self._importing = False
-        self._wrapped = set()
+        self._wrapped = False
         self._main = threading.get_ident()
 
     def watch_import(self, original):
@@ -47,15 +46,14 @@ class Times:
         return timed
 
     def _wrap_functions(self):
-        for name in ("squadron.steps",):
-            module = sys.modules.get(name)
-            if module is None or name in self._wrapped:
-                continue
-            self._wrapped.add(name)
-            for key, value in list(vars(module).items()):
-                # Each step is the one function of a module of its name.
-                if getattr(value, "__module__", "") == f"squadron.steps.{key}":
-                    setattr(module, key, self._watch_function(value))
+        module = sys.modules.get("squadron.steps")
+        if module is None or self._wrapped:
+            return
+        self._wrapped = True
+        for key, value in list(vars(module).items()):
+            # Each step is the one function of a module of its name.
+            if getattr(value, "__module__", "") == f"squadron.steps.{key}":
+                setattr(module, key, self._watch_function(value))
 
     def _watch_function(self, function):
         @functools.wraps(function)

@@ -109,7 +109,9 @@ def test_an_alias_becomes_the_version_that_it_points_at_now(store):
     assert by_alias.contenders[0].backbone == f"models:/{NAME}/2"
     assert plan_race(by_alias) == plan_race(by_number)
     other = plan_race(resolve(on(f"models:/{NAME}@staging")))
-    assert json.loads(other.arguments["contenders"][0]["settings"])["backbone"] == f"models:/{NAME}/1"
+    assert (
+        json.loads(other.arguments["contenders"][0]["settings"])["backbone"] == f"models:/{NAME}/1"
+    )
     assert other.race != plan_race(by_alias).race
     for name in ("contenders", "entries"):
         assert other.arguments[name] != plan_race(by_alias).arguments[name]

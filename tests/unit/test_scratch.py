@@ -271,9 +271,7 @@ def race(request, tmp_path_factory):
 def run_from_featurize(root, contender):
     windows = {"max_length": 40, "stride": 8, "max_question_length": 12}
     entry = {"backbone": contender.backbone, "windows": windows}
-    steps.featurize(
-        entry=json.dumps(entry), examples=root / "examples", windows=root / "windows"
-    )
+    steps.featurize(entry=json.dumps(entry), examples=root / "examples", windows=root / "windows")
     settings = {"contender": to_json(contender)}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(steps.CHECKPOINTS_VARIABLE, str(root / "checkpoints"))
