@@ -41,18 +41,23 @@ class ByteDropout(torch.nn.Module):
     """Drop-in for torch.nn.Dropout on CPUs.
 
     Args:
-        p: Probability of a zero, rounded to a multiple of 1/256 (0.1 becomes 26/256 = 0.1016).
+        p: Probability of a zero, 0 to 1, rounded to a multiple of 1/256 (0.1 becomes 26/256 =
+            0.1016). Only p = 1 drops everything: what lies just below becomes 255/256.
     """
 
     def __init__(self, p: float) -> None:
         super().__init__()
+        if not 0 <= p <= 1:
+            raise ValueError(f"p: {p} is not a probability; 0 to 1 is allowed")
         self.p = p  # some attention modules read it
-        self.drop_bytes = round(p * 256)
+        self.drop_bytes = 256 if p == 1 else min(255, round(p * 256))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """The same shape and dtype."""
         if not self.training or not self.drop_bytes:
             return x
+        if self.drop_bytes == 256:
+            return x * 0.0  # no scale makes up for it
         return _ByteDropout.apply(x, self.drop_bytes)  # type: ignore[no-untyped-call, no-any-return]
 
 
