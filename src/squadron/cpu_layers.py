@@ -88,9 +88,21 @@ def _attend(
     attention_mask: torch.Tensor | None,
     scaling: float | None = None,
     dropout: float = 0.0,
-    **_: Any,
+    **others: Any,
 ) -> tuple[torch.Tensor, None]:
-    """B batch, H heads, T tokens, D head size; returns B, T, H, D as transformers wants it."""
+    """B batch, H heads, T tokens, D head size; returns B, T, H, D as transformers wants it.
+
+    Raises:
+        ValueError: If the architecture asks for a term that this attention does not compute.
+    """
+    for name in ("position_bias", "softcap", "s_aux"):
+        if others.get(name) is not None:
+            raise ValueError(f"the attention {ATTENTION!r} does not compute {name!r}")
+    # Several query heads may share one head of keys and values.
+    shared = query_BHTD.shape[1] // key_BHTD.shape[1]
+    if shared > 1:
+        key_BHTD = key_BHTD.repeat_interleave(shared, dim=1)
+        value_BHTD = value_BHTD.repeat_interleave(shared, dim=1)
     if not module.training:
         mask = None if attention_mask is None else attention_mask.to(query_BHTD.dtype)
         fused_BHTD = torch.nn.functional.scaled_dot_product_attention(

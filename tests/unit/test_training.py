@@ -626,9 +626,9 @@ def test_trainings_of_different_precision_follow_each_other_in_one_process(
     weights, seen = {}, []
     for name, precision in (("a", "fp32"), ("b", "bf16"), ("c", "fp32")):
         model = span.build(backbones[0.0], span.Options())
-        hook = model.network.qa_outputs.register_forward_hook(
-            lambda module, given, output: seen.append(output.dtype)
-        )
+        # Not the head, which computes in fp32 always.
+        inner = model.network.bert.encoder.layer[0].output.dense
+        hook = inner.register_forward_hook(lambda module, given, output: seen.append(output.dtype))
         settings = dataclasses.replace(FP32, precision=precision)
         train_model(model, windows, settings, evaluate=script([1, 2]), checkpoints=tmp_path / name)
         hook.remove()
