@@ -111,12 +111,3 @@ def load_adapter(folder: Path, build: Callable[[str], Adapted]) -> Adapted:
         )
     set_peft_model_state_dict(model.network, saved)
     return model
-
-
-def head_names(network: Any) -> list[str]:
-    """The trained parts of a question-answering network beside its encoder, such as qa_outputs."""
-    return [
-        name
-        for name, child in network.named_children()
-        if child is not network.base_model and any(True for _ in child.parameters())
-    ]
