@@ -18,7 +18,8 @@ parameters and artifacts, cache keys, the end of the process before. For the fir
 its own start. Its parts are `launch`, from the end of the step before to this process's first line
 (the clock of a process stops before Python tears it down, so that is in here), `enter`, from there
 to the function, and `leave`, from the function to the end. The rest of a run stands beside it:
-`before`, from the command to the first step without imports, and `after`, from the last step to the end.
+`before`, from the command to the first step without imports, and `after`, from the last step to the
+end.
 before + after + all costs + all inside + all imports = the whole run.
 """
 

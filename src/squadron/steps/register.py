@@ -149,6 +149,7 @@ def _licence(backbone: str) -> str:
 
 
 def _publish(
+    results: str,
     race: str,
     rows: Sequence[dict[str, Any]],
     models: Sequence[Path],
