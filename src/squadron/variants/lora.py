@@ -14,10 +14,17 @@ import torch
 
 from squadron.errors import InputError
 from squadron.variants import span
-from squadron.variants._adapters import AdapterModel, head_names, load_adapter
+from squadron.variants._adapters import (
+    AdapterModel,
+    find_requirements,
+    head_names,
+    load_adapter,
+)
 
 TRAINS = True
 NAMES_BACKBONE = True
+
+__all__ = ["NAMES_BACKBONE", "TRAINS", "Options", "build", "find_requirements", "load"]
 
 QUERY_AND_VALUE = (
     ("query", "value"),  # bert, roberta, xlm-roberta, camembert, electra, albert, ernie
