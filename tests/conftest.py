@@ -8,8 +8,11 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 
 from squadron.windows import Layout, read_layout
 
-# A machine may be busy with something else: how long one example takes says nothing of the code.
-hypothesis.settings.register_profile("squadron", deadline=None)
+# A machine may be busy or slow: how long an example takes to draw or to run says nothing of the
+# code.
+hypothesis.settings.register_profile(
+    "squadron", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("squadron")
 
 SENTENCES = [

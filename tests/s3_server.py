@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-_START_SECONDS = 60.0
+_START_SECONDS = 600.0
 _STOP_SECONDS = 10.0
 
 

@@ -19,6 +19,7 @@ from squadron.artifacts import EXAMPLES
 from squadron.config import Predict, Windows
 from squadron.prediction import predict_candidates
 from squadron.question_types import guess_type
+from squadron.training import Training
 from squadron.windows import Layout, read_layout, slide_windows
 
 LIBRARY = (
@@ -144,6 +145,30 @@ def answer_all(
     tables = predict_candidates(model, windows, layout, settings, torch.device("cpu"))
     ranked = answers.rank_candidates(pa.concat_tables(list(tables)), examples["id"].to_pylist())
     return answers.best_texts(ranked, examples["context"].to_pylist())
+
+
+def assert_same_candidates(ours: pa.Table, theirs: pa.Table) -> None:
+    """The same spans in the same order; scores may differ in their last digits."""
+    for name in ("example_id", "window", "rank", "start_char", "end_char"):
+        assert ours[name].to_pylist() == theirs[name].to_pylist(), name
+    for name in ("score", "null_score"):
+        # Sums of a few hundred numbers of up to some tens, with 24 bits each.
+        assert np.allclose(ours[name].to_numpy(), theirs[name].to_numpy(), rtol=1e-5, atol=1e-4)
+
+
+def assert_learned(run: Training, least: float = 75.0) -> None:
+    """A training on the eight questions that went well, whatever the processor's last bits are.
+
+    Another order of summation is another path of training, and its best epoch may miss one or two
+    of the questions. Untrained models answer one of them at most.
+
+    Args:
+        run: As train_model returned it.
+        least: EM that the best epoch must reach, 0 to 100.
+    """
+    losses = [row["train_loss"] for row in run.log if "train_loss" in row]
+    assert np.mean(losses[-4:]) < 0.3 * np.mean(losses[:4])
+    assert run.best_exact_match >= least
 
 
 def make_judge(

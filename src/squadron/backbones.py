@@ -101,6 +101,11 @@ def fingerprint(backbone: str) -> str:
     return digest("hub", backbone)
 
 
+def find_requirements(backbone: str) -> set[str]:
+    """The distributions that must be installed to have a backbone; the offline default is one."""
+    return {OFFLINE_PACKAGE} if backbone == OFFLINE else set()
+
+
 def from_pretrained(loader: Any, backbone: str, **options: Any) -> Any:
     """Calls `loader.from_pretrained` safely: safetensors only, no code from the model.
 

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from squadron import backbones, trained_on, variants
+from squadron import backbones, requirements, trained_on, variants
 from squadron.answering import Answering
 from squadron.artifacts import ANSWERING, read_json, write_json
 from squadron.artifacts import MODEL_ABOUT as ABOUT
@@ -17,6 +17,7 @@ __all__ = [
     "ANSWERING",
     "LoadedModel",
     "check_files",
+    "find_requirements",
     "load_model",
     "read_about",
     "read_answering",
@@ -117,6 +118,17 @@ def check_files(folder: Path) -> dict[str, Any]:
         if not path.is_file() or _sha256(path) != sha256:
             raise InputError(f"The model file {path} is missing or altered; fetch the model again")
     return about
+
+
+def find_requirements(folder: Path) -> set[str]:
+    """The distributions that must be installed where a model folder is loaded.
+
+    Args:
+        folder: Of a model that was not disqualified.
+    """
+    contender = from_mapping(Contender, read_about(folder)["contender"])
+    own = requirements.find_distributions(__name__)
+    return own | variants.find_requirements(contender.variant, folder)
 
 
 def _sha256(path: Path) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from squadron import model_card, model_folder, notes, tracking
+from squadron import model_card, model_folder, notes, requirements, tracking
 from squadron.answering import Answering
 from squadron.artifacts import MODEL_ABOUT
 from squadron.config import digest
@@ -19,18 +19,6 @@ from squadron.model_card import ModelCard
 
 CANDIDATE = "candidate"
 STAGING = "staging"
-# What a server of the model needs besides this package, which travels with the model.
-REQUIREMENTS = (
-    "torch",
-    "transformers",
-    "pyarrow",
-    "numpy",
-    "mlflow",
-    "tokenizers",
-    "boto3",
-    "PyYAML",
-    "tqdm",
-)
 
 
 @dataclass(frozen=True)
@@ -251,19 +239,14 @@ def _alias(client: Any, name: str, alias: str) -> Any:
 
 def _log_model(run_id: str, model: Path, answering: Answering, card: ModelCard | None) -> str:
     """Logs the pyfunc; returns its models:/ URI."""
-    import importlib.metadata
-
     import mlflow
 
     import squadron
 
     package = Path(squadron.__file__).parent
-    # An adapter needs peft, and its backbone from where the experiment had it.
-    extra = ("peft",) if any(model.rglob("adapter_config.json")) else ()
-    requirements = [
-        f"{name}=={importlib.metadata.version(name).partition('+')[0]}"
-        for name in (*REQUIREMENTS, *extra)
-    ]
+    # The package itself travels with the model.
+    serving = requirements.find_distributions("squadron.serving")
+    needed = serving | model_folder.find_requirements(model)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "model"
         shutil.copytree(model, folder)
@@ -276,7 +259,7 @@ def _log_model(run_id: str, model: Path, answering: Answering, card: ModelCard |
                 python_model=str(package / "serving.py"),
                 artifacts={"model": str(folder)},
                 code_paths=[str(package)],
-                pip_requirements=requirements,
+                pip_requirements=requirements.pin(needed),
                 input_example=None,
             )
     return str(info.model_uri)

@@ -66,6 +66,7 @@ LAYERS = (
         "progress",
         "question_types",
         "race_table",
+        "requirements",
         "storage",
     ),
     ("errors", "__init__"),

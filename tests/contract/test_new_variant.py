@@ -11,6 +11,7 @@ import pytest
 
 import squadron
 from tests import tiny_models
+from tests.limits import PATIENCE_SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = Path(squadron.__file__).parent
@@ -103,7 +104,7 @@ def test_a_file_dropped_into_the_folder_races_with_no_other_change(tmp_path: Pat
         env={**variables, "PYTHONPATH": str(copy.parent)},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=PATIENCE_SECONDS,
     )
     assert done.returncode == 0, done.stderr + done.stdout
     (place,) = tmp_path.glob("results/*/summary/champion.json")

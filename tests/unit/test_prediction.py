@@ -189,14 +189,6 @@ def predict(model_and_windows, windows=None, **changes):
     return list(predict_candidates(model, windows, layout, settings, CPU))
 
 
-def assert_same(ours, theirs):
-    columns = ("example_id", "window", "rank", "start_char", "end_char")
-    for name in columns:
-        assert ours[name].to_pylist() == theirs[name].to_pylist(), name
-    for name in ("score", "null_score"):
-        assert np.allclose(ours[name].to_numpy(), theirs[name].to_numpy(), rtol=0, atol=1e-5)
-
-
 def test_candidates_come_in_the_windows_order_and_best_first(model_and_windows):
     windows, tables = model_and_windows[1], predict(model_and_windows)
 
@@ -250,14 +242,16 @@ def test_candidates_are_the_models_spans_in_characters_of_the_context(model_and_
             assert 0 <= row["start_char"] < row["end_char"] <= len(context)
             text = context[row["start_char"] : row["end_char"]]
             assert text == text.strip()
-            assert abs(row["score"] - float(spans.score_BK[0, row["rank"]])) < 1e-5
-            assert abs(row["null_score"] - float(spans.null_score_B[0])) < 1e-5
+            assert abs(row["score"] - float(spans.score_BK[0, row["rank"]])) < 1e-4
+            assert abs(row["null_score"] - float(spans.null_score_B[0])) < 1e-4
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 7])
 def test_the_batch_size_changes_nothing(model_and_windows, batch_size):
     ours = pa.concat_tables(predict(model_and_windows, batch_size=batch_size))
-    assert_same(ours, pa.concat_tables(predict(model_and_windows, batch_size=64)))
+    tiny_models.assert_same_candidates(
+        ours, pa.concat_tables(predict(model_and_windows, batch_size=64))
+    )
 
 
 def test_passes_respect_the_token_limit_and_change_nothing(model_and_windows, monkeypatch):
@@ -272,7 +266,7 @@ def test_passes_respect_the_token_limit_and_change_nothing(model_and_windows, mo
     monkeypatch.setattr(model, "top_spans", keep_size)
     monkeypatch.setattr(prediction, "PASS_TOKENS", {"cpu": 96})
 
-    assert_same(pa.concat_tables(predict(model_and_windows)), expected)
+    tiny_models.assert_same_candidates(pa.concat_tables(predict(model_and_windows)), expected)
 
     assert max(sizes) == 96
 
@@ -284,7 +278,7 @@ def test_the_order_of_windows_changes_only_the_order_of_candidates(model_and_win
     ours = pa.concat_tables(predict(model_and_windows, windows.take(order), batch_size=4))
     theirs = pa.concat_tables(predict(model_and_windows))
     assert ours["example_id"].to_pylist() != theirs["example_id"].to_pylist()
-    assert_same(ours.sort_by(sort), theirs.sort_by(sort))
+    tiny_models.assert_same_candidates(ours.sort_by(sort), theirs.sort_by(sort))
 
 
 def test_memory_mapped_and_sliced_windows_give_the_same_candidates(model_and_windows, tmp_path):
@@ -293,11 +287,13 @@ def test_memory_mapped_and_sliced_windows_give_the_same_candidates(model_and_win
     mapped = read_windows(tmp_path / "windows.arrow")
     expected = pa.concat_tables(predict(model_and_windows))
 
-    assert_same(pa.concat_tables(predict(model_and_windows, mapped)), expected)
+    tiny_models.assert_same_candidates(
+        pa.concat_tables(predict(model_and_windows, mapped)), expected
+    )
 
     halves = [mapped.slice(0, 5), mapped.slice(5)]
     tables = [table for half in halves for table in predict(model_and_windows, half)]
-    assert_same(pa.concat_tables(tables), expected)
+    tiny_models.assert_same_candidates(pa.concat_tables(tables), expected)
 
 
 def test_tokens_without_characters_are_no_answers(model_and_windows):
@@ -315,7 +311,7 @@ def test_tokens_without_characters_are_no_answers(model_and_windows):
     kept = pa.concat_tables(predict(model_and_windows, half))
     assert pa.concat_tables(predict(model_and_windows, flat)).num_rows == 0
     assert 0 < kept.num_rows < everything.num_rows
-    assert_same(kept, everything.slice(everything.num_rows - kept.num_rows))
+    tiny_models.assert_same_candidates(kept, everything.slice(everything.num_rows - kept.num_rows))
 
 
 @pytest.mark.parametrize("batch_size", [1, 4, 64])
@@ -326,7 +322,9 @@ def test_the_mean_loss_counts_every_window_once(model_and_windows, batch_size):
     with torch.inference_mode():
         alone = [float(model(rows.collate([row]))) for row in range(len(rows))]
     settings = dataclasses.replace(FP32, batch_size=batch_size)
-    assert prediction.mean_loss(model, rows, settings, CPU) == pytest.approx(np.mean(alone))
+    assert prediction.mean_loss(model, rows, settings, CPU) == pytest.approx(
+        np.mean(alone), rel=1e-4
+    )
 
 
 def test_no_windows_give_no_candidates(model_and_windows):

@@ -24,6 +24,7 @@ from squadron.config import Train
 from squadron.training import DivergedError, train_model, trained
 from squadron.variants import span
 from tests import tiny_models
+from tests.limits import PATIENCE_SECONDS
 
 FP32 = Train(epochs=2, batch_size=2, learning_rate=1e-3, precision="fp32")
 
@@ -125,7 +126,9 @@ def test_a_training_killed_at_random_ends_with_the_weights_and_log_of_an_unbroke
     draw.shuffle(kills)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, __file__, str(tmp_path), backbones[0.3], json.dumps(kills)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=500)
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=PATIENCE_SECONDS
+    )
     assert done.returncode == 0, done.stderr
 
     results = [tmp_path / name for name in ("unbroken", "killed")]
@@ -319,7 +322,7 @@ def assert_close(ours, theirs):
     assert scale > 0.1
     assert len(ours) == len(theirs)
     for mine, other in zip(ours, theirs, strict=True):
-        assert torch.allclose(mine, other, rtol=0, atol=1e-6 * scale)
+        assert torch.allclose(mine, other, rtol=0, atol=1e-5 * scale)
 
 
 @pytest.mark.parametrize(("limit", "passes"), [(3 * 64, 3), (64, 8), (1, 8)])
@@ -707,7 +710,8 @@ def test_a_trained_model_computes_as_a_fresh_one_with_its_weights(tmp_path, back
     fresh = span.build(backbones[0.0], span.Options())
     fresh.load_state_dict(model.state_dict())
     batch = windows.collate(range(8))
-    assert torch.equal(model.eval()(batch), fresh.eval()(batch))
+    # Weights that were still rounded to bf16 would differ in the third digit.
+    assert torch.allclose(model.eval()(batch), fresh.eval()(batch), rtol=1e-5)
 
 
 def test_no_windows_are_too_few(tmp_path, windows):

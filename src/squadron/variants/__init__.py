@@ -12,6 +12,10 @@ to be trained on, and give `TopSpans.type_logits_BC` if it tells the types of qu
 
 A saved model holds all its weights, or `backbone.json` names the backbone that it needs; a variant
 of the latter kind says `NAMES_BACKBONE = True`.
+
+The imports of a variant's file say what must be installed where its models are loaded. A variant
+whose models need more than that has `find_requirements(folder)`, which gives the names of the other
+distributions that the model saved in that folder needs.
 """
 
 import difflib
@@ -20,6 +24,7 @@ import pkgutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from squadron import requirements
 from squadron.config import Contender, from_mapping
 from squadron.errors import InputError
 
@@ -78,6 +83,19 @@ def load_variant(name: str) -> Variant:
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise InputError(f"{name!r} is not a variant; {hint}known: {', '.join(known)}")
     return cast(Variant, importlib.import_module(f"{__name__}.{name}"))
+
+
+def find_requirements(name: str, folder: Path) -> set[str]:
+    """The distributions that must be installed to load a saved model of a variant.
+
+    Args:
+        name: Of the variant.
+        folder: Where the model was saved.
+    """
+    variant = load_variant(name)
+    own = requirements.find_distributions(f"{__name__}.{name}")
+    find_more = getattr(variant, "find_requirements", None)
+    return own | find_more(folder) if find_more else own
 
 
 def check_contender(contender: Contender, path: str) -> None:

@@ -111,3 +111,8 @@ def load_adapter(folder: Path, build: Callable[[str], Adapted]) -> Adapted:
         )
     set_peft_model_state_dict(model.network, saved)
     return model
+
+
+def find_requirements(folder: Path) -> set[str]:
+    """The distribution that brings the backbone of a saved adapter, if one does."""
+    return backbones.find_requirements(read_json(folder / BACKBONE, schema=SCHEMA)["backbone"])

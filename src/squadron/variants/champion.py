@@ -88,6 +88,12 @@ def load(folder: Path, options: Options) -> ChampionModel:
     return build(str(folder / SUBFOLDER), options)
 
 
+def find_requirements(folder: Path) -> set[str]:
+    """What the version's own variant needs."""
+    version = folder / SUBFOLDER
+    return variants.find_requirements(_read_contender(version).variant, version)
+
+
 def find_original(folder: Path) -> Path:
     """The files of a version that is itself a champion's copy; else the folder as it is."""
     inner = folder / SUBFOLDER

@@ -14,11 +14,13 @@ import torch
 
 from squadron.errors import InputError
 from squadron.variants import span
-from squadron.variants._adapters import AdapterModel, load_adapter
+from squadron.variants._adapters import AdapterModel, find_requirements, load_adapter
 from squadron.variants._networks import head_names
 
 TRAINS = True
 NAMES_BACKBONE = True
+
+__all__ = ["NAMES_BACKBONE", "TRAINS", "Options", "build", "find_requirements", "load"]
 
 QUERY_AND_VALUE = (
     ("query", "value"),  # bert, roberta, xlm-roberta, camembert, electra, albert, ernie

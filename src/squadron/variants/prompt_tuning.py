@@ -20,10 +20,12 @@ import torch
 from squadron.batches import Batch
 from squadron.errors import InputError
 from squadron.variants import span
-from squadron.variants._adapters import AdapterModel, load_adapter
+from squadron.variants._adapters import AdapterModel, find_requirements, load_adapter
 
 TRAINS = True
 NAMES_BACKBONE = True
+
+__all__ = ["NAMES_BACKBONE", "TRAINS", "Options", "build", "find_requirements", "load"]
 
 
 @dataclass(frozen=True)
