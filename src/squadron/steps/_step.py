@@ -14,12 +14,15 @@ from typing import ParamSpec, TypeVar, get_type_hints
 
 from squadron import progress, provenance
 from squadron.errors import EXIT_CODE_INPUT_ERROR, InputError
+from squadron.uris import hide_secrets
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 TERMINATION_LOG = Path("/dev/termination-log")
 """Where Kubernetes looks for the last words of a container."""
+OPENING_AND_CLOSING = ("open_race", "close_race")
+"""The steps that run in every try, also where all others come from the cache."""
 
 
 def step(function: Callable[P, R]) -> Callable[P, R]:
@@ -48,10 +51,14 @@ def step(function: Callable[P, R]) -> Callable[P, R]:
         try:
             planned = provenance.read_digests(str(kwargs.get("digests", "")))
             provenance.check_code(function.__name__, planned)
+            if function.__name__ not in OPENING_AND_CLOSING:
+                from squadron import tracking
+
+                tracking.begin_step(tracking.current_race(), function.__name__)
             return function(*args, **kwargs)
         except Exception as error:
             is_input = isinstance(error, InputError)
-            reason = str(error) if is_input else f"{type(error).__name__}: {error}"
+            reason = hide_secrets(str(error) if is_input else f"{type(error).__name__}: {error}")
             progress.emit_error(function.__name__, reason, is_input)
             with contextlib.suppress(OSError):
                 if TERMINATION_LOG.exists():

@@ -132,7 +132,8 @@ def register(
     if results:
         place = _publish(results, content["race"], rows, models, evaluations, champion)
         progress.say(f"register   results are in {place}")
-    tracking.log_json(parent, content, "champion.json")
+    tracking.log_json(parent, content, tracking.RESULT_FILE)
+    tracking.note_result(parent)
     tracking.log_metrics(parent, {**figures, "seconds_register": time.monotonic() - started})
     return figures
 

@@ -76,6 +76,7 @@ def report(
         }
         tracking.set_tags(runs[row.label], tags)
     tracking.log_metrics(parent, {"seconds_report": time.monotonic() - started})
+    tracking.note_report(parent)
     progress.say(f"report     {place or page}")
 
 
