@@ -21,7 +21,7 @@ SOURCE = ROOT / "src" / "squadron"
 LAYERS = (
     ("__main__",),
     ("steps",),
-    ("registry", "serving", "tracking"),
+    ("registry", "run_writes", "serving", "tracking"),
     (
         "batches",
         "linear_chain_crf",
@@ -61,7 +61,9 @@ LAYERS = (
     (
         "artifacts",
         "config",
+        "kept",
         "model_names",
+        "outbox",
         "plots",
         "progress",
         "question_types",

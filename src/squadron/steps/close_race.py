@@ -15,7 +15,9 @@ def close_race(*, race: str, state: str, message: str) -> None:
     """
     from squadron import tracking
 
-    run_id = tracking.find_parent(tracking.read_race(race))
+    known = tracking.read_race(race)
+    tracking.send_waiting(known)
+    run_id = tracking.find_parent(known)
     if not run_id:
         return
     succeeded = state == "SUCCEEDED"

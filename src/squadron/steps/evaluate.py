@@ -73,7 +73,7 @@ def evaluate(
     from squadron import tracking
 
     runner = from_json(Contender, contender)
-    child = tracking.find_child(tracking.read_race(race), runner.label)
+    child = tracking.address_run(tracking.read_race(race), runner.label)
     status = read_json(candidates / "status.json", schema="status/1")
     content: dict[str, Any] = {
         "label": runner.label,
@@ -114,9 +114,7 @@ def evaluate(
             f"evaluate   {runner.label}: EM {select['exact']:.2f}, F1 {select['f1']:.2f} on select"
         )
     trained = "train" if status["training"].get("trainable_parameters") else ""
-    tracking.share_datasets(
-        tracking.read_race(race), child, [*filter(None, [trained]), "tune", *COMPARED]
-    )
+    tracking.share_datasets(child, [*filter(None, [trained]), "tune", *COMPARED])
     write_official(figures_file, figures.items())
     tracking.log_metrics(child, figures)
     tracking.close_contender(child, status["disqualified"])

@@ -94,4 +94,4 @@ def featurize(*, contenders: str, race: str, examples: Path, windows: Path) -> N
         write_json(
             windows / "contenders.json", {"keys": keys}, schema="keys/1", made_from=made_from
         )
-    tracking.log_metrics(tracking.find_parent(tracking.read_race(race)), figures)
+    tracking.log_metrics(tracking.address_run(tracking.read_race(race)), figures)

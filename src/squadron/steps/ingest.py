@@ -101,7 +101,7 @@ def ingest(*, data: str, race: str, examples: Path) -> None:
     rejected = f", {report.rejected.total()} rejected" if report.rejected else ""
     sizes = ", ".join(f"{name} {table.num_rows:,}" for name, table in tables.items())
     progress.say(f"ingest     {report.accepted:,} examples{rejected}: {sizes}")
-    parent = tracking.find_parent(tracking.read_race(race))
+    parent = tracking.address_run(tracking.read_race(race))
     for name, table in tables.items():
         files = settings.train
         if name == "train":

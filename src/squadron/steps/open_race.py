@@ -16,6 +16,6 @@ def open_race(*, race: str, experiment: str) -> None:
     from squadron import tracking
 
     fields = json.loads(experiment)
-    tracking.open_race(
-        tracking.read_race(race), fields["labels"], fields["experiment"], fields["git_sha"]
-    )
+    known = tracking.read_race(race)
+    tracking.send_waiting(known)
+    tracking.open_race(known, fields["labels"], fields["experiment"], fields["git_sha"])

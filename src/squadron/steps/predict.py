@@ -81,4 +81,4 @@ def predict(*, contender: str, race: str, windows: Path, model: Path, candidates
         figures["predict_peak_memory_mb"] = peak_memory_mb()
         figures["windows_per_second_predict"] = total / figures["seconds_predict"]
     write_json(candidates / "status.json", status, schema="status/1", made_from=about["made_from"])
-    tracking.log_metrics(tracking.find_child(tracking.read_race(race), settings.label), figures)
+    tracking.log_metrics(tracking.address_run(tracking.read_race(race), settings.label), figures)

@@ -48,6 +48,7 @@ def register(
     options = from_mapping(Register, fields["register"])
     started = time.monotonic()
     known = tracking.read_race(race)
+    tracking.send_waiting(known)
     parent = tracking.find_parent(known)
     rows = [read_json(folder / "metrics.json", schema="metrics/1") for folder in evaluations]
     order = standings.rank_contenders(rows)

@@ -41,6 +41,7 @@ def report(
     started = time.monotonic()
     fields = json.loads(experiment)
     known = tracking.read_race(race)
+    tracking.send_waiting(known)
     parent = tracking.find_parent(known)
     runs = {"": parent} | {each: tracking.find_child(known, each) for each in fields["labels"]}
     seconds = {label: _seconds(tracking.read_metrics(run)) for label, run in runs.items()}

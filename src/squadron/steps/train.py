@@ -1,6 +1,5 @@
 """The step train: windows -> model."""
 
-import os
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -9,11 +8,10 @@ from typing import Any
 from squadron import progress
 from squadron.artifacts import read_table, read_windows
 from squadron.config import Contender, digest, from_json
+from squadron.kept import kept_folder
 from squadron.steps._backbones import fetched
 from squadron.steps._files import open_windows, settle_answer_tokens
 from squadron.steps._step import peak_memory_mb, step, timed
-
-CHECKPOINTS_VARIABLE = "SQUADRON_CHECKPOINTS"
 
 
 @step
@@ -38,7 +36,7 @@ def train(*, contender: str, race: str, windows: Path, examples: Path, model: Pa
     from squadron.windows import first_questions, limit_negatives
 
     settings = settle_answer_tokens(from_json(Contender, contender), windows)
-    child = tracking.find_child(tracking.read_race(race), settings.label)
+    child = tracking.address_run(tracking.read_race(race), settings.label)
     tracking.log_params(child, _chosen_params(settings))
     figures: dict[str, float] = {}
     summary: dict[str, Any] = {}
@@ -73,7 +71,7 @@ def train(*, contender: str, race: str, windows: Path, examples: Path, model: Pa
                     WindowSet(rows, layout),
                     settings.train,
                     evaluate=judge,
-                    checkpoints=_checkpoint_root() / f"{settings.label}-{made_from}",
+                    checkpoints=kept_folder() / f"{settings.label}-{made_from}",
                     title=f"train      {settings.label}",
                     on_point=lambda point: tracking.log_points(child, [point]),
                 )
@@ -165,8 +163,3 @@ def _count_parameters(network: Any) -> dict[str, float]:
         "parameters": float(sum(size for size, _ in sizes)),
         "trainable_parameters": float(sum(size for size, trains in sizes if trains)),
     }
-
-
-def _checkpoint_root() -> Path:
-    """A place that a retried step finds again, outside its output folder."""
-    return Path(os.environ.get(CHECKPOINTS_VARIABLE) or "runs/checkpoints")
