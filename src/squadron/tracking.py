@@ -419,6 +419,14 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+def has_ended(run_id: str) -> bool:
+    """Says whether a contender's run came to its end, finished or disqualified."""
+    client = connect()
+    with explained():
+        status = client.get_run(run_id).data.tags.get(STATUS_TAG, "")
+    return status == FINISHED or status.startswith(DISQUALIFIED)
+
+
 def read_metrics(run_id: str) -> dict[str, float]:
     """The last value of each metric of a run; none without a run."""
     if not run_id:

@@ -178,6 +178,7 @@ def test_the_contents_of_train_only_are_part_of_a_races_key(tmp_path):
 def test_mlflow_names_every_file_of_a_split(tmp_path, monkeypatch):
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     monkeypatch.setenv(tracking.URI_VARIABLE, uri)
+    monkeypatch.setenv("SQUADRON_CHECKPOINTS", str(tmp_path / "kept"))
     race = json.dumps({"name": "x", "key": "k", "store": tracking.identify_store("x")})
     about = {"labels": ["span"], "experiment": {}, "git_sha": ""}
     steps.open_race(race=race, experiment=json.dumps(about))

@@ -1,12 +1,11 @@
 """The step evaluate: candidates -> answers and figures."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from squadron import progress
+from squadron import progress, standings
 from squadron.artifacts import read_json, read_parts, read_table, write_json, write_table
 from squadron.config import Contender, Evaluate, from_json
 from squadron.steps._files import judged_splits, write_official
@@ -83,7 +82,7 @@ def evaluate(
         "training": {k: v for k, v in status["training"].items() if k != "log"},
         "splits": {},
     }
-    figures: dict[str, float] = {"disqualified": float(bool(status["disqualified"]))}
+    figures: dict[str, float] = {}
     if not status["disqualified"]:
         with timed(figures, "evaluate"):
             wanted = from_json(Evaluate, settings)
@@ -91,11 +90,7 @@ def evaluate(
                 wanted, runner, status, examples, candidates, evaluation
             )
             content |= found
-    figures |= {
-        f"{name}_{re.sub('^exact', 'exact_match', key)}": value
-        for name, summary in content["splits"].items()
-        for key, value in summary.items()
-    }
+    figures |= standings.run_figures(content)
     write_json(
         evaluation / "metrics.json", content, schema="metrics/1", made_from=status["made_from"]
     )

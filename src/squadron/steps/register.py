@@ -11,6 +11,7 @@ from squadron import progress, standings, storage
 from squadron.artifacts import read_json, read_table, write_json
 from squadron.config import Register, digest
 from squadron.model_names import read_model_name
+from squadron.steps._replay import replay_contenders
 from squadron.steps._step import step
 
 
@@ -51,6 +52,7 @@ def register(
     tracking.send_waiting(known)
     parent = tracking.find_parent(known)
     rows = [read_json(folder / "metrics.json", schema="metrics/1") for folder in evaluations]
+    replay_contenders(known, rows, evaluations)
     order = standings.rank_contenders(rows)
     content: dict[str, Any] = {
         "race": fields["race"],
