@@ -1,6 +1,7 @@
 """Who is ahead: the order of contenders, the rows of the table, what a version says of itself."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 MERITS = ("exact", "f1", "answerable_f1")
@@ -29,6 +30,20 @@ def rank_contenders(rows: Sequence[dict[str, Any]]) -> list[int]:
         return bool(row["disqualified"]), exact, f1, forced, size, is_new, row["label"]
 
     return sorted(range(len(rows)), key=key)
+
+
+def run_figures(row: Mapping[str, Any]) -> dict[str, float]:
+    """The figures of a contender's splits as its MLflow run names them: select_exact_match, ...
+
+    Args:
+        row: metrics.json of the contender.
+    """
+    figures = {
+        f"{name}_{re.sub('^exact', 'exact_match', key)}": value
+        for name, summary in row["splits"].items()
+        for key, value in summary.items()
+    }
+    return {"disqualified": float(bool(row["disqualified"])), **figures}
 
 
 def explain(rows: Sequence[dict[str, Any]], order: Sequence[int]) -> str:

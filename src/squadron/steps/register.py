@@ -11,7 +11,7 @@ from squadron import progress, provenance, standings, storage
 from squadron.artifacts import read_json, read_table, write_json
 from squadron.config import Register, digest
 from squadron.model_names import read_model_name
-from squadron.steps._record import name_race, record_cached
+from squadron.steps._record import name_race, record_missing
 from squadron.steps._step import step
 
 
@@ -52,7 +52,8 @@ def register(
     options = from_mapping(Register, fields["register"])
     started = time.monotonic()
     race = tracking.current_race()
-    record_cached(race, examples, evaluations)
+    tracking.send_waiting(race)
+    record_missing(race, examples, evaluations)
     parent = tracking.find_parent(race)
     rows = [read_json(folder / "metrics.json", schema="metrics/1") for folder in evaluations]
     order = standings.rank_contenders(rows)
