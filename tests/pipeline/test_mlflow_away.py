@@ -38,15 +38,12 @@ def cut(tmp_path_factory):
     root = tmp_path_factory.mktemp("cut")
     backbone = tiny_models.write_backbone(root / "backbone")
     data = Data((str(CORPUS),), splits=Splits(2, 2, 2), max_train_examples=24, **FEW)
-    feature = {"label": "span", "backbone": backbone, "windows": dataclasses.asdict(WINDOWS)}
+    entry = {"backbone": backbone, "windows": dataclasses.asdict(WINDOWS)}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SQUADRON_CHECKPOINTS", str(root / "kept"))
-        steps.ingest(data=to_json(data), race="", examples=root / "examples")
+        steps.ingest(data=to_json(data), examples=root / "examples")
         steps.featurize(
-            contenders=json.dumps([feature]),
-            race="",
-            examples=root / "examples",
-            windows=root / "windows",
+            entry=json.dumps(entry), examples=root / "examples", windows=root / "windows"
         )
     return root
 
@@ -60,16 +57,16 @@ def race(server, cut, tmp_path, monkeypatch):
     monkeypatch.setenv("SQUADRON_CHECKPOINTS", str(tmp_path / "kept"))
     monkeypatch.setenv(PATIENCE, "300")
     opened = tracking.Race("away", tmp_path.name)
+    monkeypatch.setenv(tracking.RACE_VARIABLE, str(opened))
     tracking.open_race(opened, ["span"], {}, "sha")
     return opened
 
 
-def arguments(cut, race, model):
+def arguments(cut, model):
     settings = Train(epochs=2, batch_size=4, precision="fp32")
     contender = Contender("span", "span", str(cut / "backbone"), windows=WINDOWS, train=settings)
     return {
         "contender": to_json(contender),
-        "race": json.dumps(dataclasses.asdict(race)),
         "windows": cut / "windows",
         "examples": cut / "examples",
         "model": model,
@@ -132,7 +129,7 @@ def test_a_server_that_is_away_while_training_misses_nothing(
 
     # Seven more points are logged while it is away; it comes back while others are.
     at_point(monkeypatch, 10, start_again)
-    steps.train(**arguments(cut, race, tmp_path / "model"))
+    steps.train(**arguments(cut, tmp_path / "model"))
     assert seen
     assert_logged_once(race, tmp_path / "model")
     assert left_on_disk(tmp_path) == []
@@ -143,7 +140,7 @@ def test_rows_of_a_call_that_raised_are_not_logged_twice(server, cut, race, tmp_
     proxy = LossyProxy(server.port, "runs/log-batch", lost=8)
     try:
         monkeypatch.setenv(tracking.URI_VARIABLE, proxy.uri)
-        steps.train(**arguments(cut, race, tmp_path / "model"))
+        steps.train(**arguments(cut, tmp_path / "model"))
         assert proxy.lost == 8
     finally:
         monkeypatch.setenv(tracking.URI_VARIABLE, server.uri)
@@ -156,7 +153,7 @@ def test_a_server_away_beyond_the_end_of_the_step_costs_no_training(
 ):
     server.kill()
     monkeypatch.setenv(PATIENCE, "0.5")
-    steps.train(**arguments(cut, race, tmp_path / "first"))
+    steps.train(**arguments(cut, tmp_path / "first"))
     shown = capsys.readouterr().err
     assert shown.count("train      MLflow does not answer") == 1
     assert str(tmp_path / "kept" / "outbox") in shown
@@ -167,7 +164,7 @@ def test_a_server_away_beyond_the_end_of_the_step_costs_no_training(
     monkeypatch.setenv(PATIENCE, "300")
     updates = []
     monkeypatch.setattr(training, "_update", lambda *some: updates.append(some))
-    steps.train(**arguments(cut, race, tmp_path / "second"))
+    steps.train(**arguments(cut, tmp_path / "second"))
     assert updates == []
     assert curve(tmp_path / "second") == first
     assert_logged_once(race, tmp_path / "second")
@@ -177,8 +174,8 @@ def test_a_server_away_beyond_the_end_of_the_step_costs_no_training(
 def test_another_step_of_the_race_sends_what_waits(server, cut, race, tmp_path, monkeypatch):
     server.kill()
     monkeypatch.setenv(PATIENCE, "0.5")
-    steps.train(**arguments(cut, race, tmp_path / "model"))
-    given = arguments(cut, race, tmp_path / "model")
+    steps.train(**arguments(cut, tmp_path / "model"))
+    given = arguments(cut, tmp_path / "model")
     del given["examples"]
     server.start()
     monkeypatch.setenv(PATIENCE, "300")
@@ -206,7 +203,7 @@ def test_a_step_that_is_killed_goes_on_and_every_point_is_there_once(
 ):
     if is_away:
         server.kill()
-    given = arguments(cut, race, tmp_path / "model")
+    given = arguments(cut, tmp_path / "model")
     text = json.dumps({name: str(value) for name, value in given.items()})
     done = subprocess.run([sys.executable, "-c", KILLED, text], capture_output=True, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr
@@ -226,7 +223,7 @@ def test_what_mlflow_refuses_for_ever_stops_nothing_else(
     at_point(
         monkeypatch, 3, lambda: tracking.log_points(tracking.address_run(race, "span"), [point])
     )
-    steps.train(**arguments(cut, race, tmp_path / "model"))
+    steps.train(**arguments(cut, tmp_path / "model"))
     run = client.get_run(child)
     assert run.data.params["variant"] == "another"
     assert run.data.params["epochs"] == "2"
@@ -244,7 +241,7 @@ def test_the_reason_of_a_failure_survives_a_server_that_is_away(
 ):
     monkeypatch.setattr("squadron.steps._step.FAILED_SECONDS", 0.5)
     server.kill()
-    given = arguments(cut, race, tmp_path / "model") | {"examples": tmp_path / "nowhere"}
+    given = arguments(cut, tmp_path / "model") | {"examples": tmp_path / "nowhere"}
     with pytest.raises(SystemExit):
         steps.train(**given)
     server.start()

@@ -425,7 +425,8 @@ def test_mlflow_shows_the_figures_by_kinds_of_questions(places, monkeypatch):
     monkeypatch.setenv("SQUADRON_CHECKPOINTS", str(places / "kept"))
     race = tracking.Race("groups", "key")
     tracking.open_race(race, ["span"], {}, "sha")
-    steps.evaluate(**arguments(places) | {"race": json.dumps({"name": "groups", "key": "key"})})
+    monkeypatch.setenv(tracking.RACE_VARIABLE, str(race))
+    steps.evaluate(**arguments(places))
     import mlflow
 
     run = mlflow.get_run(tracking.find_child(race, "span"))
