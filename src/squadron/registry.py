@@ -240,9 +240,7 @@ def _create_version(
     except mlflow.exceptions.MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-    made = elections.persist(
-        lambda: client.create_model_version(name, uri, run_id=run_id, tags=tags)
-    )
+    made = elections.persist(client.create_model_version, name, uri, run_id=run_id, tags=tags)
     found = _version_of_run(client, name, run_id) or made
     if str(found.version) != str(made.version):
         _delete_version(client, name, str(made.version))
@@ -279,11 +277,11 @@ def _delete_version(client: Any, name: str, version: str) -> None:
 
 
 def _tag_version(client: Any, name: str, version: str, key: str, value: str) -> None:
-    elections.persist(lambda: client.set_model_version_tag(name, version, key, value))
+    elections.persist(client.set_model_version_tag, name, version, key, value)
 
 
 def _point(client: Any, name: str, alias: str, version: str) -> None:
-    elections.persist(lambda: client.set_registered_model_alias(name, alias, version))
+    elections.persist(client.set_registered_model_alias, name, alias, version)
 
 
 def _alias(client: Any, name: str, alias: str) -> Any:

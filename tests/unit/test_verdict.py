@@ -17,9 +17,7 @@ import pytest
 from squadron.verdict import COMPLETED, STOPPED, Left, judge_race
 
 # As an opened try leaves it whose steps ran, one after another, until something stopped it.
-NOTHING = Left(
-    opened=True, worked=True, result=False, new_result=False, reported=False, failure=""
-)
+NOTHING = Left(opened=True, worked=True, result=False, new_result=False, reported=False, failure="")
 RESULT = dataclasses.replace(NOTHING, result=True, new_result=True)
 WHOLE = dataclasses.replace(RESULT, reported=True)
 EARLIER = dataclasses.replace(NOTHING, result=True)
