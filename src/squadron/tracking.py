@@ -636,9 +636,10 @@ def _experiment(client: "MlflowClient", name: str) -> str:
         return str(client.create_experiment(name, artifact_location=location, tags=kind))
     except MlflowException as error:
         # Its name is unique in MLflow: another process was faster.
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+        found = client.get_experiment_by_name(name)
+        if error.error_code != "RESOURCE_ALREADY_EXISTS" or found is None:
             raise
-        return str(client.get_experiment_by_name(name).experiment_id)
+        return str(found.experiment_id)
 
 
 def _describe_experiment(client: "MlflowClient", experiment_id: str) -> None:
@@ -650,9 +651,7 @@ def _describe_experiment(client: "MlflowClient", experiment_id: str) -> None:
         (VIEW_TAG + notes.VIEW, notes.contenders_view(int(time.time() * 1000))),
     ):
         if key not in known:
-            elections.persist(
-                lambda key=key, text=text: client.set_experiment_tag(experiment_id, key, text)
-            )
+            elections.persist(client.set_experiment_tag, experiment_id, key, text)
 
 
 def _find_child(client: "MlflowClient", parent_id: str, label: str) -> str:
