@@ -58,7 +58,7 @@ def race(server, cut, tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_RUN_ID", raising=False)
     monkeypatch.setenv(tracking.URI_VARIABLE, server.uri)
     monkeypatch.setenv("SQUADRON_CHECKPOINTS", str(tmp_path / "kept"))
-    monkeypatch.setenv(PATIENCE, "300")
+    monkeypatch.setenv(PATIENCE, "1800")
     opened = tracking.Race("away", tmp_path.name)
     tracking.open_race(opened, ["span"], {}, "sha")
     return opened
@@ -103,8 +103,10 @@ def assert_logged_once(race, model):
     assert len(wanted) > 10
     for name in names:
         history = client.get_metric_history(run.info.run_id, name)
-        found = sorted((point.step, point.value) for point in history)
-        assert found == sorted((p["step"], p[name]) for p in wanted if name in p), name
+        assert sorted(p.step for p in history) == sorted(p["step"] for p in wanted if name in p)
+        if name != "windows_per_second":  # a step that is done twice takes another time
+            values = {point.step: point.value for point in history}
+            assert values == {p["step"]: p[name] for p in wanted if name in p}, name
     assert run.data.params["variant"] == "span"
     assert run.data.metrics["parameters"] > 0
     assert len(client.get_metric_history(run.info.run_id, "parameters")) == 1
@@ -164,7 +166,7 @@ def test_a_server_away_beyond_the_end_of_the_step_costs_no_training(
     assert left_on_disk(tmp_path)
 
     server.start()
-    monkeypatch.setenv(PATIENCE, "300")
+    monkeypatch.setenv(PATIENCE, "1800")
     updates = []
     monkeypatch.setattr(training, "_update", lambda *some: updates.append(some))
     steps.train(**arguments(cut, race, tmp_path / "second"))
@@ -181,7 +183,7 @@ def test_another_step_of_the_race_sends_what_waits(server, cut, race, tmp_path, 
     given = arguments(cut, race, tmp_path / "model")
     del given["examples"]
     server.start()
-    monkeypatch.setenv(PATIENCE, "300")
+    monkeypatch.setenv(PATIENCE, "1800")
     steps.predict(**given, candidates=tmp_path / "candidates")
     assert_logged_once(race, tmp_path / "model")
 
