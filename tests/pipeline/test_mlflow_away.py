@@ -37,7 +37,7 @@ def cut(tmp_path_factory):
     """The folder of a race up to featurize, and the backbone."""
     root = tmp_path_factory.mktemp("cut")
     backbone = tiny_models.write_backbone(root / "backbone")
-    data = Data((str(CORPUS),), splits=Splits(2, 2, 2), max_train_examples=24, **FEW)
+    data = Data((str(CORPUS),), splits=Splits(2, 2, 2), max_train_examples=8, **FEW)
     feature = {"label": "span", "backbone": backbone, "windows": dataclasses.asdict(WINDOWS)}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SQUADRON_CHECKPOINTS", str(root / "kept"))

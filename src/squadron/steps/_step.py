@@ -48,8 +48,9 @@ def step(function: Callable[P, R]) -> Callable[P, R]:
         for noisy in ("httpx", "mlflow", "botocore", "urllib3", "datasets"):
             logging.getLogger(noisy).setLevel(logging.WARNING)
         try:
+            patience = read_patience()
             result = function(*args, **kwargs)
-            _close_outboxes(function.__name__, read_patience())
+            _close_outboxes(function.__name__, patience)
             return result
         except Exception as error:
             is_input = isinstance(error, InputError)
