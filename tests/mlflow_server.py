@@ -44,7 +44,7 @@ class MlflowServer:
                 stderr=log,
                 start_new_session=True,
             )
-        for _ in range(600):
+        for _ in range(3000):
             with contextlib.suppress(OSError):
                 urllib.request.urlopen(f"{self.uri}/health", timeout=5).close()
                 return

@@ -37,7 +37,7 @@ def cut(tmp_path_factory):
     """The folder of a race up to featurize, and the backbone."""
     root = tmp_path_factory.mktemp("cut")
     backbone = tiny_models.write_backbone(root / "backbone")
-    data = Data((str(CORPUS),), splits=Splits(2, 2, 2), max_train_examples=24, **FEW)
+    data = Data((str(CORPUS),), splits=Splits(2, 2, 2), max_train_examples=8, **FEW)
     entry = {"backbone": backbone, "windows": dataclasses.asdict(WINDOWS)}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SQUADRON_CHECKPOINTS", str(root / "kept"))
@@ -55,7 +55,7 @@ def race(server, cut, tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_RUN_ID", raising=False)
     monkeypatch.setenv(tracking.URI_VARIABLE, server.uri)
     monkeypatch.setenv("SQUADRON_CHECKPOINTS", str(tmp_path / "kept"))
-    monkeypatch.setenv(PATIENCE, "300")
+    monkeypatch.setenv(PATIENCE, "1800")
     opened = tracking.Race("away", tmp_path.name)
     monkeypatch.setenv(tracking.RACE_VARIABLE, str(opened))
     tracking.open_race(opened, ["span"], {}, "sha")
@@ -100,8 +100,10 @@ def assert_logged_once(race, model):
     assert len(wanted) > 10
     for name in names:
         history = client.get_metric_history(run.info.run_id, name)
-        found = sorted((point.step, point.value) for point in history)
-        assert found == sorted((p["step"], p[name]) for p in wanted if name in p), name
+        assert sorted(p.step for p in history) == sorted(p["step"] for p in wanted if name in p)
+        if name != "windows_per_second":  # a step that is done twice takes another time
+            values = {point.step: point.value for point in history}
+            assert values == {p["step"]: p[name] for p in wanted if name in p}, name
     assert run.data.params["variant"] == "span"
     assert run.data.metrics["parameters"] > 0
     assert len(client.get_metric_history(run.info.run_id, "parameters")) == 1
@@ -161,7 +163,7 @@ def test_a_server_away_beyond_the_end_of_the_step_costs_no_training(
     assert left_on_disk(tmp_path)
 
     server.start()
-    monkeypatch.setenv(PATIENCE, "300")
+    monkeypatch.setenv(PATIENCE, "1800")
     updates = []
     monkeypatch.setattr(training, "_update", lambda *some: updates.append(some))
     steps.train(**arguments(cut, tmp_path / "second"))
@@ -178,7 +180,7 @@ def test_another_step_of_the_race_sends_what_waits(server, cut, race, tmp_path, 
     given = arguments(cut, tmp_path / "model")
     del given["examples"]
     server.start()
-    monkeypatch.setenv(PATIENCE, "300")
+    monkeypatch.setenv(PATIENCE, "1800")
     steps.predict(**given, candidates=tmp_path / "candidates")
     assert_logged_once(race, tmp_path / "model")
 

@@ -52,6 +52,7 @@ def step(function: Callable[P, R]) -> Callable[P, R]:
         for noisy in ("httpx", "mlflow", "botocore", "urllib3", "datasets"):
             logging.getLogger(noisy).setLevel(logging.WARNING)
         try:
+            patience = read_patience()
             planned = provenance.read_digests(str(kwargs.get("digests", "")))
             provenance.check_code(function.__name__, planned)
             if function.__name__ not in OPENING_AND_CLOSING:
@@ -59,7 +60,7 @@ def step(function: Callable[P, R]) -> Callable[P, R]:
 
                 tracking.begin_step(tracking.current_race(), function.__name__)
             result = function(*args, **kwargs)
-            _close_outboxes(function.__name__, read_patience())
+            _close_outboxes(function.__name__, patience)
             return result
         except Exception as error:
             is_input = isinstance(error, InputError)
