@@ -44,6 +44,8 @@ def featurize(*, contenders: str, race: str, examples: Path, windows: Path) -> N
             with fetched(contender["backbone"]) as place:
                 backbone = scratch.make_backbone(place, windows, tables["train"], settings)
                 record = trained_on.read_record(backbone)
+                config = backbones.read_config(backbone).to_dict()
+                backbones.check_length(contender["backbone"], config, settings.max_length)
                 tokenizer = backbones.load_tokenizer(backbone)
             fairness.check(contender["label"], contender["backbone"], record)
             if not record.is_whole:
