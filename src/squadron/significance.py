@@ -128,7 +128,7 @@ def compare_all(
         return [Comparison(difference, None, None, 1.0) for difference in differences]
     highest_R = np.sort(_highest(sums_CK))[::-1]
     # A statistic above this one has p < SIGNIFICANT, so intervals and p never contradict.
-    critical = float(highest_R[math.ceil(SIGNIFICANT * len(highest_R)) - 1])
+    critical = float(highest_R[math.ceil(SIGNIFICANT * len(highest_R)) - 1]) + _TIE
     found = []
     for place, difference in enumerate(differences):
         lead_C = leads_CJ[:, place]

@@ -21,7 +21,7 @@ SOURCE = ROOT / "src" / "squadron"
 LAYERS = (
     ("__main__",),
     ("steps",),
-    ("registry", "serving", "tracking"),
+    ("registry", "reuse", "serving", "tracking"),
     (
         "batches",
         "linear_chain_crf",

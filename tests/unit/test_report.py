@@ -181,7 +181,7 @@ def race(tmp_path_factory):
     racing = [n for n in order if not rows[n]["disqualified"]]
     scores = {
         rows[n]["label"]: read_table(
-            evaluations[n] / "select" / "scores.parquet", schema="scores/1"
+            evaluations[n] / "select" / "scores.parquet", schema="scores/2"
         )
         for n in racing
     }
