@@ -136,6 +136,10 @@ def compare_all(
         statistic = abs(float(lead_C.sum())) / math.sqrt(square) if square else 0.0
         p = float((highest_R >= statistic - _TIE).mean())
         low, high = _invert(lead_C, sizes_C, critical)
+        gain_N = np.asarray(scores[winner], np.float64) - np.asarray(scores[others[place]])
+        # As in `interval`: where all questions are alike, each cluster counts as one.
+        half = critical * _least_error(gain_N if np.ptp(gain_N) else gain_N[: len(sizes_C)])
+        low, high = _widen(low, high, difference - half, difference + half)
         found.append(Comparison(difference, low, high, p))
     return found
 
@@ -196,3 +200,27 @@ def _invert(
         return -100.0, 100.0
     half = math.sqrt(max(0.0, b * b - a * c))
     return max(-100.0, (b - half) / a), min(100.0, (b + half) / a)
+
+
+def _least_error(gain_N: npt.NDArray[np.float64]) -> float:
+    """The standard error of a mean difference if all questions were independent.
+
+    By Agresti and Min 2005: as if one of two further questions had gone to each contender, half a
+    question each, and one to both or none. So it is above 0 where all questions are alike.
+    """
+    size = len(gain_N) + 2
+    squares = float((gain_N**2).sum()) + 100.0**2
+    return math.sqrt(squares - float(gain_N.sum()) ** 2 / size) / size
+
+
+def _widen(low: float, high: float, wide_low: float, wide_high: float) -> tuple[float, float]:
+    """The wider ends, but on the same side of 0 as before: p decides what excludes 0.
+
+    Clusters that happen to be alike don't make a lead surer than independent questions would.
+    """
+    widest_low = max(-100.0, min(low, wide_low))
+    widest_high = min(100.0, max(high, wide_high))
+    return (
+        max(widest_low, _TIE) if low > 0 else widest_low,
+        min(widest_high, -_TIE) if high < 0 else widest_high,
+    )
