@@ -122,12 +122,12 @@ def simulate_race(
 
 
 def judge_now(scores: Floats, winner: int, clusters: Ints) -> list[float]:
-    """p of the winner's pairs."""
+    """P of the winner's pairs."""
     return [each.p for each in significance.compare_all(list(scores), winner, clusters)]
 
 
 def judge_before(scores: Floats, winner: int, clusters: Ints) -> list[float]:
-    """p of the winner's pairs: percentile bootstrap over paragraphs, corrected by Holm."""
+    """P of the winner's pairs: percentile bootstrap over paragraphs, corrected by Holm."""
     counts_RC = _bootstrap_counts(int(clusters.max()) + 1)
     sizes_R = counts_RC @ np.bincount(clusters)
     sums_CK = np.stack([np.bincount(clusters, each) for each in scores], axis=1)
@@ -144,7 +144,7 @@ def judge_before(scores: Floats, winner: int, clusters: Ints) -> list[float]:
 
 
 def judge_step_down(scores: Floats, winner: int, clusters: Ints) -> list[float]:
-    """p of the winner's pairs; each pair is compared with those that are not further apart."""
+    """P of the winner's pairs; each pair is compared with those that are not further apart."""
     sums_CK = np.stack([np.bincount(clusters, each) for each in scores], axis=1)
     if len(sums_CK) < significance.LEAST_CLUSTERS:
         return [1.0] * (len(scores) - 1)

@@ -37,7 +37,9 @@ def count_choices(race: tracking.Race | None, digest: str) -> int | None:
     if not own:
         return None
     client = tracking.connect()
-    wanted = f"dataset.digest = '{digest}' and tags.`{tracking.CONTENDER_TAG}` = '{tracking.PARENT}'"
+    wanted = (
+        f"dataset.digest = '{digest}' and tags.`{tracking.CONTENDER_TAG}` = '{tracking.PARENT}'"
+    )
     with tracking.explained():
         experiments, token = [], None
         while token != "":

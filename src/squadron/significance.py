@@ -119,7 +119,7 @@ def compare_all(
         clusters: As `cluster_numbers` gives them, shape (N,).
     """
     sizes_C = np.bincount(clusters).astype(np.float64)
-    sums_CK = np.stack([np.bincount(clusters, np.asarray(s, np.float64)) for s in scores], axis=1)
+    sums_CK = np.array([np.bincount(clusters, each) for each in scores], np.float64).T
     total = float(sizes_C.sum())
     others = [place for place in range(len(scores)) if place != winner]
     leads_CJ = sums_CK[:, [winner]] - sums_CK[:, others]
@@ -170,7 +170,8 @@ def _draw_signs(count: int) -> Iterator[npt.NDArray[np.float64]]:
     everything = 2 ** (count - 1) if count < 60 else RESAMPLES + 1
     if everything <= RESAMPLES:
         numbers_R = np.arange(everything)
-        yield 1.0 - 2.0 * ((numbers_R[:, None] >> np.arange(count)) & 1)
+        negative_RC = (numbers_R[:, None] >> np.arange(count)) & 1
+        yield np.where(negative_RC, np.float64(-1), np.float64(1))
         return
     random = np.random.default_rng(SEED)
     words = -(-count // 64)  # whole words in each row: the size of a block changes no draw
@@ -178,7 +179,9 @@ def _draw_signs(count: int) -> Iterator[npt.NDArray[np.float64]]:
     for start in range(0, RESAMPLES, step):
         rows = min(step, RESAMPLES - start)
         drawn = random.integers(0, 2**64, (rows, words), np.uint64).astype("<u8").view(np.uint8)
-        signs_BC = 1.0 - 2.0 * np.unpackbits(drawn, axis=1, count=count)
+        signs_BC = np.unpackbits(drawn, axis=1, count=count).astype(np.float64)
+        signs_BC *= -2.0
+        signs_BC += 1.0
         if not start:
             signs_BC[0] = 1.0
         yield signs_BC

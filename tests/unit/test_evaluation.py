@@ -184,9 +184,7 @@ def test_intervals_are_by_paragraph_and_by_title_where_titles_are_enough():
     for count in (7, 8):
         titles = [f"t{n // 2 % count}" for n in range(24)]
         examples = make_examples(*[[("Ann", 0)]] * 24, contexts=contexts, titles=titles)
-        judged = judge(
-            Questions.read(examples), [CANDIDATES.empty_table()], None, search=False
-        )
+        judged = judge(Questions.read(examples), [CANDIDATES.empty_table()], None, search=False)
         assert judged.scores["paragraph"].to_pylist()[:5] == [0, 0, 1, 1, 4]
         add_intervals(judged)
         summary = judged.summary
@@ -209,4 +207,3 @@ def test_where_all_questions_share_one_context_each_is_its_own_paragraph():
     assert judged.scores["id"].to_pylist() == ["q0", "q1"]
     add_intervals(judged)
     assert (judged.summary["paragraphs"], judged.summary["titles"]) == (2, 1)
-

@@ -274,6 +274,7 @@ def test_every_figure_is_that_of_metrics_json(race, page):
             assert f"{splits['select']['aurc']:.4f}" in page.words
     assert seen == 8
     header, *rows = [[" ".join(cell.split()) for cell in row] for row in page.tables[0]]
+    ends = ("low", "high")
     for folder, row in zip((evaluations[1], evaluations[0]), rows, strict=False):
         metrics = read_json(folder / "metrics.json", schema="metrics/1")
         cells = dict(zip(header, row, strict=True))
@@ -285,7 +286,7 @@ def test_every_figure_is_that_of_metrics_json(race, page):
                 )
                 expected = f"{value:.2f} {low:.1f}–{high:.1f}"
                 if split == "select":
-                    low, high = (metrics["splits"][split][f"{key}_title_{e}"] for e in ("low", "high"))
+                    low, high = (metrics["splits"][split][f"{key}_title_{e}"] for e in ends)
                     expected += f" by title {low:.1f}–{high:.1f}"
                 assert cells[f"{name} {split}"] == expected
     for each in ("the loss became nan", "12.75", "3.25", "tiny-0123456789abcdef", "4f2a9c1"):

@@ -46,7 +46,7 @@ def test_the_interval_of_unequal_paragraphs_by_hand():
 
 @pytest.mark.parametrize("value", [0.0, 100.0])
 def test_none_of_eight_right_is_not_an_interval_without_width(value):
-    # t for 7 degrees of freedom is 2.364624; of 8 independent questions at most 41.1 % may be right.
+    # t for 7 degrees of freedom is 2.364624; 8 questions allow 41.1 %.
     low, high = significance.interval(np.full(8, value), np.arange(8))
     edge = 100 * 2.364624**2 / (8 + 2.364624**2)
     assert (low, high) == pytest.approx((0.0, edge) if not value else (100 - edge, 100.0), abs=1e-3)

@@ -120,7 +120,7 @@ def register(
                 "validation_status": status,
                 "kept": bool(is_kept),
             }
-            figures["winner_select_exact_match"] = select["exact"]
+            figures[reuse.CHOSEN] = select["exact"]
             figures["version"] = float(registered.version)
     write_json(
         champion, content, schema="champion/1", made_from=digest(*(r["made_from"] for r in rows))
