@@ -21,7 +21,7 @@ SOURCE = ROOT / "src" / "squadron"
 LAYERS = (
     ("__main__",),
     ("steps",),
-    ("elections", "kfp_runs", "registry", "run_writes", "serving", "tracking"),
+    ("elections", "kfp_runs", "registry", "reuse", "run_writes", "serving", "tracking"),
     (
         "batches",
         "linear_chain_crf",

@@ -217,7 +217,7 @@ def _write_n_best(
 
 def _write_scores(folder: Path, split: _Split, judged: "Judged") -> None:
     write_table(
-        folder / "scores.parquet", judged.scores, schema="scores/1", made_from=split.made_from
+        folder / "scores.parquet", judged.scores, schema="scores/2", made_from=split.made_from
     )
 
 

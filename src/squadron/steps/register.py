@@ -42,7 +42,7 @@ def register(
     Returns:
         Finite figures for the pipeline's own pages.
     """
-    from squadron import registry, tracking, variants
+    from squadron import registry, reuse, tracking, variants
     from squadron.answering import Answering
     from squadron.config import from_mapping
     from squadron.evaluation import compare_with_winner
@@ -73,11 +73,13 @@ def register(
         content |= {"winner": best["label"], "why": standings.explain(rows, racing)}
         scores = {
             rows[n]["label"]: read_table(
-                evaluations[n] / "select" / "scores.parquet", schema="scores/1"
+                evaluations[n] / "select" / "scores.parquet", schema="scores/2"
             )
             for n in racing
         }
         content["comparisons"] = compare_with_winner(scores.pop(best["label"]), scores)
+        chosen_before = reuse.count_choices(known, best["digests"]["select"])
+        content["select_split"] = standings.select_split(best, chosen_before)
         if refused and not options.demo:
             content["refused"] = f"{best['label']} is not registered: {refused}"
         else:
@@ -125,7 +127,7 @@ def register(
                 "validation_status": status,
                 "kept": bool(is_kept),
             }
-            figures["winner_select_exact_match"] = select["exact"]
+            figures[reuse.CHOSEN] = select["exact"]
             figures["version"] = float(registered.version)
     write_json(
         champion, content, schema="champion/1", made_from=digest(*(r["made_from"] for r in rows))
