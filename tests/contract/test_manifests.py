@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import copy
-import functools
 import os
 import re
 import shutil
@@ -22,6 +21,9 @@ from urllib.parse import urlsplit
 import kubernetes_validate
 import pytest
 import yaml
+
+from tests import kustomize
+from tests.network_policies import selects
 
 ROOT = Path(__file__).resolve().parents[2]
 MANIFESTS = ROOT / "manifests"
@@ -48,32 +50,29 @@ ALLOWED_VOLUMES = {
     "secret",
 }
 
+# Kubernetes enforces "restricted" by the first. By the second, the network policies of Kubeflow
+# tell the namespaces of its users; test_network.py shows what it opens.
+NAMESPACE_LABELS = {
+    "pod-security.kubernetes.io/enforce": "restricted",
+    "app.kubernetes.io/part-of": "kubeflow-profile",
+}
+
 Document = dict[str, Any]
 Checker = Callable[[list[Document]], list[str]]
 
 
-@functools.cache
-def run_kustomize(folder: Path) -> str:
-    done = subprocess.run(
-        ["kubectl", "kustomize", str(folder)], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise AssertionError(f"kubectl kustomize {folder} failed:\n{done.stderr}")
-    return done.stdout
-
-
 def render(folder: Path, scratch: Path) -> list[Document]:
     """Renders a folder; a component, which is no whole, on top of the base."""
-    if shutil.which("kubectl") is None:
-        if os.environ.get("CI"):
-            pytest.fail("kubectl is not installed, and on CI these checks must run")
-        pytest.skip("kubectl is not installed")
-    if folder in COMPONENTS:
-        names = {"resources": BASE, "components": folder}
-        lists = {key: [os.path.relpath(path, scratch)] for key, path in names.items()}
-        (scratch / "kustomization.yaml").write_text(yaml.safe_dump(lists), encoding="utf-8")
-        folder = scratch
-    return [document for document in yaml.safe_load_all(run_kustomize(folder)) if document]
+    return kustomize.render(make_whole(folder, scratch))
+
+
+def make_whole(folder: Path, scratch: Path) -> Path:
+    if folder not in COMPONENTS:
+        return folder
+    names = {"resources": BASE, "components": folder}
+    lists = {key: [os.path.relpath(path, scratch)] for key, path in names.items()}
+    (scratch / "kustomization.yaml").write_text(yaml.safe_dump(lists), encoding="utf-8")
+    return scratch
 
 
 @pytest.fixture(params=WHOLE, ids=lambda path: path.relative_to(MANIFESTS).as_posix())
@@ -116,24 +115,6 @@ def find_containers(spec: Document) -> list[Document]:
     return [container for kind in kinds for container in spec.get(kind, [])]
 
 
-def selects(selector: Document, labels: dict[str, str]) -> bool:
-    """Says whether a label selector matches; an empty one matches everything."""
-    for key, value in selector.get("matchLabels", {}).items():
-        if labels.get(key) != value:
-            return False
-    for rule in selector.get("matchExpressions", []):
-        value = labels.get(rule["key"])
-        matches = {
-            "Exists": value is not None,
-            "DoesNotExist": value is None,
-            "In": value in rule.get("values", []),
-            "NotIn": value not in rule.get("values", []),
-        }
-        if not matches[rule["operator"]]:
-            return False
-    return True
-
-
 def check_schemas(documents: list[Document]) -> list[str]:
     problems = []
     for document in documents:
@@ -149,14 +130,15 @@ def check_schemas(documents: list[Document]) -> list[str]:
 
 
 def check_namespaces(documents: list[Document]) -> list[str]:
-    """Everything is in one namespace, which is there and enforces "restricted"."""
+    """Everything is in one namespace, which is there and has the labels that others act on."""
     spaces = [d for d in documents if d["kind"] == "Namespace"]
     if len(spaces) != 1:
         return [f"{len(spaces)} Namespace documents, expected 1"]
-    problems = []
-    label = "pod-security.kubernetes.io/enforce"
-    if spaces[0]["metadata"].get("labels", {}).get(label) != "restricted":
-        problems.append(f"{name_of(spaces[0])}: {label} is not restricted")
+    problems = [
+        f"{name_of(spaces[0])}: {label} is not {value}"
+        for label, value in NAMESPACE_LABELS.items()
+        if spaces[0]["metadata"].get("labels", {}).get(label) != value
+    ]
     for document in documents:
         space = document["metadata"].get("namespace")
         if document["kind"] != "Namespace" and space != spaces[0]["metadata"]["name"]:
@@ -168,9 +150,12 @@ def check_labels(documents: list[Document]) -> list[str]:
     problems = []
     for document in documents:
         labels = document["metadata"].get("labels", {})
-        wanted = ["app.kubernetes.io/part-of"]
-        if document["kind"] not in ("Namespace", "Secret"):
-            wanted += ["app.kubernetes.io/name", "app.kubernetes.io/component"]
+        wanted = []
+        if document["kind"] != "Namespace":
+            if labels.get("app.kubernetes.io/part-of") != "squadron":
+                problems.append(f"{name_of(document)}: no label app.kubernetes.io/part-of: squadron")
+            if document["kind"] != "Secret":
+                wanted = ["app.kubernetes.io/name", "app.kubernetes.io/component"]
         problems += [f"{name_of(document)}: no label {key}" for key in wanted if key not in labels]
     return problems
 
@@ -465,6 +450,27 @@ def test_rendered_documents_have_no_problem(check: Checker, documents: list[Docu
     assert check(documents) == []
 
 
+@pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
+def test_kubectl_renders_the_same(folder: Path, tmp_path: Path) -> None:
+    whole = make_whole(folder, tmp_path.resolve())
+    done = subprocess.run(
+        ["kubectl", "kustomize", str(whole)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    theirs = [document for document in yaml.safe_load_all(done.stdout) if document]
+    for document in theirs:
+        if document["kind"] == "Secret":  # kustomize breaks long values into lines
+            pairs = document["data"].items()
+            document["data"] = {key: "".join(value.split()) for key, value in pairs}
+    assert sorted(kustomize.render(whole), key=name_of) == sorted(theirs, key=name_of)
+
+
+def test_a_field_that_the_renderer_does_not_know_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "kustomization.yaml").write_text("replacements: []", encoding="utf-8")
+    with pytest.raises(ValueError, match="replacements"):
+        kustomize.render(tmp_path)
+
+
 def test_overlays_and_components_are_found() -> None:
     assert OVERLAYS
     assert COMPONENTS
@@ -560,6 +566,13 @@ BREAKS: list[tuple[Checker, Callable[[list[Document]], object], str]] = [
         "namespace default",
     ),
     (check_labels, lambda d: find(d, "Service", "mlflow")["metadata"].pop("labels"), "no label"),
+    (
+        check_namespaces,
+        lambda d: find(d, "Namespace", "squadron")["metadata"]["labels"].update(
+            {"app.kubernetes.io/part-of": "squadron"}
+        ),
+        "part-of is not kubeflow-profile",
+    ),
     (check_pod_security, lambda d: pod_of(d).update(hostNetwork=True), "hostNetwork"),
     (check_pod_security, lambda d: pod_of(d).update(hostPID=True), "hostPID"),
     (check_pod_security, lambda d: pod_of(d).update(hostIPC=True), "hostIPC"),
