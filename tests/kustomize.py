@@ -40,7 +40,7 @@ def _apply(folder: Path, documents: list[Document]) -> list[Document]:
     content = yaml.safe_load((folder / "kustomization.yaml").read_text(encoding="utf-8"))
     unknown = set(content) - KNOWN_FIELDS
     if unknown:
-        raise ValueError(f"{folder}/kustomization.yaml: tests/kustomize.py has no {sorted(unknown)}")
+        raise ValueError(f"{folder}: tests/kustomize.py does not know {sorted(unknown)}")
     documents = list(documents)
     for name in content.get("resources", []):
         path = folder / name

@@ -108,7 +108,7 @@ def _names_port(ports: list[Document], port: int, protocol: str) -> bool:
         return True
     for each in ports:
         if isinstance(each.get("port"), str):
-            raise ValueError(f"port {each['port']!r}: give the number, names are not looked up here")
+            raise ValueError(f"port {each['port']!r}: give the number of the port")
         first = each.get("port", port)
         inside = first <= port <= each.get("endPort", first)
         if inside and each.get("protocol", "TCP") == protocol:

@@ -149,14 +149,14 @@ def check_namespaces(documents: list[Document]) -> list[str]:
 def check_labels(documents: list[Document]) -> list[str]:
     problems = []
     for document in documents:
+        if document["kind"] == "Namespace":  # check_namespaces
+            continue
         labels = document["metadata"].get("labels", {})
-        wanted = []
-        if document["kind"] != "Namespace":
-            if labels.get("app.kubernetes.io/part-of") != "squadron":
-                problems.append(f"{name_of(document)}: no label app.kubernetes.io/part-of: squadron")
-            if document["kind"] != "Secret":
-                wanted = ["app.kubernetes.io/name", "app.kubernetes.io/component"]
-        problems += [f"{name_of(document)}: no label {key}" for key in wanted if key not in labels]
+        if labels.get("app.kubernetes.io/part-of") != "squadron":
+            problems.append(f"{name_of(document)}: part-of is not squadron")
+        wanted = ["app.kubernetes.io/name", "app.kubernetes.io/component"]
+        missing = [key for key in wanted if key not in labels and document["kind"] != "Secret"]
+        problems += [f"{name_of(document)}: no label {key}" for key in missing]
     return problems
 
 
@@ -566,6 +566,11 @@ BREAKS: list[tuple[Checker, Callable[[list[Document]], object], str]] = [
         "namespace default",
     ),
     (check_labels, lambda d: find(d, "Service", "mlflow")["metadata"].pop("labels"), "no label"),
+    (
+        check_labels,
+        lambda d: find(d, "Role", "squadron-runner")["metadata"].pop("labels"),
+        "part-of",
+    ),
     (
         check_namespaces,
         lambda d: find(d, "Namespace", "squadron")["metadata"]["labels"].update(

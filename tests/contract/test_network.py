@@ -1,4 +1,4 @@
-"""Who reaches whom in a cluster: every rendering of manifests/, with Kubeflow's policy of its store.
+"""Who reaches whom in a cluster: the policies of manifests/ and that of Kubeflow's store.
 
 tests/network_policies.py evaluates the policies; here stand the pods, the servers and the answers.
 """
