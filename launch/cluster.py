@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from launch.kfp_server import explained, fetch_run, open_api, send_run, wait_for_end
-from launch.placement import Placement
+from launch.placement import Placement, count_gpus, take_gpus_from_items
 from launch.plan import check_experiment, plan_arguments
 from launch.registered import resolve_models
 from squadron import backbones, scratch, storage
@@ -56,6 +56,7 @@ def compile_race(
         print(f"Warning: {sentence}", file=sys.stderr)
     experiment = resolve_models(experiment, is_local=False)
     arguments = plan_arguments(experiment, store="")
+    arguments["contenders"] = count_gpus(arguments["contenders"], experiment)
     pipeline = place_pipeline(build_pipeline, options.image, experiment, arguments)
     from kfp.compiler import Compiler
     from kfp.compiler.compiler_utils import KubernetesManifestOptions
@@ -116,6 +117,7 @@ def submit_race(
     check_experiment(experiment)
     experiment = resolve_models(experiment, is_local=False)
     arguments = plan_arguments(experiment, store="")
+    arguments["contenders"] = count_gpus(arguments["contenders"], experiment)
     pipeline = place_pipeline(build_pipeline, options.image, experiment, arguments)
     key = json.loads(arguments["race"])["key"]
     with explained(host, options.namespace):
@@ -246,6 +248,7 @@ def place_pipeline(
             f"The pipeline takes {sorted(declared)}, but its arguments are {sorted(arguments)}; "
             "pipeline.py and launch/plan.py must agree"
         )
+    take_gpus_from_items(pipeline.pipeline_spec)
     return pipeline
 
 

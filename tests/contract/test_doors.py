@@ -61,6 +61,7 @@ LAYERS = (
     (
         "artifacts",
         "config",
+        "cores",
         "model_names",
         "plots",
         "progress",

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import ParamSpec, TypeVar, get_type_hints
 
-from squadron import progress
+from squadron import cores, progress
 from squadron.errors import EXIT_CODE_INPUT_ERROR, InputError
 
 P = ParamSpec("P")
@@ -35,6 +35,7 @@ def step(function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(function)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        cores.limit_threads()
         # Kubeflow gives paths as text.
         for name, value in kwargs.items():
             if hints[name] is Path:
