@@ -34,7 +34,6 @@ WHOLE = [BASE, *OVERLAYS, *COMPONENTS]
 
 # What the base refers to and an overlay must bring, with the keys it must have.
 EXTERNAL = {
-    ("Secret", "squadron-s3"): {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"},
     ("Secret", "squadron-postgres"): {"POSTGRES_PASSWORD", "MLFLOW_BACKEND_STORE_URI"},
 }
 KUBERNETES_VERSIONS = ("1.30", kubernetes_validate.latest_version())
@@ -244,7 +243,7 @@ def find_claims(documents: list[Document], owner: str) -> set[str]:
 
 
 def find_references(documents: list[Document]) -> Iterator[tuple[str, str, str, str | None]]:
-    """Yields who refers to what: owner, kind, name, key (None where the whole is meant)."""
+    """Yields who needs what: owner, kind, name, key (None where the whole is meant)."""
     for document in documents:
         owner = name_of(document)
         if document["kind"] == "RoleBinding":
@@ -259,19 +258,17 @@ def find_references(documents: list[Document]) -> Iterator[tuple[str, str, str, 
         for container in find_containers(spec):
             for variable in container.get("env", []):
                 source = variable.get("valueFrom", {})
-                if "configMapKeyRef" in source:
-                    ref = source["configMapKeyRef"]
-                    yield owner, "ConfigMap", ref["name"], ref["key"]
-                if "secretKeyRef" in source:
-                    ref = source["secretKeyRef"]
-                    yield owner, "Secret", ref["name"], ref["key"]
+                for kind, field in (("ConfigMap", "configMapKeyRef"), ("Secret", "secretKeyRef")):
+                    ref = source.get(field, {"optional": True})
+                    if not ref.get("optional"):
+                        yield owner, kind, ref["name"], ref["key"]
             for source in container.get("envFrom", []):
                 if "configMapRef" in source:
                     yield owner, "ConfigMap", source["configMapRef"]["name"], None
                 if "secretRef" in source:
                     yield owner, "Secret", source["secretRef"]["name"], None
         for volume in spec.get("volumes", []):
-            if "configMap" in volume:
+            if "configMap" in volume and not volume["configMap"].get("optional"):
                 yield owner, "ConfigMap", volume["configMap"]["name"], None
             if "secret" in volume:
                 yield owner, "Secret", volume["secret"]["secretName"], None
@@ -481,6 +478,13 @@ def test_the_base_holds_two_workloads_and_no_secret(base: list[Document]) -> Non
     assert not [d for d in base if d["kind"] == "Secret"]
 
 
+def test_mlflow_starts_without_keys_and_without_authorities(base: list[Document]) -> None:
+    needed = {(kind, name) for _, kind, name, _ in find_references(base) if kind == "Secret"}
+    assert needed == {("Secret", "squadron-postgres")}
+    for name in ("squadron-s3", "squadron-ca", "squadron-config"):
+        assert name not in {n for owner, _, n, _ in find_references(base) if "mlflow" in owner}
+
+
 def test_external_secrets_are_documented() -> None:
     text = (MANIFESTS / "README.md").read_text(encoding="utf-8")
     for (_, name), keys in EXTERNAL.items():
@@ -619,14 +623,14 @@ BREAKS: list[tuple[Checker, Callable[[list[Document]], object], str]] = [
         lambda d: pod_of(d).update(initContainers=[{"name": "first", "image": "a:1"}]),
         "first: allowPrivilegeEscalation",
     ),
-    (check_references, lambda d: drop(d, "ConfigMap", "squadron-config"), "does not exist"),
+    (check_references, lambda d: drop(d, "ConfigMap", "mlflow"), "does not exist"),
     (check_references, lambda d: drop(d, "ServiceAccount", "mlflow"), "does not exist"),
     (check_references, lambda d: drop(d, "Role", "squadron-runner"), "does not exist"),
     (check_references, lambda d: drop(d, "Service", "postgres"), "does not exist"),
     (
         check_references,
-        lambda d: find(d, "ConfigMap", "squadron-config")["data"].pop("AWS_ENDPOINT_URL"),
-        "has no key AWS_ENDPOINT_URL",
+        lambda d: find(d, "ConfigMap", "mlflow")["data"].pop("MLFLOW_ARTIFACTS_DESTINATION"),
+        "has no key MLFLOW_ARTIFACTS_DESTINATION",
     ),
     (check_references, lambda d: add_secret(d, "CHANGE-ME"), "Secret/squadron-postgres does not"),
     (check_references, lambda d: pod_of(d).update(volumes=[]), "no volume tmp"),
