@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from squadron import cores
 from squadron.cores import limit_threads, read_limit
+from squadron.steps._step import step
 
 LIMITS = {"200000 100000": 2, "400000 100000": 4, "50000 100000": 1, "250000 100000": 2}
 LIMITS |= {"max 100000": 0, "nonsense": 0}
@@ -34,3 +36,15 @@ def test_threads_are_as_many_as_cores_unless_someone_chose(tmp_path: Path) -> No
     chosen = {"OMP_NUM_THREADS": "1"}
     limit_threads(chosen, tmp_path)
     assert chosen == {"OMP_NUM_THREADS": "1"}
+
+
+def test_a_step_limits_its_threads_before_its_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+    monkeypatch.setattr(cores, "limit_threads", lambda: order.append("limit"))
+
+    @step
+    def work(*, name: str) -> None:
+        order.append(name)
+
+    work(name="work")
+    assert order == ["limit", "work"]
