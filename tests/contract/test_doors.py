@@ -62,6 +62,7 @@ LAYERS = (
     (
         "artifacts",
         "config",
+        "cores",
         "kept",
         "model_names",
         "outbox",
