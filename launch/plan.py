@@ -37,7 +37,7 @@ def check_experiment(experiment: Experiment) -> None:
     if experiment.evaluate.bertscore:
         needed.add(backbones.OFFLINE)
     for backbone in needed:
-        # A remote one would be fetched whole; plan_arguments tells whether it is there. And
+        # A remote one would be fetched whole; plan_race tells whether it is there. And
         # `scratch` is made by featurize, a registered model fetched by the steps.
         if read_model_name(backbone) or scratch.read_kind(backbone):
             continue

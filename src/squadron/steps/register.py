@@ -78,7 +78,7 @@ def register(
             for n in racing
         }
         content["comparisons"] = compare_with_winner(scores.pop(best["label"]), scores)
-        chosen_before = reuse.count_choices(known, best["digests"]["select"])
+        chosen_before = reuse.count_choices(race, best["digests"]["select"])
         content["select_split"] = standings.select_split(best, chosen_before)
         if refused and not options.demo:
             content["refused"] = f"{best['label']} is not registered: {refused}"
