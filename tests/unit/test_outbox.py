@@ -278,3 +278,17 @@ def test_patience_is_a_number_of_seconds(monkeypatch):
         monkeypatch.setenv(outbox.PATIENCE_VARIABLE, wrong)
         with pytest.raises(InputError, match=f"SQUADRON_OUTBOX_SECONDS is '{wrong}'"):
             read_patience()
+
+
+def test_an_entry_is_on_the_disk_before_put_comes_back(tmp_path, monkeypatch):
+    synced = []
+
+    def fsync(descriptor):
+        synced.append(Path(f"/dev/fd/{descriptor}").read_text())
+
+    monkeypatch.setattr(outbox.os, "fsync", fsync)
+    box = Outbox(tmp_path, Server(is_away=True), quick)
+    box.put("span", "points", "precious")
+    assert len(synced) == 1
+    assert '"precious"' in synced[0]
+    box.close(0.01)
