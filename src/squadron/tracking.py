@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from squadron import elections, kfp_runs, notes
 from squadron.errors import InputError
 from squadron.schema_lock import schema_lock, sqlite_file
-from squadron.uris import hide_secrets, secrets_of
+from squadron.uris import hide_in_record, hide_secrets, secrets_of
 from squadron.verdict import Left
 
 if TYPE_CHECKING:
@@ -106,6 +106,8 @@ def connect() -> "MlflowClient":
     # What the second one has to say is raised as well, and says it without the user's name.
     for noisy, level in (("alembic", "WARNING"), ("mlflow.store.db.utils", "CRITICAL")):
         logging.getLogger(noisy).setLevel(level)
+    # A server that does not answer is asked again, and the warning names what it was asked for.
+    logging.getLogger("urllib3.connectionpool").addFilter(hide_in_record)
     import mlflow
 
     uri = tracking_uri()
