@@ -43,15 +43,16 @@ def active(client, experiment):
 
 
 class Interrupted:
-    """A client that lets another process do something before its first call of a method."""
+    """A client that lets another process do something before a call of a method."""
 
-    def __init__(self, client, method, other):
-        self.client, self.method, self.other = client, method, other
+    def __init__(self, client, method, other, call=1):
+        self.client, self.method, self.other, self.left = client, method, other, call
 
     def __getattr__(self, name):
         if name == self.method:
-            self.method = ""
-            self.other()
+            self.left -= 1
+            if self.left == 0:
+                self.other()
         return getattr(self.client, name)
 
 
@@ -104,6 +105,21 @@ def test_a_run_that_appears_before_the_choice_is_no_second_winner(client, experi
 
     mine = choose(Interrupted(client, "log_param", appear), experiment)
     assert others == [mine]
+    assert active(client, experiment) == [mine]
+
+
+@pytest.mark.parametrize("call", [1, 2, 3])
+def test_a_process_that_saw_one_run_less_is_no_second_winner(client, experiment, call):
+    seen = create(client, experiment, 2000)  # by a process that now chooses it
+    create(client, experiment, 1000)
+    others = []
+
+    def go_on():
+        is_chosen = elections._decide(client, seen, elections.YES) == elections.YES
+        others.append(seen if is_chosen else choose(client, experiment))
+
+    mine = choose(Interrupted(client, "log_param", go_on, call), experiment)
+    assert others == [mine] * len(others)
     assert active(client, experiment) == [mine]
 
 
