@@ -19,7 +19,7 @@ from squadron.kept import kept_folder
 from squadron.outbox import Entry, Outbox, open_outbox, read_patience
 from squadron.run_writes import LISTS, RunWriter, is_refusal
 from squadron.schema_lock import schema_lock, sqlite_file
-from squadron.uris import hide_secrets, secrets_of
+from squadron.uris import hide_in_record, hide_secrets, secrets_of
 from squadron.verdict import Left
 
 if TYPE_CHECKING:
@@ -112,6 +112,8 @@ def connect() -> "MlflowClient":
     # What the second one has to say is raised as well, and says it without the user's name.
     for noisy, level in (("alembic", "WARNING"), ("mlflow.store.db.utils", "CRITICAL")):
         logging.getLogger(noisy).setLevel(level)
+    # A server that does not answer is asked again, and the warning names what it was asked for.
+    logging.getLogger("urllib3.connectionpool").addFilter(hide_in_record)
     import mlflow
 
     uri = tracking_uri()
