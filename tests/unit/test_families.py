@@ -87,14 +87,20 @@ def write_family(kind, folder):
     for path in folder.iterdir():
         path.unlink()
     plain.save_pretrained(folder)
-    known = CONFIG_MAPPING[kind]().to_dict()
-    sizes = {name: size for name, size in SIZES.items() if name in known}
-    ids |= {"bos_token_id": ids["cls_token_id"], "eos_token_id": ids["sep_token_id"]}
-    sizes |= {"vocab_size": len(tokenizer), **ids, **CHANGES.get(kind, {})}
-    torch.manual_seed(0)
-    network = AutoModelForQuestionAnswering.from_config(CONFIG_MAPPING[kind](**sizes))
+    numbers = (ids["pad_token_id"], ids["cls_token_id"], ids["sep_token_id"], len(tokenizer))
+    network = AutoModelForQuestionAnswering.from_config(make_config(kind, *numbers))
     network.save_pretrained(folder)
     return str(folder)
+
+
+def make_config(kind, pad_id, cls_id, sep_id, vocabulary):
+    """The configuration of a tiny network; torch's seed is that of its weights."""
+    known = CONFIG_MAPPING[kind]().to_dict()
+    ids = {"pad_token_id": pad_id, "cls_token_id": cls_id, "sep_token_id": sep_id}
+    ids |= {"bos_token_id": cls_id, "eos_token_id": sep_id, "vocab_size": vocabulary}
+    sizes = {name: size for name, size in SIZES.items() if name in known}
+    torch.manual_seed(0)
+    return CONFIG_MAPPING[kind](**{**sizes, **ids, **CHANGES.get(kind, {})})
 
 
 def on_pretended_gpu(build):
@@ -155,6 +161,19 @@ def test_a_family_trains_saves_loads_and_answers_on_a_cpu_and_as_built_for_a_gpu
             assert reading.text
             assert context[reading.start_char : reading.end_char] == reading.text
             assert reading.score == pytest.approx(known.score, rel=1e-3, abs=1e-2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [kind for kind in FAMILIES if kind not in REFUSED])
+def test_a_family_reads_as_many_tokens_as_it_is_said_to_have_positions(kind, tmp_path):
+    network = AutoModelForQuestionAnswering.from_config(make_config(kind, 0, 2, 3, 60)).eval()
+    limit = backbones.count_positions(network.config.to_dict())
+    length = 160 if limit is None else min(160, limit)
+    ids = torch.full((1, length), 7)
+    ids[0, 0], ids[0, [5, 6, -1]] = 2, 3
+    with torch.no_grad():
+        logits = network(input_ids=ids, attention_mask=torch.ones_like(ids)).start_logits
+    assert logits.shape == (1, length)
 
 
 def on_pretended_gpu_load(folder):
