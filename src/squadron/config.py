@@ -82,6 +82,11 @@ class Data:
     max_test_examples: int = 0
     max_rejected_share: float = 0.02
     """More rejected examples than this share stop the run."""
+    max_shared_share: float = 0.01
+    """The run stops if train has more than this share of the paragraphs of tune, select or test;
+    with `split_by: question`, of their questions with the same answer. Paragraphs are compared
+    without regard to white space, Unicode form and case. Only `data.test` can share any: titles of
+    `data.train` that share a paragraph stay in one split (docs/decisions/leakage.md)."""
     licence: str = ""
     """Of the data, as you know it: goes to the model card and the version's tags; empty: not
     known."""
@@ -97,8 +102,9 @@ class Data:
         for split in SPLITS:
             name = f"max_{split}_examples"
             _require(getattr(self, name) >= 0, name, getattr(self, name), "0 (all) or more")
-        share = self.max_rejected_share
-        _require(0 <= share <= 1, "max_rejected_share", share, "give a share from 0 to 1")
+        for name in ("max_rejected_share", "max_shared_share"):
+            share = getattr(self, name)
+            _require(0 <= share <= 1, name, share, "give a share from 0 to 1")
 
     @property
     def files(self) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from squadron import backbones
 from squadron.artifacts import MODEL_ABOUT, read_json, write_json
 from squadron.config import digest
 from squadron.errors import InputError
+from squadron.folding import fold_text
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -96,14 +97,16 @@ class Fairness:
 
     def __init__(self, train: "pa.Table", judged: "dict[str, pa.Table]", split_by: str) -> None:
         own = extend_record(Record(), train, train["id"].to_pylist())
+        own_titles = {fold_text(title) for title in own.titles}
         self._by_title = split_by == "title"
-        self._titles: dict[str, str] = {}
+        # Folded title -> (as this race writes it, split).
+        self._titles: dict[str, tuple[str, str]] = {}
         self._questions: dict[str, tuple[str, str]] = {}
         for split, table in judged.items():
             keys = _keys(table)
             for example_id, (title, question) in keys.items():
-                if title not in own.titles:
-                    self._titles.setdefault(title, split)
+                if fold_text(title) not in own_titles:
+                    self._titles.setdefault(fold_text(title), (title, split))
                 if question not in own.questions:
                     self._questions.setdefault(question, (example_id, split))
 
@@ -118,12 +121,13 @@ class Fairness:
         Raises:
             InputError: With one of the titles or questions, and how many there are.
         """
-        titles = sorted(self._titles.keys() & record.titles) if self._by_title else []
+        seen = {fold_text(title) for title in record.titles} if self._by_title else set()
+        titles = sorted(self._titles[title] for title in self._titles.keys() & seen)
         questions = sorted(
             self._questions[key] for key in self._questions.keys() & record.questions
         )
         if titles:
-            unit, found, split = "title", titles[0], self._titles[titles[0]]
+            unit, (found, split) = "title", titles[0]
         elif questions:
             unit, (found, split) = "question", questions[0]
         else:

@@ -43,6 +43,7 @@ LAYERS = (
         "calibration",
         "error_kinds",
         "evaluation",
+        "leakage",
         "metrics",
         "model_card",
         "notes",
@@ -61,6 +62,7 @@ LAYERS = (
     (
         "artifacts",
         "config",
+        "folding",
         "model_names",
         "plots",
         "progress",

@@ -240,6 +240,18 @@ def test_an_id_used_for_another_question_is_another_question():
         same.check("a", "b", record)
 
 
+def test_a_title_in_another_spelling_is_the_same_title():
+    examples = tiny_models.make_examples(tiny_models.EIGHT_QUESTIONS)
+    other = examples.set_column(1, "title", [["Spain"] * 8])
+    record = trained_on.Record(frozenset({" PORTUGAL\u00a0"}))
+    unfair = trained_on.Fairness(other.slice(4), {"select": examples.slice(0, 1)}, "title")
+    with pytest.raises(InputError, match="trained on the title 'Portugal' of this race's select"):
+        unfair.check("a", "b", record)
+    spelled = examples.set_column(1, "title", [["portugal"] * 8])
+    fair = trained_on.Fairness(spelled.slice(4), {"select": examples.slice(0, 1)}, "title")
+    fair.check("a", "b", record)
+
+
 def test_a_question_that_the_race_trains_on_too_counts_against_nobody():
     examples = tiny_models.make_examples(tiny_models.EIGHT_QUESTIONS)
     record = trained_on.extend_record(trained_on.Record(), examples, ["q0"])
