@@ -148,7 +148,7 @@ def test_paragraphs_shared_with_a_test_set_are_counted_and_said_up_to_the_share(
     only = write_articles(tmp_path / "only.json", [("Third", SPELLED[0])])
     # As train_only, so that the paragraph trains whatever the hashes say.
     data = Data((own,), (test,), (only,), splits=Splits(2, 2), max_shared_share=0.25)
-    rows, report = ingest(tmp_path / "e", data)
+    _, report = ingest(tmp_path / "e", data)
     assert "; 1 paragraph of test also in train, 2 titles with shared paragraphs" in (
         capfd.readouterr().err
     )
@@ -207,7 +207,7 @@ def test_questions_asked_in_several_splits_are_counted(tmp_path):
     for number, article in enumerate(content["data"]):
         article["paragraphs"][0]["qas"][0]["question"] = f"When {' ' * number}was it  BUILT?"
     path.write_text(json.dumps(content))
-    rows, report = ingest(tmp_path / "e", Data((str(path),), splits=Splits(2, 2, 2)))
+    _, report = ingest(tmp_path / "e", Data((str(path),), splits=Splits(2, 2, 2)))
     assert report["leakage"]["in_several_splits"] == {
         "titles": 0,
         "paragraphs": 0,
