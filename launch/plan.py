@@ -23,7 +23,9 @@ def check_experiment(experiment: Experiment) -> None:
         InputError: With the path of the bad value or the location.
     """
     load_source(experiment.data.source)
-    for location in experiment.data.files:
+    for contender in experiment.contenders:
+        load_source(contender.trained_on.source)
+    for location in (*experiment.data.files, *_declared_files(experiment)):
         storage.content_digest(location)
     for number, contender in enumerate(experiment.contenders, start=1):
         variants.check_contender(contender, f"contenders -> {number}")
@@ -53,7 +55,8 @@ def plan_arguments(experiment: Experiment, store: str) -> dict[str, Any]:
     """
     code = code_digest()
     locations = sorted(set(experiment.data.files))
-    contents = digest(*(storage.content_digest(location) for location in locations))
+    read = [*locations, *_declared_files(experiment)]
+    contents = digest(*(storage.content_digest(location) for location in read))
     resolved = dataclasses.asdict(experiment)
     prints = {
         backbone: registered.fingerprint(backbone) or backbones.fingerprint(backbone)
@@ -71,7 +74,12 @@ def plan_arguments(experiment: Experiment, store: str) -> dict[str, Any]:
         for contender in experiment.contenders
     ]
     features = [
-        {"label": c.label, "backbone": c.backbone, "windows": dataclasses.asdict(c.windows)}
+        {
+            "label": c.label,
+            "backbone": c.backbone,
+            "trained_on": dataclasses.asdict(c.trained_on),
+            "windows": dataclasses.asdict(c.windows),
+        }
         for c in experiment.contenders
     ]
     about = {
@@ -97,6 +105,11 @@ def plan_arguments(experiment: Experiment, store: str) -> dict[str, Any]:
         "digests": json.dumps({"code": code, "data": contents}),
         "results": experiment.results,
     }
+
+
+def _declared_files(experiment: Experiment) -> list[str]:
+    """The files that backbones were trained on, as the experiment declares."""
+    return sorted({file for each in experiment.contenders for file in each.trained_on.files})
 
 
 def code_digest() -> str:

@@ -35,6 +35,8 @@ OFFLINE_SHA256 = {
     "tokenizer_config.json": "acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b",
     "vocab.txt": "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3",
 }
+# The names that transformers gives the heads of its models for question answering.
+_ANSWER_HEAD = re.compile(r"(^|\.)(qa_outputs|start_logits|end_logits)\.")
 _HUB_NAME = re.compile(r"^[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?(@[\w.-]+)?$")
 
 
@@ -127,6 +129,29 @@ def from_pretrained(loader: Any, backbone: str, **options: Any) -> Any:
         ) from None
 
 
+def has_answer_head(backbone: str) -> bool:
+    """Whether a backbone comes with a head for question answering, so it was trained on some.
+
+    Decided by the architectures that its config.json names and, in a folder, by the names of its
+    weights too, because a config may name no architecture.
+
+    Raises:
+        InputError: If its config can't be had.
+    """
+    from transformers import AutoConfig
+
+    if backbone == OFFLINE:
+        return False
+    place = Path(locate(backbone))
+    if scratch.is_weightless(place):
+        return False
+    named = from_pretrained(AutoConfig, backbone).architectures or []
+    weights = _weight_names(place) if place.is_dir() else set()
+    return any("QuestionAnswering" in name for name in named) or any(
+        _ANSWER_HEAD.search(name) for name in weights
+    )
+
+
 def load_tokenizer(backbone: str) -> Any:
     """The fast tokenizer of a backbone (transformers' PreTrainedTokenizerFast).
 
@@ -164,6 +189,23 @@ def licence(backbone: str) -> str:
     if scratch.read_kind(backbone):
         return "none: trained from nothing"
     return "Apache-2.0" if backbone == OFFLINE else f"unknown; see {backbone}"
+
+
+def _weight_names(folder: Path) -> set[str]:
+    """The names of all tensors in a folder's safetensors files."""
+    from safetensors import SafetensorError, safe_open
+
+    names: set[str] = set()
+    for path in sorted(folder.glob("*.safetensors")):
+        try:
+            with safe_open(path, framework="numpy") as file:
+                names |= set(file.keys())
+        except (SafetensorError, OSError) as error:
+            raise InputError(
+                f"The backbone's file {path} is not a readable safetensors file: {error}; fetch it "
+                "again"
+            ) from None
+    return names
 
 
 def _refuse_pickle(backbone: str, folder: Path) -> None:

@@ -226,6 +226,32 @@ class Predict:
 
 
 @dataclass(frozen=True)
+class TrainedOn:
+    """What the backbone was trained on, as far as the experiment's author knows.
+
+    For models of elsewhere that have a QA head: their training data is unknown here. Give `nothing`
+    alone, or `files` and `titles`. In an experiment, `trained_on: nothing` is short for
+    `trained_on: {nothing: true}`. What a model's own record says counts besides.
+    """
+
+    nothing: bool = False
+    """It has seen no title and no question of these data."""
+    files: tuple[str, ...] = ()
+    """Files (paths or s3://bucket/key): it was trained on all of their titles and questions."""
+    titles: tuple[str, ...] = ()
+    """It was trained on all questions of these titles, and of no others except those of `files`."""
+    source: str = "squad"
+    """A file of `sources/`: how `files` are read."""
+
+    def __post_init__(self) -> None:
+        for name in ("files", "titles"):
+            given = list(getattr(self, name))
+            _require(all(map(str.strip, given)), name, given, "an empty text names nothing")
+            allowed = f"`nothing` leaves no room for {name}; give one or the other"
+            _require(not (self.nothing and given), name, given, allowed)
+
+
+@dataclass(frozen=True)
 class Contender:
     """One runner of the race: a variant, its options, and its sections in full."""
 
@@ -246,6 +272,8 @@ class Contender:
     group: str = ""
     """What contenders that differ in their seed alone have in common; set by `seeds`, a list in the
     experiment file that makes one contender per seed."""
+    trained_on: TrainedOn = field(default_factory=TrainedOn)
+    """What the backbone was trained on, where it has no record of its own."""
 
     def __post_init__(self) -> None:
         if not self.label:
@@ -327,6 +355,14 @@ class Experiment:
         labels = [contender.label for contender in self.contenders]
         twice = sorted({label for label in labels if labels.count(label) > 1})
         _require(not twice, "contenders", twice, "give each contender its own label")
+        for number, contender in enumerate(self.contenders, start=1):
+            titles = list(contender.trained_on.titles)
+            _require(
+                self.data.split_by == "title" or not titles,
+                f"contenders -> {number} -> trained_on -> titles",
+                titles,
+                "with data -> split_by: question only `files` tell which questions were seen",
+            )
         if not self.register.model_name:
             register = dataclasses.replace(self.register, model_name=f"squadron-{self.name}")
             object.__setattr__(self, "register", register)
@@ -410,11 +446,11 @@ def _check_profiles(raw: dict[str, Any], profiles: dict[str, dict[str, Any]]) ->
 def build_experiment(raw: Mapping[str, Any]) -> Experiment:
     """Builds an Experiment from plain mappings.
 
-    The sections backbone, windows, train and predict stand at the top as defaults for every
-    contender; a contender may differ in any of them.
+    The sections backbone, trained_on, windows, train and predict stand at the top as defaults for
+    every contender; a contender may differ in any of them.
     """
     top = dict(raw)
-    names = ("backbone", "windows", "train", "predict")
+    names = ("backbone", "trained_on", "windows", "train", "predict")
     shared: dict[str, Any] = {name: top.pop(name) for name in names if name in top}
     known = [f.name for f in dataclasses.fields(Experiment)]
     for key in top:
@@ -443,8 +479,18 @@ def build_experiment(raw: Mapping[str, Any]) -> Experiment:
         for number, contender in enumerate(mappings, start=1)
         for each in _expand_seeds(contender, f"contenders -> {number}")
     ]
-    top["contenders"] = [_merge(shared, contender) for contender in mappings]
+    top["contenders"] = [
+        _merge(_defaults_for(contender, shared), contender) for contender in mappings
+    ]
     return from_mapping(Experiment, top)
+
+
+def _defaults_for(contender: Mapping[str, Any], shared: Mapping[str, Any]) -> dict[str, Any]:
+    """The defaults of one contender: `trained_on` is about the backbone that stands beside it."""
+    left_out = (
+        {"trained_on"} & shared.keys() if {"backbone", "trained_on"} & {*contender} else set()
+    )
+    return {name: value for name, value in shared.items() if name not in left_out}
 
 
 def _expand_seeds(contender: dict[str, Any], path: str) -> list[dict[str, Any]]:
@@ -521,6 +567,8 @@ def _convert(hint: Any, value: Any, path: str) -> Any:
     origin = typing.get_origin(hint)
     if value is None and (dataclasses.is_dataclass(hint) or origin is dict):
         value = {}  # YAML reads a section whose lines are all commented out as nothing
+    if hint is TrainedOn and value == "nothing":
+        value = {"nothing": True}
     if dataclasses.is_dataclass(hint):
         return from_mapping(hint, value, path)  # type: ignore[arg-type]
     if origin is tuple:

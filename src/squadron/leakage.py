@@ -130,7 +130,7 @@ def shared_keys(example: Example, by_title: bool, fold: Callable[[str], str]) ->
     if by_title:
         return {(fold(example.context),)}
     question = fold(example.question)
-    answered = {(question, "answer", fold(answer.text)) for answer in example.answers}
+    answered: set[Key] = {(question, "answer", fold(a.text)) for a in example.answers}
     return answered or {(question, "context", fold(example.context))}
 
 

@@ -17,6 +17,7 @@ from squadron.config import (
     Resources,
     Splits,
     Train,
+    TrainedOn,
     Windows,
     build_experiment,
     digest,
@@ -35,6 +36,7 @@ SECTIONS = [
     Train,
     Predict,
     Contender,
+    TrainedOn,
     Evaluate,
     Register,
     Resources,
@@ -283,7 +285,7 @@ REFUSALS = [
     (
         "contenders: [span, {varient: span}]",
         "contenders -> 2 -> varient is not a setting; did you mean 'variant'? known: backbone, "
-        "group, label, options, predict, train, variant, windows",
+        "group, label, options, predict, train, trained_on, variant, windows",
     ),
     (
         "contenders: [span, {variant: span, label: b, train: {epochs: 0}}]",
@@ -725,3 +727,50 @@ def test_a_seed_is_named_once():
 def test_an_unknown_answer_rule_is_refused_with_those_there_are(tmp_path):
     message = refusal(tmp_path, SMALLEST + "evaluate: {answer_rule: lowest}\n")
     assert "evaluate -> answer_rule: 'lowest' is not allowed; one of ('window'" in message
+
+
+def test_what_a_backbone_was_trained_on_can_be_declared(tmp_path):
+    text = """
+        data: {train: a.json}
+        backbone: org/one
+        trained_on: nothing
+        contenders:
+          - span
+          - {variant: span, label: two, trained_on: {files: b.json, titles: [Oxygen]}}
+          - {variant: span, label: three, backbone: org/three}
+          - {variant: span, label: four, backbone: org/four, trained_on: {files: [c.json]}}
+    """
+    found = [contender.trained_on for contender in load(tmp_path, text).contenders]
+    assert found == [
+        TrainedOn(nothing=True),
+        TrainedOn(files=("b.json",), titles=("Oxygen",)),
+        TrainedOn(),  # What stands beside another backbone says nothing of this one.
+        TrainedOn(files=("c.json",)),
+    ]
+    both = load(tmp_path, SMALLEST, "trained_on=nothing").contenders[0]
+    assert both.trained_on == TrainedOn(nothing=True)
+    assert from_json(Contender, to_json(both)) == both
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("everything", "trained_on: 'everything' is not allowed; a mapping is needed"),
+        ("{file: a}", "trained_on -> file is not a setting; did you mean 'files'?"),
+        (
+            "{nothing: true, titles: [Oxygen]}",
+            "trained_on -> titles: ['Oxygen'] is not allowed; `nothing` leaves no room for titles",
+        ),
+        ("{files: ['']}", "trained_on -> files: [''] is not allowed; an empty text names nothing"),
+        ("{nothing: 1}", "trained_on -> nothing: 1 is a whole number; true or false is needed"),
+    ],
+)
+def test_a_declaration_that_says_nothing_clear_is_refused(tmp_path, value, message):
+    assert refusal(tmp_path, f"{SMALLEST}trained_on: {value}\n").startswith(message)
+
+
+def test_titles_declare_nothing_where_data_are_split_by_question(tmp_path):
+    text = SMALLEST.replace("a.json", "a.json, split_by: question")
+    message = refusal(tmp_path, text + "trained_on: {titles: [Oxygen]}\n")
+    assert message.startswith("contenders -> 1 -> trained_on -> titles: ['Oxygen'] is not allowed")
+    assert load(tmp_path, text + "trained_on: {files: [b.json]}\n").data.split_by == "question"

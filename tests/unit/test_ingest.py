@@ -288,6 +288,27 @@ def test_the_contents_of_train_only_are_part_of_a_races_key(tmp_path):
         plan({"train": own, "train_only": "none.json"})
 
 
+def test_the_contents_of_declared_files_are_part_of_a_races_key(tmp_path):
+    own = write_squad(tmp_path / "own.json", number_titles(3, "a"), "own")
+    seen = write_squad(tmp_path / "seen.json", number_titles(3, "b"), "seen")
+
+    def plan_with(file: str) -> dict:
+        contender = {"variant": "span", "trained_on": {"files": [file]}}
+        raw = {"name": "x", "data": {"train": own}, "contenders": [contender]}
+        check_experiment(build_experiment(raw))
+        return plan_arguments(build_experiment(raw), "")
+
+    before = plan_with(seen)
+    (feature,) = json.loads(before["features"])
+    assert feature["trained_on"]["files"] == [seen]
+    # They are no data of the race.
+    assert json.loads(before["registration"])["data"] == [own]
+    write_squad(tmp_path / "seen.json", number_titles(4, "b"), "seen")
+    assert plan_with(seen)["race"] != before["race"]
+    with pytest.raises(InputError, match=r"none\.json"):
+        plan_with("none.json")
+
+
 def test_mlflow_names_every_file_of_a_split(tmp_path, monkeypatch):
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     monkeypatch.setenv(tracking.URI_VARIABLE, uri)

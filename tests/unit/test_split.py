@@ -210,5 +210,7 @@ def test_a_count_takes_titles_that_share_a_paragraph_as_one():
 
 def test_one_paragraph_in_every_title_is_named_where_a_split_stays_empty():
     examples = [Example(f"q{n}", f"T{n}", "q", "The same everywhere.") for n in range(9)]
-    with pytest.raises(InputError, match=r"1 titles in .*, those that share a paragraph counted as"):
+    with pytest.raises(
+        InputError, match=r"1 titles in .*, those that share a paragraph counted as"
+    ):
         share_out(examples, [], [], Data(("a",), splits=Splits(2, 2, 2)))

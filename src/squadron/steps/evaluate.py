@@ -81,6 +81,8 @@ def evaluate(
         "variant": runner.variant,
         "disqualified": status["disqualified"],
         "training": {k: v for k, v in status["training"].items() if k != "log"},
+        "trained_on": status.get("trained_on", "unknown"),
+        "shared_with_train": _read_shares(examples),
         "splits": {},
     }
     figures: dict[str, float] = {"disqualified": float(bool(status["disqualified"]))}
@@ -121,6 +123,13 @@ def evaluate(
     tracking.log_metrics(child, figures)
     tracking.close_contender(child, status["disqualified"])
     return figures
+
+
+def _read_shares(examples: Path) -> dict[str, float]:
+    """Judged split -> share of its paragraphs that train has too, where there are any."""
+    about = read_json(examples / "validation.json", schema="validation/1")
+    splits = about["leakage"]["splits"]
+    return {name: found["share"] for name, found in splits.items() if found["share"]}
 
 
 def _evaluate_splits(

@@ -18,14 +18,14 @@ def featurize(*, contenders: str, race: str, examples: Path, windows: Path) -> N
     """Cuts the examples into windows, once for every different tokenizer and window setting.
 
     Args:
-        contenders: JSON list of {label, backbone, windows}.
+        contenders: JSON list of {label, backbone, trained_on, windows}.
         race: JSON of tracking.Race; "" tracks nothing.
         examples: As ingest wrote them.
         windows: The folder to write: <key>/{split}.arrow, contenders.json (label -> key) and
             backbones/, where a contender has the backbone `scratch`.
     """
     from squadron import backbones, scratch, tracking, trained_on
-    from squadron.config import Windows, from_mapping
+    from squadron.config import TrainedOn, Windows, from_mapping
     from squadron.windows import covering_length, read_layout, slide_windows
 
     tables = {
@@ -43,14 +43,14 @@ def featurize(*, contenders: str, race: str, examples: Path, windows: Path) -> N
             settings = from_mapping(Windows, contender["windows"])
             with fetched(contender["backbone"]) as place:
                 backbone = scratch.make_backbone(place, windows, tables["train"], settings)
-                record = trained_on.read_record(backbone)
+                declared = from_mapping(TrainedOn, contender.get("trained_on") or {})
+                record = trained_on.read_record(backbone, declared)
                 tokenizer = backbones.load_tokenizer(backbone)
             fairness.check(contender["label"], contender["backbone"], record)
             if not record.is_whole:
                 progress.say(
-                    f"featurize  {contender['label']}: what {contender['backbone']} was trained on "
-                    "is not wholly known, as it or a model before it has no trained_on.json; see "
-                    "to it that it has not seen the judged splits"
+                    f"featurize  {contender['label']} is trained on unknown data: nobody recorded "
+                    f"what {contender['backbone']} has seen; declare it with trained_on"
                 )
             limit = tokenizer.model_max_length
             if settings.max_length > limit:

@@ -52,7 +52,7 @@ def train(*, contender: str, race: str, windows: Path, examples: Path, model: Pa
         network = variant.build(backbone, options)
         made_from = digest(contender, folder.name, backbones.fingerprint(backbone))
         counts = _count_parameters(network)
-        record = trained_on.read_record(backbone)
+        record = trained_on.read_record(backbone, settings.trained_on)
         if variant.TRAINS:
             network.to(pick_device())
             judge = _tune_judge(network, settings, folder, layout, examples)
