@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from squadron.documents import parse_yaml
 from squadron.errors import InputError
 
 SPLITS = ("train", "tune", "select", "test")
@@ -383,14 +384,16 @@ def load_experiment(path: Path, overrides: tuple[str, ...] = (), profile: str = 
     import yaml
 
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         known = ", ".join(sorted(str(p) for p in Path("experiments").glob("*.yaml")))
         raise InputError(
             f"The experiment file {path} does not exist; there are: {known or 'none'}"
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"The experiment file {path} can't be read: {error}") from None
+    except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a name that no file can have
+        raise InputError(f"The experiment file {str(path)!r} can't be read: {error}") from None
+    try:
+        raw = parse_yaml(text)
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a date or number that is none
         problem = " ".join(str(error).split())
         raise InputError(f"The experiment file {path} is not valid YAML: {problem}") from None
@@ -656,7 +659,7 @@ def _apply_override(raw: dict[str, Any], override: str) -> None:
     if not equals or not path:
         raise InputError(f"The override {override!r} is not of the form section.key=value")
     try:
-        value = yaml.safe_load(text)
+        value = parse_yaml(text)
     except (yaml.YAMLError, ValueError):
         raise InputError(f"The override {override!r} has a value that is not valid YAML") from None
     *parents, last = path.split(".")

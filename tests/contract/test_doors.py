@@ -62,6 +62,7 @@ LAYERS = (
     (
         "artifacts",
         "config",
+        "documents",
         "folding",
         "model_names",
         "plots",

@@ -2,6 +2,7 @@ import dataclasses
 import json
 import math
 import typing
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -774,3 +775,30 @@ def test_titles_declare_nothing_where_data_are_split_by_question(tmp_path):
     message = refusal(tmp_path, text + "trained_on: {titles: [Oxygen]}\n")
     assert message.startswith("contenders -> 1 -> trained_on -> titles: ['Oxygen'] is not allowed")
     assert load(tmp_path, text + "trained_on: {files: [b.json]}\n").data.split_by == "question"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[" * 493 + "]" * 493, "it is nested"),
+        ("{a: " * 5000 + "1" + "}" * 5000, "it is nested too deeply"),
+        (SMALLEST + "train: {seed: 0x" + "f" * 5000 + "}", "whole number of more than 64 bits"),
+        (SMALLEST + "train: {epochs: " + "9" * 5000 + "}", "a number of more than 4,300 digits"),
+        (SMALLEST.replace("a.json", '"a\\ud800.json"'), "half a surrogate pair in 'a"),
+    ],
+    ids=["493 levels", "5,000 levels", "hexadecimal", "decimal", "surrogate"],
+)
+def test_yaml_that_breaks_python_is_refused_in_one_sentence(tmp_path, text, words):
+    with pytest.raises(InputError, match="is not valid YAML") as caught:
+        load(tmp_path, text)
+    assert words in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+    with pytest.raises(InputError, match="has a value that is not valid YAML"):
+        load(tmp_path, SMALLEST, f"train.seed={'[' * 5000}")
+
+
+@pytest.mark.parametrize("name", ["a\ud800.yaml", "a\0.yaml"])
+def test_a_name_that_no_file_can_have_is_refused(name):
+    with pytest.raises(InputError, match="can't be read") as caught:
+        load_experiment(Path(name))
+    str(caught.value).encode()

@@ -31,10 +31,10 @@ def parse_location(location: str) -> Path | S3Location:
     """Reads a path of this machine, ``s3://bucket`` or ``s3://bucket/prefix``; refuses others."""
     is_s3 = location.startswith("s3://")
     is_other = _OTHER_SCHEME.match(location) and not is_s3
-    if not location or location != location.strip() or "\0" in location or is_other:
+    if not location or location != location.strip() or _UNUSABLE.search(location) or is_other:
         raise InputError(
-            f"The location {location!r} can't be used; give a path (no 'file://', no white space "
-            "at its ends) or 's3://bucket/prefix'."
+            f"The location {location!r} can't be used; give a path in UTF-8 (no 'file://', no "
+            "white space at its ends) or 's3://bucket/prefix'."
         )
     if not is_s3:
         return Path(location)
