@@ -608,6 +608,8 @@ def _convert(hint: Any, value: Any, path: str) -> Any:
     if hint is int:
         if isinstance(value, bool) or not isinstance(value, int):
             raise InputError(f"{path}: {value!r} is {_kind(value)}; a whole number is needed")
+        if not -(2**63) <= value < 2**63:
+            raise InputError(f"{path}: {value!r} is not allowed; a number of 64 bits is needed")
         return value
     if not isinstance(value, hint):
         raise InputError(f"{path}: {value!r} is {_kind(value)}; {_NEEDED[hint]} is needed")

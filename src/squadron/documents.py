@@ -13,8 +13,8 @@ MAX_DEPTH = 32
 """Levels of a YAML file. An experiment has about six."""
 MAX_VALUES = 100_000
 """Values of a YAML file, each alias counted where it is used."""
-MAX_BITS = 64
-"""Of whole numbers in YAML."""
+MAX_BITS = 4096
+"""Of whole numbers in YAML: about 1,200 digits, which a message can still show."""
 
 
 def parse_json(text: str | bytes) -> Any:

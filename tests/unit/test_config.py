@@ -557,7 +557,9 @@ def partly(**fields):
 
 
 WINDOWS = partly(
-    max_length=st.integers(300, 512), stride=st.integers(0, 150), max_question_length=st.integers(1)
+    max_length=st.integers(300, 512),
+    stride=st.integers(0, 150),
+    max_question_length=st.integers(1, 2**63 - 1),
 ).map(lambda raw: raw | {k: min(v, 140) for k, v in raw.items() if k == "max_question_length"})
 TRAIN = partly(
     epochs=st.integers(1, 9),
@@ -568,7 +570,7 @@ TRAIN = partly(
     patience=st.integers(0, 3),
     monitor=st.sampled_from(["exact_match", "eval_loss"]),
     precision=st.sampled_from(["auto", "bf16", "fp32"]),
-    seed=st.integers(0),
+    seed=st.integers(0, 2**63 - 1),
 )
 PREDICT = partly(n_best=st.integers(1, 99), max_answer_tokens=st.integers(1, 99))
 DATA = st.fixed_dictionaries(
@@ -576,8 +578,8 @@ DATA = st.fixed_dictionaries(
     optional={
         "test": PATHS,
         "splits": partly(tune=SHARES, select=SHARES, test=SHARES),
-        "seed": st.integers(),
-        "max_tune_examples": st.integers(0),
+        "seed": st.integers(-(2**63), 2**63 - 1),
+        "max_tune_examples": st.integers(0, 2**63 - 1),
         "max_rejected_share": st.floats(0, 1) | st.just(-0.0),
     },
 )
@@ -782,7 +784,7 @@ def test_titles_declare_nothing_where_data_are_split_by_question(tmp_path):
     [
         ("[" * 493 + "]" * 493, "it is nested"),
         ("{a: " * 5000 + "1" + "}" * 5000, "it is nested too deeply"),
-        (SMALLEST + "train: {seed: 0x" + "f" * 5000 + "}", "whole number of more than 64 bits"),
+        (SMALLEST + "train: {seed: 0x" + "f" * 5000 + "}", "number of more than 4096 bits"),
         (SMALLEST + "train: {epochs: " + "9" * 5000 + "}", "a number of more than 4,300 digits"),
         (SMALLEST.replace("a.json", '"a\\ud800.json"'), "half a surrogate pair in 'a"),
     ],
@@ -802,3 +804,10 @@ def test_a_name_that_no_file_can_have_is_refused(name):
     with pytest.raises(InputError, match="can't be read") as caught:
         load_experiment(Path(name))
     str(caught.value).encode()
+
+
+def test_a_whole_number_that_no_library_takes_is_refused_with_its_path(tmp_path):
+    for value in (2**63, -(2**63) - 1, 10**1000):
+        message = refusal(tmp_path, f"{SMALLEST}data: {{train: a, seed: {value}}}\n")
+        assert message == f"data -> seed: {value} is not allowed; a number of 64 bits is needed"
+    assert load(tmp_path, f"{SMALLEST}train: {{seed: {2**63 - 1}}}\n")

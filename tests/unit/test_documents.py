@@ -30,10 +30,10 @@ def test_json_that_is_nested_deeply_is_a_value_error(depth, first, last):
         ("[" * MAX_DEPTH + "1" + "]" * MAX_DEPTH, f"nested more than {MAX_DEPTH} levels deep"),
         ("{a: " * 2000 + "1" + "}" * 2000, "nested too deeply"),
         ("&a [*a]", f"nested more than {MAX_DEPTH} levels deep"),
-        ("0x" + "f" * 5000, "whole number of more than 64 bits"),
-        ("9" * 4000, "whole number of more than 64 bits"),
+        ("0x" + "f" * 5000, "whole number of more than 4096 bits"),
+        ("9" * 4000, "whole number of more than 4096 bits"),
         ("9" * 5000, "a number of more than 4,300 digits"),
-        ("{0x" + "f" * 5000 + ": 1}", "whole number of more than 64 bits"),
+        ("? 0x" + "f" * 5000 + "\n: 1", "whole number of more than 4096 bits"),
         ('"a\\ud800"', "half a surrogate pair in 'a\\\\ud800'"),
         (
             "\n".join(

@@ -189,11 +189,11 @@ def test_a_line_that_is_nested_deeply_is_refused(tmp_path):
     path = tmp_path / "deep.jsonl"
     path.write_text('{"q": "a", "a": "b"}\n{"q": ' + "[" * 5000 + "]" * 5000 + "}\n")
     with pytest.raises(InputError, match="line 2 is not JSON: it is nested too deeply"):
-        list(table.read_examples(path))
+        list(read_examples(path))
 
 
 @pytest.mark.parametrize("name", ["a\ud800.csv", "a\0.csv"])
 def test_a_name_that_no_file_can_have_is_refused(name):
     with pytest.raises(InputError, match="can't be read") as caught:
-        list(table.read_examples(Path(name)))
+        list(read_examples(Path(name)))
     str(caught.value).encode()
