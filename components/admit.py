@@ -8,7 +8,7 @@ def admit(contenders: str, digests: str, examples: dsl.Input[dsl.Dataset]):
     """Refuses contenders that were trained on what they would be judged on.
 
     Args:
-        contenders: JSON list of {label, backbone, windows}.
+        contenders: JSON list of {label, backbone, trained_on, windows}.
         digests: Of the code and of what it reads; checked, and part of the cache key.
         examples: From ingest.
     """

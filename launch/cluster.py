@@ -199,6 +199,11 @@ def find_local_paths(experiment: Experiment) -> list[str]:
     places = [("data.train", location) for location in data.train]
     places += [("data.train_only", location) for location in data.train_only]
     places += [("data.test", location) for location in data.test]
+    places += [
+        (f"contenders.{number}.trained_on.files", location)
+        for number, contender in enumerate(experiment.contenders, start=1)
+        for location in contender.trained_on.files
+    ]
     places += [("results", experiment.results)] if experiment.results else []
     local = [(setting, place) for setting, place in places if not storage.is_remote(place)]
     local += [

@@ -25,7 +25,9 @@ def check_experiment(experiment: Experiment) -> None:
         InputError: With the path of the bad value or the location.
     """
     load_source(experiment.data.source)
-    for location in experiment.data.files:
+    for contender in experiment.contenders:
+        load_source(contender.trained_on.source)
+    for location in (*experiment.data.files, *_declared_files(experiment)):
         storage.content_digest(location)
     for number, contender in enumerate(experiment.contenders, start=1):
         variants.check_contender(contender, f"contenders -> {number}")
@@ -70,21 +72,23 @@ def plan_race(experiment: Experiment) -> Plan:
     """
     locations = sorted(set(experiment.data.files))
     contents = {location: storage.content_digest(location) for location in locations}
+    declared = {file: storage.content_digest(file) for file in _declared_files(experiment)}
     prints = {
         backbone: registered.fingerprint(backbone) or backbones.fingerprint(backbone)
         for backbone in sorted({contender.backbone for contender in experiment.contenders})
     }
     digests = {
         "ingest": plan_digests(["steps.ingest", f"sources.{experiment.data.source}"], contents),
-        "admit": plan_digests(["steps.admit"], backbones=prints),
+        "admit": plan_digests(["steps.admit"], declared, prints),
         "register": plan_digests(["steps.register", *_variant_modules(experiment.contenders)]),
     }
-    contenders = [_plan_contender(c, prints[c.backbone]) for c in experiment.contenders]
+    contenders = [_plan_contender(c, prints[c.backbone], declared) for c in experiment.contenders]
     resolved = dataclasses.asdict(experiment)
     # The report is no part of it: a page that looks different is about the same race.
     key = digest(
         json.dumps(resolved, sort_keys=True),
         *contents.values(),
+        *declared.values(),
         *prints.values(),
         *(planned.code for planned in digests.values()),
         *(each[step] for each in contenders for step in LOOP_STEPS),
@@ -101,7 +105,7 @@ def plan_race(experiment: Experiment) -> Plan:
             "experiment": json.dumps({"labels": labels, "experiment": resolved}),
             # The licence changes no example.
             "data": to_json(dataclasses.replace(experiment.data, licence="")),
-            "entries": json.dumps([{"label": c.label, **_entry(c)} for c in experiment.contenders]),
+            "entries": json.dumps([_admission(c) for c in experiment.contenders]),
             "contenders": contenders,
             "evaluate": to_json(experiment.evaluate),
             "registration": json.dumps(registration),
@@ -114,16 +118,19 @@ def plan_race(experiment: Experiment) -> Plan:
     )
 
 
-def _plan_contender(contender: Contender, fingerprint: str) -> dict[str, str]:
+def _plan_contender(
+    contender: Contender, fingerprint: str, declared: dict[str, str]
+) -> dict[str, str]:
     """What the steps of one contender get, as texts that kfp can loop over."""
     own = {contender.backbone: fingerprint}
     variant = _variant_modules([contender])
+    seen = {file: declared[file] for file in contender.trained_on.files}
     return {
         "label": contender.label,
         "settings": to_json(contender),
         "entry": json.dumps(_entry(contender)),
         "featurize": str(plan_digests(["steps.featurize"], backbones=own)),
-        "train": str(plan_digests(["steps.train", *variant], backbones=own)),
+        "train": str(plan_digests(["steps.train", *variant], seen, own)),
         "predict": str(plan_digests(["steps.predict", *variant])),
         "evaluate": str(plan_digests(["steps.evaluate"])),
     }
@@ -132,6 +139,17 @@ def _plan_contender(contender: Contender, fingerprint: str) -> dict[str, str]:
 def _entry(contender: Contender) -> dict[str, Any]:
     """What the windows of a contender depend on."""
     return {"backbone": contender.backbone, "windows": dataclasses.asdict(contender.windows)}
+
+
+def _admission(contender: Contender) -> dict[str, Any]:
+    """What decides whether a contender may be judged on the examples."""
+    declared = dataclasses.asdict(contender.trained_on)
+    return {"label": contender.label, **_entry(contender), "trained_on": declared}
+
+
+def _declared_files(experiment: Experiment) -> list[str]:
+    """The files that backbones were trained on, as the experiment declares."""
+    return sorted({file for each in experiment.contenders for file in each.trained_on.files})
 
 
 def _variant_modules(contenders: Iterable[Contender]) -> list[str]:

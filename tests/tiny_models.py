@@ -60,12 +60,13 @@ torch.set_num_threads(1)
 FP32 = Predict(n_best=5, max_answer_tokens=8, precision="fp32")
 
 
-def write_backbone(folder: Path, *, seed: int = 0, **changes: Any) -> str:
+def write_backbone(folder: Path, *, seed: int = 0, head: bool = True, **changes: Any) -> str:
     """Writes a random tiny BERT and its tokenizer; returns the folder as a backbone's name.
 
     Args:
         folder: Made if need be.
         seed: Of the weights.
+        head: Whether it has a QA head, so that what it was trained on is unknown.
         changes: To the BertConfig, such as `hidden_dropout_prob=0.1`; no dropout unless given.
     """
     from transformers import BertConfig, BertForQuestionAnswering, BertTokenizerFast
@@ -91,7 +92,8 @@ def write_backbone(folder: Path, *, seed: int = 0, **changes: Any) -> str:
     }
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        BertForQuestionAnswering(BertConfig(**{**config, **changes})).save_pretrained(folder)
+        model = BertForQuestionAnswering(BertConfig(**{**config, **changes}))
+        (model if head else model.bert).save_pretrained(folder)
     return str(folder)
 
 

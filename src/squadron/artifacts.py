@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from squadron.documents import parse_json
 from squadron.errors import InputError
 
 EXAMPLES = pa.schema(
@@ -227,7 +228,7 @@ def read_json(path: Path, *, schema: str, made_from: str | None = None) -> dict[
         InputError: If it is missing, not JSON, of another schema or made from something else.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"The file {path} does not exist; run the step that makes it") from None
     except (OSError, ValueError) as error:

@@ -60,6 +60,8 @@ COUNTS_AFTER_PADDING = frozenset(
 """Architectures whose first token has the position after `pad_token_id`: RoBERTa has 514 positions,
 and 512 of them are usable. MPNet does so, too, and always counts from 2."""
 _USUAL_KINDS = "choose one such as bert, roberta, electra, deberta-v2 or modernbert"
+# The names that transformers gives the heads of its models for question answering.
+_ANSWER_HEAD = re.compile(r"(^|\.)(qa_outputs|start_logits|end_logits)\.")
 _HUB_NAME = re.compile(r"^[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?(@[\w.-]+)?$")
 
 
@@ -243,6 +245,29 @@ def count_positions(config: Mapping[str, Any]) -> int | None:
     return None
 
 
+def has_answer_head(backbone: str) -> bool:
+    """Whether a backbone comes with a head for question answering, so it was trained on some.
+
+    Decided by the architectures that its config.json names and, in a folder, by the names of its
+    weights too, because a config may name no architecture.
+
+    Raises:
+        InputError: If its config can't be had.
+    """
+    from transformers import AutoConfig
+
+    if backbone == OFFLINE:
+        return False
+    place = Path(locate(backbone))
+    if scratch.is_weightless(place):
+        return False
+    named = from_pretrained(AutoConfig, backbone).architectures or []
+    weights = _weight_names(place) if place.is_dir() else set()
+    return any("QuestionAnswering" in name for name in named) or any(
+        _ANSWER_HEAD.search(name) for name in weights
+    )
+
+
 def load_tokenizer(backbone: str) -> Any:
     """The fast tokenizer of a backbone (transformers' PreTrainedTokenizerFast).
 
@@ -288,6 +313,23 @@ def _refuse_kind(backbone: str, kind: str) -> None:
             f"The backbone {backbone!r} is not allowed, as {kind} reads "
             f"{NEED_MORE_THAN_TEXT[kind]}; {_USUAL_KINDS}"
         )
+
+
+def _weight_names(folder: Path) -> set[str]:
+    """The names of all tensors in a folder's safetensors files."""
+    from safetensors import SafetensorError, safe_open
+
+    names: set[str] = set()
+    for path in sorted(folder.glob("*.safetensors")):
+        try:
+            with safe_open(path, framework="numpy") as file:
+                names |= set(file.keys())
+        except (SafetensorError, OSError) as error:
+            raise InputError(
+                f"The backbone's file {path} is not a readable safetensors file: {error}; fetch it "
+                "again"
+            ) from None
+    return names
 
 
 def _refuse_pickle(backbone: str, folder: Path) -> None:

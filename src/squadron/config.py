@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from squadron.documents import parse_yaml
 from squadron.errors import InputError
 
 SPLITS = ("train", "tune", "select", "test")
@@ -82,6 +83,11 @@ class Data:
     max_test_examples: int = 0
     max_rejected_share: float = 0.02
     """More rejected examples than this share stop the run."""
+    max_shared_share: float = 0.01
+    """The run stops if train has more than this share of the paragraphs of tune, select or test;
+    with `split_by: question`, of their questions with the same answer. Paragraphs are compared
+    without regard to white space, Unicode form and case. Only `data.test` can share any: titles of
+    `data.train` that share a paragraph stay in one split (docs/decisions/leakage.md)."""
     licence: str = ""
     """Of the data, as you know it: goes to the model card and the version's tags; empty: not
     known."""
@@ -97,8 +103,9 @@ class Data:
         for split in SPLITS:
             name = f"max_{split}_examples"
             _require(getattr(self, name) >= 0, name, getattr(self, name), "0 (all) or more")
-        share = self.max_rejected_share
-        _require(0 <= share <= 1, "max_rejected_share", share, "give a share from 0 to 1")
+        for name in ("max_rejected_share", "max_shared_share"):
+            share = getattr(self, name)
+            _require(0 <= share <= 1, name, share, "give a share from 0 to 1")
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -220,6 +227,32 @@ class Predict:
 
 
 @dataclass(frozen=True)
+class TrainedOn:
+    """What the backbone was trained on, as far as the experiment's author knows.
+
+    For models of elsewhere that have a QA head: their training data is unknown here. Give `nothing`
+    alone, or `files` and `titles`. In an experiment, `trained_on: nothing` is short for
+    `trained_on: {nothing: true}`. What a model's own record says counts besides.
+    """
+
+    nothing: bool = False
+    """It has seen no title and no question of these data."""
+    files: tuple[str, ...] = ()
+    """Files (paths or s3://bucket/key): it was trained on all of their titles and questions."""
+    titles: tuple[str, ...] = ()
+    """It was trained on all questions of these titles, and of no others except those of `files`."""
+    source: str = "squad"
+    """A file of `sources/`: how `files` are read."""
+
+    def __post_init__(self) -> None:
+        for name in ("files", "titles"):
+            given = list(getattr(self, name))
+            _require(all(map(str.strip, given)), name, given, "an empty text names nothing")
+            allowed = f"`nothing` leaves no room for {name}; give one or the other"
+            _require(not (self.nothing and given), name, given, allowed)
+
+
+@dataclass(frozen=True)
 class Contender:
     """One runner of the race: a variant, its options, and its sections in full."""
 
@@ -240,6 +273,8 @@ class Contender:
     group: str = ""
     """What contenders that differ in their seed alone have in common; set by `seeds`, a list in the
     experiment file that makes one contender per seed."""
+    trained_on: TrainedOn = field(default_factory=TrainedOn)
+    """What the backbone was trained on, where it has no record of its own."""
 
     def __post_init__(self) -> None:
         if not self.label:
@@ -339,6 +374,14 @@ class Experiment:
         labels = [contender.label for contender in self.contenders]
         twice = sorted({label for label in labels if labels.count(label) > 1})
         _require(not twice, "contenders", twice, "give each contender its own label")
+        for number, contender in enumerate(self.contenders, start=1):
+            titles = list(contender.trained_on.titles)
+            _require(
+                self.data.split_by == "title" or not titles,
+                f"contenders -> {number} -> trained_on -> titles",
+                titles,
+                "with data -> split_by: question only `files` tell which questions were seen",
+            )
         if not self.register.model_name:
             register = dataclasses.replace(self.register, model_name=f"squadron-{self.name}")
             object.__setattr__(self, "register", register)
@@ -359,14 +402,16 @@ def load_experiment(path: Path, overrides: tuple[str, ...] = (), profile: str = 
     import yaml
 
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         known = ", ".join(sorted(str(p) for p in Path("experiments").glob("*.yaml")))
         raise InputError(
             f"The experiment file {path} does not exist; there are: {known or 'none'}"
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"The experiment file {path} can't be read: {error}") from None
+    except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a name that no file can have
+        raise InputError(f"The experiment file {str(path)!r} can't be read: {error}") from None
+    try:
+        raw = parse_yaml(text)
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a date or number that is none
         problem = " ".join(str(error).split())
         raise InputError(f"The experiment file {path} is not valid YAML: {problem}") from None
@@ -422,11 +467,11 @@ def _check_profiles(raw: dict[str, Any], profiles: dict[str, dict[str, Any]]) ->
 def build_experiment(raw: Mapping[str, Any]) -> Experiment:
     """Builds an Experiment from plain mappings.
 
-    The sections backbone, windows, train and predict stand at the top as defaults for every
-    contender; a contender may differ in any of them.
+    The sections backbone, trained_on, windows, train and predict stand at the top as defaults for
+    every contender; a contender may differ in any of them.
     """
     top = dict(raw)
-    names = ("backbone", "windows", "train", "predict")
+    names = ("backbone", "trained_on", "windows", "train", "predict")
     shared: dict[str, Any] = {name: top.pop(name) for name in names if name in top}
     known = [f.name for f in dataclasses.fields(Experiment)]
     for key in top:
@@ -455,8 +500,18 @@ def build_experiment(raw: Mapping[str, Any]) -> Experiment:
         for number, contender in enumerate(mappings, start=1)
         for each in _expand_seeds(contender, f"contenders -> {number}")
     ]
-    top["contenders"] = [_merge(shared, contender) for contender in mappings]
+    top["contenders"] = [
+        _merge(_defaults_for(contender, shared), contender) for contender in mappings
+    ]
     return from_mapping(Experiment, top)
+
+
+def _defaults_for(contender: Mapping[str, Any], shared: Mapping[str, Any]) -> dict[str, Any]:
+    """The defaults of one contender: `trained_on` is about the backbone that stands beside it."""
+    left_out = (
+        {"trained_on"} & shared.keys() if {"backbone", "trained_on"} & {*contender} else set()
+    )
+    return {name: value for name, value in shared.items() if name not in left_out}
 
 
 def _expand_seeds(contender: dict[str, Any], path: str) -> list[dict[str, Any]]:
@@ -533,6 +588,8 @@ def _convert(hint: Any, value: Any, path: str) -> Any:
     origin = typing.get_origin(hint)
     if value is None and (dataclasses.is_dataclass(hint) or origin is dict):
         value = {}  # YAML reads a section whose lines are all commented out as nothing
+    if hint is TrainedOn and value == "nothing":
+        value = {"nothing": True}
     if dataclasses.is_dataclass(hint):
         return from_mapping(hint, value, path)  # type: ignore[arg-type]
     if origin is tuple:
@@ -569,6 +626,8 @@ def _convert(hint: Any, value: Any, path: str) -> Any:
     if hint is int:
         if isinstance(value, bool) or not isinstance(value, int):
             raise InputError(f"{path}: {value!r} is {_kind(value)}; a whole number is needed")
+        if not -(2**63) <= value < 2**63:
+            raise InputError(f"{path}: {value!r} is not allowed; a number of 64 bits is needed")
         return value
     if not isinstance(value, hint):
         raise InputError(f"{path}: {value!r} is {_kind(value)}; {_NEEDED[hint]} is needed")
@@ -620,7 +679,7 @@ def _apply_override(raw: dict[str, Any], override: str) -> None:
     if not equals or not path:
         raise InputError(f"The override {override!r} is not of the form section.key=value")
     try:
-        value = yaml.safe_load(text)
+        value = parse_yaml(text)
     except (yaml.YAMLError, ValueError):
         raise InputError(f"The override {override!r} has a value that is not valid YAML") from None
     *parents, last = path.split(".")

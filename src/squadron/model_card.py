@@ -88,6 +88,7 @@ def write_card(
         + "".join(f"- {plain(lead)}\n" for lead in leads)
         + f"- backbone {plain(tags.get('backbone', 'unknown'))}, its licence: "
         f"{plain(tags.get('licence', 'unknown'))}\n"
+        f"- trained on: {plain(tags.get('trained_on', 'unknown'))}\n"
         f"- licence of the data: {plain(tags.get('data_licence', 'unknown'))}\n\n"
         f"The whole card is {FILE} among the version's files, in `artifacts/model`."
     )
@@ -106,6 +107,15 @@ def _limits(
     found = []
     if tags.get("validation_status") == "demo":
         found.append("A demo, made on data too few to rank models on. Not for use.")
+    if tags.get("trained_on", "unknown") == "unknown":
+        found.append(
+            "What it was trained on is unknown: it may have seen the questions of select and test "
+            "before, and its figures may be too high."
+        )
+    found += [
+        f"{100 * share:.1f} % of {name} is in train too: its figures on {name} may be too high."
+        for name, share in best.get("shared_with_train", {}).items()
+    ]
     if refused:
         found.append(f"Outside a demo it would have been refused: {refused}.")
     found += [lead for lead in leads if lead.startswith(("Too", "The same"))]

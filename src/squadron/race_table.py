@@ -84,6 +84,7 @@ def _ending(champion: dict[str, Any]) -> list[str]:
         for row in champion["contenders"]
         if row["disqualified"]
     ]
+    lines += [*_shared_with_train(champion), *_unknown_training(champion)]
     if champion.get("refused"):
         return [*lines, f"Nothing is registered: {champion['refused']}."]
     model = champion["model"]
@@ -103,6 +104,27 @@ def _ending(champion: dict[str, Any]) -> list[str]:
         f'  squadron ask --model {model["name"]} --context FILE_OR_TEXT "your question"',
         f"  squadron promote {model['version']} --model {model['name']} --to staging",
         "  make ui",
+    ]
+
+
+def _shared_with_train(champion: dict[str, Any]) -> list[str]:
+    """Which figures are partly of what everyone trained on."""
+    shares = next((row.get("shared_with_train") for row in champion["contenders"]), None) or {}
+    return [
+        f"{100 * share:.1f} % of {name} is in train too: figures on {name} may be too high."
+        for name, share in shares.items()
+    ]
+
+
+def _unknown_training(champion: dict[str, Any]) -> list[str]:
+    """Who may have seen the judged questions, because nobody recorded what it was trained on."""
+    rows = [row for row in champion["contenders"] if not row["disqualified"]]
+    labels = [row["label"] for row in rows if row.get("trained_on") == "unknown"]
+    if not labels:
+        return []
+    return [
+        f"Trained on: unknown for {', '.join(labels)}. They may have seen these questions before, "
+        "and their figures may be too high; declare the data with trained_on."
     ]
 
 

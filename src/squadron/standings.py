@@ -99,6 +99,8 @@ def table_row(row: dict[str, Any]) -> dict[str, Any]:
         "label": row["label"],
         "group": row.get("group", ""),
         "disqualified": row["disqualified"],
+        "trained_on": row.get("trained_on", "unknown"),
+        "shared_with_train": row.get("shared_with_train", {}),
         "select": row["splits"].get("select"),
         "test": row["splits"].get("test"),
         "train": row["splits"].get("train"),
@@ -117,6 +119,7 @@ def version_tags(row: dict[str, Any], status: str, **origin: str) -> dict[str, s
         origin: Backbone, licence (its), data_licence, git_sha, run.
     """
     tags = {"validation_status": status, "contender": row["label"], "variant": row["variant"]}
+    tags["trained_on"] = row.get("trained_on", "unknown")
     for split in ("select", "test"):
         summary = row["splits"][split]
         tags |= {

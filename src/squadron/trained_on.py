@@ -3,18 +3,21 @@
 Owns the record and the two keys. A title (of what has none: the digest of the context), because
 questions of one title share facts and often a paragraph; it counts where data are split by title. A
 question, as the digest of its id and text; it always counts. A model hands its record on to what is
-trained from it. What a model of elsewhere was trained on is not known here.
+trained from it. The training data of external models with a QA head is unknown, unless the
+experiment declares it (config.TrainedOn).
 """
 
+import tempfile
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from squadron import backbones
+from squadron import backbones, sources, storage
 from squadron.artifacts import MODEL_ABOUT, read_json, write_json
-from squadron.config import digest
+from squadron.config import TrainedOn, digest
 from squadron.errors import InputError
+from squadron.folding import fold_text
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,28 +34,76 @@ class Record:
     questions: frozenset[str] = frozenset()
     """Digests."""
     is_whole: bool = True
-    """False where a model before it has no record."""
+    """False where the training data of a model before it is unknown."""
+    declared: tuple[str, ...] = ()
+    """What experiments declared of models before it, in words; nobody has checked it."""
+
+    @property
+    def standing(self) -> str:
+        """In words, for tables, cards and tags: "unknown", "known" or what was declared."""
+        if not self.is_whole:
+            return UNKNOWN_STANDING
+        return f"as declared: {'; '.join(self.declared)}" if self.declared else "known"
 
 
 UNKNOWN = Record(is_whole=False)
+UNKNOWN_STANDING = "unknown"
 
 
-def read_record(backbone: str) -> Record:
-    """What a backbone was trained on: of a model folder of ours what it says, else nothing.
+def read_record(backbone: str, declared: TrainedOn | None = None) -> Record:
+    """What a backbone was trained on: its record, else nothing if it is a plain encoder.
 
     Args:
         backbone: As `backbones.locate` takes it.
+        declared: What the experiment says of it; makes an unknown record a known one.
+
+    Returns:
+        Where neither tells it, an unknown record: a model of elsewhere that has a QA head, or a
+        model of ours from before records were written.
 
     Raises:
-        InputError: If it can't be found.
+        InputError: If the backbone or a declared file can't be found or read.
     """
     folder = Path(backbones.locate(backbone))
     if (folder / FILE).is_file():
-        content = read_json(folder / FILE, schema=SCHEMA)
-        return Record(
-            frozenset(content["titles"]), frozenset(content["questions"]), content["is_whole"]
-        )
-    return UNKNOWN if (folder / MODEL_ABOUT).is_file() else Record()
+        record = _read_file(folder / FILE)
+    elif (folder / MODEL_ABOUT).is_file() or backbones.has_answer_head(backbone):
+        record = UNKNOWN
+    else:
+        record = Record()
+    if declared and (
+        declared.files or declared.titles or (declared.nothing and not record.is_whole)
+    ):
+        return _declare(record, backbone, declared)
+    return record
+
+
+def _read_file(path: Path) -> Record:
+    content = read_json(path, schema=SCHEMA)
+    return Record(
+        frozenset(content["titles"]),
+        frozenset(content["questions"]),
+        content["is_whole"],
+        tuple(content.get("declared", ())),
+    )
+
+
+def _declare(record: Record, backbone: str, declared: TrainedOn) -> Record:
+    """A record with what the experiment declares; what is known stays known."""
+    titles, questions = set(record.titles) | {*declared.titles}, set(record.questions)
+    source = sources.load_source(declared.source)
+    with tempfile.TemporaryDirectory() as temporary:
+        for number, location in enumerate(declared.files):
+            file = storage.fetch_file(location, Path(temporary) / str(number))
+            for example in source.read_examples(file):
+                title, question = _key(example.id, example.title, example.context, example.question)
+                titles.add(title)
+                questions.add(question)
+    words = [*declared.files]
+    words += [f"{len(declared.titles)} titles"] if declared.titles else []
+    says = f"{backbone} on {', '.join(words) or 'nothing of the data of its race'}"
+    said = (*record.declared, *([] if says in record.declared else [says]))
+    return Record(frozenset(titles), frozenset(questions), True, said)
 
 
 def extend_record(before: Record, examples: "pa.Table", example_ids: Iterable[str]) -> Record:
@@ -65,10 +116,10 @@ def extend_record(before: Record, examples: "pa.Table", example_ids: Iterable[st
     """
     wanted = set(example_ids)
     keys = [keys for example_id, keys in _keys(examples).items() if example_id in wanted]
-    return Record(
-        before.titles | {title for title, _ in keys},
-        before.questions | {question for _, question in keys},
-        before.is_whole,
+    return replace(
+        before,
+        titles=before.titles | {title for title, _ in keys},
+        questions=before.questions | {question for _, question in keys},
     )
 
 
@@ -76,6 +127,7 @@ def write_record(folder: Path, record: Record, *, made_from: str) -> None:
     """Writes `trained_on.json`; equal records give equal bytes."""
     content = {
         "is_whole": record.is_whole,
+        "declared": list(record.declared),
         "titles": sorted(record.titles),
         "questions": sorted(record.questions),
     }
@@ -96,14 +148,16 @@ class Fairness:
 
     def __init__(self, train: "pa.Table", judged: "dict[str, pa.Table]", split_by: str) -> None:
         own = extend_record(Record(), train, train["id"].to_pylist())
+        own_titles = {fold_text(title) for title in own.titles}
         self._by_title = split_by == "title"
-        self._titles: dict[str, str] = {}
+        # Folded title -> (as this race writes it, split).
+        self._titles: dict[str, tuple[str, str]] = {}
         self._questions: dict[str, tuple[str, str]] = {}
         for split, table in judged.items():
             keys = _keys(table)
             for example_id, (title, question) in keys.items():
-                if title not in own.titles:
-                    self._titles.setdefault(title, split)
+                if fold_text(title) not in own_titles:
+                    self._titles.setdefault(fold_text(title), (title, split))
                 if question not in own.questions:
                     self._questions.setdefault(question, (example_id, split))
 
@@ -118,12 +172,13 @@ class Fairness:
         Raises:
             InputError: With one of the titles or questions, and how many there are.
         """
-        titles = sorted(self._titles.keys() & record.titles) if self._by_title else []
+        seen = {fold_text(title) for title in record.titles} if self._by_title else set()
+        titles = sorted(self._titles[title] for title in self._titles.keys() & seen)
         questions = sorted(
             self._questions[key] for key in self._questions.keys() & record.questions
         )
         if titles:
-            unit, found, split = "title", titles[0], self._titles[titles[0]]
+            unit, (found, split) = "title", titles[0]
         elif questions:
             unit, (found, split) = "question", questions[0]
         else:
@@ -140,8 +195,9 @@ class Fairness:
 def _keys(examples: "pa.Table") -> dict[str, tuple[str, str]]:
     """Example id -> (its title's key, its question's key)."""
     columns = [examples[name].to_pylist() for name in ("id", "title", "context", "question")]
-    return {
-        # The text as well: ids of hand-made files are often mere numbers.
-        example_id: (title.strip() or f"context {digest(context)}", digest(example_id, question))
-        for example_id, title, context, question in zip(*columns, strict=True)
-    }
+    return {row[0]: _key(*row) for row in zip(*columns, strict=True)}
+
+
+def _key(example_id: str, title: str, context: str, question: str) -> tuple[str, str]:
+    # The text as well: ids of hand-made files are often mere numbers.
+    return title.strip() or f"context {digest(context)}", digest(example_id, question)

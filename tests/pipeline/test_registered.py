@@ -13,7 +13,16 @@ from launch import registered
 from launch.command_line import main
 from launch.plan import check_experiment, plan_race
 from pipeline import build_pipeline
-from squadron import model_folder, registry, steps, tracking, trained_on, variants
+from squadron import (
+    model_folder,
+    race_table,
+    registry,
+    standings,
+    steps,
+    tracking,
+    trained_on,
+    variants,
+)
 from squadron.answering import Answering
 from squadron.artifacts import read_table, write_json
 from squadron.backbones import load_tokenizer
@@ -348,7 +357,22 @@ def test_windows_of_the_champion_and_its_backbone_are_equal(judged):
 def test_what_a_model_was_trained_on_is_handed_on_through_the_registry(judged):
     for label in ("champion", "pretrained"):
         record = trained_on.read_record(str(judged / label / "model"))
-        assert record == (SEEN if label == "champion" else trained_on.Record())
+        # The backbone has a QA head and no record.
+        assert record == (SEEN if label == "champion" else trained_on.UNKNOWN)
+
+
+def test_unknown_training_data_is_said_in_metrics_champion_rows_and_the_table(judged, tmp_path):
+    metrics = {
+        label: json.loads((judged / label / "evaluation" / "metrics.json").read_text())
+        for label in ("champion", "pretrained")
+    }
+    assert metrics["champion"]["trained_on"] == "known"
+    assert metrics["pretrained"]["trained_on"] == "unknown"
+    rows = [standings.table_row(row) for row in metrics.values()]
+    shown = race_table.render_table({"contenders": rows, "refused": "nobody asked for it"})
+    assert "Trained on: unknown for pretrained. They may have seen these questions" in shown
+    tags = [standings.version_tags(row, "passed")["trained_on"] for row in metrics.values()]
+    assert tags == ["known", "unknown"]
 
 
 def test_a_champion_that_was_trained_on_a_title_that_is_judged_is_refused(tmp_path, capsys):

@@ -295,6 +295,10 @@ REFUSED = {
     "no pod": (["--service-account-token"], "no readable token"),
     "local data": ([f"{DATA}=examples/corpus.json"], "data.train: 'examples/corpus.json'"),
     "local train_only": (["--set=data.train_only=examples/corpus.json"], "data.train_only: 'ex"),
+    "local declared data": (
+        ["--set=trained_on.files=examples/corpus.json"],
+        "contenders.1.trained_on.files: 'examples/c",
+    ),
     "local test data": (["--set=data.test=examples/corpus.json"], "data.test: 'examples/c"),
     "missing data": ([f"{DATA}=s3://squad/none.json"], "s3://squad/none.json"),
     "local results": (["--set=results=runs/results"], "set results=s3://BUCKET/results"),

@@ -2,6 +2,7 @@ import dataclasses
 import json
 import math
 import typing
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -17,6 +18,7 @@ from squadron.config import (
     Resources,
     Splits,
     Train,
+    TrainedOn,
     Windows,
     build_experiment,
     digest,
@@ -35,6 +37,7 @@ SECTIONS = [
     Train,
     Predict,
     Contender,
+    TrainedOn,
     Evaluate,
     Register,
     Resources,
@@ -284,7 +287,7 @@ REFUSALS = [
     (
         "contenders: [span, {varient: span}]",
         "contenders -> 2 -> varient is not a setting; did you mean 'variant'? known: backbone, "
-        "group, label, options, predict, train, variant, windows",
+        "group, label, options, predict, train, trained_on, variant, windows",
     ),
     (
         "contenders: [span, {variant: span, label: b, train: {epochs: 0}}]",
@@ -555,7 +558,9 @@ def partly(**fields):
 
 
 WINDOWS = partly(
-    max_length=st.integers(300, 512), stride=st.integers(0, 150), max_question_length=st.integers(1)
+    max_length=st.integers(300, 512),
+    stride=st.integers(0, 150),
+    max_question_length=st.integers(1, 2**63 - 1),
 ).map(lambda raw: raw | {k: min(v, 140) for k, v in raw.items() if k == "max_question_length"})
 TRAIN = partly(
     epochs=st.integers(1, 9),
@@ -566,7 +571,7 @@ TRAIN = partly(
     patience=st.integers(0, 3),
     monitor=st.sampled_from(["exact_match", "eval_loss"]),
     precision=st.sampled_from(["auto", "bf16", "fp32"]),
-    seed=st.integers(0),
+    seed=st.integers(0, 2**63 - 1),
 )
 PREDICT = partly(n_best=st.integers(1, 99), max_answer_tokens=st.integers(1, 99))
 DATA = st.fixed_dictionaries(
@@ -574,8 +579,8 @@ DATA = st.fixed_dictionaries(
     optional={
         "test": PATHS,
         "splits": partly(tune=SHARES, select=SHARES, test=SHARES),
-        "seed": st.integers(),
-        "max_tune_examples": st.integers(0),
+        "seed": st.integers(-(2**63), 2**63 - 1),
+        "max_tune_examples": st.integers(0, 2**63 - 1),
         "max_rejected_share": st.floats(0, 1) | st.just(-0.0),
     },
 )
@@ -726,3 +731,84 @@ def test_a_seed_is_named_once():
 def test_an_unknown_answer_rule_is_refused_with_those_there_are(tmp_path):
     message = refusal(tmp_path, SMALLEST + "evaluate: {answer_rule: lowest}\n")
     assert "evaluate -> answer_rule: 'lowest' is not allowed; one of ('window'" in message
+
+
+def test_what_a_backbone_was_trained_on_can_be_declared(tmp_path):
+    text = """
+        data: {train: a.json}
+        backbone: org/one
+        trained_on: nothing
+        contenders:
+          - span
+          - {variant: span, label: two, trained_on: {files: b.json, titles: [Oxygen]}}
+          - {variant: span, label: three, backbone: org/three}
+          - {variant: span, label: four, backbone: org/four, trained_on: {files: [c.json]}}
+    """
+    found = [contender.trained_on for contender in load(tmp_path, text).contenders]
+    assert found == [
+        TrainedOn(nothing=True),
+        TrainedOn(files=("b.json",), titles=("Oxygen",)),
+        TrainedOn(),  # What stands beside another backbone says nothing of this one.
+        TrainedOn(files=("c.json",)),
+    ]
+    both = load(tmp_path, SMALLEST, "trained_on=nothing").contenders[0]
+    assert both.trained_on == TrainedOn(nothing=True)
+    assert from_json(Contender, to_json(both)) == both
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("everything", "trained_on: 'everything' is not allowed; a mapping is needed"),
+        ("{file: a}", "trained_on -> file is not a setting; did you mean 'files'?"),
+        (
+            "{nothing: true, titles: [Oxygen]}",
+            "trained_on -> titles: ['Oxygen'] is not allowed; `nothing` leaves no room for titles",
+        ),
+        ("{files: ['']}", "trained_on -> files: [''] is not allowed; an empty text names nothing"),
+        ("{nothing: 1}", "trained_on -> nothing: 1 is a whole number; true or false is needed"),
+    ],
+)
+def test_a_declaration_that_says_nothing_clear_is_refused(tmp_path, value, message):
+    assert refusal(tmp_path, f"{SMALLEST}trained_on: {value}\n").startswith(message)
+
+
+def test_titles_declare_nothing_where_data_are_split_by_question(tmp_path):
+    text = SMALLEST.replace("a.json", "a.json, split_by: question")
+    message = refusal(tmp_path, text + "trained_on: {titles: [Oxygen]}\n")
+    assert message.startswith("contenders -> 1 -> trained_on -> titles: ['Oxygen'] is not allowed")
+    assert load(tmp_path, text + "trained_on: {files: [b.json]}\n").data.split_by == "question"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[" * 493 + "]" * 493, "it is nested"),
+        ("{a: " * 5000 + "1" + "}" * 5000, "it is nested too deeply"),
+        (SMALLEST + "train: {seed: 0x" + "f" * 5000 + "}", "number of more than 4096 bits"),
+        (SMALLEST + "train: {epochs: " + "9" * 5000 + "}", "a number of more than 4,300 digits"),
+        (SMALLEST.replace("a.json", '"a\\ud800.json"'), "half a surrogate pair in 'a"),
+    ],
+    ids=["493 levels", "5,000 levels", "hexadecimal", "decimal", "surrogate"],
+)
+def test_yaml_that_breaks_python_is_refused_in_one_sentence(tmp_path, text, words):
+    with pytest.raises(InputError, match="is not valid YAML") as caught:
+        load(tmp_path, text)
+    assert words in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+    with pytest.raises(InputError, match="has a value that is not valid YAML"):
+        load(tmp_path, SMALLEST, f"train.seed={'[' * 5000}")
+
+
+@pytest.mark.parametrize("name", ["a\ud800.yaml", "a\0.yaml"])
+def test_a_name_that_no_file_can_have_is_refused(name):
+    with pytest.raises(InputError, match="can't be read") as caught:
+        load_experiment(Path(name))
+    str(caught.value).encode()
+
+
+def test_a_whole_number_that_no_library_takes_is_refused_with_its_path(tmp_path):
+    for value in (2**63, -(2**63) - 1, 10**1000):
+        message = refusal(tmp_path, f"{SMALLEST}data: {{train: a, seed: {value}}}\n")
+        assert message == f"data -> seed: {value} is not allowed; a number of 64 bits is needed"
+    assert load(tmp_path, f"{SMALLEST}train: {{seed: {2**63 - 1}}}\n")

@@ -1,5 +1,6 @@
 """The step ingest: files that only train, beside those whose titles are split."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -55,12 +56,8 @@ def test_titles_of_train_only_all_train_and_the_counts_are_of_the_other_titles(t
     assert [len(titles_of(rows[name])) for name in JUDGED] == [5, 6, 7]
     assert {f"T{n}" for n in range(100, 130)} < titles_of(rows["train"])
     assert len(rows["train"]) == 3 * (30 + 20 - 5 - 6 - 7)
-    assert report["train_only"] == {
-        "examples": 90,
-        "questions_also_in_train": 0,
-        "contexts_shared": {"tune": 0, "select": 0, "test": 0},
-    }
-    assert not report["samples"]
+    assert report["train_only"] == {"examples": 90, "questions_also_in_train": 0}
+    assert not any(found["share"] for found in report["leakage"]["splits"].values())
 
 
 @pytest.mark.parametrize(
@@ -107,28 +104,144 @@ def test_an_id_of_both_for_different_questions_is_rejected(tmp_path):
     assert row["title"] == "Other"
 
 
-def test_contexts_that_are_judged_and_only_train_are_warned_of_and_noted(tmp_path, caplog):
+def refuse(place: Path, data: Data, capfd: pytest.CaptureFixture[str]) -> str:
+    """The sentence that ends the step; the exit code is 2 and nothing was written."""
+    capfd.readouterr()
+    with pytest.raises(SystemExit) as caught:
+        ingest(place, data)
+    assert caught.value.code == 2
+    assert not place.exists()
+    (line,) = capfd.readouterr().err.strip().splitlines()
+    return line
+
+
+def write_articles(path: Path, articles: list[tuple[str, str]]) -> str:
+    """A SQuAD file of (title, paragraph), each with one question; returns its path."""
+    content = []
+    for number, (title, context) in enumerate(articles):
+        answer = {"text": context.split()[0], "answer_start": context.index(context.split()[0])}
+        qa = {"id": f"{path.stem}-{number}", "question": f"Q {path.stem} {number}?"}
+        paragraph = {"context": context, "qas": [{**qa, "answers": [answer]}]}
+        content.append({"title": title, "paragraphs": [paragraph]})
+    path.write_text(json.dumps({"data": content}))
+    return str(path)
+
+
+SPELLED = ("The Straße café opened in 1906.", "the  STRASSE\ncafe\u0301 opened\u00a0in 1906.")
+"""One paragraph as two files may write it: white space, case and Unicode form differ."""
+
+
+def test_the_same_file_as_train_and_test_is_refused_before_anything_is_written(tmp_path, capfd):
+    own = write_squad(tmp_path / "own.json", number_titles(20, "a"), "own")
+    data = Data(train=(own,), test=(own,), splits=Splits(2, 2))
+    line = refuse(tmp_path / "e", data, capfd)
+    assert "16 of the 20 paragraphs of the test split are also in the train split (80.0%" in line
+    assert "at most 1.0% is allowed), such as 'T" in line
+    assert "raise data -> max_shared_share" in line
+
+
+def test_paragraphs_shared_with_a_test_set_are_counted_and_said_up_to_the_share(tmp_path, capfd):
+    places = [(f"T{n}", f"Place {n} is old.") for n in range(12)]
+    own = write_articles(tmp_path / "own.json", [*places, ("Shared", SPELLED[0])])
+    tests = [(f"U{n}", f"Town {n} is old.") for n in range(3)]
+    test = write_articles(tmp_path / "test.json", [*tests, ("Elsewhere", SPELLED[1])])
+    only = write_articles(tmp_path / "only.json", [("Third", SPELLED[0])])
+    # As train_only, so that the paragraph trains whatever the hashes say.
+    data = Data((own,), (test,), (only,), splits=Splits(2, 2), max_shared_share=0.25)
+    _, report = ingest(tmp_path / "e", data)
+    assert "; 1 paragraph of test also in train, 2 titles with shared paragraphs" in (
+        capfd.readouterr().err
+    )
+    found = report["leakage"]["splits"]
+    assert (found["test"]["units"], found["test"]["units_also_in_train"]) == (4, 1)
+    assert found["test"]["share"] == 0.25
+    assert found["test"]["samples"] == [SPELLED[1]]
+    assert (found["tune"]["share"], found["select"]["share"]) == (0, 0)
+    assert report["leakage"]["in_several_splits"]["paragraphs"] == 1
+    line = refuse(tmp_path / "t", dataclasses.replace(data, max_shared_share=0.24), capfd)
+    assert "1 of the 4 paragraphs of the test split" in line
+
+
+def test_titles_that_share_a_paragraph_with_train_only_train_too(tmp_path):
     titles = number_titles(9, "a")
     own = write_squad(tmp_path / "own.json", titles, "own")
     splits = Splits(tune=2, select=2, test=2)
     alone, _ = ingest(tmp_path / "alone", Data(train=(own,), splits=splits))
-    # The same text under another title: a split by title can't see it.
-    context = alone["select"][0]["context"]
-    answer = {"text": "place", "answer_start": context.index("place")}
-    qa = {"id": "x", "question": "What is it?", "answers": [answer]}
-    article = {"title": "Elsewhere", "paragraphs": [{"context": context, "qas": [qa]}]}
-    (tmp_path / "only.json").write_text(json.dumps({"data": [article]}))
-    only = str(tmp_path / "only.json")
-    _, report = ingest(tmp_path / "e", Data(train=(own,), train_only=(only,), splits=splits))
-    assert report["train_only"]["contexts_shared"] == {"tune": 0, "select": 1, "test": 0}
-    (sample,) = report["samples"]["context of select also in train_only"]
-    assert context.startswith(sample)
-    assert "context of select also in train_only: 1" in caplog.text
-    # Its own test set is a judged split as well.
-    test = write_squad(tmp_path / "test.json", {"T0": ["t"]}, "own")
-    data = Data(train=(own,), train_only=(test,), test=(test,), splits=splits)
-    _, report = ingest(tmp_path / "t", data)
-    assert report["train_only"]["contexts_shared"] == {"tune": 0, "select": 0, "test": 1}
+    title, context = (alone["select"][0][name] for name in ("title", "context"))
+    only = write_articles(tmp_path / "only.json", [("Elsewhere", f" {context.upper()} ")])
+    rows, report = ingest(tmp_path / "e", Data(train=(own,), train_only=(only,), splits=splits))
+    assert title in titles_of(rows["train"])
+    assert not any(found["share"] for found in report["leakage"]["splits"].values())
+    assert report["leakage"]["titles_that_share_paragraphs"] == {
+        "count": 2,
+        "samples": [["Elsewhere", title]],
+    }
+
+
+def test_titles_that_differ_in_spelling_alone_are_one_title(tmp_path, capfd):
+    places = [(f"T{n}", f"Place {n} is old.") for n in range(300)]
+    alone, _ = ingest(tmp_path / "alone", Data((write_articles(tmp_path / "own.json", places),)))
+    where = {title: name for name in SPLITS for title in titles_of(alone[name])}
+    more = [(f"\u00a0{title.lower()} ", f"More of {title} here.") for title, _ in places]
+    both = write_articles(tmp_path / "both.json", [*places, *more])
+    rows, report = ingest(tmp_path / "e", Data((both,)))
+    assert "; 300 titles in several spellings" in capfd.readouterr().err
+    assert report["leakage"]["titles_with_several_spellings"]["count"] == 300
+    assert report["leakage"]["titles_with_several_spellings"]["samples"][0] == [
+        "T0",
+        "\u00a0t0 ",
+    ]
+    for name in SPLITS:
+        # Both paragraphs of a title, under its first spelling; and it moved towards train, if at
+        # all.
+        assert titles_of(rows[name]) <= {*where}
+        assert len(rows[name]) == 2 * len(titles_of(rows[name]))
+        for title in titles_of(rows[name]):
+            assert SPLITS.index(name) <= SPLITS.index(where[title])
+
+
+def test_questions_asked_in_several_splits_are_counted(tmp_path):
+    titles = number_titles(9, "a")
+    path = Path(write_squad(tmp_path / "own.json", titles, "own"))
+    content = json.loads(path.read_text())
+    for number, article in enumerate(content["data"]):
+        article["paragraphs"][0]["qas"][0]["question"] = f"When {' ' * number}was it  BUILT?"
+    path.write_text(json.dumps(content))
+    _, report = ingest(tmp_path / "e", Data((str(path),), splits=Splits(2, 2, 2)))
+    assert report["leakage"]["in_several_splits"] == {
+        "titles": 0,
+        "paragraphs": 0,
+        "questions": 1,
+    }
+    for name in JUDGED:
+        found = report["leakage"]["splits"][name]
+        assert (found["question_texts_also_in_train"], found["share"]) == (2, 0)
+
+
+def write_rows(path: Path, rows: list[tuple[str, str]]) -> str:
+    path.write_text("".join(json.dumps({"q": q, "a": a}) + "\n" for q, a in rows))
+    return str(path)
+
+
+def test_by_question_one_question_with_one_answer_stays_in_one_split(tmp_path, capfd):
+    rows = [(f"What is {n}?", f"The number {n}") for n in range(40)]
+    again = [(f"WHAT is  {n}?", f"the number {n}") for n in range(0, 40, 2)]
+    own = write_rows(tmp_path / "own.jsonl", [*rows, *again])
+    splits = Splits(0.2, 0.2, 0.2)
+    data = Data((own,), source="table", split_by="question", splits=splits)
+    parts, report = ingest(tmp_path / "e", data)
+    where: dict[str, set[str]] = {}
+    for name in SPLITS:
+        for row in parts[name]:
+            where.setdefault(row["question"].lower().replace("  ", " "), set()).add(name)
+    assert len(where) == 40
+    assert all(len(names) == 1 for names in where.values())
+    assert report["leakage"]["unit"] == "question"
+    assert report["leakage"]["in_several_splits"]["questions"] == 0
+    # Another file has other contexts: questions with the same answer are counted all the same.
+    test = write_rows(tmp_path / "test.jsonl", [*again, ("New?", "Yes"), ("What is 1?", "One")])
+    line = refuse(tmp_path / "t", dataclasses.replace(data, test=(test,)), capfd)
+    assert "of the 22 questions of the test split are also in the train split" in line
 
 
 def test_the_limit_of_train_counts_both_kinds_of_files(tmp_path):
@@ -172,6 +285,29 @@ def test_the_contents_of_train_only_are_part_of_a_races_key(tmp_path):
     assert len({each.race for each in (without, before, after)}) == 3
     with pytest.raises(InputError, match=r"none\.json"):
         plan({"train": own, "train_only": "none.json"})
+
+
+def test_the_contents_of_declared_files_are_part_of_a_races_key(tmp_path):
+    own = write_squad(tmp_path / "own.json", number_titles(3, "a"), "own")
+    seen = write_squad(tmp_path / "seen.json", number_titles(3, "b"), "seen")
+
+    def plan_with(file: str) -> Plan:
+        contender = {"variant": "span", "trained_on": {"files": [file]}}
+        raw = {"name": "x", "data": {"train": own}, "contenders": [contender]}
+        check_experiment(build_experiment(raw))
+        return plan_race(build_experiment(raw))
+
+    before = plan_with(seen)
+    (entry,) = json.loads(before.arguments["entries"])
+    assert entry["trained_on"]["files"] == [seen]
+    # They are no data of the race.
+    assert json.loads(before.arguments["registration"])["data"] == [own]
+    write_squad(tmp_path / "seen.json", number_titles(4, "b"), "seen")
+    after = plan_with(seen)
+    assert after.race != before.race
+    assert after.arguments["admit_digests"] != before.arguments["admit_digests"]
+    with pytest.raises(InputError, match=r"none\.json"):
+        plan_with("none.json")
 
 
 def test_mlflow_names_every_file_of_a_split(tmp_path, monkeypatch):

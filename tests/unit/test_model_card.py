@@ -123,3 +123,26 @@ def test_texts_stay_text(hostile):
     assert not any(line.startswith("# c") for line in given.text.splitlines())
     (row,) = [r for r in given.text.splitlines() if r.startswith("| backbone |")]
     assert row.replace("\\|", "").count("|") == 3
+
+
+@pytest.mark.parametrize("tags", [TAGS, TAGS | {"trained_on": "unknown"}])
+def test_unknown_training_data_is_a_limit_and_is_said_in_both_forms(tags):
+    given = card(tags=tags)
+    assert "| trained on | unknown |" in given.text
+    assert "- What it was trained on is unknown: it may have seen the questions" in given.text
+    assert "- trained on: unknown\n" in given.summary
+
+
+def test_known_and_declared_training_data_is_no_limit():
+    known = card(tags=TAGS | {"trained_on": "known"})
+    assert "| trained on | known: trained_on.json of its files lists it |" in known.text
+    declared = card(tags=TAGS | {"trained_on": "as declared: org/bert on train-v2.0.json"})
+    assert "| trained on | as declared: org/bert on train-v2.0.json |" in declared.text
+    for given in (known, declared):
+        assert "What it was trained on is unknown" not in given.text
+
+
+def test_what_test_shares_with_train_is_a_limit():
+    text = card(best={**BEST, "shared_with_train": {"test": 0.008}}).text
+    assert "- 0.8 % of test is in train too: its figures on test may be too high." in text
+    assert "in train too" not in card().text

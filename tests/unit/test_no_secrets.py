@@ -85,7 +85,7 @@ def test_why_a_step_failed_is_told_without_secrets(tmp_path, monkeypatch, capsys
     tracking.close_race(parent, succeeded=False, reason=uri)
     assert_clean(json.dumps(dict(MlflowClient().get_run(parent).data.tags)))
     with pytest.raises(SystemExit):
-        steps.ingest(data=json.dumps({"train": [uri]}), race="", examples=tmp_path / "examples")
+        steps.ingest(data=json.dumps({"train": [uri]}), examples=tmp_path / "examples")
     shown = capsys.readouterr()
     assert_clean(shown.out + shown.err)
 

@@ -51,14 +51,12 @@ def test_the_offline_backbone_is_checked_before_it_runs_too():
         check_experiment(experiment("all-MiniLM-L6-v2", 600))
 
 
-def test_featurize_checks_what_the_plan_could_not_see(backbone, tmp_path, capsys):
+def test_admit_checks_what_the_plan_could_not_see(backbone, tmp_path, capsys):
     data = Data(train=(CORPUS,), splits=Splits(2, 2, 2), max_train_examples=8)
-    steps.ingest(data=to_json(data), race="", examples=tmp_path / "examples")
+    steps.ingest(data=to_json(data), examples=tmp_path / "examples")
     windows = {"max_length": 97, "stride": 16, "max_question_length": 32}
-    feature = {"label": "one", "backbone": backbone, "windows": windows}
-    folders = {"examples": tmp_path / "examples", "windows": tmp_path / "windows"}
+    entry = {"label": "one", "backbone": backbone, "windows": windows, "trained_on": {}}
     with pytest.raises(SystemExit) as stop:
-        steps.featurize(contenders=json.dumps([feature]), race="", **folders)
+        steps.admit(contenders=json.dumps([entry]), examples=tmp_path / "examples")
     assert stop.value.code == 2
-    assert f"featurize: {sentence(backbone, 97)}" in capsys.readouterr().err
-    assert not list(tmp_path.glob("windows/*/*.arrow"))
+    assert f"admit: {sentence(backbone, 97)}" in capsys.readouterr().err

@@ -251,3 +251,15 @@ def test_seeds_have_a_mean_and_a_spread(champion):
     second["select"] = None
     second["disqualified"] = "loss is nan"
     assert "seeds" not in render_table(champion)
+
+
+def test_contenders_whose_training_data_is_unknown_and_shared_paragraphs_are_said(champion):
+    plain = render_table(champion, 200)
+    assert "Trained on" not in plain
+    assert "in train too" not in plain
+    champion["contenders"][0] |= {"trained_on": "known", "shared_with_train": {"test": 0.008}}
+    champion["contenders"][1]["trained_on"] = "unknown"
+    shown = render_table(champion, 200)
+    label = champion["contenders"][1]["label"]
+    assert f"Trained on: unknown for {label}. They may have seen these questions" in shown
+    assert "0.8 % of test is in train too: figures on test may be too high." in shown

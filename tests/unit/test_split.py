@@ -2,9 +2,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from squadron.config import SPLITS, Splits
+from squadron.config import SPLITS, Data, Splits
+from squadron.errors import InputError
+from squadron.folding import fold_text
 from squadron.sources import Example
-from squadron.split import assign_titles, limit_examples, title_position
+from squadron.split import assign_titles, limit_examples, share_out, tie_titles, title_position
 
 TITLES = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=6), max_size=40)
 SHARES = st.builds(
@@ -137,3 +139,78 @@ def test_a_higher_limit_keeps_what_a_lower_one_kept():
 def test_limited_examples_are_not_the_first_ones():
     examples = make_examples(200)
     assert limit_examples(examples, 20, 13) != examples[:20]
+
+
+ARTICLES = st.lists(
+    st.tuples(st.sampled_from("ABCDEFGHIJKLMNOP"), st.sampled_from("abcdefghijklmnopqrst")),
+    min_size=1,
+    max_size=40,
+)
+"""(title, paragraph) of each question."""
+THIRDS = Splits(tune=0.2, select=0.2, test=0.2)
+
+
+def split_titles(articles, seed=13, splits=THIRDS):
+    """Title -> its split; each split has an example of its own, so that none is empty."""
+    own = [Example(f"q{n}", t, "q", c) for n, (t, c) in enumerate(articles)]
+    extra = [Example(f"x{n}", f"extra {n}", "q", f"extra {n}") for n in range(60)]
+    parts = share_out([*own, *extra], [], [], Data(("a",), splits=splits, seed=seed)).parts
+    assert sorted(e.id for part in parts.values() for e in part) == sorted(
+        e.id for e in (*own, *extra)
+    )
+    places = {}
+    for name, part in parts.items():
+        for example in part:
+            places.setdefault(example.title, set()).add(name)
+            places.setdefault(f"paragraph {fold_text(example.context)}", set()).add(name)
+    assert all(len(names) == 1 for names in places.values())
+    return {title: names.pop() for title, names in places.items()}
+
+
+@given(ARTICLES, st.integers(0, 99))
+def test_no_title_and_no_paragraph_stands_in_two_splits(articles, seed):
+    split_titles([(title, f" {text.upper()} ") for title, text in articles] + articles, seed)
+
+
+@given(ARTICLES, ARTICLES, st.integers(0, 99))
+def test_growing_data_moves_a_title_towards_train_alone(articles, more, seed):
+    before = split_titles(articles, seed)
+    after = split_titles([*articles, *more], seed)
+    for title, split in before.items():
+        assert SPLITS.index(after[title]) <= SPLITS.index(split)
+
+
+@given(ARTICLES, st.integers(0, 99), st.randoms())
+def test_the_order_of_the_examples_moves_no_title(articles, seed, shuffler):
+    shuffled = list(articles)
+    shuffler.shuffle(shuffled)
+    assert split_titles(shuffled, seed) == split_titles(articles, seed)
+
+
+@given(st.sets(st.sampled_from("ABCDEFGHIJKLMNOP")), st.integers(0, 99))
+def test_titles_that_share_no_paragraph_are_where_they_always_were(titles, seed):
+    found = split_titles([(title, title.lower()) for title in titles], seed)
+    expected = assign_titles(titles, THIRDS, seed)
+    assert {title: found[title] for title in titles} == expected
+
+
+def test_titles_are_tied_through_other_titles_too():
+    keys = [("C", [("1",)]), ("B", [("1",), ("2",)]), ("A", [("2",)]), ("D", [("3",)]), ("E", [])]
+    expected = {"A": "A", "B": "A", "C": "A", "D": "D", "E": "E"}
+    assert tie_titles(keys) == expected
+    assert tie_titles(keys[::-1]) == expected
+
+
+def test_a_count_takes_titles_that_share_a_paragraph_as_one():
+    articles = [("A", "a"), ("B", "a"), ("C", "a"), *((f"T{n}", f"t{n}") for n in range(9))]
+    for seed in range(20):
+        found = split_titles(articles, seed, Splits(tune=3, select=3, test=3))
+        assert found["A"] == found["B"] == found["C"]
+
+
+def test_one_paragraph_in_every_title_is_named_where_a_split_stays_empty():
+    examples = [Example(f"q{n}", f"T{n}", "q", "The same everywhere.") for n in range(9)]
+    with pytest.raises(
+        InputError, match=r"1 titles in .*, those that share a paragraph counted as"
+    ):
+        share_out(examples, [], [], Data(("a",), splits=Splits(2, 2, 2)))

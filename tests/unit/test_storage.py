@@ -120,8 +120,13 @@ class TestLocations:
     @pytest.mark.parametrize(
         ("text", "said"),
         [
-            ("", "give a path (no 'file://', no white space at its ends) or 's3://bucket/prefix'"),
+            (
+                "",
+                "give a path in UTF-8 (no 'file://', no white space at its ends) or "
+                "'s3://bucket/prefix'",
+            ),
             ("   ", "can't be used"),
+            ("a\ud800.json", r"'a\ud800.json' can't be used; give a path in UTF-8"),
             ("s3://", "isn't 's3://bucket/prefix' with a bucket name"),
             ("s3:///prefix", "bucket name of 3 to 63 lower-case letters"),
             ("s3://Bucket/x", "bucket name of 3 to 63 lower-case letters"),

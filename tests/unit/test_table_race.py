@@ -94,9 +94,18 @@ def test_a_share_of_questions_stays_when_there_are_more(tmp_path):
     assert split_of[0].items() < split_of[1].items()
 
 
-def test_a_test_file_of_the_same_answers_is_no_cause_for_a_warning(tmp_path, caplog):
-    ingest(tmp_path, test=(str(FINANCE),))
-    assert "training data too" not in caplog.text
+def test_a_test_file_may_have_the_same_answers_to_other_questions_alone(tmp_path, capsys):
+    header, *lines = FINANCE.read_text(encoding="utf-8").splitlines(keepends=True)
+    other = [
+        line.replace('"', '"Tell me: ', 1) if line[0] == '"' else f"Tell me: {line}"
+        for line in lines
+    ]
+    (tmp_path / "test.csv").write_text("".join([header, *other]), encoding="utf-8")
+    ingest(tmp_path, test=(str(tmp_path / "test.csv"),))
+    assert "also in train" not in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        ingest(tmp_path / "same", test=(str(FINANCE),))
+    assert "81 of the 90 questions of the test split are also in" in capsys.readouterr().err
 
 
 def test_by_title_such_a_table_can_not_be_split_and_the_message_says_how(tmp_path, capsys):

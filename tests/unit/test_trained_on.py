@@ -2,14 +2,17 @@
 
 import dataclasses
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from squadron import steps, trained_on
+from squadron import scratch, steps, trained_on
 from squadron.artifacts import read_table, write_json
-from squadron.config import Contender, Data, Splits, Train, Windows, digest, to_json
+from squadron.config import Contender, Data, Splits, Train, TrainedOn, Windows, digest, to_json
 from squadron.errors import InputError
 from tests import tiny_models
 
@@ -18,6 +21,7 @@ CORPUS = ROOT / "examples" / "corpus.json"
 FINANCE = ROOT / "examples" / "finance_faq.csv"
 WINDOWS = Windows(max_length=128, stride=32, max_question_length=32)
 FEW = {"max_tune_examples": 4, "max_select_examples": 20, "max_test_examples": 20}
+UNDECLARED = TrainedOn()
 BY_TITLE = Data((str(CORPUS),), splits=Splits(2, 2, 2), max_train_examples=24, **FEW)
 BY_QUESTION = Data(
     (str(FINANCE),),
@@ -28,33 +32,35 @@ BY_QUESTION = Data(
 )
 
 
-def prepare(root, data, backbone):
+def prepare(root, data, backbone, declared=UNDECLARED):
     """ingest, admit and featurize for one contender."""
     steps.ingest(data=to_json(data), examples=root / "examples")
     entry = {"backbone": backbone, "windows": dataclasses.asdict(WINDOWS)}
+    runner = {"label": "one", **entry, "trained_on": dataclasses.asdict(declared)}
     folders = {"examples": root / "examples", "windows": root / "windows"}
-    runners = json.dumps([{"label": "one", **entry}])
-    steps.admit(contenders=runners, examples=root / "examples")
+    steps.admit(contenders=json.dumps([runner]), examples=root / "examples")
     steps.featurize(entry=json.dumps(entry), **folders)
     return folders
 
 
-def race(root, data, backbone, variant="span", **train):
+def race(root, data, backbone, variant="span", declared=UNDECLARED, **train):
     """The model folder of one contender."""
-    folders = prepare(root, data, backbone)
+    folders = prepare(root, data, backbone, declared)
     settings = Train(epochs=1, batch_size=8, precision="fp32", **train)
-    contender = Contender(variant, "one", backbone, windows=WINDOWS, train=settings)
+    contender = Contender(
+        variant, "one", backbone, windows=WINDOWS, train=settings, trained_on=declared
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(steps.CHECKPOINTS_VARIABLE, str(root / "checkpoints"))
         steps.train(contender=to_json(contender), **folders, model=root / "model")
     return root / "model"
 
 
-def refusal(root, data, backbone, capsys):
+def refusal(root, data, backbone, capsys, declared=UNDECLARED):
     """The sentence of a race that is refused; its exit code is 2 and nothing was cut."""
     capsys.readouterr()
     with pytest.raises(SystemExit) as stop:
-        prepare(root, data, backbone)
+        prepare(root, data, backbone, declared)
     assert stop.value.code == 2
     assert not (root / "windows").exists()
     lines = capsys.readouterr().err.splitlines()
@@ -85,7 +91,13 @@ def other_seed(root, data, seeds):
 
 @pytest.fixture(scope="module")
 def backbone(tmp_path_factory):
-    return tiny_models.write_backbone(tmp_path_factory.mktemp("tiny") / "backbone")
+    return tiny_models.write_backbone(tmp_path_factory.mktemp("tiny") / "backbone", head=False)
+
+
+@pytest.fixture(scope="module")
+def foreign(tmp_path_factory):
+    """A model of elsewhere that answers questions."""
+    return tiny_models.write_backbone(tmp_path_factory.mktemp("tiny") / "foreign")
 
 
 @pytest.fixture(scope="module")
@@ -208,15 +220,109 @@ def test_what_an_older_model_was_trained_on_is_not_known_and_a_line_says_so(
     (old / trained_on.FILE).unlink()
     assert trained_on.read_record(str(old)) == trained_on.UNKNOWN
     prepare(tmp_path / "race", BY_TITLE, str(old))
-    line = f"featurize  one: what {old} was trained on is not wholly known"
+    line = f"featurize  one is trained on unknown data: nobody recorded what {old} has seen"
     assert line in capsys.readouterr().err
     model = race(tmp_path / "next", BY_TITLE, str(old))
     assert not trained_on.read_record(str(model)).is_whole
 
 
-def test_a_backbone_of_elsewhere_has_no_record(backbone):
-    for name in (backbone, "all-MiniLM-L6-v2", "org/name"):
+def test_a_plain_encoder_of_elsewhere_has_seen_no_questions(backbone, tmp_path):
+    kept = tmp_path / "scratch"
+    scratch.write_backbone(kept, ["Who built it? The tower was built in 1906."] * 2, "words", 32)
+    for name in (backbone, "all-MiniLM-L6-v2", str(kept)):
         assert trained_on.read_record(name) == trained_on.Record()
+
+
+def test_what_a_model_of_elsewhere_with_a_qa_head_was_trained_on_is_unknown(foreign, tmp_path):
+    assert trained_on.read_record(foreign) == trained_on.UNKNOWN
+    # A config may name no architecture: the names of the weights tell it, too.
+    bare = tmp_path / "bare"
+    shutil.copytree(foreign, bare)
+    config = json.loads((bare / "config.json").read_text())
+    assert config.pop("architectures") == ["BertForQuestionAnswering"]
+    (bare / "config.json").write_text(json.dumps(config))
+    assert trained_on.read_record(str(bare)) == trained_on.UNKNOWN
+    # And weights of another layout: the architecture tells it.
+    (bare / "config.json").write_text(
+        json.dumps({**config, "architectures": ["XLNetForQuestionAnsweringSimple"]})
+    )
+    (bare / "model.safetensors").unlink()
+    assert trained_on.read_record(str(bare)) == trained_on.UNKNOWN
+
+
+def test_a_hub_name_is_judged_by_its_config(foreign, backbone, tmp_path):
+    """The hub's cache on this machine, laid out as huggingface_hub lays it out."""
+    for name, folder in (("answering", foreign), ("encoder", backbone)):
+        cached = tmp_path / "hub" / f"models--org--{name}"
+        shutil.copytree(folder, cached / "snapshots" / "abc")
+        (cached / "refs").mkdir()
+        (cached / "refs" / "main").write_text("abc")
+    code = """
+from squadron import trained_on
+from squadron.config import TrainedOn
+from squadron.errors import InputError
+assert trained_on.read_record("org/answering") == trained_on.UNKNOWN
+assert trained_on.read_record("org/answering@abc") == trained_on.UNKNOWN
+assert trained_on.read_record("org/answering", TrainedOn(nothing=True)).is_whole
+assert trained_on.read_record("org/encoder") == trained_on.Record()
+try:
+    trained_on.read_record("org/none")
+except InputError as error:
+    assert "'org/none' can't be loaded" in str(error), error
+else:
+    raise AssertionError("a name that leads nowhere is no plain encoder")
+"""
+    away = {"HF_HUB_OFFLINE": "1", "HF_HUB_CACHE": str(tmp_path / "hub")}
+    subprocess.run([sys.executable, "-c", code], env={**os.environ, **away}, check=True)
+
+
+def test_a_race_from_a_foreign_model_says_that_its_training_data_is_unknown(
+    foreign, tmp_path, capsys
+):
+    model = race(tmp_path, BY_TITLE, foreign)
+    line = f"featurize  one is trained on unknown data: nobody recorded what {foreign} has seen"
+    assert line in capsys.readouterr().err
+    record = trained_on.read_record(str(model))
+    assert (record.is_whole, record.standing) == (False, "unknown")
+    assert record.titles == titles(tmp_path, "train")
+
+
+def test_a_declaration_makes_the_unknown_known_and_is_handed_on(foreign, tmp_path, capsys):
+    model = race(tmp_path, BY_TITLE, foreign, declared=TrainedOn(nothing=True))
+    assert "unknown data" not in capsys.readouterr().err
+    record = trained_on.read_record(str(model))
+    said = f"as declared: {foreign} on nothing of the data of its race"
+    assert (record.is_whole, record.standing) == (True, said)
+    assert record.titles == titles(tmp_path, "train")
+
+
+def test_a_declared_title_or_file_is_refused_where_it_is_judged(foreign, tmp_path, capsys):
+    steps.ingest(data=to_json(BY_TITLE), examples=tmp_path / "examples")
+    tested = sorted(titles(tmp_path, "test"))
+    trains = sorted(titles(tmp_path, "train"))
+    declared = TrainedOn(titles=(tested[0].upper(),))
+    reason = refusal(tmp_path / "titles", BY_TITLE, foreign, capsys, declared)
+    assert f"was trained on the title {tested[0]!r} of this race's test split" in reason
+    reason = refusal(tmp_path / "files", BY_TITLE, foreign, capsys, TrainedOn(files=(str(CORPUS),)))
+    assert "which was trained on the title" in reason
+    by_question = dataclasses.replace(BY_TITLE, split_by="question", splits=Splits(0.2, 0.2, 0.2))
+    reason = refusal(
+        tmp_path / "questions", by_question, foreign, capsys, TrainedOn(files=(str(CORPUS),))
+    )
+    assert "which was trained on the question" in reason
+    prepare(tmp_path / "fair", BY_TITLE, foreign, TrainedOn(titles=(trains[0],)))
+
+
+def test_a_declaration_takes_nothing_from_what_is_known(trained, backbone):
+    model = str(trained / "model")
+    known = trained_on.read_record(model)
+    assert trained_on.read_record(model, TrainedOn(nothing=True)) == known
+    more = trained_on.read_record(model, TrainedOn(titles=("Elsewhere",)))
+    assert more.titles == known.titles | {"Elsewhere"}
+    assert (more.questions, more.is_whole) == (known.questions, True)
+    plain = trained_on.read_record(backbone, TrainedOn(files=(str(CORPUS),)))
+    assert plain.titles >= known.titles
+    assert plain.standing == f"as declared: {backbone} on {CORPUS}"
 
 
 def test_without_titles_the_context_stands_for_one():
@@ -240,6 +346,18 @@ def test_an_id_used_for_another_question_is_another_question():
     same = trained_on.Fairness(examples.slice(4), {"test": examples.slice(0, 1)}, "question")
     with pytest.raises(InputError, match="trained on the question 'q0' of this race's test split"):
         same.check("a", "b", record)
+
+
+def test_a_title_in_another_spelling_is_the_same_title():
+    examples = tiny_models.make_examples(tiny_models.EIGHT_QUESTIONS)
+    other = examples.set_column(1, "title", [["Spain"] * 8])
+    record = trained_on.Record(frozenset({" PORTUGAL\u00a0"}))
+    unfair = trained_on.Fairness(other.slice(4), {"select": examples.slice(0, 1)}, "title")
+    with pytest.raises(InputError, match="trained on the title 'Portugal' of this race's select"):
+        unfair.check("a", "b", record)
+    spelled = examples.set_column(1, "title", [["portugal"] * 8])
+    fair = trained_on.Fairness(spelled.slice(4), {"select": examples.slice(0, 1)}, "title")
+    fair.check("a", "b", record)
 
 
 def test_a_question_that_the_race_trains_on_too_counts_against_nobody():

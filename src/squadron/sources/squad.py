@@ -3,11 +3,11 @@
 Source: Rajpurkar et al. 2016 (arXiv:1606.05250) and 2018 (arXiv:1806.03822).
 """
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from squadron.documents import parse_json, shorten
 from squadron.errors import InputError
 from squadron.sources import Answer, Example
 
@@ -20,13 +20,15 @@ def read_examples(path: Path) -> Iterator[Example]:
             names the file, the record and the field.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise InputError(
             f"The data file {path} does not exist; check data -> train, train_only and test"
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"The data file {path} can't be read: {error}") from None
+    except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a name that no file can have
+        raise InputError(f"The data file {str(path)!r} can't be read: {error}") from None
+    try:
+        content = parse_json(text)
     except ValueError as error:
         raise InputError(f"The data file {path} is not JSON: {error}") from None
     if not isinstance(content, dict) or not isinstance(content.get("data"), list):
@@ -55,11 +57,13 @@ def _read_question(record: Any, title: str, context: str, path: Path, where: str
     is_impossible = record.get("is_impossible", False)
     if not isinstance(is_impossible, bool):
         raise InputError(
-            f"{path}: {where}.is_impossible is {is_impossible!r}; true or false is needed"
+            f"{path}: {where}.is_impossible is {shorten(is_impossible)}; true or false is needed"
         )
     reasoning_type = record.get("reasoning_type") or ""
     if not isinstance(reasoning_type, str):
-        raise InputError(f"{path}: {where}.reasoning_type is {reasoning_type!r}; text is needed")
+        raise InputError(
+            f"{path}: {where}.reasoning_type is {shorten(reasoning_type)}; text is needed"
+        )
     return Example(
         id=_get(record, "id", str, path, where),
         title=title,

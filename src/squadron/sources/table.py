@@ -14,12 +14,12 @@ by title, all of it would be in one split.
 """
 
 import csv
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from squadron.config import digest
+from squadron.documents import parse_json
 from squadron.errors import InputError
 from squadron.sources import Answer, Example
 
@@ -47,8 +47,10 @@ def read_examples(path: Path) -> Iterator[Example]:
         raise InputError(
             f"The data file {path} does not exist; check data -> train, train_only and test"
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"The data file {path} can't be read: {error}") from None
+    except InputError:
+        raise
+    except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a name that no file can have
+        raise InputError(f"The data file {str(path)!r} can't be read: {error}") from None
     if not rows:
         raise InputError(f"The data file {path} has no rows; give question/answer pairs")
     start_of: dict[str, int] = {}
@@ -108,7 +110,7 @@ def _read_json_lines(path: Path, file: Any) -> Iterator[tuple[int, str, str]]:
         if not line.strip():
             continue
         try:
-            record = json.loads(line)
+            record = parse_json(line)
         except ValueError as error:
             raise InputError(f"{path}: line {number} is not JSON: {error}") from None
         if not isinstance(record, Mapping):

@@ -3,8 +3,9 @@
 import json
 from pathlib import Path
 
-from squadron import progress, provenance
+from squadron import progress, provenance, storage
 from squadron.artifacts import read_json, read_table
+from squadron.config import TrainedOn, from_mapping
 from squadron.steps._backbones import fetched
 from squadron.steps._files import JUDGED
 from squadron.steps._step import step
@@ -15,7 +16,7 @@ def admit(*, contenders: str, examples: Path, digests: str = "") -> None:
     """Refuses contenders that have seen what would judge them, or take no such long windows.
 
     Args:
-        contenders: JSON list of {label, backbone, windows}.
+        contenders: JSON list of {label, backbone, trained_on, windows}.
         digests: JSON of provenance.Digests; "" compares nothing.
         examples: As ingest wrote them.
 
@@ -37,14 +38,16 @@ def admit(*, contenders: str, examples: Path, digests: str = "") -> None:
         label, backbone = contender["label"], contender["backbone"]
         if scratch.read_kind(backbone):
             continue  # it is made of this race's train split
+        declared = from_mapping(TrainedOn, contender["trained_on"])
+        for file in declared.files:
+            planned.check_data(file, storage.content_digest(file))
         with fetched(backbone, planned) as place:
-            record = trained_on.read_record(place)
+            record = trained_on.read_record(place, declared)
             config = backbones.read_config(place).to_dict()
         backbones.check_length(backbone, config, contender["windows"]["max_length"])
         fairness.check(label, backbone, record)
         if not record.is_whole:
             progress.say(
-                f"admit      {label}: the training data of {backbone} is not wholly known, as it "
-                "or a model before it has no trained_on.json; make sure that it has not seen the "
-                "judged splits"
+                f"admit      {label} is trained on unknown data: nobody recorded what {backbone} "
+                "has seen; declare it with trained_on"
             )

@@ -74,6 +74,8 @@ def evaluate(
         "disqualified": status["disqualified"],
         "training": {k: v for k, v in status["training"].items() if k != "log"},
         "params": status["params"],
+        "trained_on": status.get("trained_on", "unknown"),
+        "shared_with_train": _read_shares(examples),
         "splits": {},
     }
     figures: dict[str, float] = {}
@@ -101,6 +103,13 @@ def evaluate(
     race = tracking.current_race()
     record_contender(tracking.address_run(race, runner.label), evaluation)
     return figures
+
+
+def _read_shares(examples: Path) -> dict[str, float]:
+    """Judged split -> share of its paragraphs that train has too, where there are any."""
+    about = read_json(examples / "validation.json", schema="validation/1")
+    splits = about["leakage"]["splits"]
+    return {name: found["share"] for name, found in splits.items() if found["share"]}
 
 
 def _evaluate_splits(

@@ -2,11 +2,10 @@
 
 import hashlib
 import json
-import logging
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from squadron import progress, provenance, storage
 from squadron.artifacts import EXAMPLES, write_json, write_table
@@ -14,12 +13,6 @@ from squadron.config import Data, digest, from_json
 from squadron.question_types import TYPES, guess_type
 from squadron.steps._record import record_examples
 from squadron.steps._step import step
-
-if TYPE_CHECKING:
-    from squadron.split import Shared
-    from squadron.validation import Report
-
-logger = logging.getLogger(__name__)
 
 
 @step
@@ -36,8 +29,9 @@ def ingest(*, data: str, examples: Path, digests: str = "") -> None:
     import pyarrow as pa
 
     from squadron import tracking
+    from squadron.leakage import check_leakage, find_leakage, unify_titles
     from squadron.sources import Example, load_source
-    from squadron.split import find_shared, share_out
+    from squadron.split import share_out
     from squadron.validation import Report, check_rejected_share, validate_examples
 
     settings = from_json(Data, data)
@@ -66,12 +60,13 @@ def ingest(*, data: str, examples: Path, digests: str = "") -> None:
                 report.accepted -= 1
                 report.note(report.rejected, "id used twice", example)
         check_rejected_share(report, settings.max_rejected_share)
-        parts = share_out(own, only, given, settings)
-        shared = find_shared(parts, own, only, settings)
-        _note_shared(shared, report, settings)
+        spellings = unify_titles((*own, *only, *given))
+        shares = share_out(own, only, given, settings, spellings)
+        leakage = find_leakage(shares.parts, settings, spellings, shares.tied)
+        check_leakage(leakage, settings.max_shared_share)
         tables = {
             name: pa.Table.from_pylist([_as_row(e) for e in part], schema=EXAMPLES)
-            for name, part in parts.items()
+            for name, part in shares.parts.items()
         }
         made_from = {name: _digest_table(table) for name, table in tables.items()}
         for name, table in tables.items():
@@ -93,12 +88,8 @@ def ingest(*, data: str, examples: Path, digests: str = "") -> None:
                 }
                 for name, table in tables.items()
             },
-            "contexts_shared_with_test": len(shared.with_test),
-            "train_only": {
-                "examples": len(only),
-                "questions_also_in_train": len(both),
-                "contexts_shared": {name: len(c) for name, c in shared.with_train_only.items()},
-            },
+            "leakage": leakage.as_dict(settings.max_shared_share),
+            "train_only": {"examples": len(only), "questions_also_in_train": len(both)},
         }
         write_json(
             examples / "validation.json",
@@ -108,7 +99,9 @@ def ingest(*, data: str, examples: Path, digests: str = "") -> None:
         )
     rejected = f", {report.rejected.total()} rejected" if report.rejected else ""
     sizes = ", ".join(f"{name} {table.num_rows:,}" for name, table in tables.items())
-    progress.say(f"ingest     {report.accepted:,} examples{rejected}: {sizes}")
+    leaks = leakage.describe()
+    leaks = f"; {leaks}" if leaks else ""
+    progress.say(f"ingest     {report.accepted:,} examples{rejected}: {sizes}{leaks}")
     record_examples(tracking.address_run(tracking.current_race()), examples)
 
 
@@ -117,19 +110,6 @@ def _files_of(split: str, settings: Data) -> list[str]:
     if split == "train":
         return [*settings.train, *settings.train_only]
     return list(settings.test if split == "test" and settings.test else settings.train)
-
-
-def _note_shared(shared: "Shared", report: "Report", settings: Data) -> None:
-    """Warns of contexts that are judged and trained on, unless they are shared by design."""
-    if settings.split_by != "title":
-        return
-    found = {"context of test also in train": shared.with_test}
-    for name, contexts in shared.with_train_only.items():
-        found[f"context of {name} also in train_only"] = contexts
-    for name, contexts in found.items():
-        if contexts:
-            report.samples[name] = [context[:80] for context in contexts[:5]]
-            logger.warning("%s: %d", name, len(contexts))
 
 
 def _as_row(example: Any) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def predict(
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from squadron import model_folder, tracking
+    from squadron import model_folder, tracking, trained_on
     from squadron.devices import pick_device
     from squadron.prediction import predict_candidates
     from squadron.progress import Progress
@@ -57,6 +57,7 @@ def predict(
             device = pick_device()
             loaded = model_folder.load_model(model)
             network = loaded.model.to(device)
+            status["trained_on"] = trained_on.read_record(str(model)).standing
             if loaded.answering:
                 # It has been registered and races as it serves.
                 status["answering"] = loaded.answering.as_dict()

@@ -63,7 +63,7 @@ def train(*, contender: str, windows: Path, examples: Path, model: Path, digests
             planned.code or provenance.code_digest(("steps.train", f"variants.{settings.variant}")),
         )
         counts = _count_parameters(network)
-        record = trained_on.read_record(backbone)
+        record = trained_on.read_record(backbone, settings.trained_on)
         if variant.TRAINS:
             network.to(pick_device())
             judge = _tune_judge(network, settings, windows, layout, examples)

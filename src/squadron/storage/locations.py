@@ -33,10 +33,10 @@ def parse_location(location: str) -> Path | S3Location:
     is_s3 = location.startswith("s3://")
     is_other = _OTHER_SCHEME.match(location) and not is_s3
     shown = hide_secrets(location)
-    if not location or location != location.strip() or "\0" in location or is_other:
+    if not location or location != location.strip() or _UNUSABLE.search(location) or is_other:
         raise InputError(
-            f"The location {shown!r} can't be used; give a path (no 'file://', no white space "
-            "at its ends) or 's3://bucket/prefix'."
+            f"The location {shown!r} can't be used; give a path in UTF-8 (no 'file://', no "
+            "white space at its ends) or 's3://bucket/prefix'."
         )
     if not is_s3:
         return Path(location)

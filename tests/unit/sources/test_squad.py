@@ -94,6 +94,25 @@ def test_a_reasoning_type_of_null_is_none(tmp_path):
     assert read(tmp_path, content)[0].reasoning_type == ""
 
 
+@pytest.mark.parametrize("text", ["[" * 993 + "]" * 993, '{"data":' * 5000 + "1" + "}" * 5000])
+def test_a_file_that_is_nested_deeply_is_refused(tmp_path, text):
+    with pytest.raises(InputError, match=r"data\.json is not JSON: it is nested too deeply"):
+        read(tmp_path, text)
+
+
+def test_a_deep_value_in_the_wrong_place_is_shown_short(tmp_path):
+    deep = json.loads("[" * 900 + "]" * 900)
+    with pytest.raises(InputError, match=r"is_impossible is \[+\.\.\.\]+; true or false is needed"):
+        read(tmp_path, make_content(is_impossible=deep))
+
+
+@pytest.mark.parametrize("name", ["a\ud800.json", "a\0.json"])
+def test_a_name_that_no_file_can_have_is_refused(name):
+    with pytest.raises(InputError, match="can't be read") as caught:
+        list(read_examples(Path(name)))
+    str(caught.value).encode()
+
+
 def test_an_empty_data_list_has_no_examples(tmp_path):
     assert read(tmp_path, {"data": []}) == []
 

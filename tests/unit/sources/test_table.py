@@ -183,3 +183,17 @@ def test_the_finance_questions_are_read_and_nothing_is_rejected():
     examples = validate_examples(read_examples(FINANCE), report)
     assert (len(examples), report.rejected.total(), report.repaired.total()) == (90, 0, 0)
     assert len({example.context for example in examples}) == 1
+
+
+def test_a_line_that_is_nested_deeply_is_refused(tmp_path):
+    path = tmp_path / "deep.jsonl"
+    path.write_text('{"q": "a", "a": "b"}\n{"q": ' + "[" * 5000 + "]" * 5000 + "}\n")
+    with pytest.raises(InputError, match="line 2 is not JSON: it is nested too deeply"):
+        list(read_examples(path))
+
+
+@pytest.mark.parametrize("name", ["a\ud800.csv", "a\0.csv"])
+def test_a_name_that_no_file_can_have_is_refused(name):
+    with pytest.raises(InputError, match="can't be read") as caught:
+        list(read_examples(Path(name)))
+    str(caught.value).encode()
