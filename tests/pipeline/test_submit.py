@@ -142,6 +142,11 @@ def test_the_run_carries_exactly_the_arguments_of_the_plan(server: Script, submi
     arguments = plan_arguments(
         load_experiment(Path(EXPERIMENT), (REMOTE_DATA, HUB_BACKBONE, TWO)), store=""
     )
+    # On a cluster each contender also says how many GPUs its training asks for.
+    gpus = [{"gpus": "1"}, {"gpus": "0"}]
+    arguments["contenders"] = [
+        item | more for item, more in zip(arguments["contenders"], gpus, strict=True)
+    ]
     assert body["runtime_config"] == {"parameters": arguments}
     assert json.loads(arguments["race"])["store"] == ""
     spec = body["pipeline_spec"]["pipeline_spec"]
