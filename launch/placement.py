@@ -179,5 +179,7 @@ def take_gpus_from_items(spec: Any) -> None:
         given = task.inputs.parameters[_GPU_INPUT]
         given.CopyFrom(task.inputs.parameters["contender"])
         given.parameter_expression_selector = f'parseJson(string_value)["{GPUS}"]'
-        resources["accelerator"]["resourceCount"] = f"{{{{$.inputs.parameters['{_GPU_INPUT}']}}}}"
-        del resources["accelerator"]["count"]  # for servers that don't read resourceCount
+        accelerator = {name: resources["accelerator"][name] for name in ("type", "resourceType")}
+        accelerator["resourceCount"] = f"{{{{$.inputs.parameters['{_GPU_INPUT}']}}}}"
+        # Without `count`, which older servers read: a number that holds for every contender.
+        resources["accelerator"] = accelerator

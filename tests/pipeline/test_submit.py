@@ -140,7 +140,11 @@ def test_the_run_carries_exactly_the_arguments_of_the_plan(server: Script, submi
     assert submit() == 0
     body = sent(server, "POST /runs").body
     plan = plan_race(load_experiment(Path(EXPERIMENT), (REMOTE_DATA, HUB_BACKBONE, TWO)))
-    assert body["runtime_config"] == {"parameters": plan.arguments}
+    # On a cluster each contender also says how many GPUs its training asks for.
+    gpus = [{"gpus": "1"}, {"gpus": "0"}]
+    contenders = zip(plan.arguments["contenders"], gpus, strict=True)
+    wanted = {**plan.arguments, "contenders": [item | more for item, more in contenders]}
+    assert body["runtime_config"] == {"parameters": wanted}
     spec = body["pipeline_spec"]["pipeline_spec"]
     assert set(spec["root"]["inputDefinitions"]["parameters"]) == set(plan.arguments)
     assert body["display_name"] == f"example-{plan.race.key[:6]}"
