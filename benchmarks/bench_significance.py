@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     scores = list(100.0 * (random.random((CONTENDERS, len(clusters))) < 0.7))
 
     def plain() -> float:
-        """p of a race of 2."""
+        """The p of a race of 2."""
         lead_C = np.bincount(clusters, scores[0] - scores[1])
         signs = np.random.default_rng(significance.SEED).choice(
             np.array([-1.0, 1.0]), size=(significance.RESAMPLES, len(lead_C))
