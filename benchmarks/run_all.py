@@ -28,7 +28,7 @@ FILES = {
     "answers": ("dev-v1.1.json",),
     "dag": (),
     "crf": (),
-    "bootstrap": ("dev-v2.0.json",),
+    "significance": ("dev-v2.0.json",),
     "training": ("train-20k.json",),
 }
 """Each benchmark and the files it is given."""

@@ -41,7 +41,7 @@ def describe_experiment(runs_page: str) -> str:
         "so it flatters; select chooses the winner; test decides nothing and is only reported. No "
         "question of the three was trained on.\n"
         "- EM (exact_match) and F1 are the official SQuAD figures, 0 to 100. low and high are 95 % "
-        "intervals for the titles that were asked about, title_low and title_high for other titles; "
+        "intervals for the titles that were asked about, title_low and title_high for others; "
         "two contenders whose intervals overlap may differ all the same: squadron.standing says "
         "what a paired comparison found.\n"
         f"- The winner gets the alias candidate. A person promotes it: `{PROMOTION}`, or set the "

@@ -12,7 +12,6 @@ import pytest
 
 from benchmarks import (
     bench_answers,
-    bench_bootstrap,
     bench_crf,
     bench_dag,
     bench_featurize,
@@ -20,10 +19,13 @@ from benchmarks import (
     bench_postprocess,
     bench_predict_memory,
     bench_scoring,
+    bench_significance,
     bench_training,
     measure,
     run_all,
+    simulate_significance,
 )
+from squadron import significance
 from squadron.config import ANSWER_RULES
 from tests.tiny_models import write_backbone
 
@@ -94,11 +96,35 @@ def test_crf_runs(run):
     assert report["ratio"] > 1
 
 
-def test_bootstrap_runs_and_both_sides_draw_alike(run, corpus):
-    report = run(bench_bootstrap, corpus)
-    assert report["questions"] > report["paragraphs"] > 0
-    assert {"pair", "eight_pairs", "intervals", "multinomial"} <= set(report["seconds_median"])
-    assert [target["wanted"] for target in report["targets"]] == ["at most 0.5 s"] * 3
+def test_significance_runs_and_both_sides_find_the_same_p(run, corpus):
+    report = run(bench_significance, corpus)
+    assert report["questions"] > report["paragraphs"] >= 8
+    assert {"two", "twelve", "intervals", "plain_two"} == set(report["seconds_median"])
+    assert [target["wanted"] for target in report["targets"]] == ["at most 1 s"] * 3
+
+
+def test_simulated_races_of_equals_rarely_have_a_certain_winner(
+    corpus, predictions, tmp_path, monkeypatch
+):
+    # Set by the script; other tests of this process need the library's own.
+    monkeypatch.setattr(significance, "RESAMPLES", significance.RESAMPLES)
+    output = tmp_path / "report.json"
+    arguments = [str(corpus), str(predictions), "--small", "--draws", "200"]
+    simulate_significance.main([*arguments, "--output", str(output)])
+    report = json.loads(output.read_text())
+    assert (report["races"], report["least_clusters"]) == (20, 8)
+    for table in ("equal", "skewed"):
+        cells = {(row["contenders"], row["paragraphs"]): row for row in report[table]}
+        assert set(cells) == {(2, 5), (2, 8), (3, 5), (3, 8)}
+        assert cells[2, 5]["now"] == cells[3, 5]["now"] == 0.0  # too few paragraphs
+        # 4 of 20 or more would be a 1 in 60 event at 5 %; the draws are always the same ones.
+        assert max(row["now"] for row in report[table]) <= 15.0
+    assert {row["lead"] for row in report["power"]} == {1.0, 2.0}
+    assert all(row["now: of all"] <= row["now: of one"] for row in report["power"])
+    assert [row["drawn"].split()[1] for row in report["coverage"]] == [
+        *["paragraphs"] * 2,
+        *["titles"] * 2,
+    ]
 
 
 def test_featurize_runs_and_all_sides_cut_the_same_windows(run, corpus, backbone):

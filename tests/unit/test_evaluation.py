@@ -190,7 +190,7 @@ def test_intervals_are_by_paragraph_and_by_title_where_titles_are_enough():
         summary = judged.summary
         assert (summary["paragraphs"], summary["titles"]) == (12, count)
         for name in ("exact", "f1"):
-            # Student's t for 11 degrees of freedom is 2.200985; 12 paragraphs count as 12 questions.
+            # t for 11 degrees of freedom is 2.200985; 12 paragraphs count as 12 questions.
             expected = 100 * 2.200985**2 / (12 + 2.200985**2)
             assert (summary[f"{name}_low"], summary[f"{name}_high"]) == pytest.approx(
                 (0.0, expected), abs=1e-3

@@ -121,7 +121,7 @@ def race(tmp_path_factory):
     write_split(folder, "tune", [(0, "a"), (0, "c"), (1, "a")], dict.fromkeys(LABELS, tune))
     answers = {label: [select_answer(label, *each) for each in QUESTIONS] for label in LABELS}
     write_split(folder, "select", QUESTIONS, answers)
-    test = dict.fromkeys(LABELS, [("red fox", 4.0)])
+    test = {label: [("red fox", 4.0)] for label in LABELS}
     write_split(folder, "test", [(9, "a")], test)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(tracking.URI_VARIABLE, f"sqlite:///{folder}/mlflow.db")
