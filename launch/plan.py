@@ -84,9 +84,10 @@ def plan_race(experiment: Experiment) -> Plan:
     }
     contenders = [_plan_contender(c, prints[c.backbone], declared) for c in experiment.contenders]
     resolved = dataclasses.asdict(experiment)
-    # The report is no part of it: a page that looks different is about the same race.
+    # Neither the report nor the resources are part of it: they change no figure.
+    decisive = {name: value for name, value in resolved.items() if name != "resources"}
     key = digest(
-        json.dumps(resolved, sort_keys=True),
+        json.dumps(decisive, sort_keys=True),
         *contents.values(),
         *declared.values(),
         *prints.values(),

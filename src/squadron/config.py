@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from squadron.documents import parse_yaml
 from squadron.errors import InputError
+from squadron.parsing import parse_yaml
 
 SPLITS = ("train", "tune", "select", "test")
 ANSWER_RULES = ("window", "lowest_null")

@@ -12,7 +12,7 @@ from typing import Any
 
 from squadron import race_table
 from squadron.error_kinds import KIND_TEXTS
-from squadron.notes import plain
+from squadron.markdown import plain
 
 FILE = "MODEL_CARD.md"
 """In a registered model folder."""

@@ -5,15 +5,14 @@ pages, relative, so that they hold on any server and on none.
 """
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
+
+from squadron.markdown import LONGEST, plain
 
 if TYPE_CHECKING:
     from squadron.report import Report, Row
 
-LONGEST = 4800
-"""Characters of a description: a tag of MLflow holds 5,000 on every server."""
 MOST_KINDS = 3
 """Of wrong answers that a contender's description names."""
 PROMOTION = "squadron promote VERSION --model NAME --to staging"
@@ -152,11 +151,6 @@ def contenders_view(created: int) -> str:
     }
     name = "Contenders, best EM on select first"
     return json.dumps({"name": name, "createdAt": created, "state": json.dumps(state)})
-
-
-def plain(text: object) -> str:
-    """Text that stays text in Markdown: on one line, with nothing that marks up."""
-    return re.sub(r"([\\`*_{}\[\]<>#|&])", r"\\\1", " ".join(str(text).split()))
 
 
 def artifact(page: str, name: str) -> str:

@@ -20,7 +20,7 @@ SECONDS_BETWEEN_EVENTS = 0.3
 
 def say(text: str, **figures: Any) -> None:
     """One line for people: to the launcher where there is one, else to stderr."""
-    if os.environ.get(EVENTS_VARIABLE):
+    if has_launcher():
         emit({"kind": "line", "text": text, **figures})
     else:
         print(text, file=sys.stderr, flush=True)  # noqa: T201 the one place that prints
@@ -33,20 +33,15 @@ def emit(event: dict[str, Any]) -> None:
 
 def emit_error(step: str, reason: str, is_input: bool) -> None:
     """Why a step failed, for the launcher and the log."""
-    if os.environ.get(EVENTS_VARIABLE):
+    if has_launcher():
         emit({"kind": "error", "step": step, "text": reason, "is_input": is_input})
     else:
         print(f"{step}: {reason}", file=sys.stderr, flush=True)  # noqa: T201
 
 
-def show_table(champion: dict[str, Any]) -> None:
-    """The end of a race: its table, to the launcher where there is one, else to stdout."""
-    if os.environ.get(EVENTS_VARIABLE):
-        emit({"kind": "table", "champion": champion})
-    else:
-        from squadron.race_table import render_table
-
-        print(render_table(champion), flush=True)  # noqa: T201
+def has_launcher() -> bool:
+    """Whether a launcher reads the events of this process and draws them."""
+    return bool(os.environ.get(EVENTS_VARIABLE))
 
 
 class Progress:
@@ -63,7 +58,7 @@ class Progress:
         self.done = 0
         self.figures: dict[str, float] = {}
         self._started = self._last = time.monotonic()
-        self._events = bool(os.environ.get(EVENTS_VARIABLE))
+        self._events = has_launcher()
         self._bar: Any = None
         if not self._events and sys.stderr.isatty():
             from tqdm import tqdm

@@ -5,15 +5,16 @@ No race, or an empty run id, means: not tracked; nothing is logged then.
 """
 
 import contextlib
+import functools
 import math
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from squadron import elections, kfp_runs, notes
+from squadron import elections, kfp_runs, markdown
 from squadron.errors import InputError
 from squadron.kept import kept_folder
 from squadron.outbox import Entry, Outbox, open_outbox, read_patience
@@ -191,7 +192,6 @@ def open_race(
             lambda: client.create_run(experiment_id, run_name=name, tags=about),
         )
         parent = client.get_run(parent_id)
-        _describe_experiment(client, experiment_id)
         _forget_failure(client, parent_id, parent.data.tags)
         tags = {
             RACE_TAG: race.key,
@@ -228,6 +228,26 @@ def _open_contender(
     else:
         _tag(client, child_id, {**tags, CONTENDER_TAG: label})
         client.update_run(child_id, status="RUNNING")
+
+
+def describe_experiment(race: Race | None, describe: Callable[[str], Mapping[str, str]]) -> None:
+    """Sets tags of the race's experiment that nobody has set: what a person wrote is kept.
+
+    Args:
+        race: Opened; None describes nothing.
+        describe: Gives the tags, from the experiment's page of runs.
+    """
+    if race is None:
+        return
+    client = connect()
+    with explained():
+        experiment_id = _experiment(client, race.name)
+        known = client.get_experiment(experiment_id).tags
+        for key, text in describe(f"#/experiments/{experiment_id}/runs{PAGES}").items():
+            if key not in known:
+                elections.persist(
+                    functools.partial(client.set_experiment_tag, experiment_id, key, text)
+                )
 
 
 def find_parent(race: Race | None) -> str:
@@ -582,7 +602,7 @@ def close_race(parent_id: str, *, succeeded: bool, reason: str = "") -> None:
 
 def _failure_note(status: str) -> str:
     """The description of a parent run that failed, from its status."""
-    return notes.plain(status[:1].upper() + status[1:])[: notes.LONGEST]
+    return markdown.plain(status[:1].upper() + status[1:])[: markdown.LONGEST]
 
 
 def _forget_failure(client: "MlflowClient", parent_id: str, tags: Mapping[str, str]) -> None:
@@ -642,18 +662,6 @@ def _experiment(client: "MlflowClient", name: str) -> str:
         if error.error_code != "RESOURCE_ALREADY_EXISTS" or found is None:
             raise
         return str(found.experiment_id)
-
-
-def _describe_experiment(client: "MlflowClient", experiment_id: str) -> None:
-    """Says what a race is and offers the view of contenders; what a person wrote is kept."""
-    page = f"#/experiments/{experiment_id}/runs{PAGES}&viewStateShareKey={notes.VIEW}"
-    known = client.get_experiment(experiment_id).tags
-    for key, text in (
-        (NOTE_TAG, notes.describe_experiment(page)),
-        (VIEW_TAG + notes.VIEW, notes.contenders_view(int(time.time() * 1000))),
-    ):
-        if key not in known:
-            elections.persist(client.set_experiment_tag, experiment_id, key, text)
 
 
 def _find_child(client: "MlflowClient", parent_id: str, label: str) -> str:

@@ -65,7 +65,7 @@ LAYERS = (
         "config",
         "cores",
         "kept",
-        "documents",
+        "parsing",
         "folding",
         "model_names",
         "outbox",

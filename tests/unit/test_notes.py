@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from squadron import notes
+from squadron import markdown, notes
 from squadron.report import Report, Row, Verdict
 
 SPLIT = {"exact": 58.507, "exact_low": 55.89, "exact_high": 61.04, "f1": 60.238, "total": 1822}
@@ -79,9 +79,11 @@ def test_without_pages_there_are_no_links():
 @pytest.mark.parametrize("count", [60, 300])
 def test_a_race_of_many_fits_a_tag_and_says_how_many_are_not_shown(count):
     rows = [row(f"contender-with-a-long-name-{n}", "may be as good", n) for n in range(count)]
-    pages = {each.label: f"#/experiments/1/runs/{'f' * 32}{notes.plain('?w=m')}" for each in rows}
+    pages = {
+        each.label: f"#/experiments/1/runs/{'f' * 32}{markdown.plain('?w=m')}" for each in rows
+    }
     text = notes.describe_race(replace(REPORT, rows=rows), pages)
-    assert len(text) <= notes.LONGEST
+    assert len(text) <= markdown.LONGEST
     shown = len(cells(text)) - 1
     assert shown > 10
     assert f"And {count - shown} more, in report.html." in text
@@ -138,7 +140,7 @@ def test_the_experiment_says_what_splits_are_for_and_how_to_promote():
         assert words in text
     assert "](#/experiments/1/runs)" in text
     assert "](" not in notes.describe_experiment("")
-    assert len(text) < notes.LONGEST
+    assert len(text) < markdown.LONGEST
 
 
 def test_the_model_says_how_to_promote_and_ask_by_its_name():

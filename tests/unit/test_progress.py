@@ -51,11 +51,9 @@ def read_events(capsys):
 def test_a_launcher_gets_one_json_line_per_event(under_a_launcher, capsys):
     progress.say("ingest 😀\n2 lines", examples=3)
     progress.emit_error("train", "no file", is_input=True)
-    progress.show_table({"winner": "span"})
     assert read_events(capsys) == [
         {"kind": "line", "text": "ingest 😀\n2 lines", "examples": 3},
         {"kind": "error", "step": "train", "text": "no file", "is_input": True},
-        {"kind": "table", "champion": {"winner": "span"}},
     ]
 
 
@@ -65,14 +63,6 @@ def test_without_a_launcher_people_get_lines_on_stderr(in_a_log, capsys):
     output = capsys.readouterr()
     assert output.err == "ingest 3 examples\ntrain: no file\n"
     assert output.out == ""
-
-
-def test_without_a_launcher_the_table_goes_to_stdout(in_a_log, capsys):
-    champion = {"contenders": [], "refused": "every contender was disqualified"}
-    progress.show_table(champion)
-    output = capsys.readouterr()
-    assert "Nothing is registered: every contender was disqualified." in output.out
-    assert output.err == ""
 
 
 def test_an_empty_variable_means_no_launcher(monkeypatch, capsys):

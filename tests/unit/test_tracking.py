@@ -6,7 +6,7 @@ import math
 import pytest
 from mlflow import MlflowClient
 
-from squadron import notes, tracking
+from squadron import notes, steps, tracking
 from squadron.errors import InputError
 
 RACE = tracking.Race("tracked", "0123abcd")
@@ -63,7 +63,12 @@ def test_without_a_race_nothing_is_tracked():
     tracking.log_metrics(tracking.address_run(None), {"a": 1.0})
 
 
-def test_the_experiment_is_described_once_and_what_a_person_wrote_stays(client, parent):
+def test_the_experiment_is_described_once_and_what_a_person_wrote_stays(
+    client, parent, monkeypatch
+):
+    monkeypatch.setenv(tracking.RACE_VARIABLE, str(RACE))
+    given = {"experiment": json.dumps({"labels": ["span"], "experiment": {}})}
+    steps.open_race(**given)
     experiment = client.get_experiment_by_name(RACE.name)
     tags = experiment.tags
     assert tags[tracking.NOTE_TAG].startswith("Races of extractive question-answering models")
@@ -71,7 +76,7 @@ def test_the_experiment_is_described_once_and_what_a_person_wrote_stays(client, 
     assert f"]({page}&viewStateShareKey={notes.VIEW})" in tags[tracking.NOTE_TAG]
     assert "select_exact_match" in tags[tracking.VIEW_TAG + notes.VIEW]
     client.set_experiment_tag(experiment.experiment_id, tracking.NOTE_TAG, "Mine.")
-    tracking.open_race(RACE, ["span"], {}, "sha")
+    steps.open_race(**given)
     changed = client.get_experiment_by_name(RACE.name).tags
     assert changed == tags | {tracking.NOTE_TAG: "Mine."}
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from squadron.documents import parse_json, shorten
 from squadron.errors import InputError
+from squadron.parsing import parse_json, shorten
 from squadron.sources import Answer, Example
 
 

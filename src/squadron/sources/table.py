@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from squadron.config import digest
-from squadron.documents import parse_json
 from squadron.errors import InputError
+from squadron.parsing import parse_json
 from squadron.sources import Answer, Example
 
 COLUMNS = {

@@ -1,5 +1,7 @@
 """The step close_race."""
 
+from typing import Any
+
 from squadron import progress
 from squadron.steps._step import step
 
@@ -24,4 +26,14 @@ def close_race(*, state: str, message: str) -> None:
     tracking.close_race(run_id, succeeded=not reason, reason=message or reason)
     # A result of an earlier try is no result of one that failed.
     if content and (left.new_result or not reason):
-        progress.show_table(content)
+        _show_table(content)
+
+
+def _show_table(champion: dict[str, Any]) -> None:
+    """Shows the race's table: through the launcher where there is one, else on stdout."""
+    if progress.has_launcher():
+        progress.emit({"kind": "table", "champion": champion})
+    else:
+        from squadron.race_table import render_table
+
+        print(render_table(champion), flush=True)  # noqa: T201 what a pod's log ends with

@@ -1,6 +1,7 @@
 """The step open_race."""
 
 import json
+import time
 
 from squadron import provenance
 from squadron.steps._step import step
@@ -21,4 +22,17 @@ def open_race(*, experiment: str) -> str:
     fields = json.loads(experiment)
     race = tracking.current_race()
     tracking.send_waiting(race)
-    return tracking.open_race(race, fields["labels"], fields["experiment"], provenance.commit())
+    parent = tracking.open_race(race, fields["labels"], fields["experiment"], provenance.commit())
+    tracking.describe_experiment(race, _describe)
+    return parent
+
+
+def _describe(runs_page: str) -> dict[str, str]:
+    """What the experiment's page says of races, and the view of contenders that it offers."""
+    from squadron import notes, tracking
+
+    page = f"{runs_page}&viewStateShareKey={notes.VIEW}"
+    return {
+        tracking.NOTE_TAG: notes.describe_experiment(page),
+        tracking.VIEW_TAG + notes.VIEW: notes.contenders_view(int(time.time() * 1000)),
+    }

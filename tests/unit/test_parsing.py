@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from squadron.documents import MAX_DEPTH, parse_json, parse_yaml, shorten
+from squadron.parsing import MAX_DEPTH, parse_json, parse_yaml, shorten
 
 
 def test_what_json_and_yaml_hold_is_read():
