@@ -103,6 +103,8 @@ def test_mlflow_has_one_parent_and_a_child_per_contender_with_parameters_and_cur
     assert len(runs) == 4
     (parent,) = [r for r in runs.values() if r.data.tags["squadron.contender"] == "-"]
     assert parent.info.status == "FINISHED"
+    marks = [parent.data.tags[f"squadron.{name}"] for name in ("result", "report", "last_step")]
+    assert marks == ["this try", "this try", "report"]
     child = runs["span"]
     assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
     assert child.data.params["learning_rate"] == "0.001"

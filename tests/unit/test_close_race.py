@@ -9,6 +9,7 @@ import pytest
 from mlflow import MlflowClient
 
 from squadron import progress, steps, tracking
+from squadron.steps._step import step
 
 RACE = tracking.Race("closed", "0123abcd")
 ABOUT = {"labels": ["span"], "experiment": {"name": "closed"}, "git_sha": "4f2a9c1"}
@@ -173,3 +174,16 @@ def test_a_contender_ends_with_its_race(race, client):
     child = client.get_run(tracking.find_child(race.race, "span"))
     assert child.info.status == "FAILED"
     assert child.data.tags[tracking.STATUS_TAG] == "failed: train: no memory"
+
+
+def test_a_step_that_runs_is_noted_in_its_race(race, client):
+    @step
+    def train(*, race: str) -> None:
+        """Does nothing."""
+
+    race.open()
+    assert client.get_run(race.parent).data.tags[tracking.WORK_TAG] == ""
+    train(race=race.text)
+    assert client.get_run(race.parent).data.tags[tracking.WORK_TAG] == "train"
+    race.open()
+    assert client.get_run(race.parent).data.tags[tracking.WORK_TAG] == ""
