@@ -31,7 +31,9 @@ def parse_location(location: str) -> Path | S3Location:
     """Reads a path of this machine, ``s3://bucket`` or ``s3://bucket/prefix``; refuses others."""
     is_s3 = location.startswith("s3://")
     is_other = _OTHER_SCHEME.match(location) and not is_s3
-    if not location or location != location.strip() or _UNUSABLE.search(location) or is_other:
+    # What is wrong with an S3 prefix is said below.
+    is_unusable = "\0" in location or (not is_s3 and _UNUSABLE.search(location))
+    if not location or location != location.strip() or is_unusable or is_other:
         raise InputError(
             f"The location {location!r} can't be used; give a path in UTF-8 (no 'file://', no "
             "white space at its ends) or 's3://bucket/prefix'."
