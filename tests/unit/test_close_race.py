@@ -12,7 +12,7 @@ from squadron import progress, steps, tracking
 from squadron.steps._step import step
 
 RACE = tracking.Race("closed", "0123abcd")
-ABOUT = {"labels": ["span"], "experiment": {"name": "closed"}, "git_sha": "4f2a9c1"}
+ABOUT = {"labels": ["span"], "experiment": {"name": "closed"}}
 CONTENT = {"race": "closed-0123abcd", "contenders": [], "model": None, "refused": "none raced"}
 WORDS = ("COMPLETE", "CACHED", "SUCCEEDED", "FAILED", "CANCELED", "RUNNING", "UNKNOWN")
 
@@ -31,22 +31,27 @@ def client(uri, monkeypatch):
 
 @pytest.fixture
 def tables(monkeypatch):
-    """The tables that were shown."""
+    """The tables that a launcher was told to show."""
     shown = []
-    monkeypatch.setattr(progress, "show_table", shown.append)
+
+    def emit(event):
+        if event["kind"] == "table":
+            shown.append(event["champion"])
+
+    monkeypatch.setenv(progress.EVENTS_VARIABLE, "1")
+    monkeypatch.setattr(progress, "emit", emit)
     return shown
 
 
 class Try:
     """One try of a race of its own key, step by step as a pipeline runs it."""
 
-    def __init__(self, client, key):
+    def __init__(self, client, race):
         self.client = client
-        self.race = tracking.Race(RACE.name, key)
-        self.text = json.dumps(vars(self.race))
+        self.race = race
 
     def open(self):
-        steps.open_race(race=self.text, experiment=json.dumps(ABOUT))
+        steps.open_race(experiment=json.dumps(ABOUT))
         return self
 
     def begin(self, step):
@@ -69,7 +74,7 @@ class Try:
         return self
 
     def close(self, word, message=""):
-        steps.close_race(race=self.text, state=word, message=message)
+        steps.close_race(state=word, message=message)
         return self
 
     @property
@@ -84,8 +89,10 @@ class Try:
 
 
 @pytest.fixture
-def race(client, request):
-    return Try(client, request.node.name)
+def race(client, request, monkeypatch):
+    race = tracking.Race(RACE.name, request.node.name)
+    monkeypatch.setenv(tracking.RACE_VARIABLE, str(race))
+    return Try(client, race)
 
 
 @pytest.mark.parametrize("word", WORDS)
@@ -178,12 +185,18 @@ def test_a_contender_ends_with_its_race(race, client):
 
 def test_a_step_that_runs_is_noted_in_its_race(race, client):
     @step
-    def train(*, race: str) -> None:
+    def train() -> None:
         """Does nothing."""
 
     race.open()
     assert client.get_run(race.parent).data.tags[tracking.WORK_TAG] == ""
-    train(race=race.text)
+    train()
     assert client.get_run(race.parent).data.tags[tracking.WORK_TAG] == "train"
     race.open()
     assert client.get_run(race.parent).data.tags[tracking.WORK_TAG] == ""
+
+
+def test_without_a_launcher_the_table_goes_to_stdout(race, capsys, monkeypatch):
+    monkeypatch.delenv(progress.EVENTS_VARIABLE, raising=False)
+    race.open().begin("train").register().report().close("COMPLETE")
+    assert "Nothing is registered: none raced." in capsys.readouterr().out

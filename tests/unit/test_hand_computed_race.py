@@ -125,6 +125,8 @@ def race(tmp_path_factory):
     write_split(folder, "test", [(9, "a")], test)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(tracking.URI_VARIABLE, f"sqlite:///{folder}/mlflow.db")
+        patch.setenv(tracking.RACE_VARIABLE, str(RACE))
+        patch.setenv(steps.CHECKPOINTS_VARIABLE, str(folder / "kept"))
         patch.delenv("MLFLOW_RUN_ID", raising=False)
         earlier = tracking.Race("another", "4567")
         for known in (earlier, RACE):
@@ -132,27 +134,29 @@ def race(tmp_path_factory):
             parent = tracking.find_parent(known)
             tracking.log_dataset(parent, "select", "select-digest", "x.json", "select", 28)
         tracking.log_metrics(tracking.find_parent(earlier), {reuse.CHOSEN: 50.0})
+        split = {"files": ["x.json"], "digest": "select-digest", "examples": 28}
+        about = {"splits": {"select": split}, "figures": {}}
+        path = folder / "examples" / "validation.json"
+        write_json(path, about, schema="validation/1", made_from="e")
         for label in LABELS:
             status = {"disqualified": "", "training": {"trainable_parameters": 10.0}}
+            status |= {"params": {}, "figures": {}}
             path = folder / label / "candidates" / "status.json"
             write_json(path, status, schema="status/1", made_from="c")
             steps.evaluate(
                 settings=to_json(Evaluate()),
                 contender=to_json(replace(Contender("span"), label=label)),
-                race=json.dumps(vars(RACE)),
                 examples=folder / "examples",
                 candidates=folder / label / "candidates",
                 evaluation=folder / label / "evaluation",
                 figures_file=folder / label / "figures.json",
             )
         model = write_tiny_model(folder)
-        fields = {"register": asdict(Register(model_name="by-hand")), "git_sha": "s", "race": "r"}
         steps.register(
-            settings=json.dumps(fields),
-            race=json.dumps(vars(RACE)),
+            settings=json.dumps({"register": asdict(Register(model_name="by-hand"))}),
+            examples=folder / "examples",
             models=[model] * 3,
             evaluations=[folder / label / "evaluation" for label in LABELS],
-            results="",
             champion=folder / "champion.json",
         )
         yield folder, read_json(folder / "champion.json", schema="champion/1")

@@ -33,7 +33,9 @@ def parse_location(location: str) -> Path | S3Location:
     is_s3 = location.startswith("s3://")
     is_other = _OTHER_SCHEME.match(location) and not is_s3
     shown = hide_secrets(location)
-    if not location or location != location.strip() or _UNUSABLE.search(location) or is_other:
+    # What is wrong with an S3 prefix is said below.
+    is_unusable = "\0" in location or (not is_s3 and _UNUSABLE.search(location))
+    if not location or location != location.strip() or is_unusable or is_other:
         raise InputError(
             f"The location {shown!r} can't be used; give a path in UTF-8 (no 'file://', no "
             "white space at its ends) or 's3://bucket/prefix'."
