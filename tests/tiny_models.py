@@ -15,7 +15,7 @@ import pyarrow as pa
 import torch
 
 from squadron import answers, backbones, metrics
-from squadron.artifacts import EXAMPLES
+from squadron.artifacts import EXAMPLES, write_json
 from squadron.config import Predict, Windows
 from squadron.prediction import predict_candidates
 from squadron.question_types import guess_type
@@ -184,3 +184,15 @@ def make_judge(
         return {"exact_match": 100.0 * float(np.mean(exact)), "f1": 100.0 * float(np.mean(f1))}
 
     return judge
+
+
+def write_validation(folder, splits=None, figures=None):
+    """The validation.json of examples that no ingest made: nothing is shared between splits.
+
+    Args:
+        folder: Of the examples.
+        splits: Name -> {files, digest, examples}, of those that MLflow shall be told.
+        figures: Of ingest.
+    """
+    about = {"splits": splits or {}, "figures": figures or {}, "leakage": {"splits": {}}}
+    write_json(folder / "validation.json", about, schema="validation/1", made_from="e")

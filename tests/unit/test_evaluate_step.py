@@ -60,6 +60,7 @@ def places(tmp_path):
         )
     status = {"disqualified": "", "training": {}, "params": {}, "figures": {}}
     write_json(tmp_path / "candidates" / "status.json", status, schema="status/1", made_from="c")
+    tiny_models.write_validation(tmp_path / "examples")
     return tmp_path
 
 
@@ -467,8 +468,7 @@ def test_register_brings_figures_to_mlflow_that_never_arrived_there(places, monk
     splits = {
         name: {"files": ["f"], "digest": name, "examples": 1} for name in ("train", "tune", "test")
     }
-    about = {"splits": splits, "figures": {"seconds_ingest": 1.0}}
-    write_json(places / "examples" / "validation.json", about, schema="validation/1", made_from="e")
+    tiny_models.write_validation(places / "examples", splits=splits, figures={"seconds": 1.0})
     write_json(places / "candidates" / "status.json", status, schema="status/1", made_from="c")
     # The disk of these steps, and the outbox on it, is gone: nothing was logged.
     figures = steps.evaluate(**arguments(places))

@@ -135,9 +135,7 @@ def race(tmp_path_factory):
             tracking.log_dataset(parent, "select", "select-digest", "x.json", "select", 28)
         tracking.log_metrics(tracking.find_parent(earlier), {reuse.CHOSEN: 50.0})
         split = {"files": ["x.json"], "digest": "select-digest", "examples": 28}
-        about = {"splits": {"select": split}, "figures": {}}
-        path = folder / "examples" / "validation.json"
-        write_json(path, about, schema="validation/1", made_from="e")
+        tiny_models.write_validation(folder / "examples", splits={"select": split})
         for label in LABELS:
             status = {"disqualified": "", "training": {"trainable_parameters": 10.0}}
             status |= {"params": {}, "figures": {}}

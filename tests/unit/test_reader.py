@@ -236,6 +236,7 @@ def test_served_answers_are_the_evaluated_ones_by_either_rule(trained, tmp_path,
     for split in ("tune", "select", "test"):
         write_table(tmp_path / f"e/{split}.parquet", table, schema="examples/1", made_from="e")
         write_table(tmp_path / f"c/{split}.parquet", rows, schema="candidates/1", made_from="c")
+    tiny_models.write_validation(tmp_path / "e")
     # As predict says of a model that is registered already.
     status = {"disqualified": "", "training": {}, "params": {}, "figures": {}}
     status["answering"] = {"null_threshold": threshold, "answer_rule": rule}
