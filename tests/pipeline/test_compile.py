@@ -479,16 +479,38 @@ def test_all_but_the_first_and_the_last_step_are_cached(example: tuple[Json, Jso
 
 def test_cached_steps_depend_on_digests_of_code_and_content(example: tuple[Json, Json]) -> None:
     found = all_tasks(example[0])
-    for name in ("ingest", "featurize", "register"):
+    for name in ("ingest", "admit", "register", "report"):
+        channel = f"pipelinechannel--{name}_digests"
         parameters = found[name]["inputs"]["parameters"]
-        assert parameters["digests"] == {"componentInputParameter": "pipelinechannel--digests"}
-    for name in ("train", "predict", "evaluate"):
+        assert parameters["digests"] == {"componentInputParameter": channel}
+    for name in ("featurize", "train", "predict", "evaluate"):
         parameters = found[name]["inputs"]["parameters"]
-        for key, field in (("contender", "settings"), ("digests", "digests")):
+        given = ("entry", "entry") if name == "featurize" else ("contender", "settings")
+        for key, field in (given, ("digests", name)):
             assert parameters[key] == {
                 "componentInputParameter": "pipelinechannel--contenders-loop-item",
                 "parameterExpressionSelector": f'parseJson(string_value)["{field}"]',
             }
+
+
+def test_the_race_reaches_every_step_without_being_part_of_its_cache_key(
+    example: tuple[Json, Json],
+) -> None:
+    """The backend counts parameters and the container's own variables; see cacheutils/cache.go."""
+    spec, platforms = example
+    for name, platform in platforms.items():
+        annotations = platform["podMetadata"]["annotations"]
+        assert re.fullmatch(r"example/[0-9a-f]{16}", annotations["squadron/race"])
+        assert {
+            "name": "SQUADRON_RACE",
+            "fieldPath": "metadata.annotations['squadron/race']",
+        } in platform["fieldPathAsEnv"]
+        own = {each["name"] for each in executors(spec)[name].get("env", [])}
+        assert own <= {"SQUADRON_CHECKPOINTS"}
+    key = annotations["squadron/race"].partition("/")[2]
+    assert key not in json.dumps(spec)
+    registered = all_tasks(spec)["register"]["inputs"]["parameters"]
+    assert registered["opened"]["taskOutputParameter"]["producerTask"] == "open-race"
 
 
 def test_the_closing_step_runs_whatever_happened(example: tuple[Json, Json]) -> None:
