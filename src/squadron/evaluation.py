@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from squadron import answers, calibration, error_kinds, metrics, significance
 from squadron.answering import Answering
-from squadron.artifacts import SCORES
+from squadron.artifacts import SCORES, read_contexts
 from squadron.question_types import TYPES, score_types
 
 _ORACLE_QUESTIONS = 1000
@@ -45,7 +45,7 @@ class Questions:
         ]
         return cls(
             examples["id"].to_pylist(),
-            examples["context"].to_pylist(),
+            read_contexts(examples),
             golds,
             has_answer,
             np.array(spans, np.int64).reshape(-1, 2),

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from squadron import backbones
-from squadron.artifacts import MODEL_ABOUT, read_json, write_json
+from squadron.artifacts import MODEL_ABOUT, read_contexts, read_json, write_json
 from squadron.config import digest
 from squadron.errors import InputError
 
@@ -139,9 +139,11 @@ class Fairness:
 
 def _keys(examples: "pa.Table") -> dict[str, tuple[str, str]]:
     """Example id -> (its title's key, its question's key)."""
-    columns = [examples[name].to_pylist() for name in ("id", "title", "context", "question")]
+    columns = [examples[name].to_pylist() for name in ("id", "title", "question")]
     return {
         # The text as well: ids of hand-made files are often mere numbers.
         example_id: (title.strip() or f"context {digest(context)}", digest(example_id, question))
-        for example_id, title, context, question in zip(*columns, strict=True)
+        for example_id, title, question, context in zip(
+            *columns, read_contexts(examples), strict=True
+        )
     }

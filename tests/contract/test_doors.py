@@ -43,6 +43,7 @@ LAYERS = (
         "calibration",
         "error_kinds",
         "evaluation",
+        "layout",
         "metrics",
         "model_card",
         "notes",
@@ -57,6 +58,7 @@ LAYERS = (
         "trained_on",
         "validation",
         "verdict",
+        "window_table",
         "windows",
     ),
     (

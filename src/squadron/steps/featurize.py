@@ -51,7 +51,7 @@ def featurize(*, entry: str, examples: Path, windows: Path, digests: str = "") -
         counts = {}
         for name, table in tables.items():
             rows, counted = slide_windows(table, bare, layout, settings)
-            write_windows(windows / f"{name}.arrow", rows, about={"squadron.key": key})
+            write_windows(windows / f"{name}.arrow", rows.table, about={"squadron.key": key})
             counts[name] = asdict(counted)
             if name == "train":
                 longest = covering_length(rows, counted.unreachable_answers)

@@ -9,7 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from squadron import progress, provenance, storage
-from squadron.artifacts import EXAMPLES, write_json, write_table
+from squadron.artifacts import (
+    EXAMPLES,
+    encode_contexts,
+    read_contexts,
+    write_json,
+    write_table,
+)
 from squadron.config import Data, digest, from_json
 from squadron.question_types import TYPES, guess_type
 from squadron.steps._record import record_examples
@@ -70,7 +76,7 @@ def ingest(*, data: str, examples: Path, digests: str = "") -> None:
         shared = find_shared(parts, own, only, settings)
         _note_shared(shared, report, settings)
         tables = {
-            name: pa.Table.from_pylist([_as_row(e) for e in part], schema=EXAMPLES)
+            name: _make_table(part)
             for name, part in parts.items()
         }
         made_from = {name: _digest_table(table) for name, table in tables.items()}
@@ -132,12 +138,23 @@ def _note_shared(shared: "Shared", report: "Report", settings: Data) -> None:
             logger.warning("%s: %d", name, len(contexts))
 
 
+def _make_table(examples: Sequence[Any]) -> "pa.Table":
+    """The examples as a table of schema EXAMPLES, which holds each different context once."""
+    import pyarrow as pa
+
+    schema = EXAMPLES.remove(EXAMPLES.get_field_index("context"))
+    table = pa.Table.from_pylist([_as_row(example) for example in examples], schema=schema)
+    contexts = encode_contexts([example.context for example in examples])
+    place = EXAMPLES.get_field_index("context")
+    return table.add_column(place, EXAMPLES.field("context"), contexts)
+
+
 def _as_row(example: Any) -> dict[str, Any]:
+    """All columns but the context, which many rows may share."""
     return {
         "id": example.id,
         "title": example.title,
         "question": example.question,
-        "context": example.context,
         "answers": [{"text": a.text, "start_char": a.start_char} for a in example.answers],
         "reasoning_type": example.reasoning_type or guess_type(example.question),
         "label_source": "data" if example.reasoning_type else "rules",
@@ -156,8 +173,16 @@ def _count_types(table: Any) -> dict[str, dict[str, int]]:
 
 
 def _digest_table(table: Any) -> str:
-    """Of its rows, not of how Parquet happens to store them."""
+    """The digest of its rows, not of how Parquet happens to store them.
+
+    A context counts by its own digest, which is computed once however many rows share it.
+    """
     sha256 = hashlib.sha256()
-    for row in table.to_pylist():
+    digest_of: dict[str, str] = {}
+    rows = table.drop_columns(["context"]).to_pylist()
+    for row, context in zip(rows, read_contexts(table), strict=True):
+        if context not in digest_of:
+            digest_of[context] = hashlib.sha256(context.encode()).hexdigest()
+        row["context"] = digest_of[context]
         sha256.update(json.dumps(row, sort_keys=True).encode())
     return sha256.hexdigest()[:16]
