@@ -22,6 +22,8 @@ from squadron.steps._record import record_examples
 from squadron.steps._step import step
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from squadron.split import Shared
     from squadron.validation import Report
 
@@ -38,8 +40,6 @@ def ingest(*, data: str, examples: Path, digests: str = "") -> None:
         examples: The folder to write; validation.json lies in it too.
     """
     import tempfile
-
-    import pyarrow as pa
 
     from squadron import tracking
     from squadron.sources import Example, load_source
@@ -75,10 +75,7 @@ def ingest(*, data: str, examples: Path, digests: str = "") -> None:
         parts = share_out(own, only, given, settings)
         shared = find_shared(parts, own, only, settings)
         _note_shared(shared, report, settings)
-        tables = {
-            name: _make_table(part)
-            for name, part in parts.items()
-        }
+        tables = {name: _make_table(part) for name, part in parts.items()}
         made_from = {name: _digest_table(table) for name, table in tables.items()}
         for name, table in tables.items():
             path = examples / f"{name}.parquet"
@@ -142,10 +139,11 @@ def _make_table(examples: Sequence[Any]) -> "pa.Table":
     """The examples as a table of schema EXAMPLES, which holds each different context once."""
     import pyarrow as pa
 
-    schema = EXAMPLES.remove(EXAMPLES.get_field_index("context"))
-    table = pa.Table.from_pylist([_as_row(example) for example in examples], schema=schema)
+    # First of all, as it refuses what is too long for any column.
     contexts = encode_contexts([example.context for example in examples])
     place = EXAMPLES.get_field_index("context")
+    rows = [_as_row(example) for example in examples]
+    table = pa.Table.from_pylist(rows, schema=EXAMPLES.remove(place))
     return table.add_column(place, EXAMPLES.field("context"), contexts)
 
 
