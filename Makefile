@@ -9,9 +9,10 @@ TORCH_INDEX_URL ?=
 PORT ?= 5000
 WORKERS ?= 2
 DATA ?=
+REPORT ?=
 BIN := .venv/bin
 TORCH_OPTION := $(if $(TORCH_INDEX_URL),--extra-index-url $(TORCH_INDEX_URL))
-SOURCES := src components launch tests benchmarks examples pipeline.py
+SOURCES := .ci src components launch tests benchmarks examples pipeline.py
 
 .PHONY: help setup run test test-fast lint format ui bench image clean
 
@@ -39,9 +40,10 @@ setup: .venv/dev ## Install everything into .venv
 run: .venv/run ## Race the contenders of EXPERIMENT (default: the example corpus)
 	@$(BIN)/python pipeline.py run $(EXPERIMENT)
 
-# A file's tests share what they made, so they stay in one worker; slow files come first.
+# A file's tests share what they made, so they stay in one worker; slow files come first. -rfEs lists
+# what failed, and what was skipped and why; REPORT=FILE writes a JUnit report, too.
 test: .venv/dev ## All tests that need no GPU, in WORKERS processes (default: 2)
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not gpu" -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not gpu" -rfEs $(if $(REPORT),--junitxml="$(REPORT)") -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test-fast: .venv/dev ## The fast tests: no network, under 90 seconds
 	@$(BIN)/python -m pytest -m "not slow and not gpu"

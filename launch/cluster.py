@@ -8,12 +8,13 @@ import math
 import re
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from launch.kfp_server import explained, fetch_run, open_api, send_run, wait_for_end
-from launch.placement import Placement
+from launch.placement import Placement, count_gpus, take_gpus_from_items
 from launch.plan import Plan, check_experiment, plan_race
 from launch.registered import resolve_models
 from squadron import backbones, provenance, scratch, storage
@@ -55,7 +56,7 @@ def compile_race(
     for sentence in find_local_paths(experiment):
         print(f"Warning: {sentence}", file=sys.stderr)
     experiment = resolve_models(experiment, is_local=False)
-    plan = plan_race(experiment)
+    plan = plan_with_gpus(experiment)
     pipeline = place_pipeline(build_pipeline, options.image, experiment, plan)
     from kfp.compiler import Compiler
     from kfp.compiler.compiler_utils import KubernetesManifestOptions
@@ -115,7 +116,7 @@ def submit_race(
     api = open_api(host, options)
     check_experiment(experiment)
     experiment = resolve_models(experiment, is_local=False)
-    plan = plan_race(experiment)
+    plan = plan_with_gpus(experiment)
     pipeline = place_pipeline(build_pipeline, options.image, experiment, plan)
     warn_of_other_code(options.image)
     with explained(host, options.namespace):
@@ -224,6 +225,13 @@ def _copy_sentence(setting: str, place: str) -> str:
     )
 
 
+def plan_with_gpus(experiment: Experiment) -> Plan:
+    """The plan of a race in which each contender says how many GPUs it trains on."""
+    plan = plan_race(experiment)
+    contenders = count_gpus(plan.arguments["contenders"], experiment)
+    return replace(plan, arguments={**plan.arguments, "contenders": contenders})
+
+
 def place_pipeline(
     build_pipeline: Callable[[Placement], Any],
     image: str,
@@ -247,6 +255,7 @@ def place_pipeline(
             f"The pipeline takes {sorted(declared)}, but its arguments are "
             f"{sorted(plan.arguments)}; pipeline.py and launch/plan.py must agree"
         )
+    take_gpus_from_items(pipeline.pipeline_spec)
     return pipeline
 
 

@@ -1,25 +1,59 @@
-"""Where tasks run and what they get: image, secrets, security, accelerators, caching."""
+"""Where tasks run and what they get: image, credentials, resources, retries, security, caching.
+
+Credentials are references: the compiled pipeline names Secrets and ConfigMaps and never holds a
+value. Kubeflow leaves them out of the cache key, unlike what set_env_variable sets.
+"""
 
 from dataclasses import dataclass
 from typing import Any
 
-from squadron.config import Resources
+from squadron import variants
+from squadron.config import Experiment, Resources
 from squadron.tracking import RACE_VARIABLE
 
-# As manifests/base defines them.
+# What manifests/ defines, or what manifests/README.md tells to create.
 CONFIG_MAP = "squadron-config"
-CONFIG_KEYS = (
-    "MLFLOW_TRACKING_URI",
-    "AWS_ENDPOINT_URL",
-    "AWS_DEFAULT_REGION",
-    "SQUADRON_S3_CHECKSUMS",
-)
-SECRET = "squadron-s3"
-SECRET_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+CONFIG_KEYS = ("MLFLOW_TRACKING_URI",)
+"""A pod does not start without them: a step would track into a file that ends with it."""
+OPTIONAL_CONFIG_KEYS = ("AWS_ENDPOINT_URL", "AWS_DEFAULT_REGION", "SQUADRON_S3_CHECKSUMS")
+SECRETS = {
+    "squadron-s3": ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
+    "squadron-mlflow": (
+        "MLFLOW_TRACKING_USERNAME",
+        "MLFLOW_TRACKING_PASSWORD",
+        "MLFLOW_TRACKING_TOKEN",
+    ),
+    "squadron-hub": ("HF_TOKEN",),
+}
+"""Each key becomes the environment variable of its name. Every Secret and key is optional: without
+squadron-s3, boto3 asks the identity of the service account (AWS_ROLE_ARN and the like)."""
+AUTHORITIES = "squadron-ca"
+"""An optional ConfigMap: `ca.crt`, a bundle of certificate authorities, and its `path` in the pod.
+The path is part of it, because a variable that names a missing file breaks every connection."""
+AUTHORITIES_MOUNT = "/etc/squadron-ca"
+AUTHORITIES_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "AWS_CA_BUNDLE")
+"""Where httpx (the hub), requests (MLflow) and boto3 (S3) look for a bundle."""
+
 USER_ID = 10001
 CHECKPOINT_MOUNT = "/checkpoints"
 RACE_ANNOTATION = "squadron/race"
 """Of every pod: the race that it works for. Pods of a race can be told by it, too."""
+
+RETRIES = 3
+FIRST_WAIT = "30s"
+WAIT_FACTOR = 4.0
+"""Waits of 30 s, 2 min and 8 min outlast ten minutes without a server. Kubeflow does not tell bad
+input (exit code 2) from a broken network, so bad input ends a run only after these waits, too; its
+sentence is in MLflow and in the first pod's log at once."""
+RETRY_WINDOW = "604800s"
+"""A week. Argo counts it from the start of the first attempt, its own hours included: when it is
+over, nothing is retried and an attempt that runs is stopped. By kfp's default of an hour, a
+training that fails in its third hour would not be retried. (processNodeRetries in
+workflow/controller/operator.go of argoproj/argo-workflows)"""
+
+GPUS = "gpus"
+"""The key of a contender's loop item that says how many GPUs its train step asks for."""
+_GPU_INPUT = f"pipelinechannel--{GPUS}"
 
 
 @dataclass(frozen=True)
@@ -28,7 +62,7 @@ class Placement:
 
     Args:
         image: Of every step; a local run ignores it.
-        resources: What train and predict ask for; None on one machine, where there is no cluster.
+        resources: What the steps ask for; None on one machine, where there is no cluster.
         parallelism: Contenders at once; 0 is no limit.
         race: Text of tracking.Race, told to every pod.
     """
@@ -41,33 +75,18 @@ class Placement:
     def on_cpu(self, task: Any, *, cached: bool = True) -> Any:
         """Places a task that needs no accelerator."""
         task.set_caching_options(cached)
-        if self.resources is None:
-            return task
-        from kfp import kubernetes
-
-        task.set_container_image(self.image)
-        kubernetes.use_config_map_as_env(task, CONFIG_MAP, {key: key for key in CONFIG_KEYS})
-        kubernetes.use_secret_as_env(task, SECRET, {key: key for key in SECRET_KEYS})
-        # Not as a plain variable: kfp's cache counts those, and a cached step is the same in every
-        # race (kubeflow/pipelines backend/src/v2/cacheutils/cache.go).
-        kubernetes.add_pod_annotation(task, RACE_ANNOTATION, self.race)
-        field = f"metadata.annotations['{RACE_ANNOTATION}']"
-        kubernetes.use_field_path_as_env(task, RACE_VARIABLE, field)
-        kubernetes.set_security_context(
-            task, run_as_user=USER_ID, run_as_group=USER_ID, run_as_non_root=True
-        )
-        return task
+        wanted = self.resources
+        return task if wanted is None else self._place(task, wanted.step_cpu, wanted.step_memory)
 
     def on_gpu(self, task: Any) -> Any:
         """Places train or predict: accelerators, node selector, tolerations, checkpoints."""
-        self.on_cpu(task)
+        task.set_caching_options(True)
         wanted = self.resources
         if wanted is None:
             return task
         from kfp import kubernetes
 
-        task.set_cpu_request(wanted.cpu).set_memory_request(wanted.memory)
-        task.set_memory_limit(wanted.memory)
+        self._place(task, wanted.cpu, wanted.memory)
         if wanted.gpu_count:
             task.set_accelerator_type(wanted.gpu_type)
             task.set_accelerator_limit(str(wanted.gpu_count))
@@ -79,3 +98,86 @@ class Placement:
             kubernetes.mount_pvc(task, wanted.checkpoint_claim, CHECKPOINT_MOUNT)
             task.set_env_variable("SQUADRON_CHECKPOINTS", CHECKPOINT_MOUNT)
         return task
+
+    def _place(self, task: Any, cpu: str, memory: str) -> Any:
+        """What every task gets on a cluster. Requests equal limits: nobody else can take them."""
+        from kfp import kubernetes
+
+        task.set_container_image(self.image)
+        task.set_cpu_request(cpu).set_cpu_limit(cpu)
+        task.set_memory_request(memory).set_memory_limit(memory)
+        task.set_retry(
+            num_retries=RETRIES,
+            backoff_duration=FIRST_WAIT,
+            backoff_factor=WAIT_FACTOR,
+            backoff_max_duration=RETRY_WINDOW,
+        )
+        kubernetes.set_security_context(
+            task, run_as_user=USER_ID, run_as_group=USER_ID, run_as_non_root=True
+        )
+        _give_environment(task)
+        # Not as a plain variable: kfp's cache counts those, and a cached step is the same in every
+        # race (kubeflow/pipelines backend/src/v2/cacheutils/cache.go).
+        kubernetes.add_pod_annotation(task, RACE_ANNOTATION, self.race)
+        field = f"metadata.annotations['{RACE_ANNOTATION}']"
+        kubernetes.use_field_path_as_env(task, RACE_VARIABLE, field)
+        if self.resources and self.resources.image_pull_secret:
+            kubernetes.set_image_pull_secrets(task, [self.resources.image_pull_secret])
+        return task
+
+
+def _give_environment(task: Any) -> None:
+    """Servers, credentials and certificate authorities, by reference."""
+    from kfp import kubernetes
+
+    for keys, optional in ((CONFIG_KEYS, False), (OPTIONAL_CONFIG_KEYS, True)):
+        names = {key: key for key in keys}
+        kubernetes.use_config_map_as_env(task, CONFIG_MAP, names, optional=optional)
+    for secret, keys in SECRETS.items():
+        kubernetes.use_secret_as_env(task, secret, {key: key for key in keys}, optional=True)
+    for variable in AUTHORITIES_VARIABLES:
+        kubernetes.use_config_map_as_env(task, AUTHORITIES, {"path": variable}, optional=True)
+    kubernetes.use_config_map_as_volume(task, AUTHORITIES, AUTHORITIES_MOUNT, optional=True)
+
+
+def count_gpus(contenders: list[dict[str, str]], experiment: Experiment) -> list[dict[str, str]]:
+    """The loop items, each with the number of GPUs that training this contender needs.
+
+    Args:
+        contenders: As plan_race gives them, one per contender of the experiment.
+        experiment: Its registered models resolved.
+    """
+    count = experiment.resources.gpu_count
+    if not count:
+        return contenders
+    return [
+        item | {GPUS: str(count if variants.load_variant(contender.variant).TRAINS else 0)}
+        for item, contender in zip(contenders, experiment.contenders, strict=True)
+    ]
+
+
+def take_gpus_from_items(spec: Any) -> None:
+    """Makes the train step ask for as many GPUs as its contender's loop item says.
+
+    The driver resolves the accelerator count from an input of the task and accepts "0"
+    (initPodSpecPatch in backend/src/v2/driver of kubeflow/pipelines). kfp 2.17 can't express this:
+    for a field of a loop item it writes an input that the loop does not have, and the driver
+    fails. So the input is added here, beside `contender`, which takes its field the same way.
+
+    Args:
+        spec: The compiled pipeline_spec, changed in place.
+    """
+    for component in spec.components.values():
+        task = component.dag.tasks.get("train")
+        if task is None:
+            continue
+        label = spec.components[task.component_ref.name].executor_label
+        executor = spec.deployment_spec["executors"][label]
+        resources = executor["container"]["resources"]
+        if "accelerator" not in resources:
+            continue
+        given = task.inputs.parameters[_GPU_INPUT]
+        given.CopyFrom(task.inputs.parameters["contender"])
+        given.parameter_expression_selector = f'parseJson(string_value)["{GPUS}"]'
+        resources["accelerator"]["resourceCount"] = f"{{{{$.inputs.parameters['{_GPU_INPUT}']}}}}"
+        del resources["accelerator"]["count"]  # for servers that don't read resourceCount

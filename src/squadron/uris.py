@@ -1,5 +1,6 @@
 """URIs as they may be shown: without user, password or token."""
 
+import logging
 import re
 from urllib.parse import unquote
 
@@ -37,6 +38,12 @@ def hide_secrets(text: str) -> str:
         if shorter == text:
             return text
         text = shorter
+
+
+def hide_in_record(record: logging.LogRecord) -> bool:
+    """Removes secrets from a line of a log; a filter for loggers of other packages."""
+    record.msg, record.args = hide_secrets(record.getMessage()), None
+    return True
 
 
 def secrets_of(uri: str) -> list[str]:

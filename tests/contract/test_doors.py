@@ -21,7 +21,7 @@ SOURCE = ROOT / "src" / "squadron"
 LAYERS = (
     ("__main__",),
     ("steps",),
-    ("elections", "kfp_runs", "registry", "serving", "tracking"),
+    ("elections", "kfp_runs", "registry", "reuse", "run_writes", "serving", "tracking"),
     (
         "batches",
         "linear_chain_crf",
@@ -64,7 +64,10 @@ LAYERS = (
     (
         "artifacts",
         "config",
+        "cores",
+        "kept",
         "model_names",
+        "outbox",
         "plots",
         "progress",
         "question_types",

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import copy
-import functools
 import os
 import re
 import shutil
@@ -23,6 +22,9 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from tests import kustomize
+from tests.network_policies import selects
+
 ROOT = Path(__file__).resolve().parents[2]
 MANIFESTS = ROOT / "manifests"
 BASE = MANIFESTS / "base"
@@ -32,7 +34,6 @@ WHOLE = [BASE, *OVERLAYS, *COMPONENTS]
 
 # What the base refers to and an overlay must bring, with the keys it must have.
 EXTERNAL = {
-    ("Secret", "squadron-s3"): {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"},
     ("Secret", "squadron-postgres"): {"POSTGRES_PASSWORD", "MLFLOW_BACKEND_STORE_URI"},
 }
 KUBERNETES_VERSIONS = ("1.30", kubernetes_validate.latest_version())
@@ -48,32 +49,29 @@ ALLOWED_VOLUMES = {
     "secret",
 }
 
+# Kubernetes enforces "restricted" by the first. By the second, the network policies of Kubeflow
+# tell the namespaces of its users; test_network.py shows what it opens.
+NAMESPACE_LABELS = {
+    "pod-security.kubernetes.io/enforce": "restricted",
+    "app.kubernetes.io/part-of": "kubeflow-profile",
+}
+
 Document = dict[str, Any]
 Checker = Callable[[list[Document]], list[str]]
 
 
-@functools.cache
-def run_kustomize(folder: Path) -> str:
-    done = subprocess.run(
-        ["kubectl", "kustomize", str(folder)], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise AssertionError(f"kubectl kustomize {folder} failed:\n{done.stderr}")
-    return done.stdout
-
-
 def render(folder: Path, scratch: Path) -> list[Document]:
     """Renders a folder; a component, which is no whole, on top of the base."""
-    if shutil.which("kubectl") is None:
-        if os.environ.get("CI"):
-            pytest.fail("kubectl is not installed, and on CI these checks must run")
-        pytest.skip("kubectl is not installed")
-    if folder in COMPONENTS:
-        names = {"resources": BASE, "components": folder}
-        lists = {key: [os.path.relpath(path, scratch)] for key, path in names.items()}
-        (scratch / "kustomization.yaml").write_text(yaml.safe_dump(lists), encoding="utf-8")
-        folder = scratch
-    return [document for document in yaml.safe_load_all(run_kustomize(folder)) if document]
+    return kustomize.render(make_whole(folder, scratch))
+
+
+def make_whole(folder: Path, scratch: Path) -> Path:
+    if folder not in COMPONENTS:
+        return folder
+    names = {"resources": BASE, "components": folder}
+    lists = {key: [os.path.relpath(path, scratch)] for key, path in names.items()}
+    (scratch / "kustomization.yaml").write_text(yaml.safe_dump(lists), encoding="utf-8")
+    return scratch
 
 
 @pytest.fixture(params=WHOLE, ids=lambda path: path.relative_to(MANIFESTS).as_posix())
@@ -116,24 +114,6 @@ def find_containers(spec: Document) -> list[Document]:
     return [container for kind in kinds for container in spec.get(kind, [])]
 
 
-def selects(selector: Document, labels: dict[str, str]) -> bool:
-    """Says whether a label selector matches; an empty one matches everything."""
-    for key, value in selector.get("matchLabels", {}).items():
-        if labels.get(key) != value:
-            return False
-    for rule in selector.get("matchExpressions", []):
-        value = labels.get(rule["key"])
-        matches = {
-            "Exists": value is not None,
-            "DoesNotExist": value is None,
-            "In": value in rule.get("values", []),
-            "NotIn": value not in rule.get("values", []),
-        }
-        if not matches[rule["operator"]]:
-            return False
-    return True
-
-
 def check_schemas(documents: list[Document]) -> list[str]:
     problems = []
     for document in documents:
@@ -149,14 +129,15 @@ def check_schemas(documents: list[Document]) -> list[str]:
 
 
 def check_namespaces(documents: list[Document]) -> list[str]:
-    """Everything is in one namespace, which is there and enforces "restricted"."""
+    """Everything is in one namespace, which is there and has the labels that others act on."""
     spaces = [d for d in documents if d["kind"] == "Namespace"]
     if len(spaces) != 1:
         return [f"{len(spaces)} Namespace documents, expected 1"]
-    problems = []
-    label = "pod-security.kubernetes.io/enforce"
-    if spaces[0]["metadata"].get("labels", {}).get(label) != "restricted":
-        problems.append(f"{name_of(spaces[0])}: {label} is not restricted")
+    problems = [
+        f"{name_of(spaces[0])}: {label} is not {value}"
+        for label, value in NAMESPACE_LABELS.items()
+        if spaces[0]["metadata"].get("labels", {}).get(label) != value
+    ]
     for document in documents:
         space = document["metadata"].get("namespace")
         if document["kind"] != "Namespace" and space != spaces[0]["metadata"]["name"]:
@@ -167,11 +148,14 @@ def check_namespaces(documents: list[Document]) -> list[str]:
 def check_labels(documents: list[Document]) -> list[str]:
     problems = []
     for document in documents:
+        if document["kind"] == "Namespace":  # check_namespaces
+            continue
         labels = document["metadata"].get("labels", {})
-        wanted = ["app.kubernetes.io/part-of"]
-        if document["kind"] not in ("Namespace", "Secret"):
-            wanted += ["app.kubernetes.io/name", "app.kubernetes.io/component"]
-        problems += [f"{name_of(document)}: no label {key}" for key in wanted if key not in labels]
+        if labels.get("app.kubernetes.io/part-of") != "squadron":
+            problems.append(f"{name_of(document)}: part-of is not squadron")
+        wanted = ["app.kubernetes.io/name", "app.kubernetes.io/component"]
+        missing = [key for key in wanted if key not in labels and document["kind"] != "Secret"]
+        problems += [f"{name_of(document)}: no label {key}" for key in missing]
     return problems
 
 
@@ -259,7 +243,7 @@ def find_claims(documents: list[Document], owner: str) -> set[str]:
 
 
 def find_references(documents: list[Document]) -> Iterator[tuple[str, str, str, str | None]]:
-    """Yields who refers to what: owner, kind, name, key (None where the whole is meant)."""
+    """Yields who needs what: owner, kind, name, key (None where the whole is meant)."""
     for document in documents:
         owner = name_of(document)
         if document["kind"] == "RoleBinding":
@@ -274,19 +258,17 @@ def find_references(documents: list[Document]) -> Iterator[tuple[str, str, str, 
         for container in find_containers(spec):
             for variable in container.get("env", []):
                 source = variable.get("valueFrom", {})
-                if "configMapKeyRef" in source:
-                    ref = source["configMapKeyRef"]
-                    yield owner, "ConfigMap", ref["name"], ref["key"]
-                if "secretKeyRef" in source:
-                    ref = source["secretKeyRef"]
-                    yield owner, "Secret", ref["name"], ref["key"]
+                for kind, field in (("ConfigMap", "configMapKeyRef"), ("Secret", "secretKeyRef")):
+                    ref = source.get(field, {"optional": True})
+                    if not ref.get("optional"):
+                        yield owner, kind, ref["name"], ref["key"]
             for source in container.get("envFrom", []):
                 if "configMapRef" in source:
                     yield owner, "ConfigMap", source["configMapRef"]["name"], None
                 if "secretRef" in source:
                     yield owner, "Secret", source["secretRef"]["name"], None
         for volume in spec.get("volumes", []):
-            if "configMap" in volume:
+            if "configMap" in volume and not volume["configMap"].get("optional"):
                 yield owner, "ConfigMap", volume["configMap"]["name"], None
             if "secret" in volume:
                 yield owner, "Secret", volume["secret"]["secretName"], None
@@ -465,6 +447,27 @@ def test_rendered_documents_have_no_problem(check: Checker, documents: list[Docu
     assert check(documents) == []
 
 
+@pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
+def test_kubectl_renders_the_same(folder: Path, tmp_path: Path) -> None:
+    whole = make_whole(folder, tmp_path.resolve())
+    done = subprocess.run(
+        ["kubectl", "kustomize", str(whole)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    theirs = [document for document in yaml.safe_load_all(done.stdout) if document]
+    for document in theirs:
+        if document["kind"] == "Secret":  # kustomize breaks long values into lines
+            pairs = document["data"].items()
+            document["data"] = {key: "".join(value.split()) for key, value in pairs}
+    assert sorted(kustomize.render(whole), key=name_of) == sorted(theirs, key=name_of)
+
+
+def test_a_field_that_the_renderer_does_not_know_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "kustomization.yaml").write_text("replacements: []", encoding="utf-8")
+    with pytest.raises(ValueError, match="replacements"):
+        kustomize.render(tmp_path)
+
+
 def test_overlays_and_components_are_found() -> None:
     assert OVERLAYS
     assert COMPONENTS
@@ -473,6 +476,13 @@ def test_overlays_and_components_are_found() -> None:
 def test_the_base_holds_two_workloads_and_no_secret(base: list[Document]) -> None:
     assert [owner for owner, _ in find_pods(base)] == ["Deployment/mlflow", "StatefulSet/postgres"]
     assert not [d for d in base if d["kind"] == "Secret"]
+
+
+def test_mlflow_starts_without_keys_and_without_authorities(base: list[Document]) -> None:
+    needed = {(kind, name) for _, kind, name, _ in find_references(base) if kind == "Secret"}
+    assert needed == {("Secret", "squadron-postgres")}
+    for name in ("squadron-s3", "squadron-ca", "squadron-config"):
+        assert name not in {n for owner, _, n, _ in find_references(base) if "mlflow" in owner}
 
 
 def test_external_secrets_are_documented() -> None:
@@ -560,6 +570,18 @@ BREAKS: list[tuple[Checker, Callable[[list[Document]], object], str]] = [
         "namespace default",
     ),
     (check_labels, lambda d: find(d, "Service", "mlflow")["metadata"].pop("labels"), "no label"),
+    (
+        check_labels,
+        lambda d: find(d, "Role", "squadron-runner")["metadata"].pop("labels"),
+        "part-of",
+    ),
+    (
+        check_namespaces,
+        lambda d: find(d, "Namespace", "squadron")["metadata"]["labels"].update(
+            {"app.kubernetes.io/part-of": "squadron"}
+        ),
+        "part-of is not kubeflow-profile",
+    ),
     (check_pod_security, lambda d: pod_of(d).update(hostNetwork=True), "hostNetwork"),
     (check_pod_security, lambda d: pod_of(d).update(hostPID=True), "hostPID"),
     (check_pod_security, lambda d: pod_of(d).update(hostIPC=True), "hostIPC"),
@@ -601,14 +623,14 @@ BREAKS: list[tuple[Checker, Callable[[list[Document]], object], str]] = [
         lambda d: pod_of(d).update(initContainers=[{"name": "first", "image": "a:1"}]),
         "first: allowPrivilegeEscalation",
     ),
-    (check_references, lambda d: drop(d, "ConfigMap", "squadron-config"), "does not exist"),
+    (check_references, lambda d: drop(d, "ConfigMap", "mlflow"), "does not exist"),
     (check_references, lambda d: drop(d, "ServiceAccount", "mlflow"), "does not exist"),
     (check_references, lambda d: drop(d, "Role", "squadron-runner"), "does not exist"),
     (check_references, lambda d: drop(d, "Service", "postgres"), "does not exist"),
     (
         check_references,
-        lambda d: find(d, "ConfigMap", "squadron-config")["data"].pop("AWS_ENDPOINT_URL"),
-        "has no key AWS_ENDPOINT_URL",
+        lambda d: find(d, "ConfigMap", "mlflow")["data"].pop("MLFLOW_ARTIFACTS_DESTINATION"),
+        "has no key MLFLOW_ARTIFACTS_DESTINATION",
     ),
     (check_references, lambda d: add_secret(d, "CHANGE-ME"), "Secret/squadron-postgres does not"),
     (check_references, lambda d: pod_of(d).update(volumes=[]), "no volume tmp"),

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import yaml
+from google.protobuf.json_format import MessageToDict
 from kfp.components import load_component_from_file
 
 from launch import placement
@@ -94,20 +95,22 @@ def all_tasks(spec: Json) -> dict[str, Json]:
 
 @pytest.fixture(scope="module")
 def example(tmp_path_factory: pytest.TempPathFactory) -> tuple[Json, Json]:
-    """With a node selector, a claim and two accelerators."""
+    """With everything that resources can ask for."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(ROOT)
         resources = [
-            "resources.gpu_count=2",
+            "resources.gpu_count=1",
             "resources.gpu_type=amd.com/gpu",
             "resources.node_selector={disk: ssd}",
             "resources.tolerations=[amd.com/gpu, batch]",
             "resources.checkpoint_claim=checkpoints",
-            "resources.cpu=6",
+            "resources.cpu='6'",
             "resources.memory=24Gi",
+            "resources.step_cpu='1'",
+            "resources.step_memory=6Gi",
+            "resources.image_pull_secret=registry",
         ]
         flags = [flag for setting in resources for flag in ("--set", setting)]
-        flags[flags.index("resources.cpu=6")] = "resources.cpu='6'"
         return read(compile_to(tmp_path_factory.mktemp("example"), *flags))
 
 
@@ -250,15 +253,103 @@ def test_the_comparison_sees_both_sides_and_values() -> None:
 
 def test_only_train_and_predict_ask_for_accelerators(example: tuple[Json, Json]) -> None:
     containers = executors(example[0])
-    asking = {name for name, container in containers.items() if "resources" in container}
-    assert asking == GPU_STEPS
-    for name in GPU_STEPS:
-        wanted = containers[name]["resources"]
-        accelerator = wanted["accelerator"]
-        assert accelerator["resourceType"] == "amd.com/gpu"
-        assert accelerator["resourceCount"] == "2"
-        assert wanted["resourceCpuRequest"] == "6"
-        assert wanted["resourceMemoryRequest"] == wanted["resourceMemoryLimit"] == "24Gi"
+    accelerators = {
+        name: container["resources"]["accelerator"]
+        for name, container in containers.items()
+        if "accelerator" in container["resources"]
+    }
+    assert set(accelerators) == GPU_STEPS
+    assert {a["resourceType"] for a in accelerators.values()} == {"amd.com/gpu"}
+    assert accelerators["exec-predict"]["resourceCount"] == "1"
+
+
+def test_a_contender_that_does_not_train_asks_for_no_accelerator_in_train(
+    example: tuple[Json, Json],
+) -> None:
+    spec, _ = example
+    count = executors(spec)["exec-train"]["resources"]["accelerator"]["resourceCount"]
+    train = all_tasks(spec)["train"]
+    (contenders,) = [
+        parameter["defaultValue"]
+        for name, parameter in spec["root"]["inputDefinitions"]["parameters"].items()
+        if name == "contenders"
+    ]
+    asked = {
+        item["label"]: resolve(count, resolve_inputs(train["inputs"]["parameters"], item))
+        for item in contenders
+    }
+    trained = {"span", "crf", "reasoning", "lora", "prompt_tuning", "compact"}
+    assert asked == {"pretrained": "0"} | dict.fromkeys(trained, "1")
+
+
+def resolve_inputs(inputs: Json, item: Json) -> dict[str, str]:
+    """What the driver makes of a task's inputs in a loop over `item`.
+
+    It follows resolveInputs in backend/src/v2/driver/resolve.go of kubeflow/pipelines: a component
+    input must be one that the loop has, and a selector takes one field of it.
+    """
+    loop = {"pipelinechannel--contenders-loop-item": item}
+    resolved = {}
+    for name, given in inputs.items():
+        value = loop.get(given.get("componentInputParameter", ""))
+        selector = given.get("parameterExpressionSelector", "")
+        match = re.fullmatch(r'parseJson\(string_value\)\["(\w+)"\]', selector)
+        if value is not None and match:
+            resolved[name] = value[match[1]]
+        elif match:
+            raise AssertionError(f"parent DAG does not have input parameter of {name}")
+    return resolved
+
+
+def resolve(value: str, inputs: dict[str, str]) -> str:
+    """A field of the pod as resolvePodSpecInputRuntimeParameter does (driver/util.go)."""
+    match = re.search(r"\$.inputs.parameters\['(.+?)'\]", value)
+    return inputs[match[1]] if match else value
+
+
+def test_every_step_has_requests_and_limits(example: tuple[Json, Json]) -> None:
+    for name, container in executors(example[0]).items():
+        wanted = container["resources"]
+        cpu, memory = ("6", "24Gi") if name in GPU_STEPS else ("1", "6Gi")
+        assert wanted["resourceCpuRequest"] == wanted["resourceCpuLimit"] == cpu, name
+        assert wanted["resourceMemoryRequest"] == wanted["resourceMemoryLimit"] == memory, name
+
+
+@pytest.mark.parametrize(
+    "experiment",
+    [path for path in EXPERIMENTS if "\n  cpu:" in path.read_text(encoding="utf-8")],
+    ids=lambda path: path.stem,
+)
+def test_a_cpu_profile_asks_for_no_accelerator(experiment: Path, tmp_path: Path) -> None:
+    flags = [*data_flags(experiment), "--profile", "cpu"]
+    spec, platforms = read(compile_to(tmp_path, *flags, experiment=str(experiment)))
+    assert "accelerator" not in json.dumps(executors(spec))
+    assert not any("tolerations" in settings for settings in platforms.values())
+
+
+def test_every_step_is_retried_with_a_growing_wait(example: tuple[Json, Json]) -> None:
+    found = {name: t for name, t in all_tasks(example[0]).items() if "cachingOptions" in t}
+    assert {f"exec-{name}" for name in found} == STEPS
+    for name, task in found.items():
+        policy = task["retryPolicy"]
+        assert policy["maxRetryCount"] == 3, name
+        first, factor = seconds(policy["backoffDuration"]), policy["backoffFactor"]
+        waits = [first * factor**attempt for attempt in range(3)]
+        # Long enough for a server that restarts, short enough for input that stays bad.
+        assert 600 < sum(waits) < 900, waits
+        # Argo counts the attempts' own run time, too, and stops what runs when this is over.
+        assert seconds(policy["backoffMaxDuration"]) >= 7 * 24 * 3600, name
+
+
+def seconds(text: str) -> float:
+    return float(text.removesuffix("s"))
+
+
+def test_a_local_run_fails_at_once_and_asks_for_nothing() -> None:
+    place = placement.Placement(image="local", resources=None, parallelism=1)
+    spec = MessageToDict(build_pipeline(place).pipeline_spec)
+    assert not any("retryPolicy" in task for task in all_tasks(spec).values())
+    assert not any("resources" in container for container in executors(spec).values())
 
 
 def test_only_train_and_predict_are_sent_to_chosen_nodes(example: tuple[Json, Json]) -> None:
@@ -284,24 +375,78 @@ def test_without_accelerators_none_is_asked_for(tmp_path: Path) -> None:
         assert "tolerations" not in platforms[name]
 
 
-def test_every_step_gets_places_and_secrets_of_the_manifests(example: tuple[Json, Json]) -> None:
+def references(settings: Json) -> dict[str, tuple[str, bool]]:
+    """Each environment variable of a step: what it comes from, and whether it may be missing."""
+    found = {}
+    for kind, name, key in (
+        ("configMapAsEnv", "configMapName", "configMapKey"),
+        ("secretAsEnv", "secretName", "secretKey"),
+    ):
+        for source in settings[kind]:
+            for pair in source["keyToEnv"]:
+                place = f"{source[name]}.{pair[key]}"
+                assert pair["envVar"] not in found
+                found[pair["envVar"]] = (place, source["optional"])
+    return found
+
+
+def test_every_step_gets_servers_credentials_and_authorities_by_reference(
+    example: tuple[Json, Json],
+) -> None:
+    optional = {
+        "AWS_ENDPOINT_URL": "squadron-config.AWS_ENDPOINT_URL",
+        "AWS_DEFAULT_REGION": "squadron-config.AWS_DEFAULT_REGION",
+        "SQUADRON_S3_CHECKSUMS": "squadron-config.SQUADRON_S3_CHECKSUMS",
+        "AWS_ACCESS_KEY_ID": "squadron-s3.AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY": "squadron-s3.AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN": "squadron-s3.AWS_SESSION_TOKEN",
+        "MLFLOW_TRACKING_USERNAME": "squadron-mlflow.MLFLOW_TRACKING_USERNAME",
+        "MLFLOW_TRACKING_PASSWORD": "squadron-mlflow.MLFLOW_TRACKING_PASSWORD",
+        "MLFLOW_TRACKING_TOKEN": "squadron-mlflow.MLFLOW_TRACKING_TOKEN",
+        "HF_TOKEN": "squadron-hub.HF_TOKEN",
+        "SSL_CERT_FILE": "squadron-ca.path",
+        "REQUESTS_CA_BUNDLE": "squadron-ca.path",
+        "AWS_CA_BUNDLE": "squadron-ca.path",
+    }
+    wanted = {name: (place, True) for name, place in optional.items()}
+    wanted["MLFLOW_TRACKING_URI"] = ("squadron-config.MLFLOW_TRACKING_URI", False)
     for settings in example[1].values():
-        (config,) = settings["configMapAsEnv"]
-        (secret,) = settings["secretAsEnv"]
-        assert config["configMapName"] == "squadron-config"
-        assert {(k["configMapKey"], k["envVar"]) for k in config["keyToEnv"]} == {
-            (key, key) for key in placement.CONFIG_KEYS
-        }
-        assert secret["secretName"] == "squadron-s3"
-        assert {(k["secretKey"], k["envVar"]) for k in secret["keyToEnv"]} == {
-            (key, key) for key in placement.SECRET_KEYS
-        }
+        assert references(settings) == wanted
+        (bundle,) = settings["configMapAsVolume"]
+        assert (bundle["configMapName"], bundle["mountPath"]) == ("squadron-ca", "/etc/squadron-ca")
+        assert bundle["optional"] is True
+        (pull,) = settings["imagePullSecret"]
+        assert pull["secretName"] == "registry"
+
+
+def test_without_a_pull_secret_none_is_named(tmp_path: Path) -> None:
+    _, platforms = read(compile_to(tmp_path))
+    assert not any("imagePullSecret" in settings for settings in platforms.values())
+
+
+def test_no_secret_of_the_submitter_is_compiled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = {key for keys in placement.SECRETS.values() for key in keys} | {"KFP_TOKEN"}
+    for name in names:
+        monkeypatch.setenv(name, f"value-of-{name}")
+    text = compile_to(tmp_path).read_text(encoding="utf-8")
+    assert "value-of-" not in text
+    # Nothing is set by value but where checkpoints go, which would be part of the cache key.
+    spec, _ = read(tmp_path / "pipeline.yaml")
+    assert not any("env" in container for container in executors(spec).values())
 
 
 def test_the_manifests_define_what_the_steps_read() -> None:
     text = (ROOT / "manifests/base/config.yaml").read_text(encoding="utf-8")
     maps = {d["metadata"]["name"]: d for d in yaml.safe_load_all(text) if d["kind"] == "ConfigMap"}
-    assert set(placement.CONFIG_KEYS) <= set(maps[placement.CONFIG_MAP]["data"])
+    keys = {*placement.CONFIG_KEYS, *placement.OPTIONAL_CONFIG_KEYS}
+    assert keys == set(maps[placement.CONFIG_MAP]["data"])
+    readme = (ROOT / "manifests/README.md").read_text(encoding="utf-8")
+    documented = {placement.AUTHORITIES, *placement.SECRETS}
+    documented |= {key for keys in placement.SECRETS.values() for key in keys}
+    assert {name for name in documented if f"`{name}`" not in readme} == set()
+    assert f"path={placement.AUTHORITIES_MOUNT}/ca.crt" in readme
     runner = (ROOT / "manifests/base/runner.yaml").read_text(encoding="utf-8")
     accounts = [d for d in yaml.safe_load_all(runner) if d["kind"] == "ServiceAccount"]
     assert "squadron-runner" in [account["metadata"]["name"] for account in accounts]
@@ -391,6 +536,7 @@ REFUSED = {
     "json": (["--output", "p.json"], "--output p.json"),
     "namespace": (["--native", "--namespace", "A"], "--namespace 'A'"),
     "missing data": (["--set", "data.train=none.json"], "none.json"),
+    "two GPUs": (["--set", "resources.gpu_count=2"], "resources -> gpu_count: 2 is not allowed"),
     "bad memory": (["--set", "resources.memory=lots"], "resources: "),
     "unwritable": (["--output", "/proc/none/p.yaml"], "/proc/none/p.yaml can't be written"),
 }

@@ -239,7 +239,8 @@ REFUSALS = [
     ("name: ''", "name: '' is not allowed"),
     ("register: {demo: 1}", "register -> demo: 1 is a whole number; true or false is needed"),
     ("register: {model_name: }", "register -> model_name: None is nothing; text is needed"),
-    ("resources: {gpu_count: -1}", "resources -> gpu_count: -1 is not allowed; 0 (none) or more"),
+    ("resources: {gpu_count: -1}", "resources -> gpu_count: -1 is not allowed; 0 (none) or 1"),
+    ("resources: {gpu_count: 2}", "resources -> gpu_count: 2 is not allowed; 0 (none) or 1"),
     ("resources: {cpu: 4}", "resources -> cpu: 4 is a whole number; text is needed"),
     (
         "resources: {node_selector: {disk: 1}}",
@@ -601,7 +602,7 @@ EXPERIMENTS = st.fixed_dictionaries(
         "predict": PREDICT,
         "register": partly(model_name=st.text(max_size=5), demo=st.booleans()),
         "resources": partly(
-            gpu_count=st.integers(0, 8),
+            gpu_count=st.integers(0, 1),
             node_selector=st.dictionaries(st.text(max_size=3), st.text(max_size=3), max_size=2),
             tolerations=st.lists(st.text(max_size=3), max_size=2),
         ),

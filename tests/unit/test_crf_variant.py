@@ -166,8 +166,10 @@ def test_the_chain_is_scored_in_single_precision_where_the_encoder_is_not(tiny):
     assert not torch.equal(emissions, emissions.bfloat16().float())
 
 
-@pytest.mark.parametrize(("structure", "relu"), [("free", False), ("single_span", True)])
-def test_a_trained_crf_answers_its_eight_questions(tmp_path, structure, relu):
+@pytest.mark.parametrize(
+    ("structure", "relu", "epochs"), [("free", False, 100), ("single_span", True, 60)]
+)
+def test_a_trained_crf_answers_its_eight_questions(tmp_path, structure, relu, epochs):
     backbone = tiny_models.write_backbone(tmp_path / "backbone")
     examples = tiny_models.make_examples(tiny_models.EIGHT_QUESTIONS)
     windows, layout = tiny_models.cut_windows(backbone, examples)
@@ -176,8 +178,9 @@ def test_a_trained_crf_answers_its_eight_questions(tmp_path, structure, relu):
     run = train_model(
         model,
         WindowSet(windows, layout),
-        # The free one needs three times the epochs of the single-span one.
-        Train(epochs=60, learning_rate=1e-2, batch_size=4, precision="fp32"),
+        # The free one learns slowly: with weights that differ in the last bits it had all eight
+        # after 41 to 57 of 100 epochs, and in 60 epochs six to eight of them.
+        Train(epochs=epochs, learning_rate=1e-2, batch_size=4, precision="fp32"),
         evaluate=tiny_models.make_judge(model, windows, layout, examples),
         checkpoints=tmp_path,
     )

@@ -9,6 +9,7 @@ from squadron import steps
 from squadron.artifacts import read_table
 from squadron.config import Contender, Data, Predict, Splits, Train, Windows, to_json
 from squadron.question_types import TYPES
+from tests.tiny_models import open_windows
 
 CORPUS = Path(__file__).resolve().parents[2] / "examples" / "corpus.json"
 WINDOWS = Windows(max_length=128, stride=32, max_question_length=32)
