@@ -1,0 +1,122 @@
+"""Time and memory of ingest and featurize on a long table of question/answer pairs.
+
+    python benchmarks/bench_table.py [--rows 20000] [--data FILE.csv] [--output FILE.json]
+
+All questions of such a table share one context, which is all its answers. The rows are drawn from a
+few thousand made-up words, each answer about as long as one of a published table of financial
+questions; `--data` measures a file instead. Both steps run in a process of their own, untracked.
+The peak is the resident set of that process (getrusage), Python and all libraries included.
+"""
+
+import argparse
+import csv
+import json
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.measure import (
+    at_most,
+    finish,
+    give_result,
+    make_parser,
+    measure,
+    medians,
+    peak_rss_bytes,
+    run_child,
+)
+from squadron import backbones
+
+ROWS = 20_000
+MOST_SECONDS = 60.0
+MOST_GIGABYTES = 1.0
+SEED = 13
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measures, prints and writes the report; or is the measured process."""
+    parser = make_parser(__doc__, repeat=1)
+    parser.add_argument("--rows", type=int, default=ROWS, help="of the table that is made up")
+    parser.add_argument("--data", type=Path, help="a table to measure instead")
+    parser.add_argument("--backbone", default=backbones.OFFLINE, help="whose tokenizer")
+    parser.add_argument("--run-in", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    if options.run_in:
+        give_result(run_steps(options.data, options.backbone, options.run_in))
+        return
+    runs: list[dict[str, Any]] = []
+    for _ in range(options.repeat):
+        with tempfile.TemporaryDirectory() as place:
+            data = options.data or write_rows(Path(place) / "rows.csv", options.rows)
+            script = Path(__file__).resolve()
+            own = ["--data", data, "--backbone", options.backbone, "--run-in", place]
+            runs.append(run_child(script, *own))
+    figures = medians({name: [run[name] for run in runs] for name in runs[0]})
+    seconds = figures["seconds_ingest"] + figures["seconds_featurize"]
+    print(
+        f"{figures['examples']:,.0f} examples, {figures['windows']:,.0f} windows: ingest "
+        f"{figures['seconds_ingest']:.1f} s, featurize {figures['seconds_featurize']:.1f} s, peak "
+        f"{figures['peak_gb']:.2f} GB, {figures['disk_mb']:.0f} MB on disk"
+    )
+    report = {"benchmark": "table", "rows": options.rows, "seconds": seconds, **figures}
+    targets = [
+        at_most("ingest + featurize", seconds, MOST_SECONDS, "s"),
+        at_most("peak memory", figures["peak_gb"], MOST_GIGABYTES, "GB"),
+    ]
+    finish(report, targets, options, enough=1)
+
+
+def write_rows(path: Path, count: int) -> Path:
+    """A CSV table of made-up questions and answers, no two alike."""
+    import numpy as np
+
+    random = np.random.default_rng(SEED)
+    letters = np.array(list("abcdefghijklmnopqrstuvwxyz"))
+    words = ["".join(random.choice(letters, random.integers(2, 9))) for _ in range(4_000)]
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["question", "answer"])
+        for number in range(count):
+            asked = random.integers(0, len(words), random.integers(6, 18))
+            given = random.integers(0, len(words), random.integers(10, 60))
+            question = " ".join(words[word] for word in asked)
+            answer = " ".join(words[word] for word in given)
+            writer.writerow([f"{question} {number}?", f"{answer} {number}."])
+    return path
+
+
+def run_steps(data: Path, backbone: str, folder: Path) -> dict[str, float]:
+    """Ingest and featurize; seconds, sizes and the most memory of this process."""
+    import dataclasses
+
+    from squadron import steps
+    from squadron.config import Data, Windows, to_json
+
+    settings = Data(train=(str(data),), source="table", split_by="question")
+    seconds_ingest = measure(
+        lambda: steps.ingest(data=to_json(settings), examples=folder / "examples")
+    )
+    entry = {"backbone": backbone, "windows": dataclasses.asdict(Windows())}
+    seconds_featurize = measure(
+        lambda: steps.featurize(
+            entry=json.dumps(entry), examples=folder / "examples", windows=folder / "windows"
+        )
+    )
+    about = json.loads((folder / "windows" / "windows.json").read_text())
+    sizes = [path.stat().st_size for path in folder.glob("*/*") if path.is_file()]
+    return {
+        "examples": float(sum(count["examples"] for count in about["counts"].values())),
+        "windows": float(about["figures"]["windows"]),
+        "seconds_ingest": seconds_ingest,
+        "seconds_featurize": seconds_featurize,
+        "peak_gb": peak_rss_bytes() / 1e9,
+        "disk_mb": sum(sizes) / 1e6,
+    }
+
+
+if __name__ == "__main__":
+    main()
