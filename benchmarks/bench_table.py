@@ -2,9 +2,8 @@
 
     python benchmarks/bench_table.py [--rows 20000] [--data FILE.csv] [--output FILE.json]
 
-All questions of such a table share one context, which is all its answers. The rows are drawn from a
-few thousand made-up words, each answer about as long as one of a published table of financial
-questions; `--data` measures a file instead. Both steps run in a process of their own, untracked.
+All questions of such a table share one context, which is all its answers. The words of the rows are
+drawn from examples/corpus.json, and an answer has 10 to 60 of them; `--data` measures a file instead. Both steps run in a process of their own, untracked.
 The peak is the resident set of that process (getrusage), Python and all libraries included.
 """
 
@@ -27,10 +26,12 @@ from benchmarks.measure import (
     measure,
     medians,
     peak_rss_bytes,
+    read_questions,
     run_child,
 )
 from squadron import backbones
 
+CORPUS = Path(__file__).resolve().parents[1] / "examples" / "corpus.json"
 ROWS = 20_000
 MOST_SECONDS = 60.0
 MOST_GIGABYTES = 1.0
@@ -71,12 +72,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def write_rows(path: Path, count: int) -> Path:
-    """A CSV table of made-up questions and answers, no two alike."""
+    """A CSV table of random questions and answers, no two alike."""
     import numpy as np
 
     random = np.random.default_rng(SEED)
-    letters = np.array(list("abcdefghijklmnopqrstuvwxyz"))
-    words = ["".join(random.choice(letters, random.integers(2, 9))) for _ in range(4_000)]
+    corpus = read_questions(CORPUS)["context"].unique().to_pylist()
+    words = " ".join(corpus).split()
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["question", "answer"])

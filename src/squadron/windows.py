@@ -40,6 +40,8 @@ Longs = npt.NDArray[np.int64]
 _BLANK = np.array([chr(code).isspace() for code in range(0x3002)])
 """Which characters are blanks; U+3000 is the last one, and the entry behind it stands for all."""
 
+Remembered = dict[tuple[str, ...], tuple[Ints, Ints, Ints, Longs]]
+
 CHARACTERS_PER_CHUNK = 1_000_000
 """Bounds the memory of tokenisation, of contexts of ordinary length; one context is one text."""
 
@@ -55,7 +57,11 @@ class WindowCounts:
 
 
 def slide_windows(
-    examples: pa.Table, tokenizer: "Tokenizer", layout: Layout, settings: Windows
+    examples: pa.Table,
+    tokenizer: "Tokenizer",
+    layout: Layout,
+    settings: Windows,
+    remembered: "Remembered | None" = None,
 ) -> tuple[WindowTable, WindowCounts]:
     """Cuts every example into windows.
 
@@ -64,6 +70,8 @@ def slide_windows(
         tokenizer: Without truncation or padding of its own.
         layout: Of that tokenizer.
         settings: In tokens.
+        remembered: Tokens of long contexts, kept from call to call, as several splits may share
+            one. Only for calls with the same tokenizer.
 
     Returns:
         The windows, example by example; and counts.
@@ -72,7 +80,7 @@ def slide_windows(
     # A slice of a table has the contexts of the whole table in its dictionary.
     used, context_E = np.unique(contexts.indices.to_numpy(), return_inverse=True)
     texts = contexts.dictionary.take(pa.array(used)).to_pylist()
-    tokens = _tokenize(tokenizer, texts, with_offsets=True)
+    tokens = _tokenize(tokenizer, texts, with_offsets=True, remembered=remembered)
     questions = _tokenize(tokenizer, examples["question"].to_pylist(), with_offsets=False)
 
     question_length_E = np.minimum(questions.lengths, settings.max_question_length)
@@ -258,15 +266,26 @@ class _Tokens:
     """Characters of each text."""
 
 
-def _tokenize(tokenizer: "Tokenizer", texts: Sequence[str], *, with_offsets: bool) -> _Tokens:
+def _tokenize(
+    tokenizer: "Tokenizer",
+    texts: Sequence[str],
+    *,
+    with_offsets: bool,
+    remembered: Remembered | None = None,
+) -> _Tokens:
     """Tokens of all texts; a part of the texts is worked on at once."""
     sizes = np.fromiter(map(len, texts), np.int64, len(texts))
     part_of = np.cumsum(sizes) // CHARACTERS_PER_CHUNK
     bounds = [0, *(np.flatnonzero(np.diff(part_of)) + 1).tolist(), len(texts)]
-    parts = [
-        _tokenize_part(tokenizer, texts[first:last], with_offsets=with_offsets)
-        for first, last in itertools.pairwise(bounds)
-    ]
+    parts = []
+    for first, last in itertools.pairwise(bounds):
+        key = tuple(texts[first:last])
+        part = remembered.get(key) if remembered else None
+        if part is None:
+            part = _tokenize_part(tokenizer, key, with_offsets=with_offsets)
+        if remembered is not None and sizes[first:last].sum() > CHARACTERS_PER_CHUNK:
+            remembered[key] = part
+        parts.append(part)
     ids, start_chars, end_chars, lengths = map(np.concatenate, zip(*parts, strict=True))
     return _Tokens(
         ids, start_chars, end_chars, np.concatenate([[0], np.cumsum(lengths)]), lengths, sizes
@@ -286,8 +305,14 @@ def _tokenize_part(
     ids = np.fromiter(chain(e.ids for e in encodings), np.int32, total)
     if not with_offsets:
         return ids, np.zeros(0, np.int32), np.zeros(0, np.int32), lengths
-    flat = chain(chain(e.offsets for e in encodings))
+    if sum(map(len, texts)) > CHARACTERS_PER_CHUNK:
+        # Slower, but the list of all offsets of a long text is several times as large.
+        pairs: Any = (e.token_to_chars(n) for e in encodings for n in range(len(e)))
+    else:
+        pairs = chain(e.offsets for e in encodings)
+    flat = chain(pairs)
     offsets = np.fromiter(flat, np.int32, 2 * total).reshape(-1, 2)
+    del encodings  # of a long text they are the most memory of all
     starts, ends = _trim(texts, lengths, offsets[:, 0], offsets[:, 1])
     return ids, starts, ends, lengths
 
