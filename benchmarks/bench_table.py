@@ -3,9 +3,9 @@
     python benchmarks/bench_table.py [--rows 20000] [--data FILE.csv] [--output FILE.json]
 
 All questions of such a table share one context, which is all its answers. The words of the rows are
-drawn from examples/corpus.json, and an answer has 10 to 60 of them; `--data` measures a file instead. Each step runs in a
-process of its own, as in a race, untracked. The peak is the larger resident set of the two
-processes (getrusage), Python and all libraries included.
+drawn from examples/corpus.json, and an answer has 10 to 60 of them; `--data` measures a file
+instead. Each step runs in a process of its own, as in a race, untracked. The peak is the larger
+resident set of the two processes (getrusage), Python and all libraries included.
 """
 
 import argparse

@@ -6,7 +6,7 @@ blank, and ends behind the last one before its end. A span of tokens thus never 
 a blank. A token of blanks alone starts behind its end and covers nothing.
 
 Each context and each question is tokenised once, by the tokenizer's own threads, and the windows
-are cut with array arithmetic; the result equals what `tokenizers` gives for (question, context)
+follow by array arithmetic, without a copy per window; the result equals what `tokenizers` gives for (question, context)
 pairs with truncation "only_second" and the same stride (a property test holds that).
 
 Legend of names: characters are half-open, tokens inclusive. `max_length` counts every token of a
