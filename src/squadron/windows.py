@@ -6,8 +6,9 @@ blank, and ends behind the last one before its end. A span of tokens thus never 
 a blank. A token of blanks alone starts behind its end and covers nothing.
 
 Each context and each question is tokenised once, by the tokenizer's own threads, and the windows
-follow by array arithmetic, without a copy per window; the result equals what `tokenizers` gives for (question, context)
-pairs with truncation "only_second" and the same stride (a property test holds that).
+follow by array arithmetic, without a copy per window. The result equals what `tokenizers` gives for
+(question, context) pairs with truncation "only_second" and the same stride; a property test holds
+that.
 
 Legend of names: characters are half-open, tokens inclusive. `max_length` counts every token of a
 window; `stride` is the number of context tokens that two neighbouring windows share.
