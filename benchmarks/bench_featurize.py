@@ -2,8 +2,8 @@
 
     python benchmarks/bench_featurize.py DATA.json [--output FILE.json]
 
-- ours: `windows.slide_windows`, examples in, the finished table of windows (with offsets and
-  answer positions) out;
+- ours: `windows.slide_windows` and `expand`: examples in, every window with its tokens, offsets and
+  answer positions out, which is more than featurize needs;
 - encode_batch: `tokenizers` on all (question, context) pairs with the same truncation
   (only_second, 384 tokens, stride 128); the encodings are left as they are, no offsets or ids are
   taken out and no answer is located. It does less than the other two, and is what bounds a program
@@ -25,7 +25,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.measure import at_most, finish, make_parser, medians, read_questions, take_turns
 from squadron import backbones
 from squadron.config import Windows
-from squadron.windows import NULL_TOKEN, read_layout, slide_windows
+from squadron.window_table import NULL_TOKEN
+from squadron.windows import read_layout, slide_windows
 
 MOST_TIMES_ENCODE_BATCH = 1.5
 
@@ -55,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     dataset = datasets.Dataset.from_list([as_row(row) for row in examples.to_pylist()])
 
     def ours() -> Any:
-        return slide_windows(examples, bare, layout, settings)[0]
+        return slide_windows(examples, bare, layout, settings)[0].expand()
 
     def encode_batch() -> Any:
         return truncating.encode_batch(pairs)

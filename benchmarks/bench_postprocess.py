@@ -49,6 +49,7 @@ from benchmarks.measure import (
 from squadron import answers, backbones, prediction
 from squadron.batches import Batch, WindowSet
 from squadron.config import Predict
+from squadron.window_table import WindowTable
 
 TIMES_FASTER = 20.0
 SETTINGS = Predict()
@@ -157,11 +158,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     finish(report, [at_least("plain / ours", ratio, TIMES_FASTER, "times")], options)
 
 
-def draw_logits(table: pa.Table) -> tuple[Any, Any]:
+def draw_logits(table: WindowTable) -> tuple[Any, Any]:
     """Start and end logits of every window, padded to WIDTH; shape (windows, WIDTH), float32."""
     random = np.random.default_rng(13)
-    first = table["context_start"].to_numpy().astype(np.int64)
-    last = table["context_end"].to_numpy().astype(np.int64)
+    first = table.cut.context_start_N
+    last = table.cut.context_end_N
     rows = np.arange(len(table))
     start_NT, end_NT = (
         random.normal(-5.0, 1.0, (len(table), WIDTH)).astype(np.float32) for _ in range(2)
@@ -181,11 +182,11 @@ def draw_logits(table: pa.Table) -> tuple[Any, Any]:
     return start_NT, end_NT
 
 
-def arrange(table: pa.Table, layout: Any, start_NT: Any, end_NT: Any) -> list[Any]:
+def arrange(table: WindowTable, layout: Any, start_NT: Any, end_NT: Any) -> list[Any]:
     """Per chunk of windows (record batch, order, [BatchLogits]), near-equal lengths together."""
     arranged, first = [], 0
-    for chunk in table.to_batches():
-        window_set = WindowSet(pa.Table.from_batches([chunk]), layout)
+    for chunk in table.chunks():
+        window_set = WindowSet(chunk, layout)
         order = np.argsort(-window_set.lengths, kind="stable")
         logits = []
         for place in range(0, len(order), BATCH_SIZE):
@@ -258,7 +259,7 @@ def time_parts(
     return medians({name: [measure(part) for _ in range(repeat)] for name, part in parts.items()})
 
 
-def list_features(table: pa.Table) -> list[tuple[str, list[tuple[int, int] | None]]]:
+def list_features(table: WindowTable) -> list[tuple[str, list[tuple[int, int] | None]]]:
     """(example id, offsets per token: None outside the context) of each window."""
     features = []
     for row in table.to_pylist():

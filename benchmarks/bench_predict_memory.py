@@ -134,9 +134,11 @@ def prepare(folder: Path, data: Path, backbone: str, size: int) -> int:
     (folder / "contender.json").write_text(json.dumps(dataclasses.asdict(contender)))
 
     # Two splits of one window each; the third has the windows that count.
-    repeated = [table] * (size // len(table)) + [table.slice(0, size % len(table))]
-    parts = {"tune": table.slice(0, 1), "select": table.slice(0, 1)}
-    parts["test"] = pa.concat_tables(repeated)
+    # Whole examples, so the windows are a few more or less than `size`.
+    count = round(size * table.table.num_rows / len(table))
+    repeated = pa.array([number % table.table.num_rows for number in range(count)])
+    parts = {"tune": table.table.slice(0, 1), "select": table.table.slice(0, 1)}
+    parts["test"] = table.table.take(repeated)
     for name, rows in parts.items():
         write_windows(folder / "windows" / f"{name}.arrow", rows, about={})
     about = {"layout": dataclasses.asdict(layout), "figures": {}}

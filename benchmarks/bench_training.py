@@ -51,6 +51,7 @@ from benchmarks.measure import (
 from squadron import backbones
 from squadron.artifacts import read_windows, write_windows
 from squadron.config import Train, Windows
+from squadron.window_table import WindowTable
 
 TIMES_FASTER = 5.0
 MOST_GIGABYTES = 2.5
@@ -138,18 +139,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def draw_sample(data: Path, backbone: str, folder: Path, *, short: int, long: int) -> dict:
     """Writes short.arrow and long.arrow, random windows of the whole file; says what they are."""
     table, layout = cut_windows(data, backbone)
-    lengths = table["input_ids"].combine_chunks().value_lengths().to_numpy()
+    lengths = table.lengths
     # A file smaller than the sample gives its windows more than once.
-    count = -(-max(short, long) // len(table)) * len(table)
-    rows = np.random.default_rng(SEED).permutation(count) % len(table)
+    examples = table.table.num_rows
+    count = -(-max(short, long) // examples) * examples
+    rows = np.random.default_rng(SEED).permutation(count) % examples
     for name, size in (("short", short), ("long", long)):
-        write_windows(folder / f"{name}.arrow", table.take(rows[:size]).combine_chunks(), about={})
+        chosen = table.table.take(rows[:size]).combine_chunks()
+        write_windows(folder / f"{name}.arrow", chosen, about={})
     (folder / "layout.json").write_text(json.dumps(dataclasses.asdict(layout)))
     return {
         "windows": len(table),
         "mean_tokens": float(lengths.mean()),
         "sample_windows": short,
-        "sample_mean_tokens": float(lengths[rows[:short]].mean()),
+        "sample_mean_tokens": float(
+            WindowTable(table.table.take(rows[:short]), layout).lengths.mean()
+        ),
     }
 
 
@@ -272,7 +277,7 @@ def run_side(side: str, windows: Path, backbone: str, edges: Sequence[int]) -> N
     fields = json.loads((windows.parent / "layout.json").read_text())
     layout = Layout(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
     pace = Pace(edges, bool(os.environ.get("SQUADRON_BENCHMARK_TURNS")))
-    window_set = WindowSet(read_windows(windows), layout)
+    window_set = WindowSet(WindowTable(read_windows(windows), layout), layout)
     sides: dict[str, Callable[..., None]] = {
         "padded": train_padded,
         "trainer": train_with_trainer,

@@ -4,6 +4,7 @@ Nothing is downloaded and nothing is mocked: the backbone is a folder, which is 
 that an experiment may name one.
 """
 
+import json
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
@@ -15,11 +16,12 @@ import pyarrow as pa
 import torch
 
 from squadron import answers, backbones, metrics
-from squadron.artifacts import EXAMPLES, write_json
+from squadron.artifacts import EXAMPLES, WINDOWS, read_windows, write_json
 from squadron.config import Predict, Windows
 from squadron.prediction import predict_candidates
 from squadron.question_types import guess_type
 from squadron.training import Training
+from squadron.window_table import WindowTable
 from squadron.windows import Layout, read_layout, slide_windows
 
 LIBRARY = (
@@ -131,7 +133,7 @@ def make_examples(questions: Sequence[tuple[str, str, str]]) -> pa.Table:
 
 def cut_windows(
     backbone: str, examples: pa.Table, settings: Windows | None = None
-) -> tuple[pa.Table, Layout]:
+) -> tuple[WindowTable, Layout]:
     """The windows of examples and their layout; short windows unless told otherwise."""
     tokenizer = backbones.load_tokenizer(backbone)
     bare = backbones.bare_tokenizer(tokenizer)
@@ -140,8 +142,34 @@ def cut_windows(
     return slide_windows(examples, bare, layout, settings)[0], layout
 
 
+def open_windows(path: Path) -> WindowTable:
+    """Windows as featurize wrote them."""
+    fields = json.loads((path.parent / "windows.json").read_text())["layout"]
+    layout = Layout(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
+    return WindowTable(read_windows(path), layout)
+
+
+def join_windows(*parts: WindowTable) -> WindowTable:
+    """All windows of several tables of one tokenizer, one table after the other."""
+    dictionaries, columns, place = [], [], 0
+    for part in parts:
+        context = part.table["context"].combine_chunks()
+        indices = pa.array(context.indices.to_numpy() + place, pa.int32())
+        columns.append(indices)
+        dictionaries.append(context.dictionary)
+        place += len(context.dictionary)
+    joined = pa.concat_tables([part.table for part in parts]).drop_columns(["context"])
+    context = pa.DictionaryArray.from_arrays(
+        pa.concat_arrays(columns), pa.concat_arrays(dictionaries)
+    )
+    joined = joined.combine_chunks().add_column(
+        WINDOWS.get_field_index("context"), "context", context
+    )
+    return WindowTable(joined.cast(WINDOWS), parts[0].layout)
+
+
 def answer_all(
-    model: Any, windows: pa.Table, layout: Layout, examples: pa.Table, settings: Predict = FP32
+    model: Any, windows: WindowTable, layout: Layout, examples: pa.Table, settings: Predict = FP32
 ) -> list[str]:
     """The best span's text of every example."""
     tables = predict_candidates(model, windows, layout, settings, torch.device("cpu"))
@@ -174,7 +202,7 @@ def assert_learned(run: Training, least: float = 75.0) -> None:
 
 
 def make_judge(
-    model: Any, windows: pa.Table, layout: Layout, examples: pa.Table
+    model: Any, windows: WindowTable, layout: Layout, examples: pa.Table
 ) -> Callable[[], dict[str, float]]:
     """What train_model takes as `evaluate`: EM and F1 over the examples."""
     golds = [[answer["text"] for answer in some] for some in examples["answers"].to_pylist()]

@@ -7,7 +7,7 @@ from). Readers refuse a file of another schema; writers put a file in place whol
 import contextlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,8 @@ EXAMPLES = pa.schema(
         ("id", pa.string()),
         ("title", pa.string()),
         ("question", pa.string()),
-        ("context", pa.string()),
+        # Each different context is stored once. `read_contexts` gives them as Python texts.
+        ("context", pa.dictionary(pa.int32(), pa.string())),
         # Every accepted answer; none means "not answered here". Characters of `context`.
         ("answers", pa.list_(pa.struct([("text", pa.string()), ("start_char", pa.int32())]))),
         ("reasoning_type", pa.string()),  # one of question_types.TYPES
@@ -32,6 +33,47 @@ EXAMPLES = pa.schema(
 )
 
 WINDOWS = pa.schema(
+    [
+        ("example_id", pa.string()),
+        ("question_ids", pa.large_list(pa.int32())),  # tokens of the question, cut to the limit
+        # Tokens of the whole context, stored once however many examples share it. A token has the
+        # characters [start, end) of the context; see windows.py about blanks.
+        (
+            "context",
+            pa.dictionary(
+                pa.int32(),
+                pa.struct(
+                    [
+                        ("input_ids", pa.large_list(pa.int32())),
+                        ("start_chars", pa.large_list(pa.int32())),
+                        ("end_chars", pa.large_list(pa.int32())),
+                    ]
+                ),
+            ),
+        ),
+        # Window w holds the context tokens from w * step on, `room` at most.
+        ("room", pa.int32()),
+        ("step", pa.int32()),
+        ("windows", pa.int32()),  # how many there are
+        # The windows that hold the answer, rising, and its first and last token in their input_ids.
+        (
+            "labels",
+            pa.large_list(
+                pa.struct(
+                    [
+                        ("window", pa.int32()),
+                        ("start_token", pa.int32()),
+                        ("end_token", pa.int32()),
+                    ]
+                )
+            ),
+        ),
+        ("reasoning_type", pa.int32()),  # its place in question_types.TYPES, -1 for none
+    ]
+)
+"""One row per example: window_table.WindowTable reads the windows out of it."""
+
+CUT_WINDOWS = pa.schema(
     [
         ("example_id", pa.string()),
         ("window", pa.int32()),  # number within its example, from 0
@@ -48,6 +90,7 @@ WINDOWS = pa.schema(
         ("reasoning_type", pa.int32()),  # its place in question_types.TYPES, -1 for none
     ]
 )
+"""One row per window, which only memory holds: what `WindowTable.expand` gives."""
 
 CANDIDATES = pa.schema(
     [
@@ -128,6 +171,9 @@ ANSWERING = "answering.json"
 """In a registered model folder: how it answers (answering.Answering), as evaluation found."""
 
 
+MOST_TEXT_BYTES = 2**31 - 1
+"""Of the different contexts of a split: Parquet counts the bytes of a page in 32 bits."""
+
 PART_ROWS = 65_536
 """Rows of a table that is read part by part."""
 
@@ -166,11 +212,63 @@ def written_whole(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def read_contexts(examples: pa.Table) -> list[str]:
+    """The context of each example, as few texts as there are different contexts.
+
+    Args:
+        examples: Of schema `EXAMPLES`.
+    """
+    contexts: list[str] = []
+    for chunk in examples["context"].chunks:
+        texts = chunk.dictionary.to_pylist()
+        contexts += [texts[place] for place in chunk.indices.to_pylist()]
+    return contexts
+
+
+def encode_contexts(contexts: Sequence[str]) -> pa.DictionaryArray:
+    """The column `context` of schema `EXAMPLES`, which holds each different context once.
+
+    Raises:
+        InputError: If the different contexts are too much text for one table.
+    """
+    places: dict[str, int] = {}
+    indices = [places.setdefault(context, len(places)) for context in contexts]
+    size = sum(len(context.encode()) for context in places)
+    if size > MOST_TEXT_BYTES:
+        raise InputError(
+            f"The {len(places):,} different contexts of one split have {size:,} bytes, at most "
+            f"{MOST_TEXT_BYTES:,} can be stored; give less data or lower data -> "
+            "max_train_examples"
+        )
+    return pa.DictionaryArray.from_arrays(
+        pa.array(indices, pa.int32()), pa.array(list(places), pa.string())
+    )
+
+
 def write_table(path: Path, table: pa.Table, *, schema: str, made_from: str) -> None:
     """Writes a Parquet table with its schema name and origin in the metadata."""
     about = {"squadron.schema": schema, "squadron.made_from": made_from}
     with written_whole(path) as temporary:
-        pq.write_table(table.replace_schema_metadata(about), temporary, compression="zstd")
+        pq.write_table(
+            table.replace_schema_metadata(about),
+            temporary,
+            compression="zstd",
+            # Above the limit, Parquet would write a text again for every row that has it.
+            dictionary_pagesize_limit=MOST_TEXT_BYTES,
+        )
+
+
+@contextlib.contextmanager
+def written_in_parts(
+    path: Path, columns: pa.Schema, *, schema: str, made_from: str
+) -> Iterator[Callable[[pa.Table], None]]:
+    """Gives a function that adds rows to a Parquet table, for tables that grow with the windows."""
+    about = {"squadron.schema": schema, "squadron.made_from": made_from}
+    with (
+        written_whole(path) as temporary,
+        pq.ParquetWriter(temporary, columns.with_metadata(about)) as writer,
+    ):
+        yield lambda rows: writer.write_table(rows.replace_schema_metadata(about))
 
 
 def read_table(path: Path, *, schema: str, made_from: str | None = None) -> pa.Table:
@@ -242,9 +340,15 @@ def read_json(path: Path, *, schema: str, made_from: str | None = None) -> dict[
 
 
 def write_windows(path: Path, table: pa.Table, *, about: dict[str, str]) -> None:
-    """Writes windows as an uncompressed Arrow file, so that readers can memory-map it."""
+    """Writes windows as an uncompressed Arrow file, so that readers can memory-map it.
+
+    Args:
+        path: The file.
+        table: Of schema `WINDOWS`.
+        about: Further metadata.
+    """
     with written_whole(path) as temporary:
-        schema = table.schema.with_metadata({"squadron.schema": "windows/1", **about})
+        schema = table.schema.with_metadata({"squadron.schema": "windows/2", **about})
         with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
             writer.write_table(table.replace_schema_metadata(schema.metadata))
 
@@ -263,7 +367,7 @@ def read_windows(path: Path) -> pa.Table:
         raise InputError(f"The file {path} is not a readable Arrow file: {error}") from None
     about = table.schema.metadata or {}
     schema = about.get(b"squadron.schema", b"").decode()
-    _check(path, Artifact(schema, ""), "windows/1", None)
+    _check(path, Artifact(schema, ""), "windows/2", None)
     return table
 
 

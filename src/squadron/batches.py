@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import torch
 
-from squadron.windows import Layout
+from squadron.layout import Layout
+from squadron.window_table import WindowTable
 
 # Every new tensor shape costs oneDNN a cached primitive; multiples keep the shapes few. They also
 # are what mixes small data: `group_by_length` shuffles the windows of one padded length.
@@ -53,24 +53,23 @@ class Batch:
 
 
 class WindowSet:
-    """Random access to windows that stay on disk.
+    """Random access to windows whose tokens stay on disk.
 
     Args:
-        table: Of schema `artifacts.WINDOWS`, memory-mapped or not; its chunks are kept as they are.
+        windows: Of a file that is memory-mapped or not.
         layout: Of the tokenizer that made them.
     """
 
-    def __init__(self, table: pa.Table, layout: Layout) -> None:
-        self._chunks = [_Chunk(batch) for batch in table.to_batches() if batch.num_rows]
+    def __init__(self, windows: WindowTable, layout: Layout) -> None:
+        self._windows = windows
         self._layout = layout
-        sizes = [len(chunk.lengths) for chunk in self._chunks]
-        self._firsts = np.cumsum([0, *sizes])
-        empty = [np.zeros(0, np.int64)]
-        self.lengths = np.concatenate([chunk.lengths for chunk in self._chunks] or empty)
+        cut = windows.cut
+        self._fields = np.stack([getattr(cut, f"{name}_N") for name in FIELDS])
+        self.lengths = windows.lengths
         """Tokens of each window, specials included."""
 
     def __len__(self) -> int:
-        return int(self._firsts[-1])
+        return len(self._windows)
 
     def parts(self, rows: Sequence[int], token_limit: int) -> list[Sequence[int]]:
         """Cuts a batch into parts of at most `token_limit` padded tokens (one window at least)."""
@@ -82,17 +81,12 @@ class WindowSet:
 
     def collate(self, rows: Sequence[int]) -> Batch:
         """The batch of these windows (row numbers), padded to their longest, rounded up."""
-        width = _round_up(int(self.lengths[rows].max()))
+        lengths = self.lengths[rows]
+        width = _round_up(int(lengths.max()))
         ids = np.full((len(rows), width), self._layout.pad_id, np.int64)
-        fields = np.zeros((len(FIELDS), len(rows)), np.int64)
-        lengths = np.zeros(len(rows), np.int64)
         for place, row in enumerate(rows):
-            number = int(np.searchsorted(self._firsts, row, side="right")) - 1
-            chunk, inside = self._chunks[number], row - self._firsts[number]
-            tokens = chunk.ids[chunk.edges[inside] : chunk.edges[inside + 1]]
-            lengths[place] = len(tokens)
-            ids[place, : len(tokens)] = tokens
-            fields[:, place] = chunk.fields[:, inside]
+            ids[place, : lengths[place]] = self._windows.input_ids(row)
+        fields = self._fields[:, rows]
         real = np.arange(width) < lengths[:, None]
         # Type ids: the context and what follows it are of the second kind.
         second = real & (np.arange(width) >= fields[0][:, None])
@@ -103,17 +97,6 @@ class WindowSet:
             torch.from_numpy(np.where(real, types, 0)),
             *(torch.from_numpy(field.copy()) for field in fields),
         )
-
-
-class _Chunk:
-    """Zero-copy numpy views of one record batch of windows."""
-
-    def __init__(self, batch: pa.RecordBatch) -> None:
-        ids = batch.column("input_ids")
-        self.ids = ids.values.to_numpy()
-        self.edges = ids.offsets.to_numpy().astype(np.int64)
-        self.lengths = np.diff(self.edges)
-        self.fields = np.stack([batch.column(name).to_numpy() for name in FIELDS])
 
 
 def _round_up(length: Any) -> Any:

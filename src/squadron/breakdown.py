@@ -160,7 +160,7 @@ def _part(examples: pa.Table, windows: npt.NDArray[np.int64] | None) -> dict[str
     if has_answer.any():
         texts = pc.struct_field(pc.list_element(golds.filter(pa.array(has_answer)), 0), "text")
         first[has_answer] = [len(text.split()) for text in texts.to_pylist()]
-    contexts = examples["context"].combine_chunks().dictionary_encode()
+    contexts = examples["context"].unify_dictionaries().combine_chunks()
     lengths = np.array([len(text.split()) for text in contexts.dictionary.to_pylist()], np.int64)
     words = [question_word(text) for text in examples["question"].to_pylist()]
     titles = sorted(set(examples["title"].to_pylist()))

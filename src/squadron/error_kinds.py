@@ -32,7 +32,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from squadron.artifacts import ERRORS
+from squadron.artifacts import ERRORS, read_contexts
 
 KINDS = (
     "should_have_abstained",
@@ -157,8 +157,10 @@ def errors_table(
     wrong = [number for number, kind in enumerate(kinds) if kind]
     rows = []
     chosen = examples.take(pa.array(wrong, pa.int64()))  # typed: there may be none
-    for number, example in zip(wrong, chosen.to_pylist(), strict=True):
-        span, context = spans[number], example["context"]
+    contexts = read_contexts(chosen)
+    chosen = chosen.drop_columns(["context"])
+    for number, example, context in zip(wrong, chosen.to_pylist(), contexts, strict=True):
+        span = spans[number]
         golds = [(a["start_char"], a["start_char"] + len(a["text"])) for a in example["answers"]]
         gold = min(golds, key=lambda gold: _distance(span, gold), default=(-1, -1))
         text, (answer_start, answer_end), (gold_start, gold_end) = cut_excerpt(context, span, gold)

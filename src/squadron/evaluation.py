@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from squadron import answers, calibration, error_kinds, metrics, significance
 from squadron.answering import Answering
-from squadron.artifacts import SCORES
+from squadron.artifacts import SCORES, read_contexts
 from squadron.question_types import TYPES, score_types
 
 _ORACLE_QUESTIONS = 1000
@@ -46,7 +46,7 @@ class Questions:
         ]
         return cls(
             examples["id"].to_pylist(),
-            examples["context"].to_pylist(),
+            read_contexts(examples),
             examples["title"].to_pylist(),
             golds,
             has_answer,

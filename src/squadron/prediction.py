@@ -15,8 +15,9 @@ from squadron.artifacts import CANDIDATES, WINDOW_TYPES
 from squadron.batches import Batch, WindowSet
 from squadron.config import Predict
 from squadron.devices import PASS_TOKENS, autocast
+from squadron.layout import Layout
 from squadron.progress import Progress
-from squadron.windows import Layout
+from squadron.window_table import WindowTable
 
 
 @dataclass
@@ -125,7 +126,7 @@ def _shift(values_BT: torch.Tensor, step: int) -> torch.Tensor:
 
 def predict_candidates(
     model: SpanScorer,
-    windows: pa.Table,
+    windows: WindowTable,
     layout: Layout,
     settings: Predict,
     device: torch.device,
@@ -136,7 +137,7 @@ def predict_candidates(
 
     Args:
         model: On `device`.
-        windows: Of schema `artifacts.WINDOWS`, best memory-mapped.
+        windows: Best of a memory-mapped file.
         layout: Of the tokenizer that made them.
         settings: n_best, max_answer_tokens, batch size and precision.
         device: Where to compute.
@@ -153,10 +154,8 @@ def predict_candidates(
     if not settings.max_answer_tokens:
         raise ValueError("max_answer_tokens is 0, which the train step should have settled")
     model.eval()
-    for chunk in windows.to_batches():
-        if not chunk.num_rows:
-            continue
-        window_set = WindowSet(pa.Table.from_batches([chunk]), layout)
+    for chunk in windows.chunks():
+        window_set = WindowSet(chunk, layout)
         # Equal lengths together; the order of the output is restored below.
         order = np.argsort(-window_set.lengths, kind="stable")
         parts: list[TopSpans] = []
@@ -196,18 +195,18 @@ def mean_loss(model: Any, windows: WindowSet, settings: Predict, device: torch.d
     return total / max(1, len(order))
 
 
-def _to_types(windows: pa.RecordBatch, order: Any, logits_NC: torch.Tensor) -> pa.Table:
+def _to_types(windows: WindowTable, order: Any, logits_NC: torch.Tensor) -> pa.Table:
     """Logits in computed order -> rows in the windows' order."""
     rows = np.empty((len(order), logits_NC.shape[1]), np.float32)
     rows[order] = logits_NC.float().log_softmax(1).numpy()
     edges = np.arange(len(order) + 1, dtype=np.int32) * rows.shape[1]
     values = pa.ListArray.from_arrays(pa.array(edges), pa.array(rows.ravel()))
-    columns = [windows.column("example_id"), windows.column("window"), values]
+    columns = [windows.example_ids(), pa.array(windows.cut.window_N, pa.int32()), values]
     return pa.Table.from_arrays(columns, schema=WINDOW_TYPES)
 
 
 def _to_candidates(
-    windows: pa.RecordBatch, order: Any, parts: list[TopSpans], n_best: int
+    windows: WindowTable, order: Any, parts: list[TopSpans], n_best: int
 ) -> pa.Table:
     """Token spans of one chunk -> rows of characters, in the windows' order."""
     count = len(order)
@@ -224,13 +223,11 @@ def _to_candidates(
         score[rows, :kept] = part.score_BK.numpy()
         null[rows] = part.null_score_B.numpy()
         first += len(rows)
-    starts, ends = windows.column("start_chars"), windows.column("end_chars")
-    edges = starts.offsets.to_numpy().astype(np.int64)[:-1]
-    context_start = windows.column("context_start").to_numpy().astype(np.int64)
+    cut = windows.cut
     window, rank = np.nonzero(np.isfinite(score))
-    base = edges[window] - context_start[window]
-    start_char = starts.values.to_numpy()[base + start[window, rank]]
-    end_char = ends.values.to_numpy()[base + end[window, rank]]
+    base = (cut.first_N - cut.context_start_N)[window]
+    start_char = windows.start_chars[base + start[window, rank]]
+    end_char = windows.end_chars[base + end[window, rank]]
     # Spans of blanks alone cover no character (see windows.py); as a text, such a span would read
     # as "no answer".
     shown = np.flatnonzero(start_char < end_char)
@@ -240,8 +237,8 @@ def _to_candidates(
     rows = pa.array(window)
     return pa.Table.from_arrays(
         [
-            windows.column("example_id").take(rows),
-            windows.column("window").take(rows),
+            windows.example_ids().take(rows),
+            pa.array(cut.window_N[window], pa.int32()),
             pa.array(rank, pa.int32()),
             pa.array(start_char[shown]),
             pa.array(end_char[shown]),

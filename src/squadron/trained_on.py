@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from squadron import backbones, sources, storage
-from squadron.artifacts import MODEL_ABOUT, read_json, write_json
+from squadron.artifacts import MODEL_ABOUT, read_contexts, read_json, write_json
 from squadron.config import TrainedOn, digest
 from squadron.errors import InputError
 from squadron.folding import fold_text
@@ -194,8 +194,12 @@ class Fairness:
 
 def _keys(examples: "pa.Table") -> dict[str, tuple[str, str]]:
     """Example id -> (its title's key, its question's key)."""
-    columns = [examples[name].to_pylist() for name in ("id", "title", "context", "question")]
-    return {row[0]: _key(*row) for row in zip(*columns, strict=True)}
+    columns = [examples[name].to_pylist() for name in ("id", "title", "question")]
+    rows = zip(*columns, read_contexts(examples), strict=True)
+    return {
+        example_id: _key(example_id, title, context, question)
+        for example_id, title, question, context in rows
+    }
 
 
 def _key(example_id: str, title: str, context: str, question: str) -> tuple[str, str]:

@@ -17,6 +17,8 @@ from squadron.sources import Answer, Example
 # only one this close. Off-by-one labels and lost spaces stay within it.
 REPAIR_REACH = 16
 SAMPLES_PER_REASON = 5
+EMPTY_CONTEXT = "empty context"
+HALF_A_PAIR = "half a surrogate pair in the text"
 
 
 @dataclass
@@ -60,8 +62,9 @@ def validate_examples(examples: Iterable[Example], report: Report) -> list[Examp
     """
     kept: list[Example] = []
     seen: set[str] = set()
+    contexts: dict[str, str] = {}
     for example in examples:
-        reason = _judge(example, seen, report)
+        reason = _judge(example, seen, contexts, report)
         if reason:
             report.note(report.rejected, reason, example)
             continue
@@ -88,22 +91,28 @@ def check_rejected_share(report: Report, max_share: float) -> None:
         )
 
 
-def _judge(example: Example, seen: set[str], report: Report) -> str:
-    """The reason to reject an example, or an empty string; repairs it in place."""
+def _judge(example: Example, seen: set[str], contexts: dict[str, str], report: Report) -> str:
+    """The reason to reject an example, or an empty string; repairs it in place.
+
+    `contexts` remembers what was found about each context, as many examples may share a long one.
+    """
     if not example.id:
         return "no id"
     if example.id in seen:
         return "id used twice"
     if not example.question.strip():
         return "empty question"
-    if not example.context.strip():
-        return "empty context"
+    if example.context not in contexts:
+        contexts[example.context] = _judge_context(example.context)
+    if contexts[example.context] == EMPTY_CONTEXT:
+        return EMPTY_CONTEXT
     try:
-        for text in (example.id, example.title, example.question, example.context):
+        for text in (example.id, example.title, example.question, example.reasoning_type):
             text.encode()
-        example.reasoning_type.encode()
     except UnicodeEncodeError:
-        return "half a surrogate pair in the text"
+        return HALF_A_PAIR
+    if contexts[example.context]:
+        return contexts[example.context]
     if example.reasoning_type and example.reasoning_type not in TYPES:
         report.note(report.repaired, "unknown reasoning type, guessed instead", example)
         example.reasoning_type = ""
@@ -129,6 +138,17 @@ def _judge(example: Example, seen: set[str], report: Report) -> str:
         report.note(report.repaired, "one of several answers dropped", example)
     example.answers = kept
     return "" if kept else reason
+
+
+def _judge_context(context: str) -> str:
+    """The reason to reject what has this context, or an empty string."""
+    if not context.strip():
+        return EMPTY_CONTEXT
+    try:
+        context.encode()
+    except UnicodeEncodeError:
+        return HALF_A_PAIR
+    return ""
 
 
 def _repair(answer: Answer, context: str) -> str:

@@ -6,14 +6,16 @@ blank, and ends behind the last one before its end. A span of tokens thus never 
 a blank. A token of blanks alone starts behind its end and covers nothing.
 
 Each context and each question is tokenised once, by the tokenizer's own threads, and the windows
-are cut with array arithmetic; the result equals what `tokenizers` gives for (question, context)
-pairs with truncation "only_second" and the same stride (a property test holds that).
+follow by array arithmetic, without a copy per window. The result equals what `tokenizers` gives for
+(question, context) pairs with truncation "only_second" and the same stride; a property test holds
+that.
 
 Legend of names: characters are half-open, tokens inclusive. `max_length` counts every token of a
 window; `stride` is the number of context tokens that two neighbouring windows share.
 """
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,72 +24,27 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from squadron.artifacts import EXTENTS, WINDOWS
+from squadron.artifacts import WINDOWS
 from squadron.config import Windows
 from squadron.errors import InputError
+from squadron.layout import Layout as Layout
+from squadron.layout import read_layout as read_layout
 from squadron.question_types import TYPES, UNKNOWN
+from squadron.window_table import NULL_TOKEN, WindowTable
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 Ints = npt.NDArray[np.int32]
+Longs = npt.NDArray[np.int64]
 
 _BLANK = np.array([chr(code).isspace() for code in range(0x3002)])
 """Which characters are blanks; U+3000 is the last one, and the entry behind it stands for all."""
 
-NULL_TOKEN = 0
-"""Where "not answered here" points: the first token, a special one."""
+Remembered = dict[tuple[str, ...], tuple[Ints, Ints, Ints, Longs]]
 
-EXAMPLES_PER_CHUNK = 4_096
-"""Bounds the memory of tokenisation; 4,096 SQuAD examples are about 700 contexts, 40 MB."""
-
-
-@dataclass(frozen=True)
-class Layout:
-    """The special tokens that a tokenizer puts around a pair, and the type ids of its parts.
-
-    A window reads: before + question + between + context + after.
-    """
-
-    before: tuple[int, ...]
-    between: tuple[int, ...]
-    after: tuple[int, ...]
-    question_type: int
-    context_type: int
-    pad_id: int
-
-    @property
-    def special_count(self) -> int:
-        """Special tokens in one window."""
-        return len(self.before) + len(self.between) + len(self.after)
-
-
-def read_layout(tokenizer: "Tokenizer", pad_id: int) -> Layout:
-    """Learns the layout from the tokenizer itself, by encoding a pair.
-
-    Raises:
-        InputError: If no special token stands first (the null token would be a word), or the
-            question does not come before the context.
-    """
-    encoding = tokenizer.encode("a", "b")
-    sequences = encoding.sequence_ids
-    if not encoding.ids or sequences[0] is not None:
-        raise InputError(
-            "The tokenizer puts no special token first; extractive models with a leading "
-            "special token (BERT, RoBERTa, DeBERTa, ELECTRA, ...) are supported"
-        )
-    question = [n for n, sequence in enumerate(sequences) if sequence == 0]
-    context = [n for n, sequence in enumerate(sequences) if sequence == 1]
-    if not question or not context or question[-1] > context[0]:
-        raise InputError("The tokenizer does not put the question before the context")
-    return Layout(
-        before=tuple(encoding.ids[: question[0]]),
-        between=tuple(encoding.ids[question[-1] + 1 : context[0]]),
-        after=tuple(encoding.ids[context[-1] + 1 :]),
-        question_type=encoding.type_ids[0],
-        context_type=encoding.type_ids[context[0]],
-        pad_id=pad_id,
-    )
+CHARACTERS_PER_CHUNK = 1_000_000
+"""Bounds the memory of tokenisation, of contexts of ordinary length; one context is one text."""
 
 
 @dataclass(frozen=True)
@@ -101,8 +58,12 @@ class WindowCounts:
 
 
 def slide_windows(
-    examples: pa.Table, tokenizer: "Tokenizer", layout: Layout, settings: Windows
-) -> tuple[pa.Table, WindowCounts]:
+    examples: pa.Table,
+    tokenizer: "Tokenizer",
+    layout: Layout,
+    settings: Windows,
+    remembered: "Remembered | None" = None,
+) -> tuple[WindowTable, WindowCounts]:
     """Cuts every example into windows.
 
     Args:
@@ -110,75 +71,134 @@ def slide_windows(
         tokenizer: Without truncation or padding of its own.
         layout: Of that tokenizer.
         settings: In tokens.
+        remembered: Tokens of long contexts, kept from call to call, as several splits may share
+            one. Only for calls with the same tokenizer.
 
     Returns:
-        A table of schema `artifacts.WINDOWS`, example by example, window by window; and counts.
+        The windows, example by example; and counts.
     """
-    tables, cut, unreachable = [], 0, 0
-    for start in range(0, examples.num_rows, EXAMPLES_PER_CHUNK):
-        chunk = examples.slice(start, EXAMPLES_PER_CHUNK)
-        table, cut_here, unreachable_here = _slide_chunk(chunk, tokenizer, layout, settings)
-        tables.append(table)
-        cut += cut_here
-        unreachable += unreachable_here
-    table = pa.concat_tables(tables) if tables else WINDOWS.empty_table()
-    return table, WindowCounts(table.num_rows, examples.num_rows, cut, unreachable)
+    contexts = _one_dictionary(examples["context"])
+    # A slice of a table has the contexts of the whole table in its dictionary.
+    used, context_E = np.unique(contexts.indices.to_numpy(), return_inverse=True)
+    texts = contexts.dictionary.take(pa.array(used)).to_pylist()
+    tokens = _tokenize(tokenizer, texts, with_offsets=True, remembered=remembered)
+    questions = _tokenize(tokenizer, examples["question"].to_pylist(), with_offsets=False)
+
+    question_length_E = np.minimum(questions.lengths, settings.max_question_length)
+    cut = int((questions.lengths > settings.max_question_length).sum())
+    room_E = settings.max_length - layout.special_count - question_length_E
+    if (room_E <= settings.stride).any():
+        worst = int(question_length_E.max())
+        raise InputError(
+            f"windows -> stride: {settings.stride} leaves no progress with a question of {worst} "
+            f"tokens: it must be below {settings.max_length - layout.special_count - worst}; "
+            "lower stride or max_question_length, or raise max_length"
+        )
+    step_E = room_E - settings.stride
+    length_E = tokens.lengths[context_E]
+    count_E = 1 + np.maximum(0, -(-(length_E - room_E) // step_E))
+    has_answer_E, first_E, last_E = _first_answers(examples)
+    example_L, window_L, start_L, end_L = _label(
+        tokens, context_E, room_E, step_E, count_E, has_answer_E, first_E, last_E
+    )
+    context_start_L = (len(layout.before) + question_length_E + len(layout.between))[example_L]
+    labels = pa.StructArray.from_arrays(
+        [
+            pa.array(window_L, pa.int32()),
+            pa.array(start_L + context_start_L, pa.int32()),
+            pa.array(end_L + context_start_L, pa.int32()),
+        ],
+        fields=list(WINDOWS.field("labels").type.value_type),
+    )
+    label_edges = np.concatenate([[0], np.cumsum(np.bincount(example_L, minlength=len(count_E)))])
+    kept = _ranges(questions.edges[:-1], question_length_E)
+    question_edges = np.concatenate([[0], np.cumsum(question_length_E)])
+    table = pa.Table.from_arrays(
+        [
+            examples["id"].combine_chunks(),
+            _list(question_edges, questions.ids[kept]),
+            _context_column(tokens, context_E),
+            pa.array(room_E, pa.int32()),
+            pa.array(step_E, pa.int32()),
+            pa.array(count_E, pa.int32()),
+            pa.LargeListArray.from_arrays(pa.array(label_edges, pa.int64()), labels),
+            pc.index_in(
+                examples["reasoning_type"].combine_chunks(), value_set=pa.array(TYPES)
+            ).fill_null(UNKNOWN),
+        ],
+        schema=WINDOWS,
+    )
+    unreachable = int(has_answer_E.sum() - len(np.unique(example_L)))
+    return WindowTable(table, layout), WindowCounts(
+        int(count_E.sum()), len(count_E), cut, unreachable
+    )
 
 
-def first_questions(windows: pa.Table, count: int) -> pa.Table:
-    """The windows of the first `count` examples, of all for 0; nothing is copied."""
-    if not count:
-        return windows
-    firsts = np.flatnonzero(windows["window"].to_numpy() == 0)
-    return windows.slice(0, int(firsts[count]) if count < len(firsts) else len(windows))
-
-
-def find_extents(windows: pa.Table) -> pa.Table:
-    """The characters of its context that each window holds, of schema `artifacts.EXTENTS`."""
-    starts, ends = (windows[name].combine_chunks() for name in ("start_chars", "end_chars"))
-    counts = pc.list_value_length(starts).to_numpy()
-    last = np.cumsum(counts) - 1
-    heads = np.zeros(len(counts), np.int32)
-    tails = np.zeros(len(counts), np.int32)
-    has = counts > 0
-    heads[has] = starts.flatten().to_numpy()[(last - counts + 1)[has]]
-    tails[has] = ends.flatten().to_numpy()[last[has]]
-    columns = [windows["example_id"], windows["window"], pa.array(heads), pa.array(tails)]
-    return pa.Table.from_arrays(columns, schema=EXTENTS)
-
-
-def limit_negatives(windows: pa.Table, limit: int, seed: int) -> pa.Table:
+def limit_negatives(windows: WindowTable, limit: int, seed: int) -> WindowTable:
     """Keeps every window with its answer and, of each example, at most `limit` of the others.
 
     Args:
-        windows: Of schema `artifacts.WINDOWS`.
+        windows: Some or all of a table.
         limit: 0 keeps all.
         seed: The same one draws the same windows.
 
     Returns:
-        Windows in their order; `windows` itself, memory-mapped as it may be, if nothing is dropped.
+        Windows in their order; `windows` itself if nothing is dropped.
     """
-    if not limit or not windows.num_rows:
+    if not limit:
         return windows
-    start_token_N = windows["start_token"].to_numpy()
-    ids = windows["example_id"].combine_chunks().dictionary_encode()
-    negative = np.flatnonzero(start_token_N == NULL_TOKEN)
-    example = ids.indices.to_numpy()[negative]
-    order = np.lexsort((np.random.default_rng(seed).random(len(negative)), example))
-    # The place of each negative window among those of its example, in drawn order.
-    counts = np.bincount(example)
-    place = _count_up(counts)
-    dropped = negative[order[place >= limit]]
-    if not len(dropped):
-        return windows
-    return windows.take(pa.array(np.delete(np.arange(windows.num_rows), dropped)))
+    random = np.random.default_rng(seed)
+    kept, place = [np.zeros(0, np.int64)], 0
+    # An example whose windows stand in two chunks keeps the lowest draws of both.
+    drawn = _Drawn.empty()
+    for chunk in windows.chunks():
+        negative = np.flatnonzero(chunk.cut.start_token_N == NULL_TOKEN)
+        positive = np.flatnonzero(chunk.cut.start_token_N != NULL_TOKEN)
+        new = _Drawn(chunk.cut.example_N[negative], random.random(len(negative)), negative + place)
+        drawn = drawn.joined(new)
+        is_open = drawn.example == chunk.cut.example_N[-1]
+        lowest = drawn.lowest(limit)
+        kept += [positive + place, lowest.place[lowest.example != chunk.cut.example_N[-1]]]
+        drawn = drawn.where(is_open).lowest(limit)
+        place += len(chunk)
+    places = np.sort(np.concatenate([*kept, drawn.place]))
+    return windows if len(places) == len(windows) else windows.take(places)
 
 
-def covering_length(windows: pa.Table, unreachable: int, share: float = 0.95) -> int:
+@dataclass(frozen=True)
+class _Drawn:
+    """Windows without an answer, with a random number each."""
+
+    example: Longs
+    number: npt.NDArray[np.float64]
+    place: Longs
+
+    @classmethod
+    def empty(cls) -> "_Drawn":
+        return cls(np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.int64))
+
+    def joined(self, other: "_Drawn") -> "_Drawn":
+        pairs = zip(vars(self).values(), vars(other).values(), strict=True)
+        return _Drawn(*(np.concatenate(pair) for pair in pairs))
+
+    def where(self, chosen: Any) -> "_Drawn":
+        return _Drawn(*(column[chosen] for column in vars(self).values()))
+
+    def lowest(self, limit: int) -> "_Drawn":
+        """Those with the `limit` lowest numbers of each example."""
+        if not len(self.example):
+            return self
+        order = np.lexsort((self.number, self.example))
+        # The place of each one among those of its example.
+        rank = _count_up(np.unique(self.example, return_counts=True)[1])
+        return self.where(order[rank < limit])
+
+
+def covering_length(windows: WindowTable, unreachable: int, share: float = 0.95) -> int:
     """The fewest tokens that hold at least a share of the answers; answers count once each.
 
     Args:
-        windows: Of schema `artifacts.WINDOWS`.
+        windows: All windows of a table.
         unreachable: Answers that are in no window, hence longer than all others.
         share: Above 0, up to 1.
 
@@ -186,12 +206,14 @@ def covering_length(windows: pa.Table, unreachable: int, share: float = 0.95) ->
         1 or more; the longest answer of all windows where the share needs the unreachable ones,
         0 if no window has an answer.
     """
-    found = windows.filter(pc.not_equal(windows["start_token"], NULL_TOKEN))
-    if not found.num_rows:
+    labels = windows.table["labels"].combine_chunks()
+    counts = pc.list_value_length(labels).to_numpy()
+    flat = labels.flatten()
+    # The first window that holds an answer speaks for it.
+    first = (np.cumsum(counts) - counts)[counts > 0]
+    if not len(first):
         return 0
-    ids = found["example_id"].combine_chunks().dictionary_encode()
-    _, first = np.unique(ids.indices.to_numpy(), return_index=True)
-    starts, ends = found["start_token"].to_numpy()[first], found["end_token"].to_numpy()[first]
+    starts, ends = (flat.field(name).to_numpy()[first] for name in ("start_token", "end_token"))
     lengths = np.sort(ends - starts + 1)
     needed = int(np.ceil(share * (len(lengths) + unreachable) - 1e-9))
     return int(lengths[min(needed, len(lengths)) - 1])
@@ -209,90 +231,27 @@ def window_starts(token_count: int, room: int, stride: int) -> list[int]:
     return starts
 
 
-def _slide_chunk(
-    examples: pa.Table, tokenizer: "Tokenizer", layout: Layout, settings: Windows
-) -> tuple[pa.Table, int, int]:
-    contexts = examples["context"].combine_chunks().dictionary_encode()
-    context_of = contexts.indices.to_numpy()
-    tokens = _tokenize(tokenizer, contexts.dictionary.to_pylist(), with_offsets=True)
-    questions = _tokenize(tokenizer, examples["question"].to_pylist(), with_offsets=False)
+def _one_dictionary(column: pa.ChunkedArray) -> Any:
+    """A column of texts as one array with one dictionary."""
+    if not pa.types.is_dictionary(column.type):
+        column = column.dictionary_encode()
+    return column.unify_dictionaries().combine_chunks()
 
-    question_lengths = np.minimum(questions.lengths, settings.max_question_length)
-    cut = int((questions.lengths > settings.max_question_length).sum())
-    room_E = settings.max_length - layout.special_count - question_lengths
-    if (room_E <= settings.stride).any():
-        worst = int(question_lengths.max())
-        raise InputError(
-            f"windows -> stride: {settings.stride} leaves no progress with a question of {worst} "
-            f"tokens: it must be below {settings.max_length - layout.special_count - worst}; "
-            "lower stride or max_question_length, or raise max_length"
-        )
 
-    # One row per window: E examples -> N windows.
-    step_E = room_E - settings.stride
-    length_E = tokens.lengths[context_of]
-    count_E = 1 + np.maximum(0, -(-(length_E - room_E) // step_E))
-    example_N = np.repeat(np.arange(len(count_E)), count_E)
-    window_N = _count_up(count_E)
-    start_N = window_N * step_E[example_N]
-    stop_N = np.minimum(start_N + room_E[example_N], length_E[example_N])
-    context_length_N = stop_N - start_N
-    question_length_N = question_lengths[example_N]
+def _list(edges: Longs, values: Ints) -> pa.Array:
+    return pa.LargeListArray.from_arrays(pa.array(edges, pa.int64()), pa.array(values, pa.int32()))
 
-    # input_ids, flat over all windows, filled part by part.
-    before, between, after = (
-        np.array(p, np.int32) for p in (layout.before, layout.between, layout.after)
+
+def _context_column(tokens: "_Tokens", context_E: Any) -> pa.DictionaryArray:
+    """The tokens of all contexts as a dictionary, and which of them each example has."""
+    columns = (tokens.ids, tokens.start_chars, tokens.end_chars)
+    return pa.DictionaryArray.from_arrays(
+        pa.array(context_E, pa.int32()),
+        pa.StructArray.from_arrays(
+            [_list(tokens.edges, column) for column in columns],
+            fields=list(WINDOWS.field("context").type.value_type),
+        ),
     )
-    total_N = layout.special_count + question_length_N + context_length_N
-    edge = np.concatenate([[0], np.cumsum(total_N)])
-    ids = np.empty(edge[-1], np.int32)
-    place_N = edge[:-1].copy()
-    for part in (before, None, between):
-        if part is None:
-            source = _ranges(questions.edges[example_N], question_length_N)
-            ids[_ranges(place_N, question_length_N)] = questions.ids[source]
-            place_N += question_length_N
-        else:
-            ids[(place_N[:, None] + np.arange(len(part))).ravel()] = np.tile(part, len(place_N))
-            place_N += len(part)
-    source = _ranges(tokens.edges[context_of[example_N]] + start_N, context_length_N)
-    ids[_ranges(place_N, context_length_N)] = tokens.ids[source]
-    place_N += context_length_N
-    ids[(place_N[:, None] + np.arange(len(after))).ravel()] = np.tile(after, len(place_N))
-
-    context_start_N = len(before) + question_length_N + len(between)
-    offset_edges = np.concatenate([[0], np.cumsum(context_length_N)]).astype(np.int32)
-    start_chars, end_chars = tokens.start_chars[source], tokens.end_chars[source]
-    has_answer_E, first_E, last_E = _first_answers(examples)
-    start_token_N, end_token_N = _locate(
-        has_answer_E[example_N],
-        first_E[example_N],
-        last_E[example_N],
-        offset_edges,
-        start_chars,
-        end_chars,
-    )
-    found_N = start_token_N >= 0
-    unreachable = int(has_answer_E.sum() - len(np.unique(example_N[found_N])))
-    table = pa.Table.from_arrays(
-        [
-            examples["id"].combine_chunks().take(pa.array(example_N)),
-            pa.array(window_N, pa.int32()),
-            pa.ListArray.from_arrays(pa.array(edge, pa.int32()), pa.array(ids)),
-            pa.ListArray.from_arrays(pa.array(offset_edges), pa.array(start_chars)),
-            pa.ListArray.from_arrays(pa.array(offset_edges), pa.array(end_chars)),
-            pa.array(context_start_N, pa.int32()),
-            # An empty context gives an empty range: end before start.
-            pa.array(context_start_N + context_length_N - 1, pa.int32()),
-            pa.array(np.where(found_N, start_token_N + context_start_N, NULL_TOKEN), pa.int32()),
-            pa.array(np.where(found_N, end_token_N + context_start_N, NULL_TOKEN), pa.int32()),
-            pc.index_in(examples["reasoning_type"].combine_chunks(), value_set=pa.array(TYPES))
-            .fill_null(UNKNOWN)
-            .take(pa.array(example_N)),
-        ],
-        schema=WINDOWS,
-    )
-    return table, cut, unreachable
 
 
 @dataclass(frozen=True)
@@ -304,26 +263,62 @@ class _Tokens:
     end_chars: Ints
     edges: npt.NDArray[np.int64]
     lengths: npt.NDArray[np.int64]
+    sizes: npt.NDArray[np.int64]
+    """Characters of each text."""
 
 
-def _tokenize(tokenizer: "Tokenizer", texts: Sequence[str], *, with_offsets: bool) -> _Tokens:
+def _tokenize(
+    tokenizer: "Tokenizer",
+    texts: Sequence[str],
+    *,
+    with_offsets: bool,
+    remembered: Remembered | None = None,
+) -> _Tokens:
+    """Tokens of all texts; a part of the texts is worked on at once."""
+    sizes = np.fromiter(map(len, texts), np.int64, len(texts))
+    part_of = np.cumsum(sizes) // CHARACTERS_PER_CHUNK
+    bounds = [0, *(np.flatnonzero(np.diff(part_of)) + 1).tolist(), len(texts)]
+    parts = []
+    for first, last in itertools.pairwise(bounds):
+        key = tuple(texts[first:last])
+        part = remembered.get(key) if remembered else None
+        if part is None:
+            part = _tokenize_part(tokenizer, key, with_offsets=with_offsets)
+        if remembered is not None and sizes[first:last].sum() > CHARACTERS_PER_CHUNK:
+            remembered[key] = part
+        parts.append(part)
+    ids, start_chars, end_chars, lengths = map(np.concatenate, zip(*parts, strict=True))
+    return _Tokens(
+        ids, start_chars, end_chars, np.concatenate([[0], np.cumsum(lengths)]), lengths, sizes
+    )
+
+
+def _tokenize_part(
+    tokenizer: "Tokenizer", texts: Sequence[str], *, with_offsets: bool
+) -> tuple[Ints, Ints, Ints, Longs]:
+    """(ids, starts, ends, tokens of each text)."""
     # encode_batch runs on the tokenizer's own threads; the fast form leaves offsets out.
     encode = tokenizer.encode_batch if with_offsets else tokenizer.encode_batch_fast
     encodings = encode(list(texts), add_special_tokens=False)
     lengths = np.fromiter((len(e) for e in encodings), np.int64, len(encodings))
-    edges = np.concatenate([[0], np.cumsum(lengths)])
-    ids = np.fromiter(_chain(e.ids for e in encodings), np.int32, edges[-1])
-    offsets = np.zeros((0, 2), np.int32)
-    if with_offsets:
-        flat = _chain(_chain(e.offsets for e in encodings))
-        offsets = np.fromiter(flat, np.int32, 2 * edges[-1]).reshape(-1, 2)
-    tokens = _Tokens(ids, offsets[:, 0].copy(), offsets[:, 1].copy(), edges, lengths)
-    if with_offsets:
-        _trim(texts, tokens)
-    return tokens
+    total = int(lengths.sum())
+    chain = itertools.chain.from_iterable
+    ids = np.fromiter(chain(e.ids for e in encodings), np.int32, total)
+    if not with_offsets:
+        return ids, np.zeros(0, np.int32), np.zeros(0, np.int32), lengths
+    if sum(map(len, texts)) > CHARACTERS_PER_CHUNK:
+        # Slower, but the list of all offsets of a long text is several times as large.
+        pairs: Any = (e.token_to_chars(n) for e in encodings for n in range(len(e)))
+    else:
+        pairs = chain(e.offsets for e in encodings)
+    flat = chain(pairs)
+    offsets = np.fromiter(flat, np.int32, 2 * total).reshape(-1, 2)
+    del encodings  # of a long text they are the most memory of all
+    starts, ends = _trim(texts, lengths, offsets[:, 0], offsets[:, 1])
+    return ids, starts, ends, lengths
 
 
-def _trim(texts: Sequence[str], tokens: _Tokens) -> None:
+def _trim(texts: Sequence[str], lengths: Longs, starts: Ints, ends: Ints) -> tuple[Ints, Ints]:
     """Moves starts forward and ends back over blanks, as `str.strip` knows them.
 
     A token of blanks alone gets a start behind its end; see the top of this module.
@@ -332,19 +327,11 @@ def _trim(texts: Sequence[str], tokens: _Tokens) -> None:
     codes = np.frombuffer(("\x00".join(texts) + "\x00").encode("utf-32-le"), np.uint32)
     solid = np.flatnonzero(~_BLANK[np.minimum(codes, len(_BLANK) - 1)])
     sizes = np.fromiter(map(len, texts), np.int64, len(texts))
-    heads = np.cumsum(sizes + 1) - sizes - 1
-    head_of = np.repeat(heads, tokens.lengths)
-    starts = solid[np.searchsorted(solid, tokens.start_chars + head_of)]
-    last = np.searchsorted(solid, tokens.end_chars + head_of) - 1
-    ends = np.where(last < 0, 0, solid[last] + 1)
-    tokens.start_chars[:] = starts - head_of
-    tokens.end_chars[:] = ends - head_of
-
-
-def _chain(parts: Any) -> Iterator[Any]:
-    import itertools
-
-    return itertools.chain.from_iterable(parts)
+    head_of = np.repeat(np.cumsum(sizes + 1) - sizes - 1, lengths)
+    trimmed_starts = solid[np.searchsorted(solid, starts + head_of)] - head_of
+    last = np.searchsorted(solid, ends + head_of) - 1
+    trimmed_ends = np.where(last < 0, 0, solid[last] + 1) - head_of
+    return trimmed_starts.astype(np.int32), trimmed_ends.astype(np.int32)
 
 
 def _first_answers(examples: pa.Table) -> tuple[Any, Any, Any]:
@@ -366,38 +353,68 @@ def _first_answers(examples: pa.Table) -> tuple[Any, Any, Any]:
     return has_answer, first, last
 
 
-def _locate(
-    has_answer_N: Any, first_N: Any, last_N: Any, edges: Ints, start_chars: Ints, end_chars: Ints
-) -> tuple[Any, Any]:
-    """The answer's first and last context token per window (from 0), -1 where it is not inside.
+def _label(
+    tokens: _Tokens,
+    context_E: Any,
+    room_E: Longs,
+    step_E: Longs,
+    count_E: Longs,
+    has_answer_E: Any,
+    first_E: Longs,
+    last_E: Longs,
+) -> tuple[Longs, Longs, Longs, Longs]:
+    """Which windows hold an answer, and where: (example, window, first and last token) of each.
+
+    A window holds an answer if it begins at or before the answer's first character and ends at or
+    behind its last one. Tokens are counted from the window's first context token.
 
     The span holds every token that overlaps the answer: one that cuts into a token takes the whole
     token, and a character that byte-level tokenizers give as several tokens comes with all of them.
     Where a tokenizer dropped the answer's edge, the neighbouring token makes up for it.
+
+    Offsets never go back from token to token. So a binary search in the context finds the tokens,
+    and the windows that hold them follow by arithmetic: no window is looked at.
     """
-    lengths = np.diff(edges)
-    wanted = has_answer_N & (lengths > 0)
-    heads = (
-        start_chars[np.minimum(edges[:-1], max(len(start_chars) - 1, 0))]
-        if len(start_chars)
-        else lengths
+    rows = np.flatnonzero(has_answer_E & (tokens.lengths[context_E] > 0))
+    context = context_E[rows]
+    room, step, count = room_E[rows], step_E[rows], count_E[rows]
+    first, last = first_E[rows], last_E[rows]
+    head, length = tokens.edges[context], tokens.lengths[context]
+    # Offsets of all contexts in one rising sequence, so that one search serves every example.
+    base = np.cumsum(tokens.sizes + 1) - tokens.sizes - 1
+    base_T = np.repeat(base, tokens.lengths)
+    starts, ends = (
+        np.maximum.accumulate(side + base_T) for side in (tokens.start_chars, tokens.end_chars)
     )
-    tails = end_chars[edges[1:] - 1] if len(end_chars) else lengths
-    inside = wanted & (heads <= first_N) & (tails >= last_N)
-    start = np.full(len(lengths), -1, np.int64)
-    end = np.full(len(lengths), -1, np.int64)
-    rows = np.flatnonzero(inside)
-    # One flat comparison over the windows that hold an answer, then counts per window.
-    flat = _ranges(edges[:-1][rows].astype(np.int64), lengths[rows])
-    owner = np.repeat(np.arange(len(rows)), lengths[rows])
-    first, last = first_N[rows][owner], last_N[rows][owner]
 
-    def count(condition: Any) -> Any:
-        return np.bincount(owner, condition, len(rows)).astype(np.int64)
+    def count_tokens(flat: Longs, character: Longs, side: str) -> Longs:
+        """Of its context: how many begin (or end) below a character, or up to it ("right")."""
+        find = np.searchsorted
+        place = find(flat, character + base[context], side="left" if side == "left" else "right")
+        return np.asarray(place - head, np.int64)
 
-    start[rows] = np.minimum(count(start_chars[flat] <= first) - 1, count(end_chars[flat] <= first))
-    end[rows] = np.maximum(count(end_chars[flat] < last), count(start_chars[flat] < last) - 1)
-    return start, end
+    begun, ended = count_tokens(starts, first, "right"), count_tokens(ends, first, "right")
+    ended_before, begun_before = (
+        count_tokens(ends, last, "left"),
+        count_tokens(starts, last, "left"),
+    )
+    # The window's first token begins at or before the answer ...
+    highest = np.where(begun > 0, np.minimum((begun - 1) // step, count - 1), -1)
+    # ... and its last token ends at or behind it; the last window ends with the context.
+    lowest = np.maximum(-(-(ended_before + 1 - room) // step), 0)
+    lowest = np.where(ended_before < length, np.minimum(lowest, count - 1), count)
+    found = np.maximum(highest - lowest + 1, 0)
+    owner = np.repeat(np.arange(len(rows)), found)
+    window = lowest[owner] + _count_up(found)
+    skipped = window * step[owner]
+    size = np.minimum(length[owner] - skipped, room[owner])
+
+    def inside(tokens_before: Longs) -> Longs:
+        return np.asarray(np.clip(tokens_before[owner] - skipped, 0, size), np.int64)
+
+    start = np.minimum(inside(begun) - 1, inside(ended))
+    end = np.maximum(inside(ended_before), inside(begun_before) - 1)
+    return rows[owner], window, start, end
 
 
 def _count_up(counts: Any) -> Any:

@@ -43,6 +43,7 @@ LAYERS = (
         "calibration",
         "error_kinds",
         "evaluation",
+        "layout",
         "leakage",
         "metrics",
         "model_card",
@@ -58,6 +59,7 @@ LAYERS = (
         "trained_on",
         "validation",
         "verdict",
+        "window_table",
         "windows",
     ),
     (

@@ -69,7 +69,7 @@ def tiny(tmp_path_factory):
     short = Windows(max_length=32, stride=8, max_question_length=16)
     many, _ = tiny_models.cut_windows(backbone, tiny_models.make_examples(odd), short)
     # Padded to 64 tokens and, alone, to 32.
-    many = pa.concat_tables([windows.slice(0, 2), many])
+    many = tiny_models.join_windows(windows, many)
     return SimpleNamespace(
         backbone=backbone, examples=examples, windows=windows, layout=layout, many=many
     )

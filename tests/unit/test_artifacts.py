@@ -12,6 +12,8 @@ from squadron.artifacts import (
     CANDIDATES,
     EXAMPLES,
     WINDOWS,
+    encode_contexts,
+    read_contexts,
     read_json,
     read_parts,
     read_table,
@@ -43,17 +45,19 @@ ROWS = [
         "label_source": "rules",
     },
 ]
+CONTEXTS = [
+    {"input_ids": [7, 9, 3], "start_chars": [0, 1, 5], "end_chars": [1, 4, 6]},
+    {"input_ids": [], "start_chars": [], "end_chars": []},
+]
 WINDOW_ROWS = [
     {
-        "example_id": "q1",
-        "window": number,
-        "input_ids": [2, 7, 3, 9, 3],
-        "start_chars": [0],
-        "end_chars": [6],
-        "context_start": 3,
-        "context_end": 3,
-        "start_token": 3,
-        "end_token": 3,
+        "example_id": f"q{number}",
+        "question_ids": [2, 7, 3],
+        "context": CONTEXTS[number % 2],
+        "room": 2,
+        "step": 1,
+        "windows": 2,
+        "labels": [{"window": 1, "start_token": 3, "end_token": 4}] * (number % 3),
         "reasoning_type": 2,
     }
     for number in range(50)
@@ -64,8 +68,14 @@ def make_examples():
     return pa.Table.from_pylist(ROWS, schema=EXAMPLES)
 
 
-def make_windows():
-    return pa.Table.from_pylist(WINDOW_ROWS, schema=WINDOWS)
+def make_windows(rows=WINDOW_ROWS):
+    place = WINDOWS.get_field_index("context")
+    context = pa.DictionaryArray.from_arrays(
+        pa.array([CONTEXTS.index(row["context"]) for row in rows], pa.int32()),
+        pa.array(CONTEXTS, WINDOWS.field("context").type.value_type),
+    )
+    others = pa.Table.from_pylist(rows, schema=WINDOWS.remove(place))
+    return others.add_column(place, WINDOWS.field("context"), context)
 
 
 def message_of(function, *args, **kwargs):
@@ -163,14 +173,12 @@ def test_candidates_keep_their_scores_to_the_bit(tmp_path):
 @pytest.mark.parametrize("rows", [WINDOW_ROWS, []])
 def test_windows_come_back_as_they_were(rows, tmp_path):
     path = tmp_path / "key" / "train.arrow"
-    write_windows(
-        path, pa.Table.from_pylist(rows, schema=WINDOWS), about={"squadron.key": "k", "x": "y"}
-    )
+    write_windows(path, make_windows(rows), about={"squadron.key": "k", "x": "y"})
     back = read_windows(path)
     assert back.to_pylist() == rows
     assert back.schema.equals(WINDOWS)
     assert back.schema.metadata == {
-        b"squadron.schema": b"windows/1",
+        b"squadron.schema": b"windows/2",
         b"squadron.key": b"k",
         b"x": b"y",
     }
@@ -180,6 +188,37 @@ def test_windows_of_several_chunks_come_back_whole(tmp_path):
     table = pa.concat_tables([make_windows().slice(7), make_windows().slice(0, 7)])
     write_windows(tmp_path / "w.arrow", table, about={})
     assert read_windows(tmp_path / "w.arrow").to_pylist() == table.to_pylist()
+
+
+def test_a_context_that_many_examples_share_is_stored_and_read_once(tmp_path):
+    context = "".join(chr(97 + number * number % 26) for number in range(100_000)) * 20
+    count = 3_000
+    contexts = encode_contexts([context] * count + ["other"])
+    rows = [{**ROWS[0], "id": f"q{number}"} for number in range(count + 1)]
+    table = pa.Table.from_pylist(rows, schema=EXAMPLES)
+    table = table.set_column(
+        EXAMPLES.get_field_index("context"), EXAMPLES.field("context"), contexts
+    )
+    path = tmp_path / "train.parquet"
+    write_table(path, table, schema="examples/1", made_from="abc")
+    before = pa.total_allocated_bytes()
+    back = read_examples(path)
+    # All examples with a copy each would be 6 GB.
+    assert pa.total_allocated_bytes() - before < 50e6
+    assert back.schema.equals(EXAMPLES)
+    texts = read_contexts(back)
+    assert len({id(text) for text in texts}) == 2
+    assert texts == [context] * count + ["other"]
+    assert read_contexts(back.slice(count)) == ["other"]
+
+
+def test_more_text_than_a_table_can_hold_is_refused(monkeypatch):
+    monkeypatch.setattr(artifacts, "MOST_TEXT_BYTES", 10)
+    assert encode_contexts(["12345", "67890", "12345"]).to_pylist() == ["12345", "67890", "12345"]
+    assert message_of(encode_contexts, ["12345", "6789é"]) == (
+        "The 2 different contexts of one split have 11 bytes, at most 10 can be stored; give less "
+        "data or lower data -> max_train_examples"
+    )
 
 
 def test_json_says_first_what_it_is_and_keeps_every_character(tmp_path):
@@ -258,10 +297,10 @@ def test_json_that_is_no_object_is_refused(text, tmp_path):
 def test_windows_of_another_schema_are_refused(tmp_path):
     path = tmp_path / "w.arrow"
     write_windows(path, make_windows(), about={"squadron.schema": "windows/0"})
-    assert "has schema 'windows/0', 'windows/1' is needed" in message_of(read_windows, path)
+    assert "has schema 'windows/0', 'windows/2' is needed" in message_of(read_windows, path)
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, WINDOWS) as writer:
         writer.write_table(make_windows())
-    assert "has schema 'none', 'windows/1' is needed" in message_of(read_windows, path)
+    assert "has schema 'none', 'windows/2' is needed" in message_of(read_windows, path)
 
 
 @pytest.mark.parametrize(

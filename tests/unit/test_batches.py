@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from squadron.artifacts import WINDOWS, read_windows, write_windows
 from squadron.backbones import bare_tokenizer, load_tokenizer
 from squadron.batches import FIELDS, LENGTH_MULTIPLE, POOL_BATCHES, WindowSet, group_by_length
-from squadron.windows import Layout
+from squadron.layout import Layout
+from squadron.window_table import WindowTable
 from tests import tiny_models
 
 LAYOUT = Layout((101,), (102,), (102,), question_type=3, context_type=5, pad_id=7)
@@ -19,6 +20,7 @@ LAYOUT = Layout((101,), (102,), (102,), question_type=3, context_type=5, pad_id=
 def make_window(number, question_length, context_length):
     ids = 1_000 * (number + 1) + np.arange(3 + question_length + context_length)
     start = 2 + question_length
+    ids[[0, start - 1, -1]] = [101, 102, 102]  # the special tokens of LAYOUT
     return {
         "example_id": f"q{number}",
         "window": 0,
@@ -33,28 +35,48 @@ def make_window(number, question_length, context_length):
     }
 
 
-def make_table(sizes, rows_per_chunk=1_000):
+def make_table(sizes):
+    """One window per (question tokens, context tokens), each with a context of its own."""
     rows = [make_window(number, *size) for number, size in enumerate(sizes)]
-    chunks = [rows[i : i + rows_per_chunk] for i in range(0, len(rows), rows_per_chunk)]
-    return pa.concat_tables([pa.Table.from_pylist(chunk, schema=WINDOWS) for chunk in chunks])
+    examples, contexts = [], []
+    for row, (question_length, context_length) in zip(rows, sizes, strict=True):
+        first = row["context_start"]
+        labels = {name: row[name] for name in ("window", "start_token", "end_token")}
+        examples.append(
+            {
+                "example_id": row["example_id"],
+                "question_ids": row["input_ids"][1 : 1 + question_length],
+                "room": 100,
+                "step": 10,
+                "windows": 1,
+                "labels": [labels] if row["start_token"] else [],
+                "reasoning_type": row["reasoning_type"],
+            }
+        )
+        tokens = {name: row[name] for name in ("start_chars", "end_chars")}
+        contexts.append({"input_ids": row["input_ids"][first : first + context_length], **tokens})
+    place = WINDOWS.get_field_index("context")
+    context = pa.DictionaryArray.from_arrays(
+        pa.array(range(len(rows)), pa.int32()),
+        pa.array(contexts, WINDOWS.field("context").type.value_type),
+    )
+    table = pa.Table.from_pylist(examples, schema=WINDOWS.remove(place))
+    return WindowTable(table.add_column(place, WINDOWS.field("context"), context), LAYOUT)
 
 
 window_sizes = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 70)), min_size=1, max_size=12)
 
 
 @settings(deadline=None, max_examples=60)
-@given(window_sizes, st.integers(1, 5), st.data())
-def test_a_batch_holds_the_windows_asked_for_padded_to_the_rounded_longest(
-    sizes, rows_per_chunk, data
-):
-    table = make_table(sizes, rows_per_chunk)
+@given(window_sizes, st.data())
+def test_a_batch_holds_the_windows_asked_for_padded_to_the_rounded_longest(sizes, data):
+    table = make_table(sizes)
     rows = data.draw(st.lists(st.integers(0, len(sizes) - 1), min_size=1, max_size=8))
     skipped = data.draw(st.integers(0, min(rows)))
 
-    # A sliced table has chunks that start inside their buffers.
     batch = WindowSet(table.slice(skipped), LAYOUT).collate([row - skipped for row in rows])
 
-    wanted = [table.slice(row, 1).to_pylist()[0] for row in rows]
+    wanted = [make_window(row, *sizes[row]) for row in rows]
     width = max(len(row["input_ids"]) for row in wanted)
     width = LENGTH_MULTIPLE * ((width + LENGTH_MULTIPLE - 1) // LENGTH_MULTIPLE)
     for place, row in enumerate(wanted):
@@ -92,10 +114,9 @@ def test_a_batch_equals_what_the_tokenizer_gives_for_the_pair(tmp_path):
 
 
 def test_windows_of_a_memory_mapped_file_give_the_same_batches(tmp_path):
-    table = make_table([(n % 4, 3 * n) for n in range(20)], rows_per_chunk=6)
-    write_windows(tmp_path / "windows.arrow", table, about={})
-    mapped = read_windows(tmp_path / "windows.arrow")
-    assert len(mapped.to_batches()) > 1
+    table = make_table([(n % 4, 3 * n) for n in range(20)])
+    write_windows(tmp_path / "windows.arrow", table.table, about={})
+    mapped = WindowTable(read_windows(tmp_path / "windows.arrow"), LAYOUT)
 
     ours, theirs = WindowSet(table, LAYOUT), WindowSet(mapped, LAYOUT)
 
@@ -107,7 +128,7 @@ def test_windows_of_a_memory_mapped_file_give_the_same_batches(tmp_path):
 
 
 def test_no_windows_are_a_set_of_length_zero():
-    windows = WindowSet(WINDOWS.empty_table(), LAYOUT)
+    windows = WindowSet(WindowTable(WINDOWS.empty_table(), LAYOUT), LAYOUT)
     assert len(windows) == 0
     assert windows.lengths.tolist() == []
 

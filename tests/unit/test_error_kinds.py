@@ -20,7 +20,7 @@ from squadron.error_kinds import (
 )
 from squadron.evaluation import Questions
 from squadron.metrics import exact_match
-from squadron.windows import find_extents, read_layout, slide_windows
+from squadron.windows import read_layout, slide_windows
 from tests import tiny_models
 
 CONTEXT = (
@@ -172,12 +172,12 @@ def test_what_windows_reach_is_where_windowing_found_the_answer(tmp_path):
     found = Questions.read(table)
     counts = np.array([len(some) for some in found.golds])
     order = np.random.default_rng(0).permutation(len(rows))
-    extents = find_extents(rows).take(order)
+    extents = rows.extents().take(order)
     reached = find_reached(extents, found.ids, found.gold_spans, counts)
     held = {r["example_id"] for r in rows.to_pylist() if r["start_token"]}
     assert reached.tolist() == [name in held for name in found.ids]
     assert 0 < reached.sum() < (counts > 0).sum()
-    for row, extent in zip(rows.to_pylist(), find_extents(rows).to_pylist(), strict=True):
+    for row, extent in zip(rows.to_pylist(), rows.extents().to_pylist(), strict=True):
         assert (extent["start_char"], extent["end_char"]) == (
             row["start_chars"][0],
             row["end_chars"][-1],

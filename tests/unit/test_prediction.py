@@ -1,3 +1,4 @@
+import copy
 import dataclasses
 import io
 
@@ -8,13 +9,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from squadron import prediction
-from squadron.artifacts import CANDIDATES, WINDOWS, read_windows, write_windows
+from squadron import prediction, window_table
+from squadron.artifacts import CANDIDATES, read_windows, write_windows
 from squadron.batches import Batch, WindowSet
 from squadron.config import Windows
 from squadron.prediction import best_spans, predict_candidates
 from squadron.progress import Progress
 from squadron.variants import span
+from squadron.window_table import WindowTable
 from tests import tiny_models
 from tests.tiny_models import FP32
 
@@ -167,19 +169,19 @@ def test_a_window_with_fewer_tokens_than_spans_wanted_gives_all_its_spans():
 
 @pytest.fixture(scope="module")
 def model_and_windows(tmp_path_factory):
-    """A tiny model, and windows in three chunks: several of an example, one empty context."""
+    """A tiny model, and windows that make three chunks: some examples have several windows."""
     backbone = tiny_models.write_backbone(tmp_path_factory.mktemp("tiny") / "backbone")
     long = ("What did boats carry?", tiny_models.RIVER + " " + tiny_models.TRAM, "salt and wine")
     questions = [*tiny_models.EIGHT_QUESTIONS, long, ("Why?", "", ""), ("Who?", "Bo", "Bo")]
     examples = tiny_models.make_examples(questions)
     settings = Windows(max_length=32, stride=8, max_question_length=16)
-    tables = [
-        tiny_models.cut_windows(backbone, examples.slice(first, count), settings)
-        for first, count in ((0, 2), (2, 6), (8, 3))
-    ]
-    layout = tables[0][1]
-    windows = pa.concat_tables([table for table, _ in tables])
+    windows, layout = tiny_models.cut_windows(backbone, examples, settings)
     return span.build(backbone, span.Options()), windows, layout, examples
+
+
+@pytest.fixture(autouse=True)
+def small_chunks(monkeypatch):
+    monkeypatch.setattr(window_table, "EXAMPLES_PER_CHUNK", 4)
 
 
 def predict(model_and_windows, windows=None, **changes):
@@ -196,7 +198,7 @@ def test_candidates_come_in_the_windows_order_and_best_first(model_and_windows):
     assert all(table.schema.equals(CANDIDATES) for table in tables)
     rows = pa.concat_tables(tables).to_pylist()
     keys = list(dict.fromkeys((row["example_id"], row["window"]) for row in rows))
-    expected = windows.select(["example_id", "window"]).to_pylist()
+    expected = windows.to_pylist()
     # The empty context of q9 has a window and no candidate.
     assert keys == [(r["example_id"], r["window"]) for r in expected if r["example_id"] != "q9"]
     assert len(keys) > len({r["example_id"] for r in rows}), "no example has several windows"
@@ -271,20 +273,18 @@ def test_passes_respect_the_token_limit_and_change_nothing(model_and_windows, mo
     assert max(sizes) == 96
 
 
-def test_the_order_of_windows_changes_only_the_order_of_candidates(model_and_windows):
-    windows = model_and_windows[1].combine_chunks()
-    order = np.random.default_rng(0).permutation(len(windows))
-    sort = [("example_id", "ascending"), ("window", "ascending"), ("rank", "ascending")]
-    ours = pa.concat_tables(predict(model_and_windows, windows.take(order), batch_size=4))
-    theirs = pa.concat_tables(predict(model_and_windows))
-    assert ours["example_id"].to_pylist() != theirs["example_id"].to_pylist()
-    tiny_models.assert_same_candidates(ours.sort_by(sort), theirs.sort_by(sort))
+def test_chunks_of_any_size_give_the_same_candidates(model_and_windows, monkeypatch):
+    expected = pa.concat_tables(predict(model_and_windows))
+    for examples, most in ((1, 100), (100, 100), (100, 3), (2, 1)):
+        monkeypatch.setattr(window_table, "EXAMPLES_PER_CHUNK", examples)
+        monkeypatch.setattr(window_table, "WINDOWS_PER_CHUNK", most)
+        tiny_models.assert_same_candidates(pa.concat_tables(predict(model_and_windows)), expected)
 
 
 def test_memory_mapped_and_sliced_windows_give_the_same_candidates(model_and_windows, tmp_path):
     windows = model_and_windows[1]
-    write_windows(tmp_path / "windows.arrow", windows, about={})
-    mapped = read_windows(tmp_path / "windows.arrow")
+    write_windows(tmp_path / "windows.arrow", windows.table, about={})
+    mapped = WindowTable(read_windows(tmp_path / "windows.arrow"), windows.layout)
     expected = pa.concat_tables(predict(model_and_windows))
 
     tiny_models.assert_same_candidates(
@@ -299,19 +299,11 @@ def test_memory_mapped_and_sliced_windows_give_the_same_candidates(model_and_win
 def test_tokens_without_characters_are_no_answers(model_and_windows):
     """Byte-level tokenizers give a lone blank no width; such a span would read as no answer."""
     windows = model_and_windows[1]
-    nowhere = pa.chunked_array(
-        [[[0] * len(row) for row in chunk] for chunk in windows["start_chars"].chunks],
-        windows.schema.field("start_chars").type,
-    )
-    flat = windows
-    for name in ("start_chars", "end_chars"):
-        flat = flat.set_column(flat.schema.get_field_index(name), name, nowhere)
+    flat = copy.copy(windows)
+    flat.start_chars = flat.end_chars = np.zeros_like(windows.start_chars)
     everything = pa.concat_tables(predict(model_and_windows))
-    half = pa.concat_tables([flat.slice(0, 4), windows.slice(4)])
-    kept = pa.concat_tables(predict(model_and_windows, half))
+    assert everything.num_rows > 0
     assert pa.concat_tables(predict(model_and_windows, flat)).num_rows == 0
-    assert 0 < kept.num_rows < everything.num_rows
-    tiny_models.assert_same_candidates(kept, everything.slice(everything.num_rows - kept.num_rows))
 
 
 @pytest.mark.parametrize("batch_size", [1, 4, 64])
@@ -328,7 +320,7 @@ def test_the_mean_loss_counts_every_window_once(model_and_windows, batch_size):
 
 
 def test_no_windows_give_no_candidates(model_and_windows):
-    assert predict(model_and_windows, WINDOWS.empty_table()) == []
+    assert predict(model_and_windows, model_and_windows[1].slice(0, 0)) == []
 
 
 def test_prediction_is_without_dropout_and_without_gradients(tmp_path, model_and_windows):

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from squadron import steps
-from squadron.artifacts import read_table, read_windows
+from squadron.artifacts import read_table
 from squadron.config import Contender, Data, Predict, Splits, Train, Windows, to_json
 from squadron.question_types import TYPES
+from tests.tiny_models import open_windows
 
 CORPUS = Path(__file__).resolve().parents[2] / "examples" / "corpus.json"
 WINDOWS = Windows(max_length=128, stride=32, max_question_length=32)
@@ -69,12 +70,12 @@ def test_the_data_say_who_labelled_them(race):
 
 
 def test_windows_carry_the_type_of_their_question(race):
-    (folder,) = (path.parent for path in (race / "windows").glob("*/windows.json"))
+    folder = race / "windows"
     table = examples_of(race, "select")
     type_of = dict(zip(table["id"].to_pylist(), table["reasoning_type"].to_pylist(), strict=True))
-    rows = read_windows(folder / "select.arrow")
-    found = [TYPES[number] for number in rows["reasoning_type"].to_pylist()]
-    assert found == [type_of[each] for each in rows["example_id"].to_pylist()]
+    rows = open_windows(folder / "select.arrow")
+    found = [TYPES[number] for number in rows.cut.reasoning_type_N]
+    assert found == [type_of[each] for each in rows.example_ids().to_pylist()]
 
 
 @pytest.mark.parametrize("split", ["tune", "select", "test"])
@@ -93,8 +94,8 @@ def test_every_question_gets_a_type_and_figures_tell_how_well(race, split):
 
 def test_only_the_first_questions_train_and_the_first_of_those_are_judged(race):
     ids = examples_of(race, "train")["id"].to_pylist()
-    (folder,) = (path.parent for path in (race / "windows").glob("*/windows.json"))
-    rows = read_windows(folder / "train.arrow")["example_id"].to_pylist()
+    folder = race / "windows"
+    rows = open_windows(folder / "train.arrow").example_ids().to_pylist()
     training = json.loads((race / "model" / "variant.json").read_text())["training"]
     assert training["windows_seen"] == 2 * sum(each in ids[:10] for each in rows)
     content = json.loads((race / "evaluation" / "metrics.json").read_text())

@@ -118,7 +118,7 @@ def test_a_trained_model_tells_the_types_of_its_questions_and_a_saved_one_too(ti
     # Four of six are of one type: whoever always says that one has four right.
     right = np.equal(chosen, examples["reasoning_type"].to_pylist())
     assert right.sum() >= 5
-    shares = np.exp(log_probabilities(found))[range(6), windows["reasoning_type"].to_pylist()]
+    shares = np.exp(log_probabilities(found))[range(6), windows.cut.reasoning_type_N.tolist()]
     assert shares.mean() > 0.7, "a guess has a third"
 
     model.save(tmp_path)
@@ -151,7 +151,7 @@ def types_of(model, windows, layout):
         pass
     table = pa.concat_tables(found)
     assert table.schema == WINDOW_TYPES
-    assert table["example_id"].to_pylist() == windows["example_id"].to_pylist()
+    assert table["example_id"].to_pylist() == windows.example_ids().to_pylist()
     return table
 
 
@@ -200,8 +200,8 @@ def test_an_impossible_option_is_refused(options, message):
 
 def test_types_are_numbered_as_windows_number_them(tiny):
     _, windows, _ = tiny
-    kinds = [TYPES[number] for number in windows["reasoning_type"].to_pylist()]
+    kinds = [TYPES[number] for number in windows.cut.reasoning_type_N.tolist()]
     assert set(kinds) == set(TYPES)
-    ids = windows["example_id"].to_pylist()
+    ids = windows.example_ids().to_pylist()
     assert kinds[ids.index("q4")] == "causal"
     assert kinds[ids.index("q5")] == "comparative"

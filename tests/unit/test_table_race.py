@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from squadron import steps
-from squadron.artifacts import read_table, read_windows
+from squadron.artifacts import read_table
 from squadron.config import SPLITS, Contender, Data, Predict, Splits, Train, Windows, to_json
 from squadron.reader import Reader
 from squadron.validation import Report
 from tests import tiny_models
+from tests.tiny_models import open_windows
 
 FINANCE = Path(__file__).resolve().parents[2] / "examples" / "finance_faq.csv"
 WINDOWS = Windows(max_length=128, stride=64, max_question_length=24)
@@ -118,7 +119,7 @@ def test_by_title_such_a_table_can_not_be_split_and_the_message_says_how(tmp_pat
 
 def test_the_longest_answer_is_chosen_by_the_train_split_and_goes_with_the_model(race):
     root, folder, about = race
-    rows = read_windows(folder / "train.arrow").to_pylist()
+    rows = open_windows(folder / "train.arrow").to_pylist()
     longest = {}
     for row in rows:
         if row["start_token"]:
@@ -136,16 +137,16 @@ def test_the_longest_answer_is_chosen_by_the_train_split_and_goes_with_the_model
 def test_every_window_is_predicted_though_few_negative_ones_train(race):
     root, folder, _ = race
     for split in ("tune", "select", "test"):
-        windows = read_windows(folder / f"{split}.arrow")
+        windows = open_windows(folder / f"{split}.arrow")
         candidates = read_table(root / "candidates" / f"{split}.parquet", schema="candidates/1")
-        per_question = Counter(windows["example_id"].to_pylist())
+        per_question = Counter(windows.example_ids().to_pylist())
         assert min(per_question.values()) > 20
         places = set(
             zip(candidates["example_id"].to_pylist(), candidates["window"].to_pylist(), strict=True)
         )
         assert len(places) == len(windows)
     training = json.loads((root / "model" / "variant.json").read_text())["training"]
-    rows = read_windows(folder / "train.arrow").to_pylist()
+    rows = open_windows(folder / "train.arrow").to_pylist()
     positive = sum(row["start_token"] > 0 for row in rows)
     assert training["windows_seen"] == positive + 4 * 72
 
@@ -157,7 +158,7 @@ def test_answers_that_no_window_holds_are_counted(race, tmp_path, capfd):
     folder, about = featurize(tmp_path, backbone, narrow)
     lost = 0
     for split in SPLITS:
-        rows = read_windows(folder / f"{split}.arrow").to_pylist()
+        rows = open_windows(folder / f"{split}.arrow").to_pylist()
         asked = {row["example_id"] for row in rows}
         found = {row["example_id"] for row in rows if row["start_token"]}
         assert about["counts"][split]["unreachable_answers"] == len(asked - found)

@@ -12,16 +12,17 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
-from squadron import windows
-from squadron.artifacts import EXAMPLES, WINDOWS
+from squadron import window_table, windows
+from squadron.artifacts import CUT_WINDOWS, EXAMPLES, WINDOWS, read_windows, write_windows
 from squadron.config import Windows
 from squadron.errors import InputError
+from squadron.layout import Layout
 from squadron.sources import squad
 from squadron.validation import Report, validate_examples
+from squadron.window_table import WindowTable
 from squadron.windows import (
     WindowCounts,
     covering_length,
-    first_questions,
     limit_negatives,
     read_layout,
     slide_windows,
@@ -87,8 +88,10 @@ def make_table(*rows):
 
 def slide(tiny, table, chosen):
     rows, counts = slide_windows(table, tiny.tokenizer, tiny.layout, chosen)
-    rows.validate(full=True)
-    assert rows.schema == WINDOWS
+    rows.table.validate(full=True)
+    assert rows.table.schema == WINDOWS
+    assert rows.expand().schema == CUT_WINDOWS
+    assert len(rows) == counts.windows
     return rows.to_pylist(), counts
 
 
@@ -388,7 +391,8 @@ def test_the_size_of_a_chunk_changes_nothing(tiny, size, monkeypatch):
     whole = slide(tiny, make_table(*MANY), chosen)
     assert whole[1].windows > len(MANY)
     assert 0 < whole[1].cut_questions < len(MANY)
-    monkeypatch.setattr(windows, "EXAMPLES_PER_CHUNK", size)
+    monkeypatch.setattr(windows, "CHARACTERS_PER_CHUNK", 10 * size)
+    monkeypatch.setattr(window_table, "EXAMPLES_PER_CHUNK", size)
     assert slide(tiny, make_table(*MANY), chosen) == whole
 
 
@@ -409,7 +413,7 @@ def test_a_table_of_several_chunks_gives_the_same_windows(tiny, monkeypatch):
     fresh = pa.Table.from_pylist(pieces.to_pylist(), schema=EXAMPLES)
     expected = slide(tiny, fresh, chosen)
     assert slide(tiny, pieces, chosen) == expected
-    monkeypatch.setattr(windows, "EXAMPLES_PER_CHUNK", 3)
+    monkeypatch.setattr(windows, "CHARACTERS_PER_CHUNK", 30)
     assert slide(tiny, pieces, chosen) == expected
 
 
@@ -514,22 +518,49 @@ def test_squad_gives_the_known_number_of_windows(name, expected):
 # Which windows train, and how long answers are
 
 
+def make_windows(*examples):
+    """A table of windows from (id, how many, {window: (first, last token of the answer)})."""
+    some = [1] * 9
+    tokens = {"input_ids": some, "start_chars": some, "end_chars": some}
+    rows = [
+        {
+            "example_id": name,
+            "question_ids": [7],
+            "room": 1,
+            "step": 1,
+            "windows": count,
+            "labels": [
+                {"window": window, "start_token": start, "end_token": end}
+                for window, (start, end) in sorted(labels.items())
+            ],
+            "reasoning_type": 0,
+        }
+        for name, count, labels in examples
+    ]
+    place = WINDOWS.get_field_index("context")
+    context = pa.DictionaryArray.from_arrays(
+        pa.array([0] * len(rows), pa.int32()),
+        pa.array([tokens], WINDOWS.field("context").type.value_type),
+    )
+    table = pa.Table.from_pylist(rows, schema=WINDOWS.remove(place))
+    layout = Layout((2,), (3,), (3,), question_type=0, context_type=1, pad_id=0)
+    return WindowTable(table.add_column(place, WINDOWS.field("context"), context), layout)
+
+
 @st.composite
 def some_windows(draw):
-    """A table of windows with example, start and end alone; a few per example, in chunks."""
-    rows = []
+    """A few windows of some examples, with and without answers."""
+    examples = []
     for number in range(draw(st.integers(1, 6))):
-        for window in range(draw(st.integers(1, 9))):
-            size = draw(st.integers(1, 7) | st.just(0))
-            token = {"start_token": 5, "end_token": 4 + size} if size else {}
-            filler = {name: [] for name in ("input_ids", "start_chars", "end_chars")}
-            rows.append(
-                {"example_id": f"q{number}", "window": window, "context_start": 3,
-                 "context_end": 20, "start_token": 0, "end_token": 0} | filler | token
-            )  # fmt: skip
-    cut = draw(st.integers(0, len(rows)))
-    parts = [pa.Table.from_pylist(part, schema=WINDOWS) for part in (rows[:cut], rows[cut:])]
-    return pa.concat_tables(parts)
+        count = draw(st.integers(1, 9))
+        sizes = {window: draw(st.integers(1, 7) | st.just(0)) for window in range(count)}
+        labels = {window: (5, 4 + size) for window, size in sizes.items() if size}
+        examples.append((f"q{number}", count, labels))
+    return make_windows(*examples)
+
+
+def starts_of(rows):
+    return [row["start_token"] for row in rows]
 
 
 def per_example(table, condition):
@@ -537,8 +568,8 @@ def per_example(table, condition):
     return Counter(row["example_id"] for row in rows)
 
 
-@given(some_windows(), st.integers(0, 5), st.integers(0, 99))
-def test_training_keeps_every_positive_window_and_a_few_negative_ones(table, limit, seed):
+@given(some_windows(), st.integers(0, 5), st.integers(0, 99), st.integers(1, 20))
+def test_training_keeps_every_positive_window_and_a_few_negative_ones(table, limit, seed, chunk):
     kept = limit_negatives(table, limit, seed)
     rows, left = table.to_pylist(), kept.to_pylist()
     assert left == [row for row in rows if row in left]
@@ -546,14 +577,23 @@ def test_training_keeps_every_positive_window_and_a_few_negative_ones(table, lim
     negative = per_example(table, lambda token: not token)
     expected = {i: min(count, limit or count) for i, count in negative.items()}
     assert per_example(kept, lambda token: not token) == expected
-    assert limit_negatives(table, limit, seed).equals(kept)
+    # The same windows as one draw for all of them, whatever the size of a chunk.
+    numbers = np.random.default_rng(seed).random(len(rows) - sum(map(bool, starts_of(rows))))
+    drawn = dict(
+        zip([n for n, row in enumerate(rows) if not row["start_token"]], numbers, strict=True)
+    )
+    for name in negative:
+        own = [n for n in drawn if rows[n]["example_id"] == name]
+        lowest = sorted(own, key=drawn.get)[: limit or len(own)]
+        assert all(rows[n] in left for n in lowest)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(window_table, "WINDOWS_PER_CHUNK", chunk)
+        assert limit_negatives(table, limit, seed).to_pylist() == left
 
 
 def test_another_seed_draws_other_negative_windows_and_all_of_them_in_turn():
-    row = {"example_id": "q", "context_start": 3, "context_end": 4, "end_token": 0}
-    row |= {"input_ids": [2, 7, 3, 8, 3], "start_chars": [0], "end_chars": [1], "start_token": 0}
-    table = pa.Table.from_pylist([{**row, "window": n} for n in range(9)], schema=WINDOWS)
-    drawn = [tuple(limit_negatives(table, 2, s)["window"].to_pylist()) for s in range(200)]
+    table = make_windows(("q", 9, {}))
+    drawn = [tuple(limit_negatives(table, 2, s).cut.window_N.tolist()) for s in range(200)]
     assert len(set(drawn)) > 20
     assert {window for pair in drawn for window in pair} == set(range(9))
 
@@ -577,9 +617,101 @@ def test_the_covering_length_is_the_fewest_tokens_that_hold_the_share(table, unr
     ("count", "kept"), [(0, "aaabcc"), (1, "aaa"), (2, "aaab"), (3, "aaabcc"), (9, "aaabcc")]
 )
 def test_the_first_questions_come_with_all_their_windows(count, kept):
-    rows = [
-        {"example_id": name, "window": "aaabcc"[:place].count(name)}
-        for place, name in enumerate("aaabcc")
-    ]
-    windows = first_questions(pa.Table.from_pylist(rows), count)
-    assert "".join(windows["example_id"].to_pylist()) == kept
+    windows = make_windows(("a", 3, {}), ("b", 1, {}), ("c", 2, {}))
+    assert "".join(windows.first_examples(count).example_ids().to_pylist()) == kept
+    # Of some windows, those that are there.
+    some = windows.take([0, 2, 5])
+    kept = {0: "aac", 1: "aa", 2: "aa", 3: "aac", 9: "aac"}[count]
+    assert "".join(some.first_examples(count).example_ids().to_pylist()) == kept
+
+
+# What is stored, and what a plain program cuts
+
+
+def cut_plainly(tiny, number, question, context, answer, chosen):
+    """The windows of one example, written as directly as possible."""
+    expected, _ = encode_with_the_library(tiny, question, context, chosen)
+    rows = []
+    for window, (ids, offsets, places) in enumerate(expected):
+        start = end = 0
+        context_start = places[0] if places else len(ids) - len(tiny.layout.after)
+        if answer and offsets:
+            first, last = answer
+            if offsets[0][0] <= first and offsets[-1][1] >= last:
+                # The tokens that overlap the answer, or the nearest one where there are none.
+                begun = sum(s <= first for s, _ in offsets)
+                ended = sum(e <= first for _, e in offsets)
+                start = context_start + min(begun - 1, ended)
+                begun = sum(s < last for s, _ in offsets)
+                ended = sum(e < last for _, e in offsets)
+                end = context_start + max(begun - 1, ended)
+        rows.append(
+            {
+                "example_id": f"q{number}",
+                "window": window,
+                "input_ids": ids,
+                "start_chars": [s for s, _ in offsets],
+                "end_chars": [e for _, e in offsets],
+                "context_start": context_start,
+                "context_end": context_start + len(offsets) - 1,
+                "start_token": start,
+                "end_token": end,
+                "reasoning_type": -1,
+            }
+        )
+    return rows
+
+
+@st.composite
+def shared_contexts(draw):
+    """Questions over a few contexts, many of them over the same one; most have an answer."""
+    contexts = draw(st.lists(answered_contexts(), min_size=1, max_size=3))
+    examples = []
+    for _ in range(draw(st.integers(1, 8))):
+        context, first, last = draw(st.sampled_from(contexts))
+        answer = draw(st.sampled_from([(first, last), (first, last), ()]))
+        examples.append((draw(TEXTS), context, *answer))
+    return examples
+
+
+@settings(max_examples=40, deadline=None)
+@given(shared_contexts(), window_settings(), st.integers(1, 40), st.integers(1, 9))
+@example([("who", "the light " * 9, 4, 9)] * 3 + [("", "")], Windows(16, 3, 2), 1, 2)
+def test_the_stored_windows_expand_to_those_of_a_plain_program(
+    tiny, tmp_path_factory, examples, chosen, characters, size
+):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(windows, "CHARACTERS_PER_CHUNK", characters)
+        patch.setattr(window_table, "WINDOWS_PER_CHUNK", size)
+        table, _ = slide_windows(make_table(*examples), tiny.tokenizer, tiny.layout, chosen)
+        path = tmp_path_factory.mktemp("windows") / "train.arrow"
+        write_windows(path, table.table, about={})
+        found = WindowTable(read_windows(path), tiny.layout)
+        expected = [
+            row
+            for number, (question, context, *answer) in enumerate(examples)
+            for row in cut_plainly(tiny, number, question, context, answer, chosen)
+        ]
+        assert found.to_pylist() == expected
+        assert [row for part in found.chunks() for row in part.to_pylist()] == expected
+        places = list(range(0, len(expected), 2))
+        assert found.take(places).to_pylist() == [expected[place] for place in places]
+        assert found.slice(1, 2).to_pylist() == expected[1:3]
+        assert found.lengths.tolist() == [len(row["input_ids"]) for row in expected]
+    # However many examples share a context, its tokens are there once.
+    contexts = found.table["context"].chunk(0)
+    assert len(contexts.dictionary) == len({context for _, context, *_ in examples})
+
+
+def test_the_size_on_disk_does_not_grow_with_the_questions_of_one_context(wordpiece, tmp_path):
+    context = "the older light was too weak to be seen. " * 500
+    sizes = []
+    for count in (1, 200):
+        questions = [("who built the tower?", context, 4, 9)] * count
+        table, counts = slide_windows(
+            make_table(*questions), wordpiece.tokenizer, wordpiece.layout, Windows(64, 32, 16)
+        )
+        assert counts.windows > 200 * count
+        write_windows(tmp_path / "w.arrow", table.table, about={})
+        sizes.append((tmp_path / "w.arrow").stat().st_size)
+    assert sizes[1] - sizes[0] < 200 * 300

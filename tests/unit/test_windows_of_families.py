@@ -26,7 +26,8 @@ from squadron.reader import Reader
 from squadron.sources import squad
 from squadron.validation import Report, validate_examples
 from squadron.variants import span
-from squadron.windows import NULL_TOKEN, read_layout, slide_windows
+from squadron.window_table import NULL_TOKEN
+from squadron.windows import read_layout, slide_windows
 from tests import tiny_models
 from tests.token_families import FAMILIES, train_tokenizer
 
@@ -98,16 +99,15 @@ def share_of_right_labels(windows, examples):
     """In percent, of the windows that have a label."""
     contexts = dict(zip(examples["id"].to_pylist(), examples["context"].to_pylist(), strict=True))
     golds = dict(zip(examples["id"].to_pylist(), examples["answers"].to_pylist(), strict=True))
-    columns = ["example_id", "start_token", "end_token", "context_start"]
+    cut = windows.cut
+    base = cut.first_N - cut.context_start_N
+    ids = windows.example_ids().to_pylist()
     right = []
-    for number, row in enumerate(windows.select(columns).to_pylist()):
-        if row["start_token"] == NULL_TOKEN:
-            continue
-        start, end = (row[side] - row["context_start"] for side in ("start_token", "end_token"))
-        start_char = windows["start_chars"][number].values[start].as_py()
-        end_char = windows["end_chars"][number].values[end].as_py()
-        text = contexts[row["example_id"]][start_char:end_char]
-        right.append(text == golds[row["example_id"]][0]["text"])
+    for number in np.flatnonzero(cut.start_token_N != NULL_TOKEN).tolist():
+        start_char = windows.start_chars[base[number] + cut.start_token_N[number]]
+        end_char = windows.end_chars[base[number] + cut.end_token_N[number]]
+        text = contexts[ids[number]][start_char:end_char]
+        right.append(text == golds[ids[number]][0]["text"])
     return 100.0 * float(np.mean(right))
 
 

@@ -33,8 +33,8 @@ def read_about_windows(windows: Path) -> dict[str, Any]:
 
 
 def find_layout(about_windows: dict[str, Any]) -> Any:
-    """The `windows.Layout` that `windows.json` holds."""
-    from squadron.windows import Layout
+    """The `layout.Layout` that `windows.json` holds."""
+    from squadron.layout import Layout
 
     fields = about_windows["layout"]
     layout: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}

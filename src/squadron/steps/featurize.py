@@ -26,7 +26,7 @@ def featurize(*, entry: str, examples: Path, windows: Path, digests: str = "") -
     """
     from squadron import backbones, scratch
     from squadron.config import Windows, from_mapping
-    from squadron.windows import covering_length, read_layout, slide_windows
+    from squadron.windows import Remembered, covering_length, read_layout, slide_windows
 
     fields = json.loads(entry)
     settings = from_mapping(Windows, fields["windows"])
@@ -49,9 +49,10 @@ def featurize(*, entry: str, examples: Path, windows: Path, digests: str = "") -
         key = digest(bare.to_str(), to_json(settings), about_examples["made_from"])
         layout = read_layout(bare, tokenizer.pad_token_id)
         counts = {}
+        remembered: Remembered = {}
         for name, table in tables.items():
-            rows, counted = slide_windows(table, bare, layout, settings)
-            write_windows(windows / f"{name}.arrow", rows, about={"squadron.key": key})
+            rows, counted = slide_windows(table, bare, layout, settings, remembered)
+            write_windows(windows / f"{name}.arrow", rows.table, about={"squadron.key": key})
             counts[name] = asdict(counted)
             if name == "train":
                 longest = covering_length(rows, counted.unreachable_answers)

@@ -8,7 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from squadron import progress, provenance, storage
-from squadron.artifacts import EXAMPLES, write_json, write_table
+from squadron.artifacts import (
+    EXAMPLES,
+    encode_contexts,
+    read_contexts,
+    write_json,
+    write_table,
+)
 from squadron.config import Data, digest, from_json
 from squadron.question_types import TYPES, guess_type
 from squadron.steps._record import record_examples
@@ -25,8 +31,6 @@ def ingest(*, data: str, examples: Path, digests: str = "") -> None:
         examples: The folder to write; validation.json lies in it too.
     """
     import tempfile
-
-    import pyarrow as pa
 
     from squadron import tracking
     from squadron.leakage import check_leakage, find_leakage, unify_titles
@@ -64,10 +68,7 @@ def ingest(*, data: str, examples: Path, digests: str = "") -> None:
         shares = share_out(own, only, given, settings, spellings)
         leakage = find_leakage(shares.parts, settings, spellings, shares.tied)
         check_leakage(leakage, settings.max_shared_share)
-        tables = {
-            name: pa.Table.from_pylist([_as_row(e) for e in part], schema=EXAMPLES)
-            for name, part in shares.parts.items()
-        }
+        tables = {name: _make_table(part) for name, part in shares.parts.items()}
         made_from = {name: _digest_table(table) for name, table in tables.items()}
         for name, table in tables.items():
             path = examples / f"{name}.parquet"
@@ -112,12 +113,24 @@ def _files_of(split: str, settings: Data) -> list[str]:
     return list(settings.test if split == "test" and settings.test else settings.train)
 
 
+def _make_table(examples: Sequence[Any]) -> Any:
+    """The examples as a table of schema EXAMPLES, which holds each different context once."""
+    import pyarrow as pa
+
+    # First of all, as it refuses what is too long for any column.
+    contexts = encode_contexts([example.context for example in examples])
+    place = EXAMPLES.get_field_index("context")
+    rows = [_as_row(example) for example in examples]
+    table = pa.Table.from_pylist(rows, schema=EXAMPLES.remove(place))
+    return table.add_column(place, EXAMPLES.field("context"), contexts)
+
+
 def _as_row(example: Any) -> dict[str, Any]:
+    """All columns but the context, which many rows may share."""
     return {
         "id": example.id,
         "title": example.title,
         "question": example.question,
-        "context": example.context,
         "answers": [{"text": a.text, "start_char": a.start_char} for a in example.answers],
         "reasoning_type": example.reasoning_type or guess_type(example.question),
         "label_source": "data" if example.reasoning_type else "rules",
@@ -136,8 +149,16 @@ def _count_types(table: Any) -> dict[str, dict[str, int]]:
 
 
 def _digest_table(table: Any) -> str:
-    """Of its rows, not of how Parquet happens to store them."""
+    """The digest of its rows, not of how Parquet happens to store them.
+
+    A context counts by its own digest, which is computed once however many rows share it.
+    """
     sha256 = hashlib.sha256()
-    for row in table.to_pylist():
+    digest_of: dict[str, str] = {}
+    rows = table.drop_columns(["context"]).to_pylist()
+    for row, context in zip(rows, read_contexts(table), strict=True):
+        if context not in digest_of:
+            digest_of[context] = hashlib.sha256(context.encode()).hexdigest()
+        row["context"] = digest_of[context]
         sha256.update(json.dumps(row, sort_keys=True).encode())
     return sha256.hexdigest()[:16]

@@ -3,7 +3,14 @@
 import shutil
 from pathlib import Path
 
-from squadron.artifacts import CANDIDATES, read_windows, write_json, write_table, written_whole
+from squadron.artifacts import (
+    CANDIDATES,
+    EXTENTS,
+    read_windows,
+    write_json,
+    write_table,
+    written_in_parts,
+)
 from squadron.config import Contender, from_json
 from squadron.steps._files import (
     checkpoint_folder,
@@ -33,13 +40,12 @@ def predict(
         candidates: The folder to write.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     from squadron import model_folder, tracking, trained_on
     from squadron.devices import pick_device
     from squadron.prediction import predict_candidates
     from squadron.progress import Progress
-    from squadron.windows import find_extents, first_questions
+    from squadron.window_table import WindowTable
 
     settings = settle_answer_tokens(from_json(Contender, contender), windows)
     about = model_folder.read_about(model)
@@ -62,32 +68,33 @@ def predict(
                 # It has been registered and races as it serves.
                 status["answering"] = loaded.answering.as_dict()
             tables = {
-                name: first_questions(read_windows(windows / f"{name}.arrow"), count)
+                name: WindowTable(read_windows(windows / f"{name}.arrow"), layout).first_examples(
+                    count
+                )
                 for name, count in judged_splits(settings).items()
             }
             total = sum(table.num_rows for table in tables.values())
             with Progress(f"predict    {settings.label}", total, "windows") as bar:
                 for name, table in tables.items():
-                    meta = {
-                        "squadron.schema": "candidates/1",
-                        "squadron.made_from": about["made_from"],
-                    }
-                    path = candidates / f"{name}.parquet"
-                    with (
-                        written_whole(path) as temporary,
-                        pq.ParquetWriter(temporary, CANDIDATES.with_metadata(meta)) as writer,
-                    ):
+                    with written_in_parts(
+                        candidates / f"{name}.parquet",
+                        CANDIDATES,
+                        schema="candidates/1",
+                        made_from=about["made_from"],
+                    ) as add:
                         types: list[pa.Table] = []
                         for rows in predict_candidates(
                             network, table, layout, settings.predict, device, bar, types.append
                         ):
-                            writer.write_table(rows.replace_schema_metadata(meta))
-                    write_table(
+                            add(rows)
+                    with written_in_parts(
                         candidates / f"{name}.windows.parquet",
-                        find_extents(table),
+                        EXTENTS,
                         schema="extents/1",
                         made_from=about["made_from"],
-                    )
+                    ) as add:
+                        for chunk in table.chunks():
+                            add(chunk.extents())
                     if types:
                         write_table(
                             candidates / f"{name}.types.parquet",

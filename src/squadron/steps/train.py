@@ -38,7 +38,8 @@ def train(*, contender: str, windows: Path, examples: Path, model: Path, digests
     from squadron.batches import WindowSet
     from squadron.devices import pick_device
     from squadron.training import DivergedError, train_model
-    from squadron.windows import first_questions, limit_negatives
+    from squadron.window_table import WindowTable
+    from squadron.windows import limit_negatives
 
     settings = settle_answer_tokens(from_json(Contender, contender), windows)
     planned = provenance.read_digests(digests)
@@ -68,11 +69,13 @@ def train(*, contender: str, windows: Path, examples: Path, model: Path, digests
             network.to(pick_device())
             judge = _tune_judge(network, settings, windows, layout, examples)
             rows = limit_negatives(
-                first_questions(read_windows(windows / "train.arrow"), settings.train.max_examples),
+                WindowTable(read_windows(windows / "train.arrow"), layout).first_examples(
+                    settings.train.max_examples
+                ),
                 settings.train.max_negative_windows,
                 settings.train.seed,
             )
-            asked = set(rows["example_id"].to_pylist())
+            asked = set(rows.example_ids().to_pylist())
             questions = len(asked)
             table = read_table(examples / "train.parquet", schema="examples/1")
             record = trained_on.extend_record(record, table, asked)
@@ -138,9 +141,10 @@ def _tune_judge(
     from squadron.devices import pick_device
     from squadron.evaluation import Questions, judge
     from squadron.prediction import mean_loss, predict_candidates
+    from squadron.window_table import WindowTable
 
     questions = Questions.read(read_table(examples / "tune.parquet", schema="examples/1"))
-    rows = read_windows(windows / "tune.arrow")
+    rows = WindowTable(read_windows(windows / "tune.arrow"), layout)
 
     def evaluate_epoch() -> dict[str, float]:
         device = pick_device()

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import torch
 
 from squadron.batches import Batch
@@ -21,6 +20,7 @@ from squadron.errors import InputError
 from squadron.prediction import TopSpans, best_spans
 from squadron.question_types import TYPES
 from squadron.variants import _networks, span
+from squadron.window_table import WindowTable
 
 TRAINS = True
 HEAD = "reasoning_head.safetensors"
@@ -92,14 +92,14 @@ class ReasoningModel(span.SpanModel):
         self._options = options
         self.register_buffer("type_weights_C", torch.ones(len(TYPES)), persistent=False)
 
-    def prepare_training(self, windows: pa.Table) -> None:
+    def prepare_training(self, windows: WindowTable) -> None:
         """Weighs the types by how often each is asked in the windows to train on.
 
         A type's weight is windows / (types * its windows): King and Zeng 2001. One that never
         occurs keeps 1, which nothing multiplies.
         """
         if self._options.class_weights == "balanced":
-            types = windows["reasoning_type"].to_numpy()
+            types = windows.cut.reasoning_type_N
             counts = np.bincount(types[types >= 0], minlength=len(TYPES))
             present = max(1, int((counts > 0).sum()))
             weights = np.where(counts > 0, counts.sum() / (present * np.maximum(counts, 1)), 1.0)
