@@ -89,9 +89,9 @@ def open_race(uri: str, name: str, labels: list[str]) -> tuple[str, ...]:
 
 def register_model(uri: str, name: str, run_id: str, model: str) -> str:
     """Registers a model folder; returns the version."""
-    from squadron import registry, tracking
+    from squadron import tracking
     from squadron.answering import Answering
 
     os.environ[tracking.URI_VARIABLE] = uri
     tags = {"licence": "mine", "git_sha": "4f2a9c1"}
-    return registry.register_model(name, run_id, Path(model), Answering(), tags).version
+    return registration.register_model(name, run_id, Path(model), Answering(), tags).version

@@ -21,7 +21,16 @@ SOURCE = ROOT / "src" / "squadron"
 LAYERS = (
     ("__main__",),
     ("steps",),
-    ("elections", "kfp_runs", "registry", "reuse", "run_writes", "serving", "tracking"),
+    (
+        "elections",
+        "kfp_runs",
+        "registration",
+        "registry",
+        "reuse",
+        "run_writes",
+        "serving",
+        "tracking",
+    ),
     (
         "batches",
         "linear_chain_crf",

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import mlflow
 import pytest
 
-from squadron import backbones, model_folder, registry, tracking, variants
+from squadron import backbones, model_folder, registration, registry, tracking, variants
 from squadron.answering import Answering
 from squadron.config import Contender, Windows
 from tests import fresh_venv, tiny_models
@@ -62,7 +62,9 @@ def store(tmp_path_factory):
             race = tracking.Race("tiny", place.name)
             tracking.open_race(race, [contender.label], {}, "sha")
             run_id = tracking.find_child(race, contender.label)
-            versions[label] = registry.register_model(place.name, run_id, place, Answering(), {})
+            versions[label] = registration.register_model(
+                place.name, run_id, place, Answering(), {}
+            )
 
         for label, (name, backbone) in BUILT.items():
             add(label, name, tiny if backbone == "tiny" else backbone)

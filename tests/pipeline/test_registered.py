@@ -16,6 +16,7 @@ from pipeline import build_pipeline
 from squadron import (
     model_folder,
     race_table,
+    registration,
     registry,
     standings,
     steps,
@@ -72,7 +73,7 @@ def store(tmp_path_factory):
             run_id = tracking.find_child(race, label)
             tags = {"licence": "mine"}
             answering = Answering(threshold, rule)
-            return registry.register_model(name, run_id, place, answering, tags)
+            return registration.register_model(name, run_id, place, answering, tags)
 
         first = add(NAME, "first", "span", backbone, THRESHOLD, "lowest_null")
         add(NAME, "second", "span", backbone, None)
@@ -134,7 +135,7 @@ def test_the_same_version_of_another_store_is_another_backbone(store, tmp_path, 
     race = tracking.Race("tiny", "key")
     tracking.open_race(race, ["first"], {}, "sha")
     run_id = tracking.find_child(race, "first")
-    registry.register_model(NAME, run_id, store.places["first"], Answering(), {})
+    registration.register_model(NAME, run_id, store.places["first"], Answering(), {})
     assert registered.fingerprint(store.first.uri) != ours
     assert registered.fingerprint("all-MiniLM-L6-v2") == ""
 

@@ -220,7 +220,7 @@ def test_what_an_older_model_was_trained_on_is_not_known_and_a_line_says_so(
     (old / trained_on.FILE).unlink()
     assert trained_on.read_record(str(old)) == trained_on.UNKNOWN
     prepare(tmp_path / "race", BY_TITLE, str(old))
-    line = f"featurize  one is trained on unknown data: nobody recorded what {old} has seen"
+    line = f"admit      one is trained on unknown data: nobody recorded what {old} has seen"
     assert line in capsys.readouterr().err
     model = race(tmp_path / "next", BY_TITLE, str(old))
     assert not trained_on.read_record(str(model)).is_whole
@@ -280,7 +280,7 @@ def test_a_race_from_a_foreign_model_says_that_its_training_data_is_unknown(
     foreign, tmp_path, capsys
 ):
     model = race(tmp_path, BY_TITLE, foreign)
-    line = f"featurize  one is trained on unknown data: nobody recorded what {foreign} has seen"
+    line = f"admit      one is trained on unknown data: nobody recorded what {foreign} has seen"
     assert line in capsys.readouterr().err
     record = trained_on.read_record(str(model))
     assert (record.is_whole, record.standing) == (False, "unknown")

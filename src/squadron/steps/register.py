@@ -42,7 +42,7 @@ def register(
     Returns:
         Finite figures for the pipeline's own pages.
     """
-    from squadron import registry, reuse, tracking, variants
+    from squadron import registration, registry, reuse, tracking, variants
     from squadron.answering import Answering
     from squadron.config import from_mapping
     from squadron.evaluation import compare_with_winner
@@ -69,7 +69,7 @@ def register(
     else:
         best = rows[racing[0]]
         select = best["splits"]["select"]
-        refused = registry.gate(select, select["all_null_exact"])
+        refused = registration.gate(select, select["all_null_exact"])
         content |= {"winner": best["label"], "why": standings.explain(rows, racing)}
         scores = {
             rows[n]["label"]: read_table(
@@ -103,7 +103,7 @@ def register(
                     code_digest=provenance.package_digest(),
                     run=tracking.run_url(child),
                 )
-                registered = registry.register_model(
+                registered = registration.register_model(
                     options.model_name,
                     child,
                     models[racing[0]],
