@@ -89,7 +89,7 @@ def open_race(uri: str, name: str, labels: list[str]) -> tuple[str, ...]:
 
 def register_model(uri: str, name: str, run_id: str, model: str) -> str:
     """Registers a model folder; returns the version."""
-    from squadron import tracking
+    from squadron import registration, tracking
     from squadron.answering import Answering
 
     os.environ[tracking.URI_VARIABLE] = uri

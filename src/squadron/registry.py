@@ -1,6 +1,6 @@
 """The MLflow model registry: versions, their files, aliases, promotion and rollback.
 
-A race sets the alias `candidate` (`registration`); only a person sets `staging` (`squadron promote`).
+A race sets the alias `candidate` (`registration`); a person sets `staging` (`squadron promote`).
 """
 
 import os
