@@ -257,6 +257,16 @@ class TestPublishing:
         publish(model, str(target))
         assert {path: path.stat().st_mtime_ns for path in target.rglob("*")} == before
 
+    def test_other_content_may_be_published_beside(self, model, tmp_path):
+        location = str(tmp_path / "published")
+        assert storage.publish_beside(model, location) == location
+        (model / "another.txt").write_text("new")
+        beside = storage.publish_beside(model, location)
+        assert beside.startswith(f"{location}-")
+        assert storage.publish_beside(model, location) == beside
+        assert (storage.fetch_published(beside, tmp_path / "f") / "another.txt").is_file()
+        assert not (Path(location) / "another.txt").exists()
+
     def test_other_content_at_a_published_location_is_refused(self, model, tmp_path):
         target = tmp_path / "published"
         publish(model, str(target))

@@ -165,11 +165,11 @@ def _publish(
 
     place = storage.join(results, race)
     for row, model, evaluation in zip(rows, models, evaluations, strict=True):
-        storage.publish(model, storage.join(place, row["label"], "model"))
-        storage.publish(evaluation, storage.join(place, row["label"], "evaluation"))
+        storage.publish_beside(model, storage.join(place, row["label"], "model"))
+        storage.publish_beside(evaluation, storage.join(place, row["label"], "evaluation"))
     with tempfile.TemporaryDirectory() as temporary:
         summary = Path(temporary) / "summary"
         summary.mkdir()
         shutil.copy(champion, summary / "champion.json")
-        storage.publish(summary, storage.join(place, "summary"))
+        storage.publish_beside(summary, storage.join(place, "summary"))
     return place

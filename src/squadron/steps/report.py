@@ -62,7 +62,7 @@ def report(
             folder = Path(temporary_folder) / "report"
             folder.mkdir()
             (folder / "report.html").write_text(text, encoding="utf-8")
-            storage.publish(folder, storage.join(results, content["race"], "report"))
+            storage.publish_beside(folder, storage.join(results, content["race"], "report"))
     pictures = {
         f"figures/{name}.svg": plots.standalone(svg) for name, svg in draw_plots(found).items()
     }

@@ -27,6 +27,7 @@ from squadron.storage.locations import is_remote as is_remote
 from squadron.storage.locations import join as join
 from squadron.storage.locations import parse_location as parse_location
 from squadron.storage.manifest import MARKER_NAME as MARKER_NAME
+from squadron.storage.manifest import OtherContentError as OtherContentError
 from squadron.storage.settings import StorageSettings as StorageSettings
 from squadron.storage.settings import read_settings as read_settings
 
@@ -95,6 +96,21 @@ def publish(folder: Path, location: str) -> str:
     else:
         local.publish(root, manifest, place)
     return str(place)
+
+
+def publish_beside(folder: Path, location: str) -> str:
+    """As `publish`; where other content is published already, this gets a name of its own beside it.
+
+    The name ends with the content's digest, so the same content again finds its place. For results
+    that may be made twice, such as a report with a newer template: what is there stays.
+
+    Returns:
+        Where the content is.
+    """
+    try:
+        return publish(folder, location)
+    except OtherContentError:
+        return publish(folder, f"{location.rstrip('/')}-{content_digest(str(folder))[:8]}")
 
 
 def require_writable(location: str) -> None:

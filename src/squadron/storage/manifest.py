@@ -15,6 +15,10 @@ PUBLISH_AGAIN = "delete what is there and publish the content again"
 TRY_AGAIN = "nothing was published: run this again when nothing writes there"
 
 
+class OtherContentError(InputError):
+    """Something else is published at a location already."""
+
+
 @dataclass(frozen=True)
 class _Record:
     def to_bytes(self) -> bytes:
@@ -88,7 +92,7 @@ class Manifest(_Record):
 def require_same(marker: Marker, manifest: Manifest, where: str) -> None:
     """Refuses a location where other content is published."""
     if marker.manifest_sha256 != manifest.sha256:
-        raise InputError(
+        raise OtherContentError(
             f"{where} already holds other published content (manifest "
             f"{marker.manifest_sha256[:12]}, this one is {manifest.sha256[:12]}); choose another "
             "location or delete what is there."
