@@ -29,6 +29,7 @@ from squadron.storage import (
     local,
     parse_location,
     publish,
+    publish_beside,
     read_settings,
     require_writable,
 )
@@ -259,12 +260,12 @@ class TestPublishing:
 
     def test_other_content_may_be_published_beside(self, model, tmp_path):
         location = str(tmp_path / "published")
-        assert storage.publish_beside(model, location) == location
+        assert publish_beside(model, location) == location
         (model / "another.txt").write_text("new")
-        beside = storage.publish_beside(model, location)
+        beside = publish_beside(model, location)
         assert beside.startswith(f"{location}-")
-        assert storage.publish_beside(model, location) == beside
-        assert (storage.fetch_published(beside, tmp_path / "f") / "another.txt").is_file()
+        assert publish_beside(model, location) == beside
+        assert (fetch_published(beside, tmp_path / "f") / "another.txt").is_file()
         assert not (Path(location) / "another.txt").exists()
 
     def test_other_content_at_a_published_location_is_refused(self, model, tmp_path):

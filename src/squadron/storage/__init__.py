@@ -99,7 +99,7 @@ def publish(folder: Path, location: str) -> str:
 
 
 def publish_beside(folder: Path, location: str) -> str:
-    """As `publish`; where other content is published already, this gets a name of its own beside it.
+    """As `publish`; other content that is there already stays, and this goes beside it.
 
     The name ends with the content's digest, so the same content again finds its place. For results
     that may be made twice, such as a report with a newer template: what is there stays.
