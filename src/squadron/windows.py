@@ -44,7 +44,9 @@ _BLANK = np.array([chr(code).isspace() for code in range(0x3002)])
 Remembered = dict[tuple[str, ...], tuple[Ints, Ints, Ints, Longs]]
 
 CHARACTERS_PER_CHUNK = 1_000_000
-"""Bounds the memory of tokenisation, of contexts of ordinary length; one context is one text."""
+"""Bounds the memory of tokenisation: so much text, or a piece of a longer one, is taken at once."""
+SEAM_CHARACTERS = 500
+"""Of text on both sides of a cut: tokenised whole and in two, as a cut must change nothing."""
 
 
 @dataclass(frozen=True)
@@ -282,7 +284,9 @@ def _tokenize(
     for first, last in itertools.pairwise(bounds):
         key = tuple(texts[first:last])
         part = remembered.get(key) if remembered else None
-        if part is None:
+        if part is None and len(key) == 1:
+            part = _tokenize_long(tokenizer, key[0], with_offsets=with_offsets)
+        elif part is None:
             part = _tokenize_part(tokenizer, key, with_offsets=with_offsets)
         if remembered is not None and sizes[first:last].sum() > CHARACTERS_PER_CHUNK:
             remembered[key] = part
@@ -291,6 +295,43 @@ def _tokenize(
     return _Tokens(
         ids, start_chars, end_chars, np.concatenate([[0], np.cumsum(lengths)]), lengths, sizes
     )
+
+
+def _tokenize_long(
+    tokenizer: "Tokenizer", text: str, *, with_offsets: bool
+) -> tuple[Ints, Ints, Ints, Longs]:
+    """As `_tokenize_part` of one text, piece by piece, which bounds the memory."""
+    edges = _cut_text(tokenizer, text)
+    parts = []
+    for first, last in itertools.pairwise(edges):
+        ids, starts, ends, _ = _tokenize_part(
+            tokenizer, (text[first:last],), with_offsets=with_offsets
+        )
+        parts.append((ids, starts + np.int32(first), ends + np.int32(first)))
+    ids, starts, ends = map(np.concatenate, zip(*parts, strict=True))
+    return ids, starts, ends, np.array([len(ids)], np.int64)
+
+
+def _cut_text(tokenizer: "Tokenizer", text: str) -> list[int]:
+    """Where a long text can be cut behind a line break without any change of its tokens.
+
+    Returns:
+        The edges of the pieces in characters, from 0 to the length of the text. A tokenizer that
+        joins text over line breaks, or begins each text in its own way, gets the text in one piece.
+    """
+    edges = [0]
+    for wanted in range(CHARACTERS_PER_CHUNK, len(text), CHARACTERS_PER_CHUNK):
+        cut = text.rfind("\n", edges[-1], wanted) + 1
+        left, right = text[:cut][-SEAM_CHARACTERS:], text[cut : cut + SEAM_CHARACTERS]
+        if not left or not right:
+            continue
+        whole, before, behind = tokenizer.encode_batch(
+            [left + right, left, right], add_special_tokens=False
+        )
+        moved = [(start + len(left), end + len(left)) for start, end in behind.offsets]
+        if whole.ids == before.ids + behind.ids and whole.offsets == before.offsets + moved:
+            edges.append(cut)
+    return [*edges, len(text)]
 
 
 def _tokenize_part(

@@ -16,7 +16,7 @@ import pytest
 import torch
 from transformers import PreTrainedTokenizerFast
 
-from squadron import backbones
+from squadron import backbones, windows
 from squadron.artifacts import EXAMPLES
 from squadron.config import Contender, Predict, Windows
 from squadron.errors import InputError
@@ -203,3 +203,21 @@ def test_no_candidate_is_blank_and_a_window_has_each_span_once(reader):
     assert all(text == text.strip() and text for text in found)
     # All there is in the context can still be an answer.
     assert {"A", "b", "c", "d", ".", "e"} <= {text for text in found if len(text) == 1}
+
+
+@pytest.mark.parametrize("family", [REAL, *FAMILIES])
+def test_a_long_text_that_is_tokenised_in_pieces_has_the_tokens_of_the_whole(
+    family, corpus, monkeypatch
+):
+    tokenizer = make_tokenizer(family, corpus, 2_000)
+    contexts = corpus["context"].unique().to_pylist()
+    few = contexts[:9]
+    texts = ["\n".join(contexts), "\n\n".join(few) + "\n", " ".join(few), "\n" * 9, ""]
+    whole = [windows._tokenize(tokenizer, [text], with_offsets=True) for text in texts]
+    monkeypatch.setattr(windows, "CHARACTERS_PER_CHUNK", 2_000)
+    for text, expected in zip(texts, whole, strict=True):
+        found = windows._tokenize(tokenizer, [text], with_offsets=True)
+        for name in ("ids", "start_chars", "end_chars", "lengths"):
+            assert getattr(found, name).tolist() == getattr(expected, name).tolist()
+    if family in (REAL, "wordpiece"):
+        assert len(windows._cut_text(tokenizer, texts[0])) > 10
