@@ -40,7 +40,7 @@ def test_a_uri_is_shown_without_its_secrets(uri, shown):
 @pytest.mark.parametrize(
     "text",
     [
-        "sqlite:////work/runs/mlflow.db",
+        "sqlite:////data/runs/mlflow.db",
         "http://127.0.0.1:5000/#/experiments/1/runs/2?workflowType=machine_learning",
         "#/experiments/1/runs?workflowType=machine_learning&viewStateShareKey=abc",
         "models:/squadron-tiny@candidate",
