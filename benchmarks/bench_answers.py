@@ -138,9 +138,12 @@ def prepare(folder: Path, data: Path, size: int) -> None:
             table["id"].to_pylist(),
             likely_QS2[: len(table)],
         )
-    status = {"disqualified": "", "training": {}}
+    status = {"disqualified": "", "training": {}, "params": {}, "figures": {}}
     place = folder / "candidates" / "status.json"
     write_json(place, status, schema="status/1", made_from=MADE_FROM)
+    about = {"splits": {}, "figures": {}, "leakage": {"splits": {}}}
+    place = folder / "examples" / "validation.json"
+    write_json(place, about, schema="validation/1", made_from=MADE_FROM)
 
 
 def draw_spans(questions: Any) -> Any:

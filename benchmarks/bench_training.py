@@ -363,7 +363,8 @@ def train_with_trainer(windows: Any, backbone: str, steps: int, pace: Pace, fold
     order = get_length_grouped_indices(
         windows.lengths.tolist(), BATCH_SIZE, mega_batch_mult=50, generator=generator
     )
-    order = np.array(order).reshape(-1, BATCH_SIZE)
+    whole = len(order) // BATCH_SIZE * BATCH_SIZE
+    order = np.array(order[:whole]).reshape(-1, BATCH_SIZE)
     order = order[np.random.default_rng(SEED).permutation(len(order))]
     dataset = [take_row(windows, int(row)) for row in order.ravel()]
     settings = TrainingArguments(

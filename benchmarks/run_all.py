@@ -29,6 +29,7 @@ FILES = {
     "dag": (),
     "crf": (),
     "significance": ("dev-v2.0.json",),
+    "table": (),
     "training": ("train-20k.json",),
 }
 """Each benchmark and the files it is given."""

@@ -100,7 +100,8 @@ def assert_logged_once(race, model):
     assert len(wanted) > 10
     for name in names:
         history = client.get_metric_history(run.info.run_id, name)
-        assert sorted(p.step for p in history) == sorted(p["step"] for p in wanted if name in p)
+        # The last points of an epoch share their step and its "epoch", which MLflow has once.
+        assert sorted(p.step for p in history) == sorted({p["step"] for p in wanted if name in p})
         if name != "windows_per_second":  # a step that is done twice takes another time
             values = {point.step: point.value for point in history}
             assert values == {p["step"]: p[name] for p in wanted if name in p}, name

@@ -71,7 +71,7 @@ def test_the_report_is_in_mlflow_on_kubeflows_pages_and_beside_the_results(race)
     text = page.read_text()
     assert text.startswith("<!doctype html>")
     assert "span is first, but don&#39;t promote a demo" in text or "pretrained is first" in text
-    for name in ("em", "lead", "loss", "tune_em"):
+    for name in ("em", "loss", "tune_em"):  # too few paragraphs for leads
         assert (page.parent / "figures" / f"{name}.svg").read_text().startswith("<svg")
     (published,) = (folder / "results").glob("*/report/report.html")
     (output,) = (folder / "runs" / "pipeline").glob("*/report/page")

@@ -52,7 +52,7 @@ SEEN = trained_on.Record(frozenset({"Glaciers"}))
 def store(tmp_path_factory):
     """Two versions of a span model, an adapter, and a champion of the former; no run trained."""
     folder = tmp_path_factory.mktemp("store")
-    backbone = tiny_models.write_backbone(folder / "backbone")
+    backbone = tiny_models.write_backbone(folder / "backbone", max_position_embeddings=384)
     places = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(tracking.URI_VARIABLE, f"sqlite:///{folder}/mlflow.db")

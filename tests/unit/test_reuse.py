@@ -19,7 +19,7 @@ def run_race(key, *, name="first", chooses=True, **digests):
     parent = tracking.find_parent(race)
     for split, digest in digests.items():
         tracking.log_dataset(parent, split, digest, "data.json", split, 10)
-    tracking.share_datasets(race, tracking.find_child(race, "span"), list(digests))
+    tracking.share_datasets(tracking.find_child(race, "span"), list(digests))
     if chooses:
         tracking.log_metrics(parent, {reuse.CHOSEN: 60.0, "version": 1.0})
     return race

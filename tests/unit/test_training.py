@@ -714,8 +714,10 @@ def test_a_trained_model_computes_as_a_fresh_one_with_its_weights(tmp_path, back
     assert torch.allclose(model.eval()(batch), fresh.eval()(batch), rtol=1e-5)
 
 
-def test_no_windows_are_too_few(tmp_path, windows):
-    none = WindowSet(tiny_models.make_examples([]).slice(0, 0), None)
+def test_no_windows_are_too_few(tmp_path, backbones):
+    examples = tiny_models.make_examples(tiny_models.EIGHT_QUESTIONS)
+    table, layout = tiny_models.cut_windows(backbones[0.0], examples)
+    none = WindowSet(table.slice(0, 0), layout)
     with pytest.raises(ValueError, match="0 windows are too few for 1 processes"):
         train_model(Scripted(), none, FP32, evaluate=None, checkpoints=tmp_path)
 
