@@ -9,9 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
 
 from tests.limits import PATIENCE_SECONDS
-from tests.pipeline.tiny_race import ROOT, client, runs_of, write_experiment
+from tests.pipeline.tiny_race import ROOT, write_experiment
 
 pytestmark = pytest.mark.slow
 LOOP = ["featurize", "train", "predict", "evaluate"]
@@ -23,6 +24,7 @@ class Project:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.source = folder, folder / "project" / "src" / "squadron"
+        self.store = f"sqlite:///{folder}/runs/mlflow.db"
         for name in ("src", "components", "launch"):
             shutil.copytree(ROOT / name, folder / "project" / name)
         shutil.copy(ROOT / "pipeline.py", folder / "project")
@@ -41,11 +43,15 @@ class Project:
         log = self.folder / "runs" / "pipeline.log"
         seen = len(log.read_text()) if log.exists() else 0
         source = str(self.folder / "project" / "src")
-        known = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
         done = subprocess.run(
             [sys.executable, "project/pipeline.py", "run", "tiny.yaml"],
             cwd=self.folder,
-            env={**known, "PYTHONPATH": source, "SQUADRON_GIT_SHA": "4f2a9c1"},
+            env={
+                **os.environ,
+                "MLFLOW_TRACKING_URI": self.store,
+                "PYTHONPATH": source,
+                "SQUADRON_GIT_SHA": "4f2a9c1",
+            },
             capture_output=True,
             text=True,
             timeout=PATIENCE_SECONDS,
@@ -96,21 +102,21 @@ def test_changed_windows_and_training_make_all_again_that_uses_them(project):
 
 
 def test_a_new_store_behind_a_warm_cache_gets_a_whole_race(project):
-    (project.folder / "runs" / "mlflow.db").unlink()
-    shutil.rmtree(project.folder / "runs" / "artifacts")
+    project.store = f"sqlite:///{project.folder}/runs/another.db"
     assert project.race() == sorted([*ALWAYS, "register", "report"])
-    runs = runs_of(project.folder)
-    assert {run.info.status for run in runs.values()} == {"FINISHED"}
-    assert {"select_exact_match", "test_f1", "train_loss"} <= runs["span"].data.metrics.keys()
-    assert runs["span"].data.params["variant"] == "span"
-    version = client(project.folder).get_model_version_by_alias("squadron-tiny", "candidate")
+    parent, span = sorted(all_runs(project), key=lambda run: run.data.tags["squadron.contender"])
+    assert parent.info.status == span.info.status == "FINISHED"
+    assert {"select_exact_match", "test_f1", "train_loss"} <= span.data.metrics.keys()
+    assert span.data.params["variant"] == "span"
+    version = MlflowClient(project.store).get_model_version_by_alias("squadron-tiny", "candidate")
+    assert version.run_id == span.info.run_id
     assert version.tags["git_sha"] == "4f2a9c1"
     assert re.fullmatch("[0-9a-f]{16}", version.tags["code_digest"])
     assert "Winner: " in project.shown
 
 
 def test_a_new_contender_trains_alone_and_the_old_one_has_all_its_figures(project):
-    before = runs_of(project.folder)["span"]
+    (before,) = [run for run in all_runs(project) if run.data.tags["squadron.contender"] == "span"]
     project.change(contenders=["span", {"variant": "span", "label": "second"}])
     # Both have the same windows, so nothing is cut again.
     expected = [*ALWAYS, "admit", "train", "predict", "evaluate", "register", "report"]
@@ -128,7 +134,7 @@ def test_a_new_contender_trains_alone_and_the_old_one_has_all_its_figures(projec
 
 
 def all_runs(project: Project):
-    mlflow = client(project.folder)
+    mlflow = MlflowClient(project.store)
     experiment = mlflow.get_experiment_by_name("tiny")
     return mlflow.search_runs([experiment.experiment_id])
 
