@@ -284,9 +284,7 @@ def _tokenize(
     for first, last in itertools.pairwise(bounds):
         key = tuple(texts[first:last])
         part = remembered.get(key) if remembered else None
-        if part is None and len(key) == 1:
-            part = _tokenize_long(tokenizer, key[0], with_offsets=with_offsets)
-        elif part is None:
+        if part is None:
             part = _tokenize_part(tokenizer, key, with_offsets=with_offsets)
         if remembered is not None and sizes[first:last].sum() > CHARACTERS_PER_CHUNK:
             remembered[key] = part
@@ -297,19 +295,23 @@ def _tokenize(
     )
 
 
-def _tokenize_long(
-    tokenizer: "Tokenizer", text: str, *, with_offsets: bool
+def _tokenize_part(
+    tokenizer: "Tokenizer", texts: Sequence[str], *, with_offsets: bool
 ) -> tuple[Ints, Ints, Ints, Longs]:
-    """As `_tokenize_part` of one text, piece by piece, which bounds the memory."""
-    edges = _cut_text(tokenizer, text)
-    parts = []
-    for first, last in itertools.pairwise(edges):
-        ids, starts, ends, _ = _tokenize_part(
-            tokenizer, (text[first:last],), with_offsets=with_offsets
-        )
-        parts.append((ids, starts + np.int32(first), ends + np.int32(first)))
-    ids, starts, ends = map(np.concatenate, zip(*parts, strict=True))
-    return ids, starts, ends, np.array([len(ids)], np.int64)
+    """(ids, starts, ends, tokens of each text); one text alone goes piece by piece."""
+    if len(texts) == 1:
+        pieces = []
+        for first, last in itertools.pairwise(_cut_text(tokenizer, texts[0])):
+            ids, offsets, _ = _encode(tokenizer, (texts[0][first:last],), with_offsets)
+            pieces.append((ids, offsets + np.int32(first)))
+        ids, offsets = map(np.concatenate, zip(*pieces, strict=True))
+        lengths = np.array([len(ids)], np.int64)
+    else:
+        ids, offsets, lengths = _encode(tokenizer, texts, with_offsets)
+    if not with_offsets:
+        return ids, np.zeros(0, np.int32), np.zeros(0, np.int32), lengths
+    starts, ends = _trim(texts, lengths, offsets[:, 0], offsets[:, 1])
+    return ids, starts, ends, lengths
 
 
 def _cut_text(tokenizer: "Tokenizer", text: str) -> list[int]:
@@ -334,10 +336,10 @@ def _cut_text(tokenizer: "Tokenizer", text: str) -> list[int]:
     return [*edges, len(text)]
 
 
-def _tokenize_part(
-    tokenizer: "Tokenizer", texts: Sequence[str], *, with_offsets: bool
-) -> tuple[Ints, Ints, Ints, Longs]:
-    """(ids, starts, ends, tokens of each text)."""
+def _encode(
+    tokenizer: "Tokenizer", texts: Sequence[str], with_offsets: bool
+) -> tuple[Ints, Ints, Longs]:
+    """(ids, the tokenizer's own offsets of shape (N, 2) or (0, 2), tokens of each text)."""
     # encode_batch runs on the tokenizer's own threads; the fast form leaves offsets out.
     encode = tokenizer.encode_batch if with_offsets else tokenizer.encode_batch_fast
     encodings = encode(list(texts), add_special_tokens=False)
@@ -346,17 +348,13 @@ def _tokenize_part(
     chain = itertools.chain.from_iterable
     ids = np.fromiter(chain(e.ids for e in encodings), np.int32, total)
     if not with_offsets:
-        return ids, np.zeros(0, np.int32), np.zeros(0, np.int32), lengths
+        return ids, np.zeros((0, 2), np.int32), lengths
     if sum(map(len, texts)) > CHARACTERS_PER_CHUNK:
         # Slower, but the list of all offsets of a long text is several times as large.
         pairs: Any = (e.token_to_chars(n) for e in encodings for n in range(len(e)))
     else:
         pairs = chain(e.offsets for e in encodings)
-    flat = chain(pairs)
-    offsets = np.fromiter(flat, np.int32, 2 * total).reshape(-1, 2)
-    del encodings  # of a long text they are the most memory of all
-    starts, ends = _trim(texts, lengths, offsets[:, 0], offsets[:, 1])
-    return ids, starts, ends, lengths
+    return ids, np.fromiter(chain(pairs), np.int32, 2 * total).reshape(-1, 2), lengths
 
 
 def _trim(texts: Sequence[str], lengths: Longs, starts: Ints, ends: Ints) -> tuple[Ints, Ints]:
