@@ -2,8 +2,8 @@
 
 1. open_race   finds or creates the MLflow run of this race and of each contender
 2. ingest      data -> examples, split by title
-3. featurize   examples -> sliding windows, once per tokenizer
-4. for each contender: train -> predict -> evaluate
+3. admit       refuses contenders that may not be judged on these examples, before any training
+4. for each contender: featurize (examples -> sliding windows) -> train -> predict -> evaluate
 5. register    the best exact match on the select split becomes the model version `candidate`
 6. report      one page: which model to promote, and why
 7. close_race  ends the MLflow runs with status and reason, whatever happened before
@@ -25,42 +25,54 @@ def build_pipeline(place: Placement) -> Any:
         name="squadron", description="Extractive question answering: train, race, register"
     )
     def squadron(
-        race: str,
         experiment: str,
         data: str,
-        features: str,
+        entries: str,
         contenders: List[Dict[str, str]],  # noqa: UP006
         evaluate: str,
         registration: str,
-        digests: str,
+        ingest_digests: str,
+        admit_digests: str,
+        register_digests: str,
+        report_digests: str,
         results: str = "",
     ) -> None:
-        closing = place.on_cpu(step.close_race(race=race), cached=False)
+        closing = place.on_cpu(step.close_race(), cached=False)
         with dsl.ExitHandler(closing, name="the race"):
-            opened = place.on_cpu(step.open_race(race=race, experiment=experiment), cached=False)
-            own = {"race": race, "digests": digests}
-            ingested = place.on_cpu(step.ingest(data=data, **own).after(opened))
+            opened = place.on_cpu(step.open_race(experiment=experiment), cached=False)
+            ingested = place.on_cpu(step.ingest(data=data, digests=ingest_digests).after(opened))
             examples = {"examples": ingested.outputs["examples"]}
-            featurized = place.on_cpu(step.featurize(contenders=features, **examples, **own))
-            windows = {"windows": featurized.outputs["windows"]}
+            admitted = place.on_cpu(
+                step.admit(contenders=entries, digests=admit_digests, **examples)
+            )
             with dsl.ParallelFor(contenders, parallelism=place.parallelism) as contender:
-                own = {"contender": contender.settings, "race": race, "digests": contender.digests}
-                trained = place.on_gpu(step.train(**examples, **windows, **own))
-                model = {"model": trained.outputs["model"]}
-                predicted = place.on_gpu(step.predict(**windows, **model, **own))
-                candidates = {"candidates": predicted.outputs["candidates"]}
-                evaluated = place.on_cpu(
-                    step.evaluate(settings=evaluate, **examples, **candidates, **own)
+                featurized = place.on_cpu(
+                    step.featurize(
+                        entry=contender.entry, digests=contender.featurize, **examples
+                    ).after(admitted)
                 )
+                windows = {"windows": featurized.outputs["windows"]}
+                own = {"contender": contender.settings}
+                trained = place.on_gpu(
+                    step.train(**examples, **windows, **own, digests=contender.train)
+                )
+                model = {"model": trained.outputs["model"]}
+                predicted = place.on_gpu(
+                    step.predict(**windows, **model, **own, digests=contender.predict)
+                )
+                candidates = {"candidates": predicted.outputs["candidates"]}
+                own |= {"settings": evaluate, "digests": contender.evaluate}
+                evaluated = place.on_cpu(step.evaluate(**examples, **candidates, **own))
             # One Collected per task that takes it: kfp changes it in compiling.
             gathered = [dsl.Collected(evaluated.outputs["evaluation"]) for _ in range(2)]
             models = dsl.Collected(trained.outputs["model"])
-            own = {"results": results, "race": race, "digests": digests}
-            registered = place.on_cpu(
-                step.register(settings=registration, models=models, evaluations=gathered[0], **own)
-            )
-            own |= {"experiment": experiment, "champion": registered.outputs["champion"]}
-            place.on_cpu(step.report(evaluations=gathered[1], **examples, **own))
+            # The race's run is an argument: a race in another store registers and reports anew.
+            own = {"opened": opened.output, "results": results, **examples}
+            own |= {"settings": registration, "digests": register_digests}
+            registered = place.on_cpu(step.register(models=models, evaluations=gathered[0], **own))
+            own = {"results": results, "digests": report_digests, "experiment": experiment}
+            own |= {"champion": registered.outputs["champion"], **examples}
+            place.on_cpu(step.report(evaluations=gathered[1], **own))
 
     return squadron
 

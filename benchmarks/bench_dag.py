@@ -18,8 +18,8 @@ parameters and artifacts, cache keys, the end of the process before. For the fir
 its own start. Its parts are `launch`, from the end of the step before to this process's first line
 (the clock of a process stops before Python tears it down, so that is in here), `enter`, from there
 to the function, and `leave`, from the function to the end. The rest of a run stands beside it:
-`before`, from the command to the first step without imports (of it `store` makes the new MLflow
-store), and `after`, from the last step to the end.
+`before`, from the command to the first step without imports, and `after`, from the last step to the
+end.
 before + after + all costs + all inside + all imports = the whole run.
 """
 
@@ -80,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name, runs in (("fresh", fresh), ("cached", cached)):
         whole[name] = {
             key: statistics.median(run[key] for run in runs)
-            for key in ("seconds", "before", "store", "costs", "after", "inside", "imports")
+            for key in ("seconds", "before", "costs", "after", "inside", "imports")
         }
         print(
             f"{name:7s}" + ", ".join(f"{key} {value:.2f} s" for key, value in whole[name].items())
@@ -145,12 +145,12 @@ def share_out(
     """
     steps = []
     rows = sorted(
-        (row for row in everyone if row is not parent and _steps_of(row)),
+        (row for row in everyone if row is not parent and row["functions"]),
         key=lambda row: row["started"],
     )
     first = before = rows[0]["started"]
     for row in rows:
-        (name, start, end), *_ = _steps_of(row)
+        (name, start, end), *_ = row["functions"]
         imports = sum(b - a for a, b in row["imports"] if not start <= a < end)
         # The launcher imports a thing or two between steps.
         imports += _overlap(parent["imports"], before, row["ended"])
@@ -173,26 +173,16 @@ def share_out(
         "before": first - started - _overlap(parent["imports"], started, first),
         "after": ended - before - _overlap(parent["imports"], before, ended),
     }
-    store = sum(
-        b - a - _overlap(parent["imports"], a, b)
-        for name, a, b in parent["functions"]
-        if name == "identify_store"
-    )
     sums = {key: sum(step[key] for step in steps) for key in ("cost", "inside", "imports")}
     imports = ended - started - sum(outside.values()) - sums["cost"] - sums["inside"]
     return {
         "seconds": ended - started,
         **outside,
-        "store": store,
         "costs": sums["cost"],
         "inside": sums["inside"],
         "imports": imports,
         "steps": steps,
     }
-
-
-def _steps_of(notes: dict[str, Any]) -> list[Any]:
-    return [row for row in notes["functions"] if row[0] != "identify_store"]
 
 
 def _overlap(spans: Sequence[Sequence[float]], first: float, last: float) -> float:

@@ -43,7 +43,6 @@ from squadron import backbones
 
 SIZES = (10_000, 100_000)
 MOST_GROWTH_MB = 300.0
-KEY = "windows"
 STATUS = Path("/proc/self/status")
 
 
@@ -125,7 +124,12 @@ def prepare(folder: Path, data: Path, backbone: str, size: int) -> int:
     variant = variants.load_variant(contender.variant)
     network = variant.build(contender.backbone, variants.read_options(contender))
     model_folder.write_model(
-        folder / "model", network, tokenizer, contender, made_from="benchmark", training={}
+        folder / "model",
+        network,
+        tokenizer,
+        contender,
+        made_from="benchmark",
+        training={"figures": {}},
     )
     (folder / "contender.json").write_text(json.dumps(dataclasses.asdict(contender)))
 
@@ -134,14 +138,10 @@ def prepare(folder: Path, data: Path, backbone: str, size: int) -> int:
     parts = {"tune": table.slice(0, 1), "select": table.slice(0, 1)}
     parts["test"] = pa.concat_tables(repeated)
     for name, rows in parts.items():
-        write_windows(folder / "windows" / KEY / f"{name}.arrow", rows, about={})
-    about = {"layout": dataclasses.asdict(layout)}
-    write_json(
-        folder / "windows" / KEY / "windows.json", about, schema="windows/1", made_from="benchmark"
-    )
-    keys = {"keys": {contender.label: KEY}}
-    write_json(folder / "windows" / "contenders.json", keys, schema="keys/1", made_from="benchmark")
-    return (folder / "windows" / KEY / "test.arrow").stat().st_size
+        write_windows(folder / "windows" / f"{name}.arrow", rows, about={})
+    about = {"layout": dataclasses.asdict(layout), "figures": {}}
+    write_json(folder / "windows" / "windows.json", about, schema="windows/1", made_from="b")
+    return (folder / "windows" / "test.arrow").stat().st_size
 
 
 def predict_in(folder: Path) -> dict[str, float | None]:
@@ -161,7 +161,6 @@ def predict_in(folder: Path) -> dict[str, float | None]:
     seconds = measure(
         lambda: steps.predict(
             contender=(folder / "contender.json").read_text(),
-            race="",
             windows=folder / "windows",
             model=folder / "model",
             candidates=folder / "candidates",

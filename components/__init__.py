@@ -3,6 +3,7 @@
 The image is set by the pipeline (launch/placement.py); nothing is installed at run time.
 """
 
+from components.admit import admit
 from components.close_race import close_race
 from components.evaluate import evaluate
 from components.featurize import featurize
@@ -14,6 +15,7 @@ from components.report import report
 from components.train import train
 
 __all__ = [
+    "admit",
     "close_race",
     "evaluate",
     "featurize",

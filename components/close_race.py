@@ -4,13 +4,12 @@ from kfp import dsl
 
 
 @dsl.component(base_image="python:3.11-slim-bookworm", install_kfp_package=False)
-def close_race(race: str, status: dsl.PipelineTaskFinalStatus):
+def close_race(status: dsl.PipelineTaskFinalStatus):
     """Ends the parent run and its children with status and reason, and shows the table.
 
     Args:
-        race: JSON of squadron.tracking.Race.
         status: Given by Kubeflow.
     """
     from squadron import steps
 
-    steps.close_race(race=race, state=status.state, message=status.error_message)
+    steps.close_race(state=status.state, message=status.error_message)

@@ -7,7 +7,6 @@ from kfp import dsl
 def evaluate(
     settings: str,
     contender: str,
-    race: str,
     digests: str,
     examples: dsl.Input[dsl.Dataset],
     candidates: dsl.Input[dsl.Dataset],
@@ -19,8 +18,7 @@ def evaluate(
     Args:
         settings: JSON of squadron.config.Evaluate.
         contender: JSON of squadron.config.Contender.
-        race: JSON of squadron.tracking.Race.
-        digests: Of the code; only for the cache key.
+        digests: Of the code and of what it reads; checked, and part of the cache key.
         examples: From ingest.
         candidates: From predict.
         evaluation: metrics.json, answers.json and nbest.json of each split.
@@ -31,7 +29,7 @@ def evaluate(
     figures.metadata |= steps.evaluate(
         settings=settings,
         contender=contender,
-        race=race,
+        digests=digests,
         examples=examples.path,
         candidates=candidates.path,
         evaluation=evaluation.path,

@@ -1,25 +1,23 @@
-"""Component featurize: examples -> windows."""
+"""Component featurize: examples -> windows, for one contender."""
 
 from kfp import dsl
 
 
 @dsl.component(base_image="python:3.11-slim-bookworm", install_kfp_package=False)
 def featurize(
-    contenders: str,
-    race: str,
+    entry: str,
     digests: str,
     examples: dsl.Input[dsl.Dataset],
     windows: dsl.Output[dsl.Dataset],
 ):
-    """Cuts sliding windows, once per tokenizer and window setting.
+    """Cuts sliding windows.
 
     Args:
-        contenders: JSON list of {label, backbone, windows}.
-        race: JSON of squadron.tracking.Race.
-        digests: Of the backbones and of the code; only for the cache key.
+        entry: JSON of {backbone, windows}. Contenders with equal ones share the cached step.
+        digests: Of the code and of what it reads; checked, and part of the cache key.
         examples: From ingest.
-        windows: <key>/{split}.arrow and contenders.json.
+        windows: {split}.arrow and windows.json.
     """
     from squadron import steps
 
-    steps.featurize(contenders=contenders, race=race, examples=examples.path, windows=windows.path)
+    steps.featurize(entry=entry, digests=digests, examples=examples.path, windows=windows.path)

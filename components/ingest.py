@@ -4,15 +4,14 @@ from kfp import dsl
 
 
 @dsl.component(base_image="python:3.11-slim-bookworm", install_kfp_package=False)
-def ingest(data: str, race: str, digests: str, examples: dsl.Output[dsl.Dataset]):
+def ingest(data: str, digests: str, examples: dsl.Output[dsl.Dataset]):
     """Reads, validates and splits the data.
 
     Args:
         data: JSON of squadron.config.Data.
-        race: JSON of squadron.tracking.Race.
-        digests: Of the data's contents and of the code; only for the cache key.
+        digests: Of the code and of what it reads; checked, and part of the cache key.
         examples: {train,tune,select,test}.parquet and validation.json.
     """
     from squadron import steps
 
-    steps.ingest(data=data, race=race, examples=examples.path)
+    steps.ingest(data=data, digests=digests, examples=examples.path)

@@ -4,13 +4,15 @@ from kfp import dsl
 
 
 @dsl.component(base_image="python:3.11-slim-bookworm", install_kfp_package=False)
-def open_race(race: str, experiment: str) -> None:
+def open_race(experiment: str) -> str:
     """Opens the parent run and a child per contender.
 
     Args:
-        race: JSON of squadron.tracking.Race.
-        experiment: JSON of {labels, experiment, git_sha}.
+        experiment: JSON of {labels, experiment}.
+
+    Returns:
+        The id of the parent run.
     """
     from squadron import steps
 
-    steps.open_race(race=race, experiment=experiment)
+    return steps.open_race(experiment=experiment)

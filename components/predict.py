@@ -6,7 +6,6 @@ from kfp import dsl
 @dsl.component(base_image="python:3.11-slim-bookworm", install_kfp_package=False)
 def predict(
     contender: str,
-    race: str,
     digests: str,
     windows: dsl.Input[dsl.Dataset],
     model: dsl.Input[dsl.Model],
@@ -16,8 +15,7 @@ def predict(
 
     Args:
         contender: JSON of squadron.config.Contender.
-        race: JSON of squadron.tracking.Race.
-        digests: Of the backbone and of the code; only for the cache key.
+        digests: Of the code and of what it reads; checked, and part of the cache key.
         windows: From featurize.
         model: From train.
         candidates: {split}.parquet.
@@ -26,7 +24,7 @@ def predict(
 
     steps.predict(
         contender=contender,
-        race=race,
+        digests=digests,
         windows=windows.path,
         model=model.path,
         candidates=candidates.path,

@@ -8,9 +8,10 @@ from kfp import dsl
 @dsl.component(base_image="python:3.11-slim-bookworm", install_kfp_package=False)
 def register(
     settings: str,
-    race: str,
+    opened: str,
     digests: str,
     results: str,
+    examples: dsl.Input[dsl.Dataset],
     models: dsl.Input[List[dsl.Model]],  # noqa: UP006
     evaluations: dsl.Input[List[dsl.Artifact]],  # noqa: UP006
     champion: dsl.Output[dsl.Artifact],
@@ -18,10 +19,11 @@ def register(
     """Registers the contender with the best EM on select, if it passes the gate.
 
     Args:
-        settings: JSON of {register, git_sha, race, data}.
-        race: JSON of squadron.tracking.Race.
-        digests: Of the code; only for the cache key.
+        settings: JSON of {register, data, data_licence}.
+        opened: From open_race; another store or race registers anew.
+        digests: Of the code and of what it reads; checked, and part of the cache key.
         results: Where models and figures are published; "" for nowhere.
+        examples: From ingest.
         models: From train, of every contender.
         evaluations: From evaluate, in the same order.
         champion: champion.json.
@@ -30,8 +32,10 @@ def register(
 
     steps.register(
         settings=settings,
-        race=race,
+        opened=opened,
+        digests=digests,
         results=results,
+        examples=examples.path,
         models=[model.path for model in models],
         evaluations=[evaluation.path for evaluation in evaluations],
         champion=champion.path,

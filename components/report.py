@@ -7,7 +7,6 @@ from kfp import dsl
 
 @dsl.component(base_image="python:3.11-slim-bookworm", install_kfp_package=False)
 def report(
-    race: str,
     experiment: str,
     digests: str,
     results: str,
@@ -19,9 +18,8 @@ def report(
     """Says which model to promote, and why.
 
     Args:
-        race: JSON of squadron.tracking.Race.
-        experiment: JSON of {labels, experiment, git_sha}.
-        digests: Of the code; only for the cache key.
+        experiment: JSON of {labels, experiment}.
+        digests: Of the code and of what it reads; checked, and part of the cache key.
         results: Where the page is published; "" for nowhere.
         examples: From ingest.
         evaluations: From evaluate, of every contender.
@@ -31,9 +29,9 @@ def report(
     from squadron import steps
 
     steps.report(
-        race=race,
         experiment=experiment,
         results=results,
+        digests=digests,
         examples=examples.path,
         evaluations=[evaluation.path for evaluation in evaluations],
         champion=champion.path,

@@ -6,7 +6,6 @@ from kfp import dsl
 @dsl.component(base_image="python:3.11-slim-bookworm", install_kfp_package=False)
 def train(
     contender: str,
-    race: str,
     digests: str,
     examples: dsl.Input[dsl.Dataset],
     windows: dsl.Input[dsl.Dataset],
@@ -16,8 +15,7 @@ def train(
 
     Args:
         contender: JSON of squadron.config.Contender.
-        race: JSON of squadron.tracking.Race.
-        digests: Of the backbone and of the code; only for the cache key.
+        digests: Of the code and of what it reads; checked, and part of the cache key.
         examples: From ingest.
         windows: From featurize.
         model: Weights, tokenizer and variant.json.
@@ -26,7 +24,7 @@ def train(
 
     steps.train(
         contender=contender,
-        race=race,
+        digests=digests,
         windows=windows.path,
         examples=examples.path,
         model=model.path,

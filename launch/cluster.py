@@ -4,7 +4,6 @@ Whatever can be known here is checked before the first request.
 """
 
 import argparse
-import json
 import math
 import re
 import sys
@@ -15,11 +14,12 @@ from urllib.parse import urlsplit
 
 from launch.kfp_server import explained, fetch_run, open_api, send_run, wait_for_end
 from launch.placement import Placement
-from launch.plan import check_experiment, plan_arguments
+from launch.plan import Plan, check_experiment, plan_race
 from launch.registered import resolve_models
-from squadron import backbones, scratch, storage
+from squadron import backbones, provenance, scratch, storage
 from squadron.config import Experiment, digest
 from squadron.errors import InputError
+from squadron.tracking import Race
 
 # distribution/reference: [host[:port]/]path[:tag][@digest]
 _IMAGE = re.compile(
@@ -55,13 +55,13 @@ def compile_race(
     for sentence in find_local_paths(experiment):
         print(f"Warning: {sentence}", file=sys.stderr)
     experiment = resolve_models(experiment, is_local=False)
-    arguments = plan_arguments(experiment, store="")
-    pipeline = place_pipeline(build_pipeline, options.image, experiment, arguments)
+    plan = plan_race(experiment)
+    pipeline = place_pipeline(build_pipeline, options.image, experiment, plan)
     from kfp.compiler import Compiler
     from kfp.compiler.compiler_utils import KubernetesManifestOptions
 
     native = KubernetesManifestOptions(
-        pipeline_version_name=version_name(experiment.name, arguments["race"], options.image),
+        pipeline_version_name=version_name(plan.race, options.image),
         namespace=options.namespace,
         include_pipeline_manifest=True,
     )
@@ -70,7 +70,7 @@ def compile_race(
         Compiler().compile(
             pipeline,
             str(options.output),
-            pipeline_parameters=arguments,
+            pipeline_parameters=plan.arguments,
             kubernetes_manifest_format=options.native,
             kubernetes_manifest_options=native if options.native else None,
         )
@@ -115,17 +115,17 @@ def submit_race(
     api = open_api(host, options)
     check_experiment(experiment)
     experiment = resolve_models(experiment, is_local=False)
-    arguments = plan_arguments(experiment, store="")
-    pipeline = place_pipeline(build_pipeline, options.image, experiment, arguments)
-    key = json.loads(arguments["race"])["key"]
+    plan = plan_race(experiment)
+    pipeline = place_pipeline(build_pipeline, options.image, experiment, plan)
+    warn_of_other_code(options.image)
     with explained(host, options.namespace):
         run_id = send_run(
             api,
             host,
             pipeline_spec=as_json(pipeline),
-            arguments=arguments,
+            arguments=plan.arguments,
             experiment_name=options.kfp_experiment or experiment.name,
-            run_name=options.run_name or f"{experiment.name}-{key[:6]}",
+            run_name=options.run_name or f"{experiment.name}-{plan.race.key[:6]}",
             options=options,
         )
     url = f"{host}/#/runs/details/{run_id}"
@@ -228,7 +228,7 @@ def place_pipeline(
     build_pipeline: Callable[[Placement], Any],
     image: str,
     experiment: Experiment,
-    arguments: dict[str, Any],
+    plan: Plan,
 ) -> Any:
     """Builds the pipeline for a cluster and makes sure that it takes exactly these arguments.
 
@@ -236,15 +236,16 @@ def place_pipeline(
         InputError: If kfp refuses a resource, or the arguments have other names than the inputs:
             the server would ignore an unknown one.
     """
+    place = Placement(image, experiment.resources, parallelism=0, race=str(plan.race))
     try:
-        pipeline = build_pipeline(Placement(image, experiment.resources, parallelism=0))
+        pipeline = build_pipeline(place)
     except ValueError as error:
         raise InputError(f"resources: {error}") from None
     declared = set(pipeline.pipeline_spec.root.input_definitions.parameters)
-    if declared != set(arguments):
+    if declared != set(plan.arguments):
         raise InputError(
-            f"The pipeline takes {sorted(declared)}, but its arguments are {sorted(arguments)}; "
-            "pipeline.py and launch/plan.py must agree"
+            f"The pipeline takes {sorted(declared)}, but its arguments are "
+            f"{sorted(plan.arguments)}; pipeline.py and launch/plan.py must agree"
         )
     return pipeline
 
@@ -259,13 +260,38 @@ def as_json(pipeline: Any) -> dict[str, Any]:
     }
 
 
-def version_name(name: str, race: str, image: str) -> str:
+def version_name(race: Race, image: str) -> str:
     """Of a native PipelineVersion: it can't be changed, so other content needs another name.
 
     Args:
-        name: Of the experiment.
-        race: JSON of tracking.Race.
+        race: With the experiment's name.
         image: Of the steps.
     """
-    plain = name.lower().replace("_", "-").strip("-")[:80]
-    return f"squadron-{plain}-{digest(race, image)}"
+    plain = race.name.lower().replace("_", "-").strip("-")[:80]
+    return f"squadron-{plain}-{digest(str(race), image)}"
+
+
+def warn_of_other_code(image: str) -> None:
+    """Warns on the terminal where the image is known or likely to hold other code than this.
+
+    A step compares its code itself and refuses other code; this says so before the run is sent.
+
+    Args:
+        image: Of the steps. A tag of 7 to 40 hexadecimal digits is taken for a commit.
+    """
+    here = provenance.commit()
+    if here.endswith("-dirty"):
+        print(
+            f"Warning: this checkout differs from its commit {here.removesuffix('-dirty')}; steps "
+            "refuse to run if the image holds other code than the files here",
+            file=sys.stderr,
+        )
+    match = _IMAGE.fullmatch(image)
+    tag = (match["tag"] or "") if match else ""
+    is_commit = re.fullmatch(r"[0-9a-f]{7,40}", tag) is not None
+    if is_commit and here != "unknown" and not here.startswith(tag):
+        print(
+            f"Warning: the image's tag names the commit {tag}, and this checkout is at {here}; "
+            "steps refuse to run if their code differs: submit from the commit of the image",
+            file=sys.stderr,
+        )

@@ -12,9 +12,9 @@ from typing import Any
 
 from launch.console import Console
 from launch.placement import Placement
-from launch.plan import check_experiment, plan_arguments
+from launch.plan import check_experiment, plan_race
 from launch.registered import resolve_models
-from squadron import storage, tracking
+from squadron import provenance, storage, tracking
 from squadron.config import Experiment
 from squadron.errors import EXIT_CODE_INPUT_ERROR, InputError
 from squadron.progress import EVENTS_VARIABLE
@@ -37,10 +37,12 @@ def run_here(experiment: Experiment, build_pipeline: Callable[[Placement], Any])
     except OSError as error:
         raise InputError(f"The folder {RUNS.resolve()} can't be written: {error}") from None
     experiment = resolve_models(experiment, is_local=True)
-    arguments = plan_arguments(experiment, tracking.identify_store(experiment.name))
+    plan = plan_race(experiment)
     # Every step is a process of its own: what it needs travels in the environment.
     os.environ[tracking.URI_VARIABLE] = tracking.tracking_uri()
     os.environ.setdefault("SQUADRON_CHECKPOINTS", str((RUNS / "checkpoints").resolve()))
+    os.environ[tracking.RACE_VARIABLE] = str(plan.race)
+    os.environ.setdefault(provenance.COMMIT_VARIABLE, provenance.commit())
     os.environ[EVENTS_VARIABLE] = "1"
     from kfp import local
 
@@ -58,10 +60,10 @@ def run_here(experiment: Experiment, build_pipeline: Callable[[Placement], Any])
         signal.signal(signal.SIGTERM, _interrupt)
         try:
             with contextlib.redirect_stdout(console), contextlib.redirect_stderr(console):
-                pipeline(**arguments)
+                pipeline(**plan.arguments)
         except KeyboardInterrupt:
             console.close()
-            _close_interrupted(arguments["race"])
+            _close_interrupted()
             print("Interrupted. The same command goes on where this stopped.", file=sys.stderr)
             return 130
         except RuntimeError as error:
@@ -75,12 +77,12 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _close_interrupted(race: str) -> None:
+def _close_interrupted() -> None:
     from squadron import steps
 
     os.environ.pop(EVENTS_VARIABLE, None)
     with contextlib.suppress(SystemExit, Exception):
-        steps.close_race(race=race, state="KILLED", message="interrupted by a person or a signal")
+        steps.close_race(state="KILLED", message="interrupted by a person or a signal")
 
 
 def _explain(console: Console, error: Exception, log: str) -> int:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from squadron.config import Resources
+from squadron.tracking import RACE_VARIABLE
 
 # As manifests/base defines them.
 CONFIG_MAP = "squadron-config"
@@ -17,6 +18,8 @@ SECRET = "squadron-s3"
 SECRET_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 USER_ID = 10001
 CHECKPOINT_MOUNT = "/checkpoints"
+RACE_ANNOTATION = "squadron/race"
+"""Of every pod: the race that it works for. Pods of a race can be told by it, too."""
 
 
 @dataclass(frozen=True)
@@ -27,11 +30,13 @@ class Placement:
         image: Of every step; a local run ignores it.
         resources: What train and predict ask for; None on one machine, where there is no cluster.
         parallelism: Contenders at once; 0 is no limit.
+        race: Text of tracking.Race, told to every pod.
     """
 
     image: str
     resources: Resources | None
     parallelism: int
+    race: str = ""
 
     def on_cpu(self, task: Any, *, cached: bool = True) -> Any:
         """Places a task that needs no accelerator."""
@@ -43,6 +48,11 @@ class Placement:
         task.set_container_image(self.image)
         kubernetes.use_config_map_as_env(task, CONFIG_MAP, {key: key for key in CONFIG_KEYS})
         kubernetes.use_secret_as_env(task, SECRET, {key: key for key in SECRET_KEYS})
+        # Not as a plain variable: kfp's cache counts those, and a cached step is the same in every
+        # race (kubeflow/pipelines backend/src/v2/cacheutils/cache.go).
+        kubernetes.add_pod_annotation(task, RACE_ANNOTATION, self.race)
+        field = f"metadata.annotations['{RACE_ANNOTATION}']"
+        kubernetes.use_field_path_as_env(task, RACE_VARIABLE, field)
         kubernetes.set_security_context(
             task, run_as_user=USER_ID, run_as_group=USER_ID, run_as_non_root=True
         )

@@ -1,19 +1,21 @@
 """An experiment -> the arguments of the pipeline: sections as JSON, digests for the cache keys."""
 
 import dataclasses
-import hashlib
 import json
-import os
-import subprocess
-from pathlib import Path
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
-import squadron
 from launch import registered
 from squadron import backbones, scratch, storage, variants
-from squadron.config import Experiment, digest, to_json
+from squadron.config import Contender, Experiment, digest, to_json
 from squadron.model_names import read_model_name
+from squadron.provenance import plan_digests
 from squadron.sources import load_source
+from squadron.tracking import Race
+
+LOOP_STEPS = ("featurize", "train", "predict", "evaluate")
+"""The steps that each contender goes through."""
 
 
 def check_experiment(experiment: Experiment) -> None:
@@ -41,81 +43,98 @@ def check_experiment(experiment: Experiment) -> None:
             backbones.locate(backbone)
 
 
-def plan_arguments(experiment: Experiment, store: str) -> dict[str, Any]:
-    """The pipeline's arguments. Equal experiments, data and code give equal arguments.
+@dataclass(frozen=True)
+class Plan:
+    """All that a race needs to start."""
+
+    race: Race
+    """Goes to the steps beside their arguments, so that it is no part of their cache keys."""
+    arguments: dict[str, Any]
+    """Of the pipeline."""
+
+
+def plan_race(experiment: Experiment) -> Plan:
+    """The plan of a race. Equal experiments, data, backbones and code give equal plans.
+
+    What a step depends on stands in that step's own arguments and nowhere else, and so does a
+    digest of the code that the step can import: a new contender or a changed template leaves the
+    other steps as they are.
 
     Args:
         experiment: Checked, its registered models resolved.
-        store: As tracking.identify_store gives it; "" where only the cluster knows.
 
     Raises:
         InputError: If a data file or a backbone can't be read.
     """
-    code = code_digest()
     locations = sorted(set(experiment.data.files))
-    contents = digest(*(storage.content_digest(location) for location in locations))
-    resolved = dataclasses.asdict(experiment)
+    contents = {location: storage.content_digest(location) for location in locations}
     prints = {
         backbone: registered.fingerprint(backbone) or backbones.fingerprint(backbone)
         for backbone in sorted({contender.backbone for contender in experiment.contenders})
     }
-    # With the backbones' own: featurize is cached by the key, too.
-    key = digest(json.dumps(resolved, sort_keys=True), contents, code, *prints.values())
-    sha = git_sha()
-    contenders = [
-        {
-            "label": contender.label,
-            "settings": to_json(contender),
-            "digests": json.dumps({"code": code, "backbone": prints[contender.backbone]}),
-        }
-        for contender in experiment.contenders
-    ]
-    features = [
-        {"label": c.label, "backbone": c.backbone, "windows": dataclasses.asdict(c.windows)}
-        for c in experiment.contenders
-    ]
-    about = {
-        "labels": [contender.label for contender in experiment.contenders],
-        "experiment": resolved,
-        "git_sha": sha,
+    digests = {
+        "ingest": plan_digests(["steps.ingest", f"sources.{experiment.data.source}"], contents),
+        "admit": plan_digests(["steps.admit"], backbones=prints),
+        "register": plan_digests(["steps.register", *_variant_modules(experiment.contenders)]),
     }
+    contenders = [_plan_contender(c, prints[c.backbone]) for c in experiment.contenders]
+    resolved = dataclasses.asdict(experiment)
+    # The report is no part of it: a page that looks different is about the same race.
+    key = digest(
+        json.dumps(resolved, sort_keys=True),
+        *contents.values(),
+        *prints.values(),
+        *(planned.code for planned in digests.values()),
+        *(each[step] for each in contenders for step in LOOP_STEPS),
+    )
+    labels = [contender.label for contender in experiment.contenders]
     registration = {
         "register": dataclasses.asdict(experiment.register),
-        "git_sha": sha,
-        "race": f"{experiment.name}-{key}",
         "data": locations,
         "data_licence": experiment.data.licence,
     }
+    return Plan(
+        Race(experiment.name, key),
+        {
+            "experiment": json.dumps({"labels": labels, "experiment": resolved}),
+            # The licence changes no example.
+            "data": to_json(dataclasses.replace(experiment.data, licence="")),
+            "entries": json.dumps([{"label": c.label, **_entry(c)} for c in experiment.contenders]),
+            "contenders": contenders,
+            "evaluate": to_json(experiment.evaluate),
+            "registration": json.dumps(registration),
+            "ingest_digests": str(digests["ingest"]),
+            "admit_digests": str(digests["admit"]),
+            "register_digests": str(digests["register"]),
+            "report_digests": str(plan_digests(["steps.report"])),
+            "results": experiment.results,
+        },
+    )
+
+
+def _plan_contender(contender: Contender, fingerprint: str) -> dict[str, str]:
+    """What the steps of one contender get, as texts that kfp can loop over."""
+    own = {contender.backbone: fingerprint}
+    variant = _variant_modules([contender])
     return {
-        "race": json.dumps({"name": experiment.name, "key": key, "store": store}),
-        "experiment": json.dumps(about),
-        "data": to_json(experiment.data),
-        "features": json.dumps(features),
-        "contenders": contenders,
-        "evaluate": to_json(experiment.evaluate),
-        "registration": json.dumps(registration),
-        "digests": json.dumps({"code": code, "data": contents}),
-        "results": experiment.results,
+        "label": contender.label,
+        "settings": to_json(contender),
+        "entry": json.dumps(_entry(contender)),
+        "featurize": str(plan_digests(["steps.featurize"], backbones=own)),
+        "train": str(plan_digests(["steps.train", *variant], backbones=own)),
+        "predict": str(plan_digests(["steps.predict", *variant])),
+        "evaluate": str(plan_digests(["steps.evaluate"])),
     }
 
 
-def code_digest() -> str:
-    """Of every source file and template: a changed step must not be served from a cache."""
-    root = Path(squadron.__file__).parent
-    sha256 = hashlib.sha256()
-    for path in sorted(path for end in ("py", "j2") for path in root.rglob(f"*.{end}")):
-        sha256.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes() + b"\0")
-    return sha256.hexdigest()[:16]
+def _entry(contender: Contender) -> dict[str, Any]:
+    """What the windows of a contender depend on."""
+    return {"backbone": contender.backbone, "windows": dataclasses.asdict(contender.windows)}
 
 
-def git_sha() -> str:
-    """The commit of this checkout, "-dirty" after it if files differ; SQUADRON_GIT_SHA wins."""
-    given = os.environ.get("SQUADRON_GIT_SHA")
-    if given:
-        return given
-    try:
-        command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-        found = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
-    except (OSError, subprocess.SubprocessError):
-        return "unknown"
-    return found.stdout.strip()
+def _variant_modules(contenders: Iterable[Contender]) -> list[str]:
+    """The modules of some contenders' variants; of all, where a champion may be of any kind."""
+    names = {contender.variant for contender in contenders}
+    if registered.CHAMPION in names:
+        names |= set(variants.list_variants())
+    return [f"variants.{name}" for name in sorted(names)]

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from squadron import registry, tracking, variants
-from squadron.config import Contender, Experiment, Windows, digest, from_mapping
+from squadron.config import Contender, Experiment, Windows, from_mapping
 from squadron.errors import InputError
 from squadron.model_names import read_model_name
 
@@ -69,15 +69,11 @@ def resolve_models(experiment: Experiment, *, is_local: bool) -> Experiment:
 
 
 def fingerprint(backbone: str) -> str:
-    """A digest of a version's identity; "" if the backbone is no registered model.
-
-    With the run that made it: the first version of another store is another model.
-    """
+    """The fingerprint of a registered model; "" if the backbone is none."""
     chosen = read_model_name(backbone)
     if chosen is None:
         return ""
-    found = registry.find_version(chosen.name, chosen.version_or_alias)
-    return digest(found.uri, found.run_id)
+    return registry.fingerprint(registry.find_version(chosen.name, chosen.version_or_alias))
 
 
 def _as_served(contender: Contender, version: registry.Registered) -> Contender:

@@ -7,6 +7,7 @@ import pytest
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
 from squadron.windows import Layout, read_layout
+from tests import token_families
 
 # A machine may be busy or slow: how long an example takes to draw or to run says nothing of the
 # code.
@@ -75,7 +76,21 @@ def byte_level() -> TinyTokenizer:
     return train_byte_level()
 
 
-@pytest.fixture(scope="session", params=["wordpiece", "byte_level"])
+@pytest.fixture(scope="session")
+def untrimmed() -> TinyTokenizer:
+    """Bytes whose offsets hold the blank before a word, as those of DeBERTa v1."""
+    tokenizer = token_families.train_tokenizer("byte_level_with_prefix", SENTENCES, 420)
+    return TinyTokenizer("untrimmed", tokenizer, read_layout(tokenizer, pad_id=0))
+
+
+@pytest.fixture(scope="session")
+def metaspace() -> TinyTokenizer:
+    """Pieces whose offsets hold the blank before a word, as those of DeBERTa v3."""
+    tokenizer = token_families.train_tokenizer("deberta", SENTENCES, 300)
+    return TinyTokenizer("metaspace", tokenizer, read_layout(tokenizer, pad_id=0))
+
+
+@pytest.fixture(scope="session", params=["wordpiece", "byte_level", "untrimmed", "metaspace"])
 def tiny(request: pytest.FixtureRequest) -> TinyTokenizer:
     """Each kind of tokenizer in turn."""
     return request.getfixturevalue(request.param)

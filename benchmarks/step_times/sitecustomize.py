@@ -15,9 +15,6 @@ import sys
 import threading
 import time
 
-WATCHED = {"squadron.tracking": ("identify_store",)}
-"""Beside the functions of `squadron.steps` that are steps."""
-
 
 class Times:
     """What one process notes of itself; times are seconds since the epoch."""
@@ -27,7 +24,7 @@ class Times:
         self.imports = []
         self.functions = []
         self._importing = False
-        self._wrapped = set()
+        self._wrapped = False
         self._main = threading.get_ident()
 
     def watch_import(self, original):
@@ -49,16 +46,14 @@ class Times:
         return timed
 
     def _wrap_functions(self):
-        for name in ("squadron.steps", *WATCHED):
-            module = sys.modules.get(name)
-            if module is None or name in self._wrapped:
-                continue
-            self._wrapped.add(name)
-            for key, value in list(vars(module).items()):
-                # Each step is the one function of a module of its name.
-                is_step = getattr(value, "__module__", "") == f"squadron.steps.{key}"
-                if is_step or key in WATCHED.get(name, ()):
-                    setattr(module, key, self._watch_function(value))
+        module = sys.modules.get("squadron.steps")
+        if module is None or self._wrapped:
+            return
+        self._wrapped = True
+        for key, value in list(vars(module).items()):
+            # Each step is the one function of a module of its name.
+            if getattr(value, "__module__", "") == f"squadron.steps.{key}":
+                setattr(module, key, self._watch_function(value))
 
     def _watch_function(self, function):
         @functools.wraps(function)

@@ -14,6 +14,7 @@ from squadron.errors import EXIT_CODE_INPUT_ERROR, InputError
 STEPS = (
     "open_race",
     "ingest",
+    "admit",
     "featurize",
     "train",
     "predict",
@@ -179,7 +180,7 @@ def _add_step(commands: Any, name: str) -> None:
     for parameter in inspect.signature(function).parameters.values():
         many = "Sequence" in str(parameter.annotation)
         option = f"--{parameter.name.replace('_', '-')}"
-        optional = parameter.name in ("race", "results")
+        optional = parameter.default is not parameter.empty
         command.add_argument(
             option,
             nargs="+" if many else None,

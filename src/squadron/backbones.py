@@ -35,6 +35,12 @@ OFFLINE_SHA256 = {
     "tokenizer_config.json": "acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b",
     "vocab.txt": "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3",
 }
+NEED_MORE_THAN_TEXT = {
+    "layoutlmv2": "the image of a page besides the text",
+    "lxmert": "regions of an image besides the text",
+}
+"""Architectures that transformers has question answering for and that can't work on text alone."""
+_USUAL_KINDS = "choose one such as bert, roberta, electra, deberta-v2 or modernbert"
 _HUB_NAME = re.compile(r"^[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?(@[\w.-]+)?$")
 
 
@@ -130,6 +136,29 @@ def from_pretrained(loader: Any, backbone: str, **options: Any) -> Any:
             f"The backbone {backbone!r} can't be loaded: {reason} Offline, use {OFFLINE!r} or a "
             "local folder"
         ) from None
+
+
+def read_config(backbone: str) -> Any:
+    """The configuration of a backbone (transformers' PreTrainedConfig), without its weights.
+
+    Raises:
+        InputError: If it can't be had, or its architecture can't answer questions here.
+    """
+    from transformers import MODEL_FOR_QUESTION_ANSWERING_MAPPING, AutoConfig
+
+    config = from_pretrained(AutoConfig, backbone)
+    kind = config.model_type
+    if kind in NEED_MORE_THAN_TEXT:
+        raise InputError(
+            f"The backbone {backbone!r} is not allowed, as {kind} reads "
+            f"{NEED_MORE_THAN_TEXT[kind]}; {_USUAL_KINDS}"
+        )
+    if type(config) not in MODEL_FOR_QUESTION_ANSWERING_MAPPING:
+        raise InputError(
+            f"The backbone {backbone!r} is not allowed, as transformers has no question answering "
+            f"for {kind}; {_USUAL_KINDS}"
+        )
+    return config
 
 
 def load_tokenizer(backbone: str) -> Any:

@@ -13,10 +13,11 @@ import torch
 
 from squadron.windows import Layout
 
-# Every new tensor shape costs oneDNN a cached primitive; multiples keep the shapes few.
+# Every new tensor shape costs oneDNN a cached primitive; multiples keep the shapes few. They also
+# are what mixes small data: `group_by_length` shuffles the windows of one padded length.
 LENGTH_MULTIPLE = 32
-# Batches are cut from pools of this many batches, sorted by length: near-equal lengths in a batch,
-# while any window can still meet any other.
+# Batches are cut from pools of this many batches, sorted by padded length: little padding in a
+# batch, while any window can still meet any other.
 POOL_BATCHES = 64
 FIELDS = ("context_start", "context_end", "start_token", "end_token", "reasoning_type")
 """Columns with one number per window, in the order of Batch."""
@@ -115,12 +116,15 @@ class _Chunk:
         self.fields = np.stack([batch.column(name).to_numpy() for name in FIELDS])
 
 
-def _round_up(length: int) -> int:
+def _round_up(length: Any) -> Any:
     return -(-length // LENGTH_MULTIPLE) * LENGTH_MULTIPLE
 
 
 def group_by_length(lengths: Any, batch_size: int, seed: int) -> list[list[int]]:
-    """Shuffles windows into batches of near-equal length.
+    """Shuffles windows into batches of near-equal padded length.
+
+    Windows that are padded to the same length count as equal, so which of them share a batch is
+    drawn anew from seed to seed, and no token is computed more than with a strict sort by length.
 
     Args:
         lengths: Tokens of each window, shape (N,).
@@ -136,6 +140,8 @@ def group_by_length(lengths: Any, batch_size: int, seed: int) -> list[list[int]]
     pool = batch_size * POOL_BATCHES
     for start in range(0, len(order), pool):
         rows = order[start : start + pool]
-        rows = rows[np.argsort(-np.asarray(lengths)[rows], kind="stable")]
+        # The sort is stable: windows of one padded length stay in the drawn order.
+        padded = -_round_up(np.asarray(lengths)[rows])
+        rows = rows[np.argsort(padded, kind="stable")]
         batches += [rows[i : i + batch_size].tolist() for i in range(0, len(rows), batch_size)]
     return [batches[i] for i in random.permutation(len(batches))]

@@ -41,18 +41,23 @@ class ByteDropout(torch.nn.Module):
     """Drop-in for torch.nn.Dropout on CPUs.
 
     Args:
-        p: Probability of a zero, rounded to a multiple of 1/256 (0.1 becomes 26/256 = 0.1016).
+        p: Probability of a zero, 0 to 1, rounded to a multiple of 1/256 (0.1 becomes 26/256 =
+            0.1016). Only p = 1 drops everything: what lies just below becomes 255/256.
     """
 
     def __init__(self, p: float) -> None:
         super().__init__()
+        if not 0 <= p <= 1:
+            raise ValueError(f"p: {p} is not a probability; 0 to 1 is allowed")
         self.p = p  # some attention modules read it
-        self.drop_bytes = round(p * 256)
+        self.drop_bytes = 256 if p == 1 else min(255, round(p * 256))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """The same shape and dtype."""
         if not self.training or not self.drop_bytes:
             return x
+        if self.drop_bytes == 256:
+            return x * 0.0  # no scale makes up for it
         return _ByteDropout.apply(x, self.drop_bytes)  # type: ignore[no-untyped-call, no-any-return]
 
 
@@ -83,9 +88,21 @@ def _attend(
     attention_mask: torch.Tensor | None,
     scaling: float | None = None,
     dropout: float = 0.0,
-    **_: Any,
+    **others: Any,
 ) -> tuple[torch.Tensor, None]:
-    """B batch, H heads, T tokens, D head size; returns B, T, H, D as transformers wants it."""
+    """B batch, H heads, T tokens, D head size; returns B, T, H, D as transformers wants it.
+
+    Raises:
+        ValueError: If the architecture asks for a term that this attention does not compute.
+    """
+    for name in ("position_bias", "softcap", "s_aux"):
+        if others.get(name) is not None:
+            raise ValueError(f"the attention {ATTENTION!r} does not compute {name!r}")
+    # Several query heads may share one head of keys and values.
+    shared = query_BHTD.shape[1] // key_BHTD.shape[1]
+    if shared > 1:
+        key_BHTD = key_BHTD.repeat_interleave(shared, dim=1)
+        value_BHTD = value_BHTD.repeat_interleave(shared, dim=1)
     if not module.training:
         mask = None if attention_mask is None else attention_mask.to(query_BHTD.dtype)
         fused_BHTD = torch.nn.functional.scaled_dot_product_attention(

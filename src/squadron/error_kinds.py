@@ -45,6 +45,16 @@ KINDS = (
 )
 """In the order in which they are tried."""
 BOUNDARY_TOKENS = 3
+KIND_TEXTS = {
+    "should_have_abstained": "answered where the context has no answer",
+    "window_missed_the_answer": "no window held the whole answer: the model never saw it",
+    "should_have_answered": "abstained where there is an answer",
+    "normalisation_only": "the same letters and digits, written otherwise",
+    "boundary": f"the right place, edges off by {BOUNDARY_TOKENS} tokens at most",
+    "right_sentence": "in the sentence of the answer",
+    "wrong_place": "elsewhere in the context",
+}
+"""What each kind means, in the words of the report, the model card and MLflow's pages."""
 EXCERPT_CHARACTERS = 120
 """Of context before and after what is shown of an answer."""
 

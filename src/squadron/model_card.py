@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from squadron import race_table
+from squadron.error_kinds import KIND_TEXTS
 from squadron.notes import plain
-from squadron.report import KIND_TEXTS
 
 FILE = "MODEL_CARD.md"
 """In a registered model folder."""

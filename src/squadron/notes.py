@@ -99,7 +99,7 @@ def describe_contender(row: "Row", report: "Report", pages: Mapping[str, str]) -
         pages: As for `describe_race`.
     """
     race = _link(report.race, pages.get("", ""))
-    from squadron.report import KIND_TEXTS
+    from squadron.error_kinds import KIND_TEXTS
 
     sentences = [f"{_standing(row, report)} Race {race}."]
     select, test = row.select, row.test

@@ -231,19 +231,32 @@ def _to_candidates(
     base = edges[window] - context_start[window]
     start_char = starts.values.to_numpy()[base + start[window, rank]]
     end_char = ends.values.to_numpy()[base + end[window, rank]]
-    # Byte-level tokenizers give a lone blank no width; as a text it would read as "no answer".
-    wide = start_char < end_char
-    window, rank = window[wide], rank[wide]
+    # Spans of blanks alone cover no character (see windows.py); as a text, such a span would read
+    # as "no answer".
+    shown = np.flatnonzero(start_char < end_char)
+    # A blank beside a word, or a character of several tokens, gives one text by several spans.
+    shown = shown[_firsts(window[shown], start_char[shown], end_char[shown])]
+    window, rank = window[shown], rank[shown]
     rows = pa.array(window)
     return pa.Table.from_arrays(
         [
             windows.column("example_id").take(rows),
             windows.column("window").take(rows),
             pa.array(rank, pa.int32()),
-            pa.array(start_char[wide]),
-            pa.array(end_char[wide]),
+            pa.array(start_char[shown]),
+            pa.array(end_char[shown]),
             pa.array(score[window, rank]),
             pa.array(null[window]),
         ],
         schema=CANDIDATES,
     )
+
+
+def _firsts(window: Any, start: Any, end: Any) -> Any:
+    """Which rows, in their order, are the first with their window, start and end."""
+    order = np.lexsort((end, start, window))  # stable: equal rows stay in their order
+    differs = np.ones(len(order), bool)
+    differs[1:] = False
+    for column in (window, start, end):
+        differs[1:] |= np.diff(column[order]) != 0
+    return np.sort(order[differs])

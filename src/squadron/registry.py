@@ -13,6 +13,7 @@ from typing import Any
 from squadron import model_card, model_folder, notes, requirements, tracking
 from squadron.answering import Answering
 from squadron.artifacts import MODEL_ABOUT
+from squadron.config import digest
 from squadron.errors import InputError
 from squadron.model_card import ModelCard
 
@@ -33,6 +34,14 @@ class Registered:
     def uri(self) -> str:
         """As MLflow names it."""
         return f"models:/{self.name}/{self.version}"
+
+
+def fingerprint(version: Registered) -> str:
+    """A digest of a version's identity.
+
+    It counts the run that made the version: version 1 of another store is another model.
+    """
+    return digest(version.uri, version.run_id)
 
 
 def gate(select: dict[str, float], all_null_exact: float) -> str:

@@ -35,17 +35,6 @@ GROUP_TEXTS = {
 POINTS = 81
 """Of a threshold curve, besides the applied threshold."""
 
-KIND_TEXTS = {
-    "should_have_abstained": "answered where the context has no answer",
-    "window_missed_the_answer": "no window held the whole answer: the model never saw it",
-    "should_have_answered": "abstained where there is an answer",
-    "normalisation_only": "the same letters and digits, written otherwise",
-    "boundary": f"the right place, edges off by {error_kinds.BOUNDARY_TOKENS} tokens at most",
-    "right_sentence": "in the sentence of the answer",
-    "wrong_place": "elsewhere in the context",
-}
-"""What the kinds of `error_kinds` mean, in the words of the page."""
-
 
 @dataclass(frozen=True)
 class Verdict:
@@ -375,7 +364,7 @@ def render_report(report: Report) -> str:
         plots={name: Markup(svg) for name, svg in draw_plots(report).items()},
         swatch=lambda style: Markup(plots.swatch(style)),
         style=Markup(plots.STYLE),
-        kinds=KIND_TEXTS,
+        kinds=error_kinds.KIND_TEXTS,
         highlight=highlight,
         groups=group_types(report.racing),
         widest=_widest_kind(report.racing),

@@ -8,20 +8,26 @@ import contextlib
 import json
 import math
 import os
-import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from squadron import notes
+from squadron import elections, kfp_runs, notes
 from squadron.errors import InputError
+from squadron.schema_lock import schema_lock, sqlite_file
+from squadron.uris import hide_secrets, secrets_of
+from squadron.verdict import Left
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
+RACE_VARIABLE = "SQUADRON_RACE"
+"""Tells every step which race it belongs to. It is no argument of the steps: kfp's cache would then
+take a step of another race for another step."""
 DEFAULT_FOLDER = Path("runs")
 RACE_TAG = "squadron.race"
 CONTENDER_TAG = "squadron.contender"
@@ -31,6 +37,13 @@ FAILURE_TAG = "squadron.failure"
 STATUS_TAG = "squadron.status"
 FINISHED, DISQUALIFIED = "finished", "disqualified: "
 """What the status of a contender that came to its end is, or begins with."""
+RESULT_TAG = "squadron.result"
+REPORT_TAG = "squadron.report"
+"""Which try of the race wrote its result, and its report."""
+THIS_TRY, EARLIER_TRY = "this try", "an earlier try"
+WORK_TAG = "squadron.last_step"
+"""The step of this try that began last; "" while all of them come from the cache."""
+RESULT_FILE = "champion.json"
 STANDING_TAG = "squadron.standing"
 NOTE_TAG = "mlflow.note.content"
 """What MLflow's pages show as the description of a run or an experiment, in Markdown."""
@@ -44,6 +57,11 @@ PAGES = "?workflowType=machine_learning"
 def tracking_uri() -> str:
     """MLFLOW_TRACKING_URI, or the sqlite store of this checkout, runs/mlflow.db."""
     return os.environ.get(URI_VARIABLE) or f"sqlite:///{(DEFAULT_FOLDER / 'mlflow.db').resolve()}"
+
+
+def shown_store() -> str:
+    """The store's URI as people may see it: without user, password or token."""
+    return hide_secrets(tracking_uri())
 
 
 @contextlib.contextmanager
@@ -65,17 +83,17 @@ def explained() -> Iterator[None]:
         sqlalchemy.exc.SQLAlchemyError,
         ModuleNotFoundError,
     ) as error:
-        text = " ".join(str(error).split())
+        text = _hide_own_secrets(" ".join(str(error).split()))
         unreachable = "Max retries exceeded" in text or "onnection refused" in text
         reason = "it can't be reached" if unreachable else text[:300]
         raise InputError(
-            f"The MLflow store {_without_password(tracking_uri())} can't be used: {reason}. "
+            f"The MLflow store {shown_store()} can't be used: {reason}. "
             f"Check that it runs and that {URI_VARIABLE} names it"
         ) from error
 
 
 def connect() -> "MlflowClient":
-    """A client of the store; the schema of a new sqlite store is made here.
+    """A client of the store; the schema of a new sqlite or PostgreSQL store is made here.
 
     Raises:
         InputError: If the store can't be reached.
@@ -84,19 +102,25 @@ def connect() -> "MlflowClient":
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    # MLflow would print the address of a run with the user and password of the server's URI.
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     import logging
 
-    for noisy in ("alembic", "mlflow.store.db.utils"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    # What the second one has to say is raised as well, and says it without the user's name.
+    for noisy, level in (("alembic", "WARNING"), ("mlflow.store.db.utils", "CRITICAL")):
+        logging.getLogger(noisy).setLevel(level)
     import mlflow
 
     uri = tracking_uri()
-    if uri.startswith("sqlite:///"):
+    file = sqlite_file(uri)
+    if file is not None:
         try:
-            Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+            file.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise InputError(f"The MLflow store {uri} can't be created: {error}") from None
-    with explained():
+            raise InputError(
+                f"The MLflow store {shown_store()} can't be created: {error}"
+            ) from None
+    with explained(), schema_lock(uri):
         mlflow.set_tracking_uri(uri)
         client = mlflow.MlflowClient()
         client.search_experiments(max_results=1)
@@ -111,53 +135,57 @@ class Race:
     """Of the experiment, here and in MLflow."""
     key: str
     """Equal for equal experiments on equal data with equal code; a repeat goes on with it."""
-    store: str = ""
-    """Identity of the store, so that a new store is no cache hit; see `identify_store`."""
+
+    def __str__(self) -> str:
+        return f"{self.name}/{self.key}"
 
 
 def read_race(text: str) -> Race | None:
-    """A race from its JSON; None from "": then nothing is tracked."""
-    return Race(**json.loads(text)) if text else None
+    """A race from its text, "name/key"; None from "": then nothing is tracked."""
+    name, _, key = text.partition("/")
+    return Race(name, key) if text else None
 
 
-def identify_store(name: str) -> str:
-    """Makes sure of the store, its schema and its experiment; says which one it is.
-
-    Called before parallel steps: many processes that create one sqlite schema at once fail.
-    """
-    client = connect()
-    with explained():
-        experiment = client.get_experiment(_experiment(client, name))
-    return f"{experiment.experiment_id}@{experiment.creation_time}"
+def current_race() -> Race | None:
+    """The race that this step belongs to, by SQUADRON_RACE; None without it."""
+    return read_race(os.environ.get(RACE_VARIABLE, ""))
 
 
 def open_race(
     race: Race | None, labels: Sequence[str], experiment: dict[str, Any], git_sha: str
-) -> None:
+) -> str:
     """Finds or creates the parent run and a child per label and marks them as running.
 
     A contender that came to its end in an earlier try keeps that end: its steps come from the
-    cache, and none would tell again that it was disqualified. Why that try failed is forgotten.
+    cache, and none would tell again that it was disqualified. Why that try failed is forgotten,
+    and its result no longer counts as new.
 
-    Honours MLFLOW_RUN_ID (Kubeflow can inject it): that run is then the parent.
+    Two processes that open the same race at once agree on the same runs. A run that MLFLOW_RUN_ID
+    names is never one of them: Kubeflow's tasks have such runs, and they are linked.
 
     Args:
         race: Its identity.
         labels: Of the contenders.
         experiment: Resolved, logged as experiment.json.
         git_sha: Of the code that runs.
+
+    Returns:
+        The id of the parent run, "" if nothing is tracked.
     """
     if race is None:
-        return
+        return ""
     client = connect()
     with explained():
-        parent_id = find_parent(race)
-        if not parent_id:
-            experiment_id = _experiment(client, race.name)
-            name = f"{race.name}-{race.key[:6]}"
-            parent_id = client.create_run(experiment_id, run_name=name).info.run_id
+        experiment_id = _experiment(client, race.name)
+        name = f"{race.name}-{race.key[:6]}"
+        about = {RACE_TAG: race.key, CONTENDER_TAG: PARENT}
+        parent_id = elections.choose_run(
+            client,
+            experiment_id,
+            _parents(race.key),
+            lambda: client.create_run(experiment_id, run_name=name, tags=about),
+        )
         parent = client.get_run(parent_id)
-        experiment_id = parent.info.experiment_id
         _describe_experiment(client, experiment_id)
         _forget_failure(client, parent_id, parent.data.tags)
         tags = {
@@ -167,38 +195,61 @@ def open_race(
             "mlflow.source.git.commit": git_sha,
             "mlflow.source.name": "squadron",
         }
-        _tag(client, parent_id, tags)
+        earlier = {tag: EARLIER_TRY for tag in (RESULT_TAG, REPORT_TAG) if tag in parent.data.tags}
+        _tag(client, parent_id, {**tags, **earlier, WORK_TAG: ""})
         client.log_dict(parent_id, experiment, "experiment.json")
         client.update_run(parent_id, status="RUNNING")
         for label in labels:
-            child_id = _find_child(client, parent_id, label)
-            if not child_id:
-                about = {"mlflow.parentRunId": parent_id, CONTENDER_TAG: label}
-                child = client.create_run(experiment_id, run_name=label, tags=about)
-                child_id = child.info.run_id
-            ended = client.get_run(child_id).data.tags.get(STATUS_TAG, "")
-            about = {**tags, CONTENDER_TAG: label}
-            if ended == FINISHED or ended.startswith(DISQUALIFIED):
-                _tag(client, child_id, {**about, STATUS_TAG: ended})
-            else:
-                _tag(client, child_id, about)
-                client.update_run(child_id, status="RUNNING")
+            _open_contender(client, parent, label, tags)
+    kfp_runs.attach_task(client, parent_id, run_page(parent_id))
+    return parent_id
+
+
+def _open_contender(
+    client: "MlflowClient", parent: "Run", label: str, tags: Mapping[str, str]
+) -> None:
+    """Finds or creates a contender's run; marks it as running unless it came to its end."""
+    parent_id, experiment_id = str(parent.info.run_id), str(parent.info.experiment_id)
+    about = {"mlflow.parentRunId": parent_id, CONTENDER_TAG: label}
+    child_id = elections.choose_run(
+        client,
+        experiment_id,
+        _children(parent_id, label),
+        lambda: client.create_run(experiment_id, run_name=label, tags=about),
+    )
+    known = client.get_run(child_id).data.tags
+    if _has_ended(known):
+        _tag(client, child_id, {**tags, CONTENDER_TAG: label, STATUS_TAG: known[STATUS_TAG]})
+    else:
+        _tag(client, child_id, {**tags, CONTENDER_TAG: label})
+        client.update_run(child_id, status="RUNNING")
 
 
 def find_parent(race: Race | None) -> str:
     """The run id of the race's parent; "" if it was never opened or nothing is tracked."""
     if race is None:
         return ""
-    if os.environ.get("MLFLOW_RUN_ID"):
-        return os.environ["MLFLOW_RUN_ID"]
     client = connect()
     with explained():
         experiment = client.get_experiment_by_name(race.name)
         if experiment is None:
             return ""
-        parents = f"tags.`{RACE_TAG}` = '{race.key}' and tags.`{CONTENDER_TAG}` = '{PARENT}'"
-        found = client.search_runs([experiment.experiment_id], parents, max_results=1)
-    return str(found[0].info.run_id) if found else ""
+        return elections.find_chosen(client, experiment.experiment_id, _parents(race.key))
+
+
+def begin_step(race: Race | None, step: str) -> None:
+    """Notes in the race that a step begins, and links the run of Kubeflow's task.
+
+    A race of which no step began was served from the cache. A step never fails for this.
+    """
+    with contextlib.suppress(InputError):
+        parent_id = find_parent(race)
+        if not parent_id:
+            return
+        client = connect()
+        with explained():
+            _tag(client, parent_id, {WORK_TAG: step})
+        kfp_runs.attach_task(client, parent_id, run_page(parent_id))
 
 
 def find_child(race: Race | None, label: str) -> str:
@@ -368,6 +419,43 @@ def read_json_artifact(run_id: str, name: str) -> dict[str, Any] | None:
         return dict(mlflow.artifacts.load_dict(f"runs:/{run_id}/{name}"))
 
 
+def note_result(parent_id: str) -> None:
+    """Marks the race's result as one of this try; a failure noted before it was overcome."""
+    _note_end(parent_id, RESULT_TAG)
+
+
+def note_report(parent_id: str) -> None:
+    """Marks the race's report as one of this try; a failure noted before it was overcome."""
+    _note_end(parent_id, REPORT_TAG)
+
+
+def _note_end(parent_id: str, tag: str) -> None:
+    if not parent_id:
+        return
+    client = connect()
+    with explained():
+        _tag(client, parent_id, {tag: THIS_TRY})
+        _delete_tag(client, parent_id, FAILURE_TAG)
+
+
+def read_left(parent_id: str) -> tuple[Left, dict[str, Any] | None]:
+    """What this try of a race left behind, and the race's result if there is one."""
+    content = read_json_artifact(parent_id, RESULT_FILE)
+    client = connect()
+    with explained():
+        run = client.get_run(parent_id)
+    tags = run.data.tags
+    left = Left(
+        opened=run.info.status == "RUNNING",
+        worked=bool(tags.get(WORK_TAG)),
+        result=content is not None,
+        new_result=content is not None and tags.get(RESULT_TAG) == THIS_TRY,
+        reported=tags.get(REPORT_TAG) == THIS_TRY,
+        failure=tags.get(FAILURE_TAG, ""),
+    )
+    return left, content
+
+
 def set_tags(run_id: str, tags: Mapping[str, str]) -> None:
     """Sets tags of a run."""
     if not run_id:
@@ -383,7 +471,19 @@ def note_failure(run_id: str, reason: str) -> None:
         return
     client = connect()
     with explained():
-        client.set_tag(run_id, FAILURE_TAG, reason[:5000])
+        _tag(client, run_id, {FAILURE_TAG: hide_secrets(reason)[:5000]})
+
+
+def has_ended(run_id: str) -> bool:
+    """Whether a contender came to its end in this race: finished or disqualified."""
+    client = connect()
+    with explained():
+        return _has_ended(client.get_run(run_id).data.tags)
+
+
+def _has_ended(tags: Mapping[str, str]) -> bool:
+    status = tags.get(STATUS_TAG, "")
+    return status == FINISHED or status.startswith(DISQUALIFIED)
 
 
 def close_contender(run_id: str, disqualified: str) -> None:
@@ -403,20 +503,24 @@ def close_race(parent_id: str, *, succeeded: bool, reason: str = "") -> None:
     client = connect()
     with explained():
         parent = client.get_run(parent_id)
-        noted = "" if succeeded else parent.data.tags.get(FAILURE_TAG, "") or reason
+        experiment_id = parent.info.experiment_id
+        noted = "" if succeeded else parent.data.tags.get(FAILURE_TAG, "") or hide_secrets(reason)
         status = "FINISHED" if succeeded else "FAILED"
         text = FINISHED if succeeded else f"failed: {noted or 'no reason was given'}"
-        children = client.search_runs(
-            [parent.info.experiment_id], f"tags.`mlflow.parentRunId` = '{parent_id}'"
-        )
+        # A process that was killed while it opened the race may have left another parent.
+        key = parent.data.tags.get(RACE_TAG, "")
+        elections.delete_others(client, experiment_id, _parents(key), parent_id)
+        children = client.search_runs([experiment_id], f"tags.`mlflow.parentRunId` = '{parent_id}'")
+        # A step that fails before the race is opened again leaves its reason in an ended run.
+        is_ended_badly = not succeeded and FAILURE_TAG in parent.data.tags
         for run in [*children, parent]:
-            if run.info.status == "RUNNING":
-                client.set_tag(run.info.run_id, STATUS_TAG, text)
+            if run.info.status == "RUNNING" or (run is parent and is_ended_badly):
+                _tag(client, run.info.run_id, {STATUS_TAG: text})
                 client.set_terminated(run.info.run_id, status=status)
-        if not succeeded and NOTE_TAG not in parent.data.tags:
-            client.set_tag(parent_id, NOTE_TAG, _failure_note(text))
-        if succeeded and FAILURE_TAG in parent.data.tags:
-            client.delete_tag(parent_id, FAILURE_TAG)
+                if run is parent and not succeeded and NOTE_TAG not in parent.data.tags:
+                    _tag(client, parent_id, {NOTE_TAG: _failure_note(text)})
+        if succeeded:
+            _delete_tag(client, parent_id, FAILURE_TAG)
 
 
 def _failure_note(status: str) -> str:
@@ -425,16 +529,16 @@ def _failure_note(status: str) -> str:
 
 
 def _forget_failure(client: "MlflowClient", parent_id: str, tags: Mapping[str, str]) -> None:
-    """Or a later try that is killed would be explained by the reason of this one."""
+    """Clears the old failure reason, so that a later failure does not inherit it."""
     if FAILURE_TAG in tags:
-        client.delete_tag(parent_id, FAILURE_TAG)
+        _delete_tag(client, parent_id, FAILURE_TAG)
     if tags.get(NOTE_TAG) == _failure_note(tags.get(STATUS_TAG, "-")):
-        client.delete_tag(parent_id, NOTE_TAG)
+        _delete_tag(client, parent_id, NOTE_TAG)
 
 
 def run_url(run_id: str) -> str:
     """Where a person finds the run: a page of the server, or the store and the id."""
-    uri = tracking_uri()
+    uri = shown_store()
     return f"{uri.rstrip('/')}/{run_page(run_id)}" if uri.startswith("http") else f"runs:/{run_id}"
 
 
@@ -448,8 +552,11 @@ def run_page(run_id: str) -> str:
     return f"#/experiments/{experiment_id}/runs/{run_id}{PAGES}"
 
 
-def _without_password(uri: str) -> str:
-    return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", uri)
+def _hide_own_secrets(text: str) -> str:
+    """Removes the secrets of the store's URI from a message, wherever it repeats them."""
+    for secret in secrets_of(tracking_uri()):
+        text = text.replace(secret, "***")
+    return hide_secrets(text)
 
 
 def _experiment(client: "MlflowClient", name: str) -> str:
@@ -462,13 +569,21 @@ def _experiment(client: "MlflowClient", name: str) -> str:
             )
         return str(found.experiment_id)
     location = None
-    uri = tracking_uri()
-    if uri.startswith("sqlite:///"):
+    file = sqlite_file(tracking_uri())
+    if file is not None:
         # Beside the store, not in whatever folder a step happens to run in.
-        location = (Path(uri.removeprefix("sqlite:///")).parent / "artifacts" / name).as_uri()
+        location = (file.parent / "artifacts" / name).as_uri()
     # The kind decides which columns and pages the UI opens with.
     kind = {"mlflow.experimentKind": "custom_model_development"}
-    return str(client.create_experiment(name, artifact_location=location, tags=kind))
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return str(client.create_experiment(name, artifact_location=location, tags=kind))
+    except MlflowException as error:
+        # Its name is unique in MLflow: another process was faster.
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+        return str(client.get_experiment_by_name(name).experiment_id)
 
 
 def _describe_experiment(client: "MlflowClient", experiment_id: str) -> None:
@@ -480,17 +595,35 @@ def _describe_experiment(client: "MlflowClient", experiment_id: str) -> None:
         (VIEW_TAG + notes.VIEW, notes.contenders_view(int(time.time() * 1000))),
     ):
         if key not in known:
-            client.set_experiment_tag(experiment_id, key, text)
+            elections.persist(
+                lambda key=key, text=text: client.set_experiment_tag(experiment_id, key, text)
+            )
 
 
 def _find_child(client: "MlflowClient", parent_id: str, label: str) -> str:
     experiment_id = client.get_run(parent_id).info.experiment_id
-    found = client.search_runs(
-        [experiment_id],
-        f"tags.`mlflow.parentRunId` = '{parent_id}' and tags.`{CONTENDER_TAG}` = '{label}'",
-        max_results=1,
-    )
-    return str(found[0].info.run_id) if found else ""
+    return elections.find_chosen(client, experiment_id, _children(parent_id, label))
+
+
+def _parents(key: str) -> str:
+    """A filter for the parent runs of a race; there is one, see `elections`."""
+    return f"tags.`{RACE_TAG}` = '{key}' and tags.`{CONTENDER_TAG}` = '{PARENT}'"
+
+
+def _children(parent_id: str, label: str) -> str:
+    """A filter for the runs of a contender; there is one, see `elections`."""
+    return f"tags.`mlflow.parentRunId` = '{parent_id}' and tags.`{CONTENDER_TAG}` = '{label}'"
+
+
+def _delete_tag(client: "MlflowClient", run_id: str, tag: str) -> None:
+    """Deletes a tag; one that is not there, or that another process deleted, is no error."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.delete_tag(run_id, tag)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
 
 
 def _tag(client: "MlflowClient", run_id: str, tags: Mapping[str, str]) -> None:

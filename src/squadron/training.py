@@ -86,7 +86,8 @@ def train_model(
         on_point: Called with each new row of the log, on the main process.
 
     Raises:
-        DivergedError: At the first non-finite loss, or if a trained weight is not finite.
+        DivergedError: At the first non-finite loss, or if a trained weight is not finite; on every
+            process at once.
     """
     device = pick_device()
     # Precision is set per pass: accelerate allows one per process, and wraps the model for good.
@@ -218,15 +219,27 @@ def _update(
             batch = windows.collate(rows).to(accelerator.device)
             with autocast(accelerator.device, settings.precision):
                 loss = model(batch) * (share / len(group))
-            value = float(loss.detach())
-            if not math.isfinite(value):
-                raise DivergedError(f"the loss became {value} at step {step + 1}")
+            total += float(loss.detach())
+            if is_last:
+                _refuse_non_finite(accelerator, total, step)
             accelerator.backward(loss)
-        total += value
     accelerator.clip_grad_norm_(model.parameters(), settings.max_grad_norm)
     optimizer.step()
     optimizer.zero_grad()
     return total
+
+
+def _refuse_non_finite(accelerator: Accelerator, loss: float, step: int) -> None:
+    """Stops the training on every process if the loss of one of them is not finite.
+
+    All processes ask at the same place, before the backward pass that adds up their gradients. A
+    process that stopped alone would leave the others waiting for its gradient for ever.
+    """
+    everywhere = accelerator.gather(torch.tensor([loss], device=accelerator.device)).tolist()
+    for process, value in enumerate(everywhere):
+        if not math.isfinite(value):
+            where = f" on process {process}" if len(everywhere) > 1 else ""
+            raise DivergedError(f"the loss became {value} at step {step + 1}{where}")
 
 
 def _make_optimizer(model: torch.nn.Module, settings: Train, steps: int) -> tuple[Any, Any]:

@@ -1,5 +1,10 @@
 """Sliding windows: examples in, token windows with character offsets out; and spans between both.
 
+Some tokenizers count the blank before a word as part of its token, others do not. Offsets are
+therefore trimmed once, here: a token starts at the first character from its start on that is no
+blank, and ends behind the last one before its end. A span of tokens thus never begins or ends with
+a blank. A token of blanks alone starts behind its end and covers nothing.
+
 Each context and each question is tokenised once, by the tokenizer's own threads, and the windows
 are cut with array arithmetic; the result equals what `tokenizers` gives for (question, context)
 pairs with truncation "only_second" and the same stride (a property test holds that).
@@ -26,6 +31,9 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 Ints = npt.NDArray[np.int32]
+
+_BLANK = np.array([chr(code).isspace() for code in range(0x3002)])
+"""Which characters are blanks; U+3000 is the last one, and the entry behind it stands for all."""
 
 NULL_TOKEN = 0
 """Where "not answered here" points: the first token, a special one."""
@@ -309,7 +317,28 @@ def _tokenize(tokenizer: "Tokenizer", texts: Sequence[str], *, with_offsets: boo
     if with_offsets:
         flat = _chain(_chain(e.offsets for e in encodings))
         offsets = np.fromiter(flat, np.int32, 2 * edges[-1]).reshape(-1, 2)
-    return _Tokens(ids, offsets[:, 0].copy(), offsets[:, 1].copy(), edges, lengths)
+    tokens = _Tokens(ids, offsets[:, 0].copy(), offsets[:, 1].copy(), edges, lengths)
+    if with_offsets:
+        _trim(texts, tokens)
+    return tokens
+
+
+def _trim(texts: Sequence[str], tokens: _Tokens) -> None:
+    """Moves starts forward and ends back over blanks, as `str.strip` knows them.
+
+    A token of blanks alone gets a start behind its end; see the top of this module.
+    """
+    # A character that is no blank stands between the texts, so that no search leaves its text.
+    codes = np.frombuffer(("\x00".join(texts) + "\x00").encode("utf-32-le"), np.uint32)
+    solid = np.flatnonzero(~_BLANK[np.minimum(codes, len(_BLANK) - 1)])
+    sizes = np.fromiter(map(len, texts), np.int64, len(texts))
+    heads = np.cumsum(sizes + 1) - sizes - 1
+    head_of = np.repeat(heads, tokens.lengths)
+    starts = solid[np.searchsorted(solid, tokens.start_chars + head_of)]
+    last = np.searchsorted(solid, tokens.end_chars + head_of) - 1
+    ends = np.where(last < 0, 0, solid[last] + 1)
+    tokens.start_chars[:] = starts - head_of
+    tokens.end_chars[:] = ends - head_of
 
 
 def _chain(parts: Any) -> Iterator[Any]:

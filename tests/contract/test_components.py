@@ -16,9 +16,6 @@ from squadron import steps
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted(p for p in (ROOT / "components").glob("*.py") if p.stem != "__init__")
-NOT_PASSED_ON = {"digests"}
-"""Only there to change the cache key."""
-
 Checker = Callable[[str, str], list[str]]
 
 
@@ -98,7 +95,7 @@ def check_body(name: str, text: str) -> list[str]:
     calls = [node for node in ast.walk(statements[1]) if isinstance(node, ast.Call)]
     if len(calls) != 1:
         return [f"makes {len(calls)} calls"]
-    if not isinstance(statements[1], ast.Expr | ast.AugAssign):
+    if not isinstance(statements[1], ast.Expr | ast.AugAssign | ast.Return):
         return [f"does {type(statements[1]).__name__} with its call"]
     return []
 
@@ -114,7 +111,7 @@ def check_call(name: str, text: str) -> list[str]:
     problems = [f"gives {key}, which the step does not take" for key in given - set(signature)]
     problems += [f"does not give {key}" for key in required - given]
     used = {node.id for node in ast.walk(function.body[-1]) if isinstance(node, ast.Name)}
-    unused = {argument.arg for argument in parameters(function)} - used - NOT_PASSED_ON
+    unused = {argument.arg for argument in parameters(function)} - used
     return sorted(problems + [f"{key} is not passed on" for key in unused])
 
 
@@ -161,21 +158,21 @@ BREAKS: list[tuple[Checker, str, str, str]] = [
     (check_decorator, "install_kfp_package=False", "install_kfp_package=True", "=True"),
     (check_decorator, "install_kfp_package=False", "packages_to_install=['torch']", "torch"),
     (check_decorator, ", install_kfp_package=False", "", "is decorated with"),
-    (check_annotations, "race: str", "race: Optional[str]", "race is annotated Optional[str]"),
-    (check_annotations, "race: str", "race: str | None", "race is annotated str | None"),
-    (check_annotations, "race: str", "race: 'str'", "race is annotated 'str'"),
-    (check_annotations, "race: str", "race: dict", "race is annotated dict"),
-    (check_annotations, "race: str", "race", "race has no annotation"),
+    (check_annotations, "digests: str", "digests: Optional[str]", "annotated Optional[str]"),
+    (check_annotations, "digests: str", "digests: str | None", "annotated str | None"),
+    (check_annotations, "digests: str", "digests: 'str'", "digests is annotated 'str'"),
+    (check_annotations, "digests: str", "digests: dict", "digests is annotated dict"),
+    (check_annotations, "digests: str", "digests", "digests has no annotation"),
     (check_annotations, "dsl.Output[dsl.Model]", "dsl.Output[dsl.Model] = None", "defaults"),
     (check_body, IMPORT, f"{IMPORT}    import json\n", "2 statements after"),
     (check_body, IMPORT, "    import squadron\n", "does not begin with"),
-    (check_body, CALL, "    print(race)\n    steps.train(", "2 statements after"),
+    (check_body, CALL, "    print(digests)\n    steps.train(", "2 statements after"),
     (check_body, "windows.path", "str(windows.path)", "makes 2 calls"),
-    (check_body, CALL, "    return steps.train(", "does Return with its call"),
+    (check_body, CALL, "    done = steps.train(", "does Assign with its call"),
     (check_call, CALL, "    steps.predict(", "calls steps.predict"),
-    (check_call, "race=race", "rice=race", "gives rice, which the step does not take"),
-    (check_call, "race=race", "rice=race", "does not give race"),
-    (check_call, "race=race", "race=contender", "race is not passed on"),
+    (check_call, "digests=digests", "digits=digests", "gives digits, which the step does not"),
+    (check_call, "contender=contender", "rice=contender", "does not give contender"),
+    (check_call, "digests=digests", "digests=contender", "digests is not passed on"),
 ]
 
 

@@ -21,7 +21,7 @@ SOURCE = ROOT / "src" / "squadron"
 LAYERS = (
     ("__main__",),
     ("steps",),
-    ("registry", "serving", "tracking"),
+    ("elections", "kfp_runs", "registry", "serving", "tracking"),
     (
         "batches",
         "linear_chain_crf",
@@ -56,6 +56,7 @@ LAYERS = (
         "squad_metric",
         "trained_on",
         "validation",
+        "verdict",
         "windows",
     ),
     (
@@ -67,9 +68,10 @@ LAYERS = (
         "question_types",
         "race_table",
         "requirements",
+        "schema_lock",
         "storage",
     ),
-    ("errors", "__init__"),
+    ("errors", "uris", "__init__"),
 )
 DEPTH = {room: depth for depth, layer in enumerate(LAYERS) for room in layer}
 # Packages that only some layers may know, by their depth.

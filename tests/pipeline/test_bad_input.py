@@ -64,7 +64,7 @@ def test_what_a_step_finds_ends_it_with_one_sentence(tmp_path, capsys, content, 
     (tmp_path / "bad.json").write_text(content)
     data = Data(train=(str(tmp_path / "bad.json"),), splits=Splits(tune, 2, 2))
     with pytest.raises(SystemExit) as caught:
-        steps.ingest(data=to_json(data), race="", examples=tmp_path / "examples")
+        steps.ingest(data=to_json(data), examples=tmp_path / "examples")
     assert caught.value.code == 2
     shown = capsys.readouterr()
     assert len(shown.err.strip().splitlines()) == 1

@@ -30,6 +30,7 @@ GPU_STEPS = {"exec-train", "exec-predict"}
 STEPS = {
     "exec-open-race",
     "exec-ingest",
+    "exec-admit",
     "exec-featurize",
     *GPU_STEPS,
     "exec-evaluate",
@@ -126,7 +127,9 @@ def test_every_experiment_compiles(
         name: parameter["defaultValue"]
         for name, parameter in spec["root"]["inputDefinitions"]["parameters"].items()
     }
-    assert json.loads(defaults["race"])["name"] == experiment.stem
+    annotations = [each["podMetadata"]["annotations"] for each in platforms.values()]
+    (race,) = {each["squadron/race"] for each in annotations}
+    assert race.startswith(f"{experiment.stem}/")
     contenders = load_experiment(experiment).contenders
     # No registry can be asked, so the champion stays away, and that is said.
     labels = [contender.label for contender in contenders if contender.variant != "champion"]
@@ -188,7 +191,7 @@ def normalize(file: Path) -> list[Any]:
     for parameter in spec["root"]["inputDefinitions"]["parameters"].values():
         if "defaultValue" in parameter:
             parameter["defaultValue"] = mask(parameter["defaultValue"])
-    return [spec, platforms]
+    return [spec, mask(platforms)]
 
 
 def mask(value: Any) -> Any:
@@ -196,18 +199,19 @@ def mask(value: Any) -> Any:
     if isinstance(value, str):
         if value[:1] in ("{", "["):
             return mask(json.loads(value))
-        return re.sub(r"\bexample-[0-9a-f]{16}$", "example-<key>", value)
+        return re.sub(r"^example/[0-9a-f]{16}$", "example/<key>", value)
     if isinstance(value, list):
         return [mask(item) for item in value]
     if isinstance(value, dict):
-        masked = {"key", "code", "git_sha"}
         return {
-            name: f"<{name}>"
-            if name in masked or (name == "data" and isinstance(item, str))
-            else mask(item)
+            name: f"<{name}>" if name == "code" or _is_digest(item) else mask(item)
             for name, item in value.items()
         }
     return value
+
+
+def _is_digest(value: Any) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"[0-9a-f]{16,64}", value) is not None
 
 
 def test_the_compiled_example_is_the_golden_file(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import torch
 
 from launch import registered
 from launch.command_line import main
-from launch.plan import check_experiment, plan_arguments
+from launch.plan import check_experiment, plan_race
 from pipeline import build_pipeline
 from squadron import model_folder, registry, steps, tracking, trained_on, variants
 from squadron.answering import Answering
@@ -19,6 +19,7 @@ from squadron.artifacts import read_table, write_json
 from squadron.backbones import load_tokenizer
 from squadron.config import Contender, Predict, Register, Windows, build_experiment, to_json
 from squadron.errors import InputError
+from squadron.provenance import read_digests
 from squadron.steps._backbones import fetched
 from tests import tiny_models
 
@@ -29,6 +30,7 @@ SERVED = Contender(
     windows=Windows(max_length=48, stride=8, max_question_length=16),
     predict=Predict(max_answer_tokens=7, precision="bf16", batch_size=3),
 )
+UNPLANNED = read_digests("")
 pytestmark = pytest.mark.slow
 THRESHOLD = 1e9
 """No score is above it: whoever applies it answers nothing."""
@@ -67,7 +69,7 @@ def store(tmp_path_factory):
         add(NAME, "second", "span", backbone, None)
         registry.promote(NAME, "1", registry.STAGING)
         add("adapter", "lora", "lora", backbone, None)
-        with fetched(first.uri) as place:
+        with fetched(first.uri, UNPLANNED) as place:
             add("copy", "champion", "champion", place, THRESHOLD)
         yield SimpleNamespace(backbone=backbone, folder=folder, places=places, first=first)
 
@@ -105,11 +107,14 @@ def test_an_alias_becomes_the_version_that_it_points_at_now(store):
     by_alias, by_number = (resolve(on(f"models:/{NAME}{which}")) for which in ("@candidate", "/2"))
     assert by_alias == by_number
     assert by_alias.contenders[0].backbone == f"models:/{NAME}/2"
-    assert plan_arguments(by_alias, "") == plan_arguments(by_number, "")
-    other = plan_arguments(resolve(on(f"models:/{NAME}@staging")), "")
-    assert json.loads(other["contenders"][0]["settings"])["backbone"] == f"models:/{NAME}/1"
-    for name in ("race", "contenders", "features"):
-        assert other[name] != plan_arguments(by_alias, "")[name]
+    assert plan_race(by_alias) == plan_race(by_number)
+    other = plan_race(resolve(on(f"models:/{NAME}@staging")))
+    assert (
+        json.loads(other.arguments["contenders"][0]["settings"])["backbone"] == f"models:/{NAME}/1"
+    )
+    assert other.race != plan_race(by_alias).race
+    for name in ("contenders", "entries"):
+        assert other.arguments[name] != plan_race(by_alias).arguments[name]
 
 
 def test_the_same_version_of_another_store_is_another_backbone(store, tmp_path, monkeypatch):
@@ -128,11 +133,14 @@ def test_the_same_version_of_another_store_is_another_backbone(store, tmp_path, 
 def test_a_backbone_changed_in_place_makes_another_race(store, tmp_path):
     folder = tmp_path / "backbone"
     shutil.copytree(store.backbone, folder)
-    before = plan_arguments(experiment(on(str(folder))), "")["race"]
-    assert plan_arguments(experiment(on(str(folder))), "")["race"] == before
+    before = plan_race(experiment(on(str(folder))))
+    assert plan_race(experiment(on(str(folder)))) == before
     (folder / "tokenizer_config.json").write_text("{}")
-    # Every step has the race among its inputs, featurize as well.
-    assert plan_arguments(experiment(on(str(folder))), "")["race"] != before
+    after = plan_race(experiment(on(str(folder))))
+    assert after.race != before.race
+    for step in ("featurize", "train"):
+        (old,), (new,) = before.arguments["contenders"], after.arguments["contenders"]
+        assert new[step] != old[step]
 
 
 @pytest.mark.parametrize(
@@ -245,14 +253,14 @@ def weights(model):
 def test_a_registered_model_is_a_backbone_with_its_own_weights(store):
     original = variants.load_variant("span").load(store.places["first"], span_options())
     for uri in (f"models:/{NAME}/1", f"models:/{NAME}@staging", "models:/copy/1"):
-        with fetched(uri) as place:
+        with fetched(uri, UNPLANNED) as place:
             model = variants.load_variant("span").build(place, span_options())
             assert not Path(place).is_relative_to(store.folder)
         assert not Path(place).exists()
         assert weights(model).keys() == weights(original).keys()
         for name, parameter in weights(model).items():
             assert torch.equal(parameter, weights(original)[name]), name
-    with fetched(store.backbone) as place:
+    with fetched(store.backbone, UNPLANNED) as place:
         assert place == store.backbone
 
 
@@ -267,7 +275,7 @@ def test_a_version_whose_files_were_altered_is_refused(store, tmp_path, monkeypa
     monkeypatch.setattr(registry, "fetch_model", lambda version, place: folder)
     with (
         pytest.raises(InputError, match=r"config\.json is missing or altered"),
-        fetched(f"models:/{NAME}/2"),
+        fetched(f"models:/{NAME}/2", UNPLANNED),
     ):
         pass
 
@@ -307,18 +315,17 @@ def judged(store, tmp_path_factory):
                 "max_train_examples": 5,
             },
         )
-        steps.ingest(data=to_json(raced.data), race="", examples=root / "examples")
-        features = plan_arguments(raced, "")["features"]
-        steps.featurize(
-            contenders=features, race="", examples=root / "examples", windows=root / "windows"
-        )
-        for contender in raced.contenders:
+        steps.ingest(data=to_json(raced.data), examples=root / "examples")
+        planned = plan_race(raced).arguments
+        steps.admit(contenders=planned["entries"], examples=root / "examples")
+        for contender, given in zip(raced.contenders, planned["contenders"], strict=True):
             place = root / contender.label
-            own = {"contender": to_json(contender), "race": ""}
-            folders = {"examples": root / "examples", "windows": root / "windows"}
+            own = {"contender": to_json(contender)}
+            folders = {"examples": root / "examples", "windows": place / "windows"}
             model, candidates = place / "model", place / "candidates"
-            steps.train(**own, **folders, model=model)
-            steps.predict(**own, windows=root / "windows", model=model, candidates=candidates)
+            steps.featurize(entry=given["entry"], digests=given["featurize"], **folders)
+            steps.train(**own, **folders, digests=given["train"], model=model)
+            steps.predict(**own, windows=place / "windows", model=model, candidates=candidates)
             steps.evaluate(
                 settings=to_json(raced.evaluate),
                 **own,
@@ -330,9 +337,12 @@ def judged(store, tmp_path_factory):
     return root
 
 
-def test_equal_windows_are_cut_once_for_the_champion_and_its_backbone(judged):
-    keys = json.loads((judged / "windows" / "contenders.json").read_text())["keys"]
-    assert keys["champion"] == keys["pretrained"]
+def test_windows_of_the_champion_and_its_backbone_are_equal(judged):
+    first, second = (judged / label / "windows" for label in ("champion", "pretrained"))
+    names = sorted(path.name for path in first.iterdir())
+    assert "train.arrow" in names
+    for name in set(names) - {"windows.json"}:  # which has seconds
+        assert (first / name).read_bytes() == (second / name).read_bytes()
 
 
 def test_what_a_model_was_trained_on_is_handed_on_through_the_registry(judged):
@@ -344,11 +354,11 @@ def test_what_a_model_was_trained_on_is_handed_on_through_the_registry(judged):
 def test_a_champion_that_was_trained_on_a_title_that_is_judged_is_refused(tmp_path, capsys):
     data = {"train": str(ROOT / "examples" / "corpus.json"), "seed": 19}
     raced = resolve("champion", data=data, register={"model_name": NAME})
-    folders = {"race": "", "examples": tmp_path / "examples"}
-    steps.ingest(data=to_json(raced.data), **folders)
-    features = plan_arguments(raced, "")["features"]
+    steps.ingest(data=to_json(raced.data), examples=tmp_path / "examples")
     with pytest.raises(SystemExit) as stop:
-        steps.featurize(contenders=features, windows=tmp_path / "windows", **folders)
+        steps.admit(
+            contenders=plan_race(raced).arguments["entries"], examples=tmp_path / "examples"
+        )
     assert stop.value.code == 2
     assert (
         f"The contender 'champion' stands on 'models:/{NAME}/1', which was trained on the title "
@@ -375,7 +385,7 @@ def test_the_champion_answers_with_the_threshold_that_it_serves_with(judged):
         assert found.num_rows
 
 
-def register(judged, tmp_path, **settings):
+def register(judged, tmp_path, monkeypatch, **settings):
     """The step register on the champion alone; its EM is above the gate."""
     place = tmp_path / "evaluation"
     shutil.copytree(judged / "champion" / "evaluation", place)
@@ -383,25 +393,24 @@ def register(judged, tmp_path, **settings):
     about = {name: content.pop(name) for name in ("schema", "made_from")}
     content["splits"]["select"]["exact"] = 99.0
     write_json(place / "metrics.json", content, **about)
-    race = tracking.Race("tiny", str(tmp_path))
+    race = tracking.Race("tiny", tmp_path.name)
     tracking.open_race(race, ["champion"], {}, "sha")
-    fields = {"register": dataclasses.asdict(Register(**settings)), "git_sha": "s", "race": "r"}
+    monkeypatch.setenv(tracking.RACE_VARIABLE, str(race))
     steps.register(
-        settings=json.dumps(fields),
-        race=json.dumps(vars(race)),
+        settings=json.dumps({"register": dataclasses.asdict(Register(**settings))}),
+        examples=judged / "examples",
         models=[judged / "champion" / "model"],
         evaluations=[place],
-        results="",
         champion=tmp_path / "champion.json",
     )
     return json.loads((tmp_path / "champion.json").read_text())["model"]
 
 
-def test_a_champion_that_wins_stays_the_version_that_it_is(judged, tmp_path):
+def test_a_champion_that_wins_stays_the_version_that_it_is(judged, tmp_path, monkeypatch):
     before = registry.find_version(NAME, "1").tags
     assert registry.find_version(NAME, "candidate").version == "2"
     try:
-        kept = register(judged, tmp_path, model_name=NAME)
+        kept = register(judged, tmp_path, monkeypatch, model_name=NAME)
         assert kept == {
             "name": NAME,
             "version": "1",
@@ -419,14 +428,14 @@ def test_a_champion_that_wins_stays_the_version_that_it_is(judged, tmp_path):
 
 
 def test_the_champion_of_another_experiment_is_registered_as_a_model_of_this_one(
-    judged, tmp_path, store
+    judged, tmp_path, store, monkeypatch
 ):
-    made = register(judged, tmp_path, model_name="ours")
+    made = register(judged, tmp_path, monkeypatch, model_name="ours")
     assert (made["name"], made["version"], made["kept"]) == ("ours", "1", False)
     version = registry.find_version("ours", "candidate")
     assert version.tags["backbone"] == f"models:/{NAME}/1"
     assert version.tags["licence"] == "mine"
-    with fetched("models:/ours/1") as place:
+    with fetched("models:/ours/1", UNPLANNED) as place:
         assert (Path(place) / "model.safetensors").read_bytes() == (
             store.places["first"] / "model.safetensors"
         ).read_bytes()

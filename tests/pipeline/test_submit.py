@@ -18,7 +18,7 @@ from kfp import dsl
 from launch import kfp_server
 from launch.command_line import main
 from launch.placement import Placement
-from launch.plan import plan_arguments
+from launch.plan import plan_race
 from pipeline import build_pipeline
 from squadron import storage
 from squadron.config import load_experiment
@@ -139,15 +139,11 @@ def test_an_experiment_that_exists_is_used(server: Script, submit: Submit) -> No
 def test_the_run_carries_exactly_the_arguments_of_the_plan(server: Script, submit: Submit) -> None:
     assert submit() == 0
     body = sent(server, "POST /runs").body
-    arguments = plan_arguments(
-        load_experiment(Path(EXPERIMENT), (REMOTE_DATA, HUB_BACKBONE, TWO)), store=""
-    )
-    assert body["runtime_config"] == {"parameters": arguments}
-    assert json.loads(arguments["race"])["store"] == ""
+    plan = plan_race(load_experiment(Path(EXPERIMENT), (REMOTE_DATA, HUB_BACKBONE, TWO)))
+    assert body["runtime_config"] == {"parameters": plan.arguments}
     spec = body["pipeline_spec"]["pipeline_spec"]
-    assert set(spec["root"]["inputDefinitions"]["parameters"]) == set(arguments)
-    key = json.loads(arguments["race"])["key"]
-    assert body["display_name"] == f"example-{key[:6]}"
+    assert set(spec["root"]["inputDefinitions"]["parameters"]) == set(plan.arguments)
+    assert body["display_name"] == f"example-{plan.race.key[:6]}"
     assert body["experiment_id"] == EXPERIMENT_ID
     assert body["service_account"] == "squadron-runner"
     assert set(body) == {
@@ -360,8 +356,8 @@ def test_a_pipeline_with_other_inputs_than_the_plan_is_refused(
         from components import open_race
 
         @dsl.pipeline(name="another")
-        def another(race: str, experiment: str, surprise: str) -> None:
-            open_race(race=race, experiment=experiment)
+        def another(experiment: str, surprise: str) -> None:
+            open_race(experiment=experiment)
 
         return another
 

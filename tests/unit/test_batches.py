@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -155,13 +157,34 @@ def test_groups_differ_from_seed_to_seed_and_come_in_no_order_of_length():
     assert abs(np.corrcoef(means, np.arange(len(means)))[0, 1]) < 0.3
 
 
-def test_lengths_within_a_group_are_near_each_other():
-    lengths = np.random.default_rng(0).integers(20, 384, 16 * POOL_BATCHES * 3)
-    spreads = [np.ptp(lengths[group]) for group in group_by_length(lengths, 16, seed=1)]
+def share_of_mates_that_meet_again(lengths, batch_size):
+    def pairs(seed):
+        groups = group_by_length(lengths, batch_size, seed)
+        return {frozenset(p) for group in groups for p in itertools.combinations(group, 2)}
 
-    # 364 lengths over the 64 batches of a pool: 6 tokens a batch; 342 without grouping.
-    assert np.mean(spreads) < 10
-    assert max(spreads) < 30
+    first, second = pairs(1), pairs(2)
+    return len(first & second) / len(first)
+
+
+@pytest.mark.parametrize(("count", "limit"), [(1_000, 0.25), (200, 0.6)])
+def test_windows_of_small_data_meet_others_in_every_epoch(count, limit):
+    # As SQuAD's are: most between 100 and 250 tokens.
+    lengths = np.random.default_rng(0).normal(170, 55, count).clip(40, 384).astype(int)
+    assert share_of_mates_that_meet_again(lengths, 16) < limit
+
+
+def test_mixing_costs_no_padding_beside_a_strict_sort_by_length():
+    lengths = np.random.default_rng(0).integers(20, 384, 16 * POOL_BATCHES * 3)
+
+    def padded_tokens(group):
+        return len(group) * -(-lengths[group].max() // LENGTH_MULTIPLE) * LENGTH_MULTIPLE
+
+    groups = group_by_length(lengths, 16, seed=1)
+    drawn = np.random.default_rng(1).permutation(len(lengths))
+    pools = [drawn[i : i + 16 * POOL_BATCHES] for i in range(0, len(drawn), 16 * POOL_BATCHES)]
+    rows = [row for pool in pools for row in pool[np.argsort(-lengths[pool])]]
+    strict = [rows[i : i + 16] for i in range(0, len(rows), 16)]
+    assert sum(map(padded_tokens, groups)) == sum(map(padded_tokens, strict))
 
 
 @pytest.mark.parametrize("count", [0, 1])

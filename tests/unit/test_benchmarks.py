@@ -195,7 +195,7 @@ def test_the_parts_of_a_run_add_up_to_the_whole():
         "started": 0.5,
         "ended": 29.0,
         "imports": [[1.0, 3.0], [13.0, 13.5]],
-        "functions": [["identify_store", 2.5, 4.0]],
+        "functions": [],
     }
     first = {
         "started": 6.0,
@@ -210,9 +210,8 @@ def test_the_parts_of_a_run_add_up_to_the_whole():
         "functions": [["featurize", 16.25, 24.0]],
     }
     shares = bench_dag.share_out(0.0, 30.0, parent, [second, parent, first])
-    # From 0 to 6 without 2 seconds of imports; the store from 2.5 to 4 without half a second.
+    # From 0 to 6 without 2 seconds of imports.
     assert shares["before"] == 4.0
-    assert shares["store"] == 1.0
     assert shares["after"] == 5.0
     ingest, featurize = shares["steps"]
     # 6 seconds, 3.5 in the function, half a second of imports before it.

@@ -22,6 +22,31 @@ def test_byte_dropout_drops_the_promised_share_and_keeps_the_expected_value(p):
     assert abs(float(y.mean()) - 3.0) < 3.0 * error / (1 - share)
 
 
+@pytest.mark.parametrize("p", [0.997, 0.998, 0.999, 1 - 1e-9])
+def test_byte_dropout_near_one_keeps_one_element_in_256_and_the_expected_value(p):
+    torch.manual_seed(0)
+    x = torch.full((1_000, 1_000), 3.0, requires_grad=True)
+    y = ByteDropout(p)(x)
+    y.sum().backward()
+    assert abs(float((y != 0).float().mean()) - 1 / 256) < 4 * (1 / 256 / 1e6) ** 0.5
+    assert torch.equal(y[y != 0].unique(), torch.tensor([3.0 * 256]))
+    assert torch.equal(x.grad.unique(), torch.tensor([0.0, 256.0]))
+
+
+def test_byte_dropout_of_one_drops_everything_as_torchs_own_does():
+    x = torch.full((40, 50), 3.0, requires_grad=True)
+    y = ByteDropout(1.0)(x)
+    y.sum().backward()
+    assert torch.equal(y, torch.nn.Dropout(1.0)(x))
+    assert torch.equal(x.grad, torch.zeros(40, 50))
+
+
+@pytest.mark.parametrize("p", [-0.1, 1.1, float("nan")])
+def test_byte_dropout_refuses_what_is_no_probability(p):
+    with pytest.raises(ValueError, match=f"p: {p} is not a probability; 0 to 1"):
+        ByteDropout(p)
+
+
 def test_byte_dropout_drops_each_element_on_its_own():
     torch.manual_seed(0)
     dropped = (ByteDropout(0.5)(torch.ones(512, 512)) == 0).float()

@@ -56,7 +56,7 @@ def places(tmp_path):
             schema="candidates/1",
             made_from="c",
         )
-    status = {"disqualified": "", "training": {}}
+    status = {"disqualified": "", "training": {}, "params": {}, "figures": {}}
     write_json(tmp_path / "candidates" / "status.json", status, schema="status/1", made_from="c")
     return tmp_path
 
@@ -65,7 +65,6 @@ def arguments(places, **changes):
     return {
         "settings": to_json(Evaluate(**changes)),
         "contender": to_json(Contender("span")),
-        "race": "",
         "examples": places / "examples",
         "candidates": places / "candidates",
         "evaluation": places / "evaluation",
@@ -280,7 +279,7 @@ def test_confidence_and_the_best_of_nbest_say_the_same_probability(places, many)
 
 def test_a_registered_model_keeps_its_own_calibration(places, many):
     own = calibration.fit(*many["test"]).as_dict()
-    status = {"disqualified": "", "training": {}}
+    status = {"disqualified": "", "training": {}, "params": {}, "figures": {}}
     status["answering"] = {"null_threshold": None, "calibration": own}
     metrics = evaluated(places, status)
     assert metrics["answering"]["calibration"] == own != calibration.fit(*many["tune"]).as_dict()
@@ -291,7 +290,8 @@ def test_a_registered_model_keeps_its_own_calibration(places, many):
 
 
 def test_one_that_was_registered_without_has_no_probabilities(places, many):
-    status = {"disqualified": "", "training": {}, "answering": {"null_threshold": None}}
+    status = {"disqualified": "", "training": {}, "params": {}, "figures": {}}
+    status["answering"] = {"null_threshold": None}
     metrics = evaluated(places, status)
     assert metrics["answering"]["calibration"] is None
     assert "ece" not in metrics["splits"]["select"]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from launch.plan import check_experiment, plan_arguments
+from launch.plan import Plan, check_experiment, plan_race
 from squadron import steps, tracking
 from squadron.artifacts import read_table
 from squadron.config import SPLITS, Data, Splits, build_experiment, to_json
@@ -32,9 +32,9 @@ def number_titles(count: int, mark: str, first: int = 0) -> dict[str, list[str]]
     return {f"T{t}": [f"{mark}{t}-{q}" for q in range(3)] for t in range(first, first + count)}
 
 
-def ingest(place: Path, data: Data, race: str = "") -> tuple[dict[str, list[dict]], dict]:
+def ingest(place: Path, data: Data) -> tuple[dict[str, list[dict]], dict]:
     """(split -> its rows, validation.json)."""
-    steps.ingest(data=to_json(data), race=race, examples=place)
+    steps.ingest(data=to_json(data), examples=place)
     tables = {n: read_table(place / f"{n}.parquet", schema="examples/1") for n in SPLITS}
     rows = {name: table.to_pylist() for name, table in tables.items()}
     return rows, json.loads((place / "validation.json").read_text())
@@ -153,11 +153,11 @@ def test_too_few_titles_outside_train_only_are_said(tmp_path, capfd):
     assert f"1 titles in {[own]} that are not in train_only with data -> splits" in shown
 
 
-def plan(data: dict) -> dict:
+def plan(data: dict) -> Plan:
     raw = {"name": "x", "data": data, "contenders": ["span"]}
     experiment = build_experiment(raw)
     check_experiment(experiment)
-    return plan_arguments(experiment, "")
+    return plan_race(experiment)
 
 
 def test_the_contents_of_train_only_are_part_of_a_races_key(tmp_path):
@@ -168,9 +168,8 @@ def test_the_contents_of_train_only_are_part_of_a_races_key(tmp_path):
     assert plan({"train": own, "train_only": only}) == before
     write_squad(tmp_path / "only.json", number_titles(4, "b"), "only")
     after = plan({"train": own, "train_only": only})
-    digests = [json.loads(each["digests"])["data"] for each in (without, before, after)]
-    assert len(set(digests)) == 3
-    assert len({each["race"] for each in (without, before, after)}) == 3
+    assert len({each.arguments["ingest_digests"] for each in (without, before, after)}) == 3
+    assert len({each.race for each in (without, before, after)}) == 3
     with pytest.raises(InputError, match=r"none\.json"):
         plan({"train": own, "train_only": "none.json"})
 
@@ -178,13 +177,13 @@ def test_the_contents_of_train_only_are_part_of_a_races_key(tmp_path):
 def test_mlflow_names_every_file_of_a_split(tmp_path, monkeypatch):
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     monkeypatch.setenv(tracking.URI_VARIABLE, uri)
-    race = json.dumps({"name": "x", "key": "k", "store": tracking.identify_store("x")})
-    about = {"labels": ["span"], "experiment": {}, "git_sha": ""}
-    steps.open_race(race=race, experiment=json.dumps(about))
+    monkeypatch.setenv(tracking.RACE_VARIABLE, "x/k")
+    opened = steps.open_race(experiment=json.dumps({"labels": ["span"], "experiment": {}}))
     own = write_squad(tmp_path / "own.json", number_titles(9, "a"), "own")
     only = write_squad(tmp_path / "only.json", number_titles(3, "b", first=100), "only")
-    ingest(tmp_path / "e", Data(train=(own,), train_only=(only,), splits=Splits(2, 2, 2)), race)
-    parent = tracking.find_parent(tracking.read_race(race))
+    ingest(tmp_path / "e", Data(train=(own,), train_only=(only,), splits=Splits(2, 2, 2)))
+    parent = tracking.find_parent(tracking.Race("x", "k"))
+    assert parent == opened
     inputs = MlflowClient(uri).get_run(parent).inputs.dataset_inputs
     places = {i.dataset.name: json.loads(i.dataset.source)["uri"] for i in inputs}
     assert places == {"train": f"{own}, {only}", "tune": own, "select": own, "test": own}

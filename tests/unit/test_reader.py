@@ -237,13 +237,12 @@ def test_served_answers_are_the_evaluated_ones_by_either_rule(trained, tmp_path,
         write_table(tmp_path / f"e/{split}.parquet", table, schema="examples/1", made_from="e")
         write_table(tmp_path / f"c/{split}.parquet", rows, schema="candidates/1", made_from="c")
     # As predict says of a model that is registered already.
-    status = {"disqualified": "", "training": {}}
+    status = {"disqualified": "", "training": {}, "params": {}, "figures": {}}
     status["answering"] = {"null_threshold": threshold, "answer_rule": rule}
     write_json(tmp_path / "c/status.json", status, schema="status/1", made_from="c")
     steps.evaluate(
         settings=to_json(Evaluate()),
         contender=to_json(trained.contender),
-        race="",
         examples=tmp_path / "e",
         candidates=tmp_path / "c",
         evaluation=tmp_path / "evaluation",

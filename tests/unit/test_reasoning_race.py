@@ -19,15 +19,13 @@ def race(tmp_path_factory):
     """A race of one contender up to evaluate."""
     root = tmp_path_factory.mktemp("reasoning")
     data = Data(train=(str(CORPUS),), splits=Splits(2, 2, 2), max_train_examples=24)
-    steps.ingest(data=to_json(data), race="", examples=root / "examples")
-    feature = {
-        "label": "reasoning",
+    steps.ingest(data=to_json(data), examples=root / "examples")
+    entry = {
         "backbone": "scratch",
         "windows": json.loads(to_json(WINDOWS)),
     }
     steps.featurize(
-        contenders=json.dumps([feature]),
-        race="",
+        entry=json.dumps(entry),
         examples=root / "examples",
         windows=root / "windows",
     )
@@ -38,7 +36,7 @@ def race(tmp_path_factory):
         train=Train(epochs=2, batch_size=8, precision="fp32", max_examples=10),
         predict=Predict(n_best=2, train_questions=6),
     )
-    settings = {"contender": to_json(contender), "race": ""}
+    settings = {"contender": to_json(contender)}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(steps.CHECKPOINTS_VARIABLE, str(root / "checkpoints"))
         steps.train(

@@ -13,14 +13,12 @@ import pyarrow as pa
 import pytest
 
 import squadron
-from launch.plan import code_digest
-from squadron import standings, steps
+from squadron import provenance, standings, steps
 from squadron.artifacts import CANDIDATES, EXTENTS, read_json, read_table, write_json, write_table
 from squadron.config import Contender, Data, Evaluate, Splits, to_json
-from squadron.error_kinds import KINDS
+from squadron.error_kinds import KIND_TEXTS, KINDS
 from squadron.evaluation import compare_with_winner
 from squadron.report import (
-    KIND_TEXTS,
     MOST_ERRORS,
     MOST_ERRORS_IN_ALL,
     MOST_PARTS,
@@ -120,7 +118,7 @@ def write_candidates(folder, examples, answer_of, training):
         path = folder / f"{split}.windows.parquet"
         held = pa.Table.from_pylist(windows, schema=EXTENTS)
         write_table(path, held, schema="extents/1", made_from="m")
-    status = {"disqualified": "", "training": training}
+    status = {"disqualified": "", "training": training, "params": {}, "figures": {}}
     write_json(folder / "status.json", status, schema="status/1", made_from="m")
 
 
@@ -153,12 +151,12 @@ def evaluate(root, label, answer_of):
         write_candidates(place / "candidates", root / "examples", answer_of, TRAINING)
     else:
         status = {"disqualified": "the loss became nan", "training": {}}
+        status |= {"params": {}, "figures": {}}
         path = place / "candidates" / "status.json"
         write_json(path, status, schema="status/1", made_from="m")
     steps.evaluate(
         settings=to_json(Evaluate()),
         contender=to_json(Contender("span", label=label)),
-        race="",
         examples=root / "examples",
         candidates=place / "candidates",
         evaluation=place / "evaluation",
@@ -173,7 +171,7 @@ def race(tmp_path_factory):
     root = tmp_path_factory.mktemp("report")
     write_corpus(root / "corpus.json")
     data = Data(train=(str(root / "corpus.json"),), splits=Splits(2, 22, 2))
-    steps.ingest(data=to_json(data), race="", examples=root / "examples")
+    steps.ingest(data=to_json(data), examples=root / "examples")
     runners = (("poor", poor), ("good", good), ("broken", None))
     evaluations = [evaluate(root, label, answer_of) for label, answer_of in runners]
     rows = [read_json(each / "metrics.json", schema="metrics/1") for each in evaluations]
@@ -412,7 +410,7 @@ def test_the_page_stays_small_however_many_race(race, report, text):
     assert Page(page).wrong == []
 
 
-def test_every_template_is_in_the_package_and_in_the_digest_of_the_code(tmp_path, monkeypatch):
+def test_every_template_is_in_the_package_and_in_the_digest_of_the_code(tmp_path):
     root = Path(squadron.__file__).parent
     project = tomllib.loads((root.parents[1] / "pyproject.toml").read_text())
     (patterns,) = project["tool"]["setuptools"]["package-data"].values()
@@ -420,11 +418,11 @@ def test_every_template_is_in_the_package_and_in_the_digest_of_the_code(tmp_path
     files = {path for path in root.rglob("*") if path.is_file() and "__pycache__" not in path.parts}
     assert {path for path in files if path.suffix != ".py"} == listed
     shutil.copytree(root, tmp_path / "squadron")
-    monkeypatch.setattr(squadron, "__file__", str(tmp_path / "squadron" / "__init__.py"))
-    before = code_digest()
-    with (tmp_path / "squadron" / "templates" / "report.html.j2").open("a") as file:
-        file.write(" ")
-    assert code_digest() != before
+    copy = tmp_path / "squadron"
+    for template in sorted((copy / "templates").iterdir()):
+        before = provenance.package_digest(copy)
+        template.write_text(template.read_text() + " ")
+        assert provenance.package_digest(copy) != before
 
 
 # The verdict
@@ -510,7 +508,7 @@ def test_a_race_of_nobody_is_a_page_too(race):
 def test_a_race_on_data_without_unanswerable_questions_is_a_page_too(tmp_path):
     write_corpus(tmp_path / "corpus.json", 12, has_unanswerable=False)
     data = Data(train=(str(tmp_path / "corpus.json"),), splits=Splits(2, 6, 2))
-    steps.ingest(data=to_json(data), race="", examples=tmp_path / "examples")
+    steps.ingest(data=to_json(data), examples=tmp_path / "examples")
     folder = evaluate(tmp_path, "good", good)
     metrics = read_json(folder / "metrics.json", schema="metrics/1")
     content = {"race": "r", "contenders": [standings.table_row(metrics)], "winner": "good"}
@@ -528,9 +526,8 @@ def test_a_race_on_data_without_unanswerable_questions_is_a_page_too(tmp_path):
 def test_the_step_writes_and_publishes_the_page_and_needs_no_mlflow(race, report, tmp_path):
     examples, evaluations, champion = race
     write_json(tmp_path / "champion", champion, schema="champion/1", made_from="m")
-    experiment = {"labels": ["good", "poor", "broken"], "experiment": {}, "git_sha": "4f2a9c1"}
+    experiment = {"labels": ["good", "poor", "broken"], "experiment": {}}
     given = {
-        "race": "",
         "experiment": json.dumps(experiment),
         "results": str(tmp_path / "results"),
         "examples": examples,
@@ -561,10 +558,9 @@ def test_the_step_describes_the_race_and_its_contenders_in_mlflow(race, tmp_path
     labels = ["good", "poor", "broken"]
     known = tracking.Race("tiny", "0123")
     tracking.open_race(known, labels, {}, "4f2a9c1")
+    monkeypatch.setenv(tracking.RACE_VARIABLE, str(known))
     steps.report(
-        race=json.dumps({"name": "tiny", "key": "0123"}),
-        experiment=json.dumps({"labels": labels, "experiment": {}, "git_sha": "4f2a9c1"}),
-        results="",
+        experiment=json.dumps({"labels": labels, "experiment": {}}),
         examples=examples,
         evaluations=evaluations,
         champion=tmp_path / "champion",

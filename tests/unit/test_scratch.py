@@ -262,7 +262,6 @@ def race(request, tmp_path_factory):
     splits = Splits(tune=1, select=1, test=1)
     steps.ingest(
         data=to_json(Data(train=(str(root / "data.json"),), splits=splits)),
-        race="",
         examples=root / "examples",
     )
     run_from_featurize(root, contender)
@@ -271,13 +270,9 @@ def race(request, tmp_path_factory):
 
 def run_from_featurize(root, contender):
     windows = {"max_length": 40, "stride": 8, "max_question_length": 12}
-    feature = {"backbone": contender.backbone, "windows": windows}
-    features = [{**feature, "label": "span"}, {**feature, "label": "again"}]
-    steps.featurize(
-        contenders=json.dumps(features), race="", examples=root / "examples",
-        windows=root / "windows",
-    )  # fmt: skip
-    settings = {"contender": to_json(contender), "race": ""}
+    entry = {"backbone": contender.backbone, "windows": windows}
+    steps.featurize(entry=json.dumps(entry), examples=root / "examples", windows=root / "windows")
+    settings = {"contender": to_json(contender)}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(steps.CHECKPOINTS_VARIABLE, str(root / "checkpoints"))
         steps.train(

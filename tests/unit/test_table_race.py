@@ -20,19 +20,17 @@ WINDOWS = Windows(max_length=128, stride=64, max_question_length=24)
 def ingest(root, **changes):
     fields = {"splits": Splits(tune=4, select=5, test=9), "split_by": "question", **changes}
     data = Data(train=(str(FINANCE),), source="table", **fields)
-    steps.ingest(data=to_json(data), race="", examples=root / "examples")
+    steps.ingest(data=to_json(data), examples=root / "examples")
 
 
 def featurize(root, backbone, windows=WINDOWS):
-    feature = {"label": "span", "backbone": backbone, "windows": json.loads(to_json(windows))}
+    entry = {"backbone": backbone, "windows": json.loads(to_json(windows))}
     steps.featurize(
-        contenders=json.dumps([feature]),
-        race="",
+        entry=json.dumps(entry),
         examples=root / "examples",
         windows=root / "windows",
     )
-    (place,) = (root / "windows").glob("*/windows.json")
-    return place.parent, json.loads(place.read_text())
+    return root / "windows", json.loads((root / "windows" / "windows.json").read_text())
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +46,7 @@ def race(tmp_path_factory):
         train=Train(epochs=1, batch_size=16, precision="fp32", max_negative_windows=4),
         predict=Predict(n_best=2, max_answer_tokens=0),
     )
-    settings = {"contender": to_json(contender), "race": ""}
+    settings = {"contender": to_json(contender)}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(steps.CHECKPOINTS_VARIABLE, str(root / "checkpoints"))
         steps.train(
@@ -89,7 +87,7 @@ def test_a_share_of_questions_stays_when_there_are_more(tmp_path):
         (tmp_path / "faq.csv").write_text("".join(lines), encoding="utf-8")
         data = Data(train=(str(tmp_path / "faq.csv"),), source="table", split_by="question")
         place = tmp_path / str(count)
-        steps.ingest(data=to_json(data), race="", examples=place)
+        steps.ingest(data=to_json(data), examples=place)
         tables = {n: read_table(place / f"{n}.parquet", schema="examples/1") for n in SPLITS}
         split_of.append({i: n for n in SPLITS for i in tables[n]["id"].to_pylist()})
     assert len(split_of[0]) == 60
@@ -178,6 +176,6 @@ def test_the_step_says_a_bad_table_in_one_sentence(tmp_path, capfd):
     (tmp_path / "bad.csv").write_text("prompt,reply\na,b\n")
     data = Data(train=(str(tmp_path / "bad.csv"),), source="table", split_by="question")
     with pytest.raises(SystemExit) as caught:
-        steps.ingest(data=to_json(data), race="", examples=tmp_path / "examples")
+        steps.ingest(data=to_json(data), examples=tmp_path / "examples")
     assert caught.value.code == 2
     assert "there are: 'prompt', 'reply'" in "".join(capfd.readouterr())

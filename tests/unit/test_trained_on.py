@@ -29,11 +29,13 @@ BY_QUESTION = Data(
 
 
 def prepare(root, data, backbone):
-    """ingest and featurize for one contender."""
-    steps.ingest(data=to_json(data), race="", examples=root / "examples")
-    feature = {"label": "one", "backbone": backbone, "windows": dataclasses.asdict(WINDOWS)}
+    """ingest, admit and featurize for one contender."""
+    steps.ingest(data=to_json(data), examples=root / "examples")
+    entry = {"backbone": backbone, "windows": dataclasses.asdict(WINDOWS)}
     folders = {"examples": root / "examples", "windows": root / "windows"}
-    steps.featurize(contenders=json.dumps([feature]), race="", **folders)
+    runners = json.dumps([{"label": "one", **entry}])
+    steps.admit(contenders=runners, examples=root / "examples")
+    steps.featurize(entry=json.dumps(entry), **folders)
     return folders
 
 
@@ -44,7 +46,7 @@ def race(root, data, backbone, variant="span", **train):
     contender = Contender(variant, "one", backbone, windows=WINDOWS, train=settings)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(steps.CHECKPOINTS_VARIABLE, str(root / "checkpoints"))
-        steps.train(contender=to_json(contender), race="", **folders, model=root / "model")
+        steps.train(contender=to_json(contender), **folders, model=root / "model")
     return root / "model"
 
 
@@ -54,10 +56,10 @@ def refusal(root, data, backbone, capsys):
     with pytest.raises(SystemExit) as stop:
         prepare(root, data, backbone)
     assert stop.value.code == 2
-    assert not (root / "windows" / "contenders.json").exists()
+    assert not (root / "windows").exists()
     lines = capsys.readouterr().err.splitlines()
-    (reason,) = [line for line in lines if line.startswith("featurize: ")]
-    return reason.removeprefix("featurize: ")
+    (reason,) = [line for line in lines if line.startswith("admit: ")]
+    return reason.removeprefix("admit: ")
 
 
 def rows(root, split):
@@ -75,7 +77,7 @@ def other_seed(root, data, seeds):
     for seed in seeds:
         changed = dataclasses.replace(data, seed=seed)
         place = root / f"seed-{seed}"
-        steps.ingest(data=to_json(changed), race="", examples=place / "examples")
+        steps.ingest(data=to_json(changed), examples=place / "examples")
         if trained & {row[unit] for row in rows(place, "select")}:
             return changed, sorted(trained & {row[unit] for row in rows(place, "select")})
     raise AssertionError("no seed moves anything")

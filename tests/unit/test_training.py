@@ -5,6 +5,7 @@ import math
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import traceback
@@ -620,6 +621,66 @@ def test_weights_that_are_not_finite_are_never_judged_nor_kept(tmp_path, windows
     assert not list(tmp_path.glob("*"))
 
 
+def train_on_one_of_two_processes(rank, port, folder, backbone, bad_process, results):
+    """One of two processes with gloo, as torchrun would start it."""
+    environment = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2}
+    environment |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "ACCELERATE_USE_CPU": 1}
+    os.environ.update({name: str(value) for name, value in environment.items()})
+    training.PASS_TOKENS = {"cpu": 64}  # two passes a batch: the first one does not synchronise
+    examples = tiny_models.make_examples(tiny_models.EIGHT_QUESTIONS)
+    windows = WindowSet(*tiny_models.cut_windows(backbone, examples))
+    passes = []
+
+    def loss(model, batch):
+        passes.append(batch)
+        is_bad = rank == bad_process and len(passes) == 3
+        return count_up(model, batch) * (math.nan if is_bad else 1.0)
+
+    model, outcome = Scripted(loss), "finished"
+    try:
+        train_model(model, windows, FP32, evaluate=script([1, 2]), checkpoints=folder)
+    except DivergedError as error:
+        outcome = str(error)
+    results.put((rank, outcome, len(passes), model.matrix.detach().tolist()))
+    torch.distributed.destroy_process_group()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bad_process", [0, 1, None])
+def test_a_loss_that_is_not_finite_on_one_process_stops_both(tmp_path, backbones, bad_process):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    context = torch.multiprocessing.get_context("spawn")
+    results = context.Queue()
+    processes = [
+        context.Process(
+            target=train_on_one_of_two_processes,
+            args=(rank, port, tmp_path / "run", backbones[0.0], bad_process, results),
+        )
+        for rank in (0, 1)
+    ]
+    for process in processes:
+        process.start()
+    try:
+        # Far more than a busy machine needs; a process that hangs would wait for 30 minutes.
+        rows = sorted(results.get(timeout=400) for _ in processes)
+        for process in processes:
+            process.join(timeout=100)
+        assert [process.exitcode for process in processes] == [0, 0]
+    finally:
+        for process in processes:
+            process.kill()
+    outcomes = [outcome for _, outcome, _, _ in rows]
+    if bad_process is None:
+        assert outcomes == ["finished", "finished"]
+    else:
+        # Two passes a step: the third one is of the second step.
+        assert outcomes == [f"the loss became nan at step 2 on process {bad_process}"] * 2
+        assert [passes for _, _, passes, _ in rows] == [4, 4]
+    assert rows[0][3] == rows[1][3], "the processes have the same weights"
+
+
 # Precision
 
 
@@ -629,9 +690,9 @@ def test_trainings_of_different_precision_follow_each_other_in_one_process(
     weights, seen = {}, []
     for name, precision in (("a", "fp32"), ("b", "bf16"), ("c", "fp32")):
         model = span.build(backbones[0.0], span.Options())
-        hook = model.network.qa_outputs.register_forward_hook(
-            lambda module, given, output: seen.append(output.dtype)
-        )
+        # Not the head, which computes in fp32 always.
+        inner = model.network.bert.encoder.layer[0].output.dense
+        hook = inner.register_forward_hook(lambda module, given, output: seen.append(output.dtype))
         settings = dataclasses.replace(FP32, precision=precision)
         train_model(model, windows, settings, evaluate=script([1, 2]), checkpoints=tmp_path / name)
         hook.remove()

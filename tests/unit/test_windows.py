@@ -92,6 +92,25 @@ def slide(tiny, table, chosen):
     return rows.to_pylist(), counts
 
 
+def trim(context, start, end):
+    """Offsets without the blanks on both sides; those of a lone blank cross."""
+    while start < len(context) and context[start].isspace():
+        start += 1
+    while end > 0 and context[end - 1].isspace():
+        end -= 1
+    return [start, end]
+
+
+def text_of(tokenizer, count):
+    """A text of exactly this many tokens, whatever the tokenizer makes of blanks and unknowns."""
+    for head, piece in itertools.product(("", "e"), ("~", "e~", "The", "▁")):
+        for times in range(count + 1):
+            text = head + piece * times
+            if len(tokenizer.encode(text, add_special_tokens=False).ids) == count:
+                return text
+    raise AssertionError(f"no text of {count} tokens")
+
+
 def encode_with_the_library(tiny, question, context, chosen):
     """What `tokenizers` gives for the pair, the question's tokens cut first; and whether they were.
 
@@ -101,7 +120,7 @@ def encode_with_the_library(tiny, question, context, chosen):
     reference = Tokenizer.from_str(tiny.tokenizer.to_str())
     question_ids = reference.encode(question, add_special_tokens=False).ids
     is_cut = len(question_ids) > chosen.max_question_length
-    asked = "~" * chosen.max_question_length if is_cut else question
+    asked = text_of(reference, chosen.max_question_length) if is_cut else question
     reference.enable_truncation(
         chosen.max_length, stride=chosen.stride, strategy="only_second", direction="right"
     )
@@ -114,7 +133,8 @@ def encode_with_the_library(tiny, question, context, chosen):
             assert (owner == 0).sum() == chosen.max_question_length
             ids[owner == 0] = question_ids[: chosen.max_question_length]
         offsets = np.array(part.offsets).reshape(-1, 2)[owner == 1]
-        expected.append((ids.tolist(), offsets.tolist(), (owner == 1).nonzero()[0].tolist()))
+        offsets = [trim(context, *span) for span in offsets.tolist()]
+        expected.append((ids.tolist(), offsets, (owner == 1).nonzero()[0].tolist()))
     return expected, is_cut
 
 
@@ -162,7 +182,8 @@ def test_neighbouring_windows_share_stride_tokens_and_together_are_the_context(
         whole += after[chosen.stride :]
     encoding = tiny.tokenizer.encode(context, add_special_tokens=False)
     assert whole == [
-        (token, *span) for token, span in zip(encoding.ids, encoding.offsets, strict=True)
+        (token, *trim(context, *span))
+        for token, span in zip(encoding.ids, encoding.offsets, strict=True)
     ]
 
 
@@ -171,7 +192,7 @@ def test_neighbouring_windows_share_stride_tokens_and_together_are_the_context(
 def test_every_character_that_a_token_covers_lies_in_a_window(tiny, question, context, chosen):
     rows, _ = slide(tiny, make_table((question, context)), chosen)
     encoding = tiny.tokenizer.encode(context, add_special_tokens=False)
-    covered = {n for start, end in encoding.offsets for n in range(start, end)}
+    covered = {n for span in encoding.offsets for n in range(*trim(context, *span))}
     reached = {
         n
         for row in rows
@@ -179,7 +200,7 @@ def test_every_character_that_a_token_covers_lies_in_a_window(tiny, question, co
         for n in range(start, end)
     }
     assert reached == covered
-    if tiny.name == "byte_level":  # it drops nothing but blanks
+    if tiny.name in ("byte_level", "untrimmed"):  # it drops nothing but blanks
         assert {n for n, c in enumerate(context) if not c.isspace()} <= reached
 
 
@@ -222,7 +243,8 @@ def test_an_answer_is_labelled_in_every_window_that_holds_it_and_in_no_other(
 @given(answered_contexts(), window_settings())
 def test_an_answer_of_at_most_stride_plus_one_tokens_is_always_in_a_window(tiny, answered, chosen):
     context, first, last = answered
-    offsets = tiny.tokenizer.encode(context, add_special_tokens=False).offsets
+    encoding = tiny.tokenizer.encode(context, add_special_tokens=False)
+    offsets = [trim(context, *span) for span in encoding.offsets]
     tokens = [span for span in offsets if span[0] < last and span[1] > first]
     is_covered = bool(tokens) and tokens[0][0] <= first and tokens[-1][1] >= last
     _, counts = slide(tiny, make_table(("who", context, first, last)), chosen)
@@ -252,7 +274,8 @@ def test_windows_begin_where_window_starts_says(tiny, question, context, chosen)
     assert len(rows) == len(starts)
     for row, start in zip(rows, starts, strict=True):
         stop = min(start + room, len(tokens.ids))
-        assert row["start_chars"] == [span[0] for span in tokens.offsets[start:stop]]
+        trimmed = [trim(context, *span) for span in tokens.offsets[start:stop]]
+        assert row["start_chars"] == [span[0] for span in trimmed]
 
 
 def test_the_documented_examples_of_windows_are_true():
@@ -262,8 +285,8 @@ def test_the_documented_examples_of_windows_are_true():
 
 
 def test_an_answer_decodes_to_its_own_text(tiny):
-    context = "the lighthouse at cordouan was lit in july 1823, and its lens is still the first."
-    for answer in ("lighthouse", "cordouan", "july 1823", "the first", "the lighthouse at"):
+    context = "the lighthouse at cordouan was lit in July 1823, and its lens is still the first."
+    for answer in ("lighthouse", "cordouan", "July 1823", "the first", "the lighthouse at"):
         first = context.index(answer)
         table = make_table(("when was it lit?", context, first, first + len(answer)))
         [row], _ = slide(tiny, table, Windows(128, 8, 16))
@@ -272,8 +295,8 @@ def test_an_answer_decodes_to_its_own_text(tiny):
         if tiny.name == "wordpiece":
             decoded = decoded.replace(" ##", "")
         else:
-            decoded = decoded.replace(" ", "").replace("Ġ", " ").strip()
-        assert decoded == answer
+            decoded = decoded.replace(" ", "").replace("Ġ", " ").replace("▁", " ").strip()
+        assert decoded.lower() == answer.lower()
 
 
 def test_an_answer_of_one_character_that_is_several_tokens_has_all_of_them(byte_level):
@@ -318,7 +341,7 @@ def test_a_question_over_the_limit_is_cut_kept_and_counted(tiny):
 
 
 def test_a_question_of_exactly_the_limit_is_not_counted_as_cut(tiny):
-    asked = "~" * 7
+    asked = text_of(tiny.tokenizer, 7)
     _, counts = slide(tiny, make_table((asked, "the light")), Windows(40, 2, 7))
     assert counts.cut_questions == 0
 
@@ -334,7 +357,7 @@ def test_a_stride_that_leaves_no_progress_is_refused_with_the_numbers(tiny):
     chosen = Windows(max_length=16, stride=6, max_question_length=5)
     layout = replace(tiny.layout, between=(3,) * 5)
     room = 16 - layout.special_count - 5
-    table = make_table(("who?", "the light"), ("~" * 9, "the light"))
+    table = make_table(("who?", "the light"), (text_of(tiny.tokenizer, 9), "the light"))
     with pytest.raises(InputError) as caught:
         slide_windows(table, tiny.tokenizer, layout, chosen)
     assert str(caught.value) == (

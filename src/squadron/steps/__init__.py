@@ -3,6 +3,8 @@
 Each may be run twice on the same inputs and leaves one result. Nothing here knows Kubeflow.
 """
 
+from squadron.steps._files import CHECKPOINTS_VARIABLE
+from squadron.steps.admit import admit
 from squadron.steps.close_race import close_race
 from squadron.steps.evaluate import evaluate
 from squadron.steps.featurize import featurize
@@ -11,10 +13,11 @@ from squadron.steps.open_race import open_race
 from squadron.steps.predict import predict
 from squadron.steps.register import register
 from squadron.steps.report import report
-from squadron.steps.train import CHECKPOINTS_VARIABLE, train
+from squadron.steps.train import train
 
 __all__ = [
     "CHECKPOINTS_VARIABLE",
+    "admit",
     "close_race",
     "evaluate",
     "featurize",

@@ -1,6 +1,7 @@
 """What several steps read or write: the windows of a contender, files in the official layout."""
 
 import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,12 @@ from typing import Any
 from squadron.artifacts import read_json, written_whole
 from squadron.config import Contender
 
+CHECKPOINTS_VARIABLE = "SQUADRON_CHECKPOINTS"
+"""Names the folder of all checkpoints, outside the steps' outputs; runs/checkpoints without it."""
 JUDGED = ("tune", "select", "test")
 """The splits that are predicted and scored; the first questions of train besides, if asked for."""
+COMPARED = ("select", "test")
+"""The splits on which contenders are compared: nothing is settled on them."""
 
 
 def judged_splits(contender: Contender) -> dict[str, int]:
@@ -24,15 +29,18 @@ def judged_splits(contender: Contender) -> dict[str, int]:
     return splits
 
 
-def open_windows(windows: Path, label: str) -> tuple[Path, Any]:
-    """(the folder of a contender's windows, their layout)."""
+def read_about_windows(windows: Path) -> dict[str, Any]:
+    """`windows.json` of the folder that featurize wrote."""
+    return read_json(windows / "windows.json", schema="windows/1")
+
+
+def find_layout(about_windows: dict[str, Any]) -> Any:
+    """The `windows.Layout` that `windows.json` holds."""
     from squadron.windows import Layout
 
-    keys = read_json(windows / "contenders.json", schema="keys/1")["keys"]
-    folder = windows / keys[label]
-    fields = read_json(folder / "windows.json", schema="windows/1")["layout"]
+    fields = about_windows["layout"]
     layout: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
-    return folder, Layout(**layout)
+    return Layout(**layout)
 
 
 def settle_answer_tokens(contender: Contender, windows: Path) -> Contender:
@@ -43,11 +51,21 @@ def settle_answer_tokens(contender: Contender, windows: Path) -> Contender:
 
     if contender.predict.max_answer_tokens:
         return contender
-    folder, _ = open_windows(windows, contender.label)
-    found = read_json(folder / "windows.json", schema="windows/1")["answer_tokens"]
+    found = read_about_windows(windows)["answer_tokens"]
     # No window of train has an answer: there is nothing to learn it from.
     found = found or Predict().max_answer_tokens
     return replace(contender, predict=replace(contender.predict, max_answer_tokens=found))
+
+
+def checkpoint_folder(label: str, made_from: str) -> Path:
+    """The checkpoints of one training, where a retried step finds them again.
+
+    Args:
+        label: Of the contender.
+        made_from: Digest of all that shapes the training, the code included.
+    """
+    root = Path(os.environ.get(CHECKPOINTS_VARIABLE) or "runs/checkpoints")
+    return root / f"{label}-{made_from}"
 
 
 def write_official(path: Path, content: Iterable[tuple[str, Any]]) -> None:

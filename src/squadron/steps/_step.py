@@ -12,20 +12,24 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import ParamSpec, TypeVar, get_type_hints
 
-from squadron import progress
+from squadron import progress, provenance
 from squadron.errors import EXIT_CODE_INPUT_ERROR, InputError
+from squadron.uris import hide_secrets
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 TERMINATION_LOG = Path("/dev/termination-log")
 """Where Kubernetes looks for the last words of a container."""
+OPENING_AND_CLOSING = ("open_race", "close_race")
+"""The steps that run in every try, also where all others come from the cache."""
 
 
 def step(function: Callable[P, R]) -> Callable[P, R]:
     """Logs, measures and explains a step: one sentence and exit code 2 for bad input.
 
-    The reason of a failure reaches the launcher, Kubernetes and, by the keyword `race`, MLflow.
+    A step that was planned with other code refuses to run: its keyword `digests` tells. The reason
+    of a failure reaches the launcher, Kubernetes and MLflow.
     """
     hints = get_type_hints(function)
     # Every step is a process. Collecting what torch and MLflow leave behind would take its end
@@ -45,20 +49,25 @@ def step(function: Callable[P, R]) -> Callable[P, R]:
         for noisy in ("httpx", "mlflow", "botocore", "urllib3", "datasets"):
             logging.getLogger(noisy).setLevel(logging.WARNING)
         try:
+            planned = provenance.read_digests(str(kwargs.get("digests", "")))
+            provenance.check_code(function.__name__, planned)
+            if function.__name__ not in OPENING_AND_CLOSING:
+                from squadron import tracking
+
+                tracking.begin_step(tracking.current_race(), function.__name__)
             return function(*args, **kwargs)
         except Exception as error:
             is_input = isinstance(error, InputError)
-            reason = str(error) if is_input else f"{type(error).__name__}: {error}"
+            reason = hide_secrets(str(error) if is_input else f"{type(error).__name__}: {error}")
             progress.emit_error(function.__name__, reason, is_input)
             with contextlib.suppress(OSError):
                 if TERMINATION_LOG.exists():
                     TERMINATION_LOG.write_text(f"{function.__name__}: {reason}"[:4000])
-            if kwargs.get("race"):
-                from squadron import tracking
+            from squadron import tracking
 
-                with contextlib.suppress(InputError):
-                    parent = tracking.find_parent(tracking.read_race(str(kwargs["race"])))
-                    tracking.note_failure(parent, f"{function.__name__}: {reason}")
+            with contextlib.suppress(InputError):
+                parent = tracking.find_parent(tracking.current_race())
+                tracking.note_failure(parent, f"{function.__name__}: {reason}")
             if is_input:
                 sys.exit(EXIT_CODE_INPUT_ERROR)
             raise

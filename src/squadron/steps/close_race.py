@@ -5,21 +5,21 @@ from squadron.steps._step import step
 
 
 @step
-def close_race(*, race: str, state: str, message: str) -> None:
+def close_race(*, state: str, message: str) -> None:
     """Ends the race in MLflow and shows its table; runs whatever happened before.
 
     Args:
-        race: JSON of tracking.Race.
-        state: Kubeflow's word: SUCCEEDED or anything else.
-        message: Kubeflow's, if it failed.
+        state: Kubeflow's word, a hint only; see `verdict`.
+        message: Kubeflow's, if it failed; only kfp.local gives one.
     """
-    from squadron import tracking
+    from squadron import tracking, verdict
 
-    run_id = tracking.find_parent(tracking.read_race(race))
+    run_id = tracking.find_parent(tracking.current_race())
     if not run_id:
         return
-    succeeded = state == "SUCCEEDED"
-    tracking.close_race(run_id, succeeded=succeeded, reason=message)
-    content = tracking.read_json_artifact(run_id, "champion.json") if succeeded else None
-    if content:
+    left, content = tracking.read_left(run_id)
+    reason = verdict.judge_race(state, left)
+    tracking.close_race(run_id, succeeded=not reason, reason=message or reason)
+    # A result of an earlier try is no result of one that failed.
+    if content and (left.new_result or not reason):
         progress.show_table(content)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from squadron import progress
 from squadron.artifacts import read_json, read_parts, read_table, write_json, write_table
 from squadron.config import Contender, Evaluate, from_json
-from squadron.steps._files import judged_splits, write_official
+from squadron.steps._files import COMPARED, judged_splits, write_official
+from squadron.steps._record import record_contender
 from squadron.steps._step import step, timed
 
 if TYPE_CHECKING:
@@ -18,24 +19,17 @@ if TYPE_CHECKING:
     from squadron.calibration import Calibration
     from squadron.evaluation import Judged, Questions
 
-COMPARED = ("select", "test")
-"""The splits on which contenders are compared: nothing is settled on them."""
-ERRORS_SHOWN = 500
-"""Rows of the table of wrong answers in MLflow, which its page loads whole."""
-GROUPS_SHOWN = 400
-"""Rows of the table of figures by kinds of questions there; titles come last."""
-
 
 @step
 def evaluate(
     *,
     settings: str,
     contender: str,
-    race: str,
     examples: Path,
     candidates: Path,
     evaluation: Path,
     figures_file: Path,
+    digests: str = "",
 ) -> dict[str, float]:
     """Answers and scores of one contender: how it answers from tune, figures on every split.
 
@@ -60,7 +54,7 @@ def evaluate(
     Args:
         settings: JSON of config.Evaluate.
         contender: JSON of config.Contender.
-        race: JSON of tracking.Race; "" tracks nothing.
+        digests: JSON of provenance.Digests; the decorator compares the code.
         examples: As ingest wrote them.
         candidates: As predict wrote them.
         evaluation: The folder to write.
@@ -73,7 +67,6 @@ def evaluate(
     from squadron import tracking
 
     runner = from_json(Contender, contender)
-    child = tracking.find_child(tracking.read_race(race), runner.label)
     status = read_json(candidates / "status.json", schema="status/1")
     content: dict[str, Any] = {
         "label": runner.label,
@@ -81,21 +74,20 @@ def evaluate(
         "variant": runner.variant,
         "disqualified": status["disqualified"],
         "training": {k: v for k, v in status["training"].items() if k != "log"},
+        "params": status["params"],
         "splits": {},
     }
     figures: dict[str, float] = {"disqualified": float(bool(status["disqualified"]))}
     if not status["disqualified"]:
         with timed(figures, "evaluate"):
             wanted = from_json(Evaluate, settings)
-            found, tables = _evaluate_splits(
-                wanted, runner, status, examples, candidates, evaluation
-            )
-            content |= found
+            content |= _evaluate_splits(wanted, runner, status, examples, candidates, evaluation)
     figures |= {
         f"{name}_{re.sub('^exact', 'exact_match', key)}": value
         for name, summary in content["splits"].items()
         for key, value in summary.items()
     }
+    content["figures"] = {**status["figures"], **figures}
     write_json(
         evaluation / "metrics.json", content, schema="metrics/1", made_from=status["made_from"]
     )
@@ -106,20 +98,12 @@ def evaluate(
         made_from=status["made_from"],
     )
     if content["splits"]:
-        tracking.log_artifacts(child, evaluation, "evaluation")
-        for name, rows in tables.items():
-            tracking.log_table(child, rows, f"{name}.json")
         select = content["splits"]["select"]
         progress.say(
             f"evaluate   {runner.label}: EM {select['exact']:.2f}, F1 {select['f1']:.2f} on select"
         )
-    trained = "train" if status["training"].get("trainable_parameters") else ""
-    tracking.share_datasets(
-        tracking.read_race(race), child, [*filter(None, [trained]), "tune", *COMPARED]
-    )
     write_official(figures_file, figures.items())
-    tracking.log_metrics(child, figures)
-    tracking.close_contender(child, status["disqualified"])
+    record_contender(tracking.current_race(), evaluation)
     return figures
 
 
@@ -130,21 +114,16 @@ def _evaluate_splits(
     examples: Path,
     candidates: Path,
     evaluation: Path,
-) -> tuple[dict[str, Any], dict[str, list[dict[str, Any]]]]:
-    """Writes the folder of every split.
-
-    Returns:
-        What metrics.json says of them, and the tables that MLflow shows.
-    """
+) -> dict[str, Any]:
+    """Writes the folder of every split; returns what metrics.json says of them."""
     from squadron.answering import Answering
-    from squadron.error_kinds import count_kinds, sample_rows
+    from squadron.error_kinds import count_kinds
     from squadron.evaluation import add_intervals, add_oracle, judge, settle_answering
 
     scorer = _load_scorer() if wanted.bertscore else None
     own = status.get("answering")
     answering = Answering.read(own) if own else Answering(answer_rule=wanted.answer_rule)
     content: dict[str, Any] = {"splits": {}, "digests": {}, "errors": {}}
-    shown: dict[str, list[dict[str, Any]]] = {"errors": [], "breakdown": []}
     for name, count in judged_splits(runner).items():
         split = _read_split(name, count, examples, candidates, status["made_from"])
         judged = judge(
@@ -171,14 +150,7 @@ def _evaluate_splits(
             _write_confidence(folder, split, judged, answering.calibration)
             errors = _write_errors(folder, split, judged)
             content["errors"][name] = count_kinds(errors["kind"].to_pylist())
-            sample = sample_rows(errors, ERRORS_SHOWN // len(COMPARED))
-            first = ("kind", "question", "golds", "answer", "excerpt", "score")
-            shown["errors"] += [
-                {key: row[key] for key in first} | {"split": name, **row} for row in sample
-            ]
-            groups = _write_breakdown(folder, split, judged)
-            some = groups.slice(0, GROUPS_SHOWN // len(COMPARED)).to_pylist()
-            shown["breakdown"] += [{"split": name, **row} for row in some]
+            _write_breakdown(folder, split, judged)
             add_oracle(judged, split.questions)
             if scorer:
                 means = scorer.mean_scores(judged.chosen, split.questions.golds)
@@ -186,7 +158,7 @@ def _evaluate_splits(
         content["splits"][name] = judged.summary
         content["digests"][name] = split.digest
     content["answering"] = answering.as_dict()
-    return content, shown
+    return content
 
 
 @dataclass(frozen=True)
@@ -287,8 +259,7 @@ def _write_errors(folder: Path, split: _Split, judged: "Judged") -> "pa.Table":
     return errors
 
 
-def _write_breakdown(folder: Path, split: _Split, judged: "Judged") -> "pa.Table":
-    """Returns the table, too."""
+def _write_breakdown(folder: Path, split: _Split, judged: "Judged") -> None:
     from squadron.breakdown import break_down, count_windows
 
     windows = None
@@ -298,7 +269,6 @@ def _write_breakdown(folder: Path, split: _Split, judged: "Judged") -> "pa.Table
     write_table(
         folder / "breakdown.parquet", table, schema="breakdown/1", made_from=split.made_from
     )
-    return table
 
 
 def _load_scorer() -> Any:

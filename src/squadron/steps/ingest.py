@@ -3,15 +3,17 @@
 import hashlib
 import json
 import logging
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from squadron import progress, storage
+from squadron import progress, provenance, storage
 from squadron.artifacts import EXAMPLES, write_json, write_table
 from squadron.config import Data, digest, from_json
 from squadron.question_types import TYPES, guess_type
-from squadron.steps._step import step, timed
+from squadron.steps._record import record_examples
+from squadron.steps._step import step
 
 if TYPE_CHECKING:
     from squadron.split import Shared
@@ -21,12 +23,12 @@ logger = logging.getLogger(__name__)
 
 
 @step
-def ingest(*, data: str, race: str, examples: Path) -> None:
+def ingest(*, data: str, examples: Path, digests: str = "") -> None:
     """Reads, validates and splits the data into examples/{train,tune,select,test}.parquet.
 
     Args:
         data: JSON of config.Data.
-        race: JSON of tracking.Race; "" tracks nothing.
+        digests: JSON of provenance.Digests; "" compares nothing.
         examples: The folder to write; validation.json lies in it too.
     """
     import tempfile
@@ -39,14 +41,17 @@ def ingest(*, data: str, race: str, examples: Path) -> None:
     from squadron.validation import Report, check_rejected_share, validate_examples
 
     settings = from_json(Data, data)
+    planned = provenance.read_digests(digests)
     source = load_source(settings.source)
     report = Report()
     figures: dict[str, float] = {}
-    with timed(figures, "ingest"), tempfile.TemporaryDirectory() as temporary:
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory() as temporary:
 
         def read(locations: Sequence[str]) -> Iterator[Example]:
             for number, location in enumerate(locations):
                 folder = Path(temporary) / f"{len(locations)}-{number}"
+                planned.check_data(location, storage.content_digest(location))
                 yield from source.read_examples(storage.fetch_file(location, folder))
 
         own = validate_examples(read(settings.train), report)
@@ -72,8 +77,10 @@ def ingest(*, data: str, race: str, examples: Path) -> None:
         for name, table in tables.items():
             path = examples / f"{name}.parquet"
             write_table(path, table, schema="examples/1", made_from=made_from[name])
+        figures["seconds_ingest"] = time.monotonic() - started
         content = {
             **report.as_dict(),
+            "figures": figures,
             "split_by": settings.split_by,
             "splits": {
                 name: {
@@ -82,6 +89,7 @@ def ingest(*, data: str, race: str, examples: Path) -> None:
                     "unanswerable": sum(not a for a in table["answers"].to_pylist()),
                     "reasoning_types": _count_types(table),
                     "digest": made_from[name],
+                    "files": _files_of(name, settings),
                 }
                 for name, table in tables.items()
             },
@@ -101,16 +109,14 @@ def ingest(*, data: str, race: str, examples: Path) -> None:
     rejected = f", {report.rejected.total()} rejected" if report.rejected else ""
     sizes = ", ".join(f"{name} {table.num_rows:,}" for name, table in tables.items())
     progress.say(f"ingest     {report.accepted:,} examples{rejected}: {sizes}")
-    parent = tracking.find_parent(tracking.read_race(race))
-    for name, table in tables.items():
-        files = settings.train
-        if name == "train":
-            files = (*settings.train, *settings.train_only)
-        elif name == "test" and settings.test:
-            files = settings.test
-        tracking.log_dataset(parent, name, made_from[name], ", ".join(files), name, table.num_rows)
-    tracking.log_json(parent, content, "validation.json")
-    tracking.log_metrics(parent, figures)
+    record_examples(tracking.current_race(), examples)
+
+
+def _files_of(split: str, settings: Data) -> list[str]:
+    """The files that a split's examples may come from."""
+    if split == "train":
+        return [*settings.train, *settings.train_only]
+    return list(settings.test if split == "test" and settings.test else settings.train)
 
 
 def _note_shared(shared: "Shared", report: "Report", settings: Data) -> None:

@@ -2,20 +2,23 @@
 
 import json
 
+from squadron import provenance
 from squadron.steps._step import step
 
 
 @step
-def open_race(*, race: str, experiment: str) -> None:
+def open_race(*, experiment: str) -> str:
     """Opens the race in MLflow: the parent run and a child per contender.
 
     Args:
-        race: JSON of tracking.Race.
-        experiment: JSON of {labels, experiment (resolved), git_sha}.
+        experiment: JSON of {labels, experiment (resolved)}.
+
+    Returns:
+        The id of the parent run. It is another one in another store.
     """
     from squadron import tracking
 
     fields = json.loads(experiment)
-    tracking.open_race(
-        tracking.read_race(race), fields["labels"], fields["experiment"], fields["git_sha"]
+    return tracking.open_race(
+        tracking.current_race(), fields["labels"], fields["experiment"], provenance.commit()
     )

@@ -1,15 +1,25 @@
 """The step predict: windows and a model -> candidates."""
 
+import shutil
 from pathlib import Path
 
 from squadron.artifacts import CANDIDATES, read_windows, write_json, write_table, written_whole
 from squadron.config import Contender, from_json
-from squadron.steps._files import judged_splits, open_windows, settle_answer_tokens
+from squadron.steps._files import (
+    checkpoint_folder,
+    find_layout,
+    judged_splits,
+    read_about_windows,
+    settle_answer_tokens,
+)
+from squadron.steps._record import chosen_params
 from squadron.steps._step import peak_memory_mb, step, timed
 
 
 @step
-def predict(*, contender: str, race: str, windows: Path, model: Path, candidates: Path) -> None:
+def predict(
+    *, contender: str, windows: Path, model: Path, candidates: Path, digests: str = ""
+) -> None:
     """Scores the windows of the judged splits: candidates/{split}.parquet, streamed.
 
     With {split}.windows.parquet, what each window holds of its context, and {split}.types.parquet
@@ -17,7 +27,7 @@ def predict(*, contender: str, race: str, windows: Path, model: Path, candidates
 
     Args:
         contender: JSON of config.Contender.
-        race: JSON of tracking.Race; "" tracks nothing.
+        digests: JSON of provenance.Digests; the decorator compares the code.
         windows: As featurize wrote them.
         model: As train wrote it.
         candidates: The folder to write.
@@ -33,11 +43,17 @@ def predict(*, contender: str, race: str, windows: Path, model: Path, candidates
 
     settings = settle_answer_tokens(from_json(Contender, contender), windows)
     about = model_folder.read_about(model)
-    figures: dict[str, float] = {}
-    status = {"disqualified": about["disqualified"], "training": about["training"]}
+    about_windows = read_about_windows(windows)
+    figures: dict[str, float] = {**about_windows["figures"], **about["training"]["figures"]}
+    status = {
+        "disqualified": about["disqualified"],
+        "training": {k: v for k, v in about["training"].items() if k != "figures"},
+        "params": chosen_params(settings),
+        "figures": figures,
+    }
     if not about["disqualified"]:
         with timed(figures, "predict"):
-            folder, layout = open_windows(windows, settings.label)
+            layout = find_layout(about_windows)
             device = pick_device()
             loaded = model_folder.load_model(model)
             network = loaded.model.to(device)
@@ -45,7 +61,7 @@ def predict(*, contender: str, race: str, windows: Path, model: Path, candidates
                 # It has been registered and races as it serves.
                 status["answering"] = loaded.answering.as_dict()
             tables = {
-                name: first_questions(read_windows(folder / f"{name}.arrow"), count)
+                name: first_questions(read_windows(windows / f"{name}.arrow"), count)
                 for name, count in judged_splits(settings).items()
             }
             total = sum(table.num_rows for table in tables.values())
@@ -81,4 +97,6 @@ def predict(*, contender: str, race: str, windows: Path, model: Path, candidates
         figures["predict_peak_memory_mb"] = peak_memory_mb()
         figures["windows_per_second_predict"] = total / figures["seconds_predict"]
     write_json(candidates / "status.json", status, schema="status/1", made_from=about["made_from"])
-    tracking.log_metrics(tracking.find_child(tracking.read_race(race), settings.label), figures)
+    tracking.log_metrics(tracking.find_child(tracking.current_race(), settings.label), figures)
+    # The model has arrived here, so no retry of its training needs them any more.
+    shutil.rmtree(checkpoint_folder(settings.label, about["made_from"]), ignore_errors=True)

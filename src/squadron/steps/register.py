@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from squadron import progress, standings, storage
+from squadron import progress, provenance, standings, storage
 from squadron.artifacts import read_json, read_table, write_json
 from squadron.config import Register, digest
 from squadron.model_names import read_model_name
+from squadron.steps._record import name_race, record_cached
 from squadron.steps._step import step
 
 
@@ -18,18 +19,21 @@ from squadron.steps._step import step
 def register(
     *,
     settings: str,
-    race: str,
+    examples: Path,
     models: Sequence[Path],
     evaluations: Sequence[Path],
-    results: str,
     champion: Path,
+    opened: str = "",
+    results: str = "",
+    digests: str = "",
 ) -> dict[str, float]:
     """Chooses the best EM on select, registers it as `candidate` and writes champion.json.
 
     Args:
-        settings: JSON of {"register": config.Register, "git_sha": text, "race": key, "data":
-            files, "data_licence": text}.
-        race: JSON of tracking.Race; "" tracks nothing.
+        settings: JSON of {"register": config.Register, "data": files, "data_licence": text}.
+        opened: What open_race returned. Only kfp's cache needs it.
+        digests: JSON of provenance.Digests; the decorator compares the code.
+        examples: As ingest wrote them.
         models: Model folders of all contenders.
         evaluations: Their evaluation folders, in the same order.
         results: Where every contender's model and evaluation are published; "" for nowhere.
@@ -47,12 +51,13 @@ def register(
     fields = json.loads(settings)
     options = from_mapping(Register, fields["register"])
     started = time.monotonic()
-    known = tracking.read_race(race)
-    parent = tracking.find_parent(known)
+    race = tracking.current_race()
+    record_cached(race, examples, evaluations)
+    parent = tracking.find_parent(race)
     rows = [read_json(folder / "metrics.json", schema="metrics/1") for folder in evaluations]
     order = standings.rank_contenders(rows)
     content: dict[str, Any] = {
-        "race": fields["race"],
+        "race": name_race(race),
         "contenders": [standings.table_row(rows[n]) for n in order],
         "model": None,
     }
@@ -76,7 +81,7 @@ def register(
             content["refused"] = f"{best['label']} is not registered: {refused}"
         else:
             content["gate"] = refused or "passed"
-            child = tracking.find_child(known, best["label"])
+            child = tracking.find_child(race, best["label"])
             about = read_json(models[racing[0]] / "variant.json", schema="model/1")
             status = "demo" if options.demo else "passed"
             backbone = about["contender"]["backbone"]
@@ -91,7 +96,8 @@ def register(
                     backbone=backbone,
                     licence=_licence(backbone),
                     data_licence=fields.get("data_licence") or "unknown",
-                    git_sha=fields["git_sha"],
+                    git_sha=provenance.commit(),
+                    code_digest=provenance.package_digest(),
                     run=tracking.run_url(child),
                 )
                 registered = registry.register_model(
@@ -124,9 +130,10 @@ def register(
         champion, content, schema="champion/1", made_from=digest(*(r["made_from"] for r in rows))
     )
     if results:
-        place = _publish(results, fields["race"], rows, models, evaluations, champion)
+        place = _publish(results, content["race"], rows, models, evaluations, champion)
         progress.say(f"register   results are in {place}")
-    tracking.log_json(parent, content, "champion.json")
+    tracking.log_json(parent, content, tracking.RESULT_FILE)
+    tracking.note_result(parent)
     tracking.log_metrics(parent, {**figures, "seconds_register": time.monotonic() - started})
     return figures
 

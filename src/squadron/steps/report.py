@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from squadron import progress, storage
+from squadron import progress, provenance, storage
 from squadron.artifacts import read_json, written_whole
 from squadron.steps._step import step
 
@@ -14,22 +14,22 @@ from squadron.steps._step import step
 @step
 def report(
     *,
-    race: str,
     experiment: str,
-    results: str,
     examples: Path,
     evaluations: Sequence[Path],
     champion: Path,
     page: Path,
+    results: str = "",
+    digests: str = "",
 ) -> None:
     """Writes report.html: which model to promote, and why.
 
     MLflow gets it, with every plot, and a description of the race and of each contender.
 
     Args:
-        race: JSON of tracking.Race; "" tracks nothing, and no step's seconds are known then.
-        experiment: JSON of {labels, experiment (resolved), git_sha}.
+        experiment: JSON of {labels, experiment (resolved)}.
         results: Where it is published beside the race's summary; "" for nowhere.
+        digests: JSON of provenance.Digests; the decorator compares the code.
         examples: As ingest wrote them.
         evaluations: Evaluation folders of all contenders.
         champion: champion.json, as register wrote it.
@@ -40,9 +40,9 @@ def report(
 
     started = time.monotonic()
     fields = json.loads(experiment)
-    known = tracking.read_race(race)
-    parent = tracking.find_parent(known)
-    runs = {"": parent} | {each: tracking.find_child(known, each) for each in fields["labels"]}
+    race = tracking.current_race()
+    parent = tracking.find_parent(race)
+    runs = {"": parent} | {each: tracking.find_child(race, each) for each in fields["labels"]}
     seconds = {label: _seconds(tracking.read_metrics(run)) for label, run in runs.items()}
     content = read_json(champion, schema="champion/1")
     found = collect_report(
@@ -50,7 +50,7 @@ def report(
         evaluations,
         examples,
         experiment=fields["experiment"],
-        git_sha=fields["git_sha"],
+        git_sha=provenance.commit(),
         seconds=seconds,
     )
     text = render_report(found)
@@ -76,6 +76,7 @@ def report(
         }
         tracking.set_tags(runs[row.label], tags)
     tracking.log_metrics(parent, {"seconds_report": time.monotonic() - started})
+    tracking.note_report(parent)
     progress.say(f"report     {place or page}")
 
 

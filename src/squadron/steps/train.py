@@ -1,30 +1,33 @@
 """The step train: windows -> model."""
 
-import os
+import time
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from squadron import progress
+from squadron import progress, provenance
 from squadron.artifacts import read_table, read_windows
 from squadron.config import Contender, digest, from_json
 from squadron.steps._backbones import fetched
-from squadron.steps._files import open_windows, settle_answer_tokens
-from squadron.steps._step import peak_memory_mb, step, timed
-
-CHECKPOINTS_VARIABLE = "SQUADRON_CHECKPOINTS"
+from squadron.steps._files import (
+    checkpoint_folder,
+    find_layout,
+    read_about_windows,
+    settle_answer_tokens,
+)
+from squadron.steps._record import chosen_params
+from squadron.steps._step import peak_memory_mb, step
 
 
 @step
-def train(*, contender: str, race: str, windows: Path, examples: Path, model: Path) -> None:
+def train(*, contender: str, windows: Path, examples: Path, model: Path, digests: str = "") -> None:
     """Trains one contender and keeps its best epoch by EM on tune; see `training.py`.
 
     A contender that diverges is disqualified: the folder then holds the reason instead of a model.
 
     Args:
         contender: JSON of config.Contender.
-        race: JSON of tracking.Race; "" tracks nothing.
+        digests: JSON of provenance.Digests; "" compares nothing.
         windows: As featurize wrote them.
         examples: As ingest wrote them.
         model: The folder to write.
@@ -38,26 +41,34 @@ def train(*, contender: str, race: str, windows: Path, examples: Path, model: Pa
     from squadron.windows import first_questions, limit_negatives
 
     settings = settle_answer_tokens(from_json(Contender, contender), windows)
-    child = tracking.find_child(tracking.read_race(race), settings.label)
-    tracking.log_params(child, _chosen_params(settings))
+    planned = provenance.read_digests(digests)
+    child = tracking.find_child(tracking.current_race(), settings.label)
+    tracking.log_params(child, chosen_params(settings))
     figures: dict[str, float] = {}
     summary: dict[str, Any] = {}
     reason = ""
-    with timed(figures, "train"), fetched(settings.backbone) as place:
-        folder, layout = open_windows(windows, settings.label)
+    started = time.monotonic()
+    with fetched(settings.backbone, planned) as place:
+        about_windows = read_about_windows(windows)
+        layout = find_layout(about_windows)
         variant = variants.load_variant(settings.variant)
         options = variants.read_options(settings)
         torch.manual_seed(settings.train.seed)
         backbone = scratch.find_backbone(place, windows, settings.windows)
         network = variant.build(backbone, options)
-        made_from = digest(contender, folder.name, backbones.fingerprint(backbone))
+        made_from = digest(
+            contender,
+            about_windows["made_from"],
+            backbones.fingerprint(backbone),
+            planned.code or provenance.code_digest(("steps.train", f"variants.{settings.variant}")),
+        )
         counts = _count_parameters(network)
         record = trained_on.read_record(backbone)
         if variant.TRAINS:
             network.to(pick_device())
-            judge = _tune_judge(network, settings, folder, layout, examples)
+            judge = _tune_judge(network, settings, windows, layout, examples)
             rows = limit_negatives(
-                first_questions(read_windows(folder / "train.arrow"), settings.train.max_examples),
+                first_questions(read_windows(windows / "train.arrow"), settings.train.max_examples),
                 settings.train.max_negative_windows,
                 settings.train.seed,
             )
@@ -73,7 +84,7 @@ def train(*, contender: str, race: str, windows: Path, examples: Path, model: Pa
                     WindowSet(rows, layout),
                     settings.train,
                     evaluate=judge,
-                    checkpoints=_checkpoint_root() / f"{settings.label}-{made_from}",
+                    checkpoints=checkpoint_folder(settings.label, made_from),
                     title=f"train      {settings.label}",
                     on_point=lambda point: tracking.log_points(child, [point]),
                 )
@@ -86,7 +97,8 @@ def train(*, contender: str, race: str, windows: Path, examples: Path, model: Pa
         else:
             counts["trainable_parameters"] = 0
         figures |= {**counts, "peak_memory_mb": peak_memory_mb()}
-        summary |= {**figures}
+        figures["seconds_train"] = time.monotonic() - started
+        summary |= {**figures, "figures": figures}
         if reason:
             model_folder.write_disqualified(
                 model, settings, reason, made_from=made_from, training=summary
@@ -117,7 +129,7 @@ def train(*, contender: str, race: str, windows: Path, examples: Path, model: Pa
 
 
 def _tune_judge(
-    network: Any, settings: Contender, folder: Path, layout: Any, examples: Path
+    network: Any, settings: Contender, windows: Path, layout: Any, examples: Path
 ) -> Callable[[], dict[str, float]]:
     """Figures of the model as it stands, on tune, with the threshold that is best there."""
     from dataclasses import replace
@@ -128,35 +140,23 @@ def _tune_judge(
     from squadron.prediction import mean_loss, predict_candidates
 
     questions = Questions.read(read_table(examples / "tune.parquet", schema="examples/1"))
-    windows = read_windows(folder / "tune.arrow")
+    rows = read_windows(windows / "tune.arrow")
 
     def evaluate_epoch() -> dict[str, float]:
         device = pick_device()
         # An answer needs the best span of each window alone.
         best = replace(settings.predict, n_best=1)
-        parts = predict_candidates(network, windows, layout, best, device)
+        parts = predict_candidates(network, rows, layout, best, device)
         summary = judge(questions, parts, None, search=True).summary
         figures = {name: summary[name] for name in ("f1", "answerable_f1")}
         figures |= {"exact_match": summary["exact"]}
         if settings.train.monitor == "eval_loss":
-            rows = WindowSet(windows, layout)
-            figures["eval_loss"] = mean_loss(network, rows, settings.predict, device)
+            figures["eval_loss"] = mean_loss(
+                network, WindowSet(rows, layout), settings.predict, device
+            )
         return figures
 
     return evaluate_epoch
-
-
-def _chosen_params(contender: Contender) -> dict[str, Any]:
-    """What someone chose, not everything that has a value."""
-    return {
-        "variant": contender.variant,
-        "backbone": contender.backbone,
-        **contender.options,
-        **asdict(contender.windows),
-        **{k: v for k, v in asdict(contender.train).items() if k != "checkpoint_minutes"},
-        "n_best": contender.predict.n_best,
-        "max_answer_tokens": contender.predict.max_answer_tokens,
-    }
 
 
 def _count_parameters(network: Any) -> dict[str, float]:
@@ -165,8 +165,3 @@ def _count_parameters(network: Any) -> dict[str, float]:
         "parameters": float(sum(size for size, _ in sizes)),
         "trainable_parameters": float(sum(size for size, trains in sizes if trains)),
     }
-
-
-def _checkpoint_root() -> Path:
-    """A place that a retried step finds again, outside its output folder."""
-    return Path(os.environ.get(CHECKPOINTS_VARIABLE) or "runs/checkpoints")

@@ -116,12 +116,3 @@ def load_adapter(folder: Path, build: Callable[[str], Adapted]) -> Adapted:
 def find_requirements(folder: Path) -> set[str]:
     """The distribution that brings the backbone of a saved adapter, if one does."""
     return backbones.find_requirements(read_json(folder / BACKBONE, schema=SCHEMA)["backbone"])
-
-
-def head_names(network: Any) -> list[str]:
-    """The trained parts of a question-answering network beside its encoder, such as qa_outputs."""
-    return [
-        name
-        for name, child in network.named_children()
-        if child is not network.base_model and any(True for _ in child.parameters())
-    ]

@@ -27,35 +27,97 @@ class Options:
             )
 
 
-def load_network(loader: Any, backbone: str, options: Options) -> Any:
-    """A backbone's network, in fp32.
+def load_network(backbone: str, options: Options) -> Any:
+    """A backbone's network for question answering, in fp32.
 
     Args:
-        loader: An Auto class of transformers.
         backbone: As `backbones.locate` takes it.
         options: Of the variant.
 
     Raises:
-        InputError: If the backbone can't be had.
+        InputError: If the backbone can't be had, or its architecture can't answer questions.
     """
-    from transformers import AutoConfig
+    from transformers import MODEL_FOR_QUESTION_ANSWERING_MAPPING, AutoModelForQuestionAnswering
 
     on_cpu = not torch.cuda.is_available()
-    config = backbones.from_pretrained(AutoConfig, backbone)
+    config = backbones.read_config(backbone)
     for name in ("attention_probs_dropout_prob", "attention_dropout"):
         if hasattr(config, name):
             setattr(config, name, options.attention_dropout)
+    architecture = MODEL_FOR_QUESTION_ANSWERING_MAPPING[type(config)]
     network = backbones.from_pretrained(
-        loader,
+        AutoModelForQuestionAnswering,
         backbone,
         config=config,
         dtype=torch.float32,  # also where it is stored in half precision, which can't be trained
-        attn_implementation=register_attention() if on_cpu else "sdpa",
+        attn_implementation=choose_attention(architecture, on_cpu=on_cpu),
         use_safetensors=True,
     )
     if on_cpu:
         replace_dropout(network)
+    for name in head_names(network):
+        compute_in_fp32(getattr(network, name))
     return network
+
+
+def choose_attention(architecture: Any, *, on_cpu: bool) -> str:
+    """The name of the fastest attention that an architecture supports.
+
+    Args:
+        architecture: A model class of transformers.
+        on_cpu: Whether the network is going to run on a CPU.
+
+    Returns:
+        What `from_pretrained` takes as `attn_implementation`.
+    """
+    # These attributes are how transformers itself decides (PreTrainedModel in 5.23). Only an
+    # architecture that supports the attention interface calls a registered attention correctly:
+    # T5 adds a position bias to the scores, and Falcon looks the name up in a table of its own.
+    if on_cpu and architecture._supports_attention_backend:
+        return register_attention()
+    return "sdpa" if architecture._supports_sdpa else "eager"
+
+
+def head_names(network: Any) -> list[str]:
+    """The trained parts of a question-answering network beside its encoder, such as qa_outputs."""
+    encoder = network.base_model
+    return [
+        name
+        for name, child in network.named_children()
+        # T5 and its kin have no base model beside the network: encoder and decoder are children.
+        if (isinstance(child, torch.nn.Linear) if encoder is network else child is not encoder)
+        and any(True for _ in child.parameters())
+    ]
+
+
+def compute_in_fp32(module: torch.nn.Module) -> None:
+    """Makes a module compute in single precision under autocast, in place.
+
+    In bf16, logits near 8 are multiples of 1/16: different spans tie, and a loss of small
+    differences is noise.
+    """
+    # A class of its own, not a replaced `forward`: peft copies heads, and a copied method would
+    # still use the weights of the original.
+    kind = type(module)
+    module.__class__ = type(f"Fp32{kind.__name__}", (_InFp32, kind), {"__module__": __name__})
+
+
+class _InFp32(torch.nn.Module):
+    """Computes what the next class computes, without autocast and on single-precision inputs."""
+
+    def forward(self, *inputs: Any, **named: Any) -> Any:
+        """The same as without, in fp32."""
+        device = next(self.parameters()).device
+        with torch.autocast(device.type, enabled=False):
+            return super().forward(
+                *(_to_fp32(value) for value in inputs),
+                **{name: _to_fp32(value) for name, value in named.items()},
+            )
+
+
+def _to_fp32(value: Any) -> Any:
+    is_number = isinstance(value, torch.Tensor) and value.is_floating_point()
+    return value.float() if is_number else value
 
 
 def save_head(path: Path, head: dict[str, torch.Tensor]) -> None:

@@ -69,6 +69,8 @@ class CrfModel(torch.nn.Module):
         self.emit = torch.nn.Linear(encoder.config.hidden_size, 3)
         torch.nn.init.normal_(self.emit.weight, std=0.02)
         torch.nn.init.zeros_(self.emit.bias)
+        # Sums over hundreds of positions follow: not in half precision.
+        _networks.compute_in_fp32(self.emit)
         self.crf = CRF(3, batch_first=True)
         self._options = options
         self._takes_types = "token_type_ids" in inspect.signature(encoder.forward).parameters
@@ -143,9 +145,7 @@ class CrfModel(torch.nn.Module):
         hidden_BTH = self.encoder(
             input_ids=batch.input_ids_BT, attention_mask=batch.attention_mask_BT, **types
         ).last_hidden_state
-        # Sums over hundreds of positions follow: not in half precision.
-        with torch.autocast(hidden_BTH.device.type, enabled=False):
-            emissions_BTK = self.emit(hidden_BTH.float())
+        emissions_BTK = self.emit(hidden_BTH)
         if self._options.relu:
             emissions_BTK = emissions_BTK.relu()
         length_B = (batch.context_end_B - batch.context_start_B + 1).clamp(min=0)
@@ -226,10 +226,8 @@ def _spans_of(path: list[int]) -> list[tuple[int, int]]:
 
 def build(backbone: str, options: Options) -> CrfModel:
     """The backbone's encoder with fresh tags and transitions."""
-    from transformers import AutoModelForQuestionAnswering
-
     # By way of the span model: its encoder has no pooling layer, which nothing here would train.
-    network = _networks.load_network(AutoModelForQuestionAnswering, backbone, options)
+    network = _networks.load_network(backbone, options)
     return CrfModel(network.base_model, options)
 
 

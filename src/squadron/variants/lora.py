@@ -14,12 +14,8 @@ import torch
 
 from squadron.errors import InputError
 from squadron.variants import span
-from squadron.variants._adapters import (
-    AdapterModel,
-    find_requirements,
-    head_names,
-    load_adapter,
-)
+from squadron.variants._adapters import AdapterModel, find_requirements, load_adapter
+from squadron.variants._networks import head_names
 
 TRAINS = True
 NAMES_BACKBONE = True

@@ -88,6 +88,7 @@ class ReasoningModel(span.SpanModel):
         for layer in (self.pool, self.classify):
             torch.nn.init.normal_(layer.weight, std=0.02)
             torch.nn.init.zeros_(layer.bias)
+            _networks.compute_in_fp32(layer)
         self._options = options
         self.register_buffer("type_weights_C", torch.ones(len(TYPES)), persistent=False)
 
@@ -134,7 +135,7 @@ class ReasoningModel(span.SpanModel):
             if attentions:
                 self.network.set_attn_implementation(usual)
         pooled_BH = self.pool(output.hidden_states[-1][:, 0]).tanh()
-        reasoning_BC = self.classify(self.dropout(pooled_BH)).float()
+        reasoning_BC = self.classify(self.dropout(pooled_BH))
         loss = span.span_loss(output.start_logits, output.end_logits, batch)
         return ReasoningOutput(
             loss=loss + self._options.type_weight * self._type_loss(reasoning_BC, batch),

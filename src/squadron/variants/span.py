@@ -65,9 +65,7 @@ def span_loss(start_BT: torch.Tensor, end_BT: torch.Tensor, batch: Batch) -> tor
 
 def build(backbone: str, options: Options) -> SpanModel:
     """The backbone with its own span layer, or a fresh one where it has none."""
-    from transformers import AutoModelForQuestionAnswering
-
-    return SpanModel(load_network(AutoModelForQuestionAnswering, backbone, options))
+    return SpanModel(load_network(backbone, options))
 
 
 def load(folder: Path, options: Options) -> SpanModel:

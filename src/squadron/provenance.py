@@ -1,0 +1,234 @@
+"""What a step was planned with, and whether that is what it runs and reads.
+
+A race is planned on one machine and run on others. The plan holds, for each step, a digest of every
+file of this package that the step can import. The digest is part of the step's cache key, so a
+changed module makes exactly those steps again that can import it. Each step computes the digest of
+the files that it runs and refuses to work with others.
+
+Owns the digests that a step is given, digests of code, and the commit. How data and backbones are
+digested is known to `storage`, `backbones` and `registry`.
+"""
+
+import ast
+import contextlib
+import functools
+import hashlib
+import json
+import os
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from squadron.errors import InputError
+
+COMMIT_VARIABLE = "SQUADRON_GIT_SHA"
+"""The commit of the code that runs: an image has it built in, a launcher sets it for its steps."""
+PACKAGE = Path(__file__).parent
+DIGEST_LENGTH = 16
+"""Hexadecimal digits of a digest."""
+
+
+@dataclass(frozen=True)
+class Digests:
+    """What a step was planned with."""
+
+    code: str
+    """Of the files that the step can import, see `code_digest`."""
+    roots: tuple[str, ...]
+    """The modules that the step begins with; see `code_digest`."""
+    data: dict[str, str] = field(default_factory=dict)
+    """Location of a data file -> digest of its content."""
+    backbones: dict[str, str] = field(default_factory=dict)
+    """Backbone as the experiment names it -> its fingerprint."""
+
+    def __str__(self) -> str:
+        return json.dumps(asdict(self), sort_keys=True)
+
+    def check_data(self, location: str, found: str) -> None:
+        """Refuses a data file with other content than the race was planned with.
+
+        Raises:
+            InputError: If the digest differs. A location that was not planned is not compared.
+        """
+        _compare(f"The data file {location}", self.data.get(location, found), found)
+
+    def check_backbone(self, backbone: str, found: str) -> None:
+        """Refuses a backbone with other content than the race was planned with.
+
+        Raises:
+            InputError: If the fingerprint differs. One that was not planned is not compared.
+        """
+        _compare(f"The backbone {backbone}", self.backbones.get(backbone, found), found)
+
+
+def read_digests(text: str) -> Digests:
+    """Digests from their JSON; "" gives some that nothing is compared with."""
+    if not text:
+        return Digests("", ())
+    fields = json.loads(text)
+    return Digests(fields["code"], tuple(fields["roots"]), fields["data"], fields["backbones"])
+
+
+def plan_digests(
+    roots: Sequence[str],
+    data: dict[str, str] | None = None,
+    backbones: dict[str, str] | None = None,
+) -> Digests:
+    """The digests of a step that begins with these modules, of the code of this machine."""
+    return Digests(code_digest(roots), tuple(roots), data or {}, backbones or {})
+
+
+def code_digest(roots: Sequence[str], package: Path = PACKAGE) -> str:
+    """Digest of the files that some modules of this package can import.
+
+    Args:
+        roots: Names of modules below the package, such as "steps.train" or "variants.crf".
+        package: Its folder.
+
+    Returns:
+        Hexadecimal digits. Equal files at equal places give equal digests on every machine.
+    """
+    sha256 = hashlib.sha256()
+    for path in reachable_files(roots, package):
+        sha256.update(path.relative_to(package).as_posix().encode() + b"\0")
+        sha256.update(path.read_bytes() + b"\0")
+    return sha256.hexdigest()[:DIGEST_LENGTH]
+
+
+def package_digest(package: Path = PACKAGE) -> str:
+    """Digest of every source file and template of the package: the identity of an image's code."""
+    sha256 = hashlib.sha256()
+    for path in sorted(path for end in ("py", "j2") for path in package.rglob(f"*.{end}")):
+        sha256.update(path.relative_to(package).as_posix().encode() + b"\0")
+        sha256.update(path.read_bytes() + b"\0")
+    return sha256.hexdigest()[:DIGEST_LENGTH]
+
+
+def reachable_files(roots: Sequence[str], package: Path = PACKAGE) -> list[Path]:
+    """The files of the package that some of its modules can import or read, sorted.
+
+    Imports inside functions count, imports for type checkers do not. A text that is the name of a
+    template, or of a module such as "serving.py", counts as an import of that file. The `__init__`
+    of a package around a module counts as a file. What it imports counts only where something
+    imports the package itself: `steps` imports every step, to offer them to others.
+
+    Args:
+        roots: Names of modules below the package.
+        package: Its folder.
+
+    Raises:
+        ValueError: If there is no module of one of the names.
+    """
+    waiting = [_find_file(root, package) for root in roots]
+    found: set[Path] = set()
+    while waiting:
+        path = waiting.pop()
+        if path not in found:
+            found.add(path)
+            waiting += _read_uses(path, package, path.read_bytes())
+    around = {
+        parent / "__init__.py"
+        for path in found
+        for parent in path.parents
+        if parent.is_relative_to(package) and (parent / "__init__.py").is_file()
+    }
+    return sorted(found | around)
+
+
+def check_code(step: str, planned: Digests) -> None:
+    """Refuses to run other code than the race was planned with.
+
+    Args:
+        step: Its name, for the message.
+        planned: What the step was given; without a digest of code nothing is compared.
+
+    Raises:
+        InputError: If the files here have another digest.
+    """
+    found = code_digest(planned.roots) if planned.code else ""
+    if found != planned.code:
+        raise InputError(
+            f"The step {step} runs other code than the race was planned with: its digest is "
+            f"{found} (commit {commit()}), not {planned.code}; submit the race from the commit "
+            "that the image was built from, or build the image anew, and change no file of "
+            "squadron while a race runs"
+        )
+
+
+@functools.cache
+def commit() -> str:
+    """The commit of the code that runs, with "-dirty" at its end if files differ from it.
+
+    SQUADRON_GIT_SHA wins. Without it, git is asked about the checkout of this file. Returns
+    "unknown" where neither knows.
+    """
+    given = os.environ.get(COMMIT_VARIABLE)
+    if given:
+        return given
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        found = subprocess.run(
+            command, cwd=PACKAGE, capture_output=True, text=True, check=True, timeout=10
+        )
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return found.stdout.strip()
+
+
+def _compare(what: str, planned: str, found: str) -> None:
+    if found != planned:
+        raise InputError(
+            f"{what} has other content than when the race was planned: its digest is {found}, not "
+            f"{planned}; start the race again, and change nothing of it while it runs"
+        )
+
+
+def _find_file(module: str, package: Path) -> Path:
+    """The file of a module of the package.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    place = package.joinpath(*module.split(".")) if module else package
+    file = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+    if not file.is_file():
+        raise ValueError(f"{module!r} is no module of {package}")
+    return file
+
+
+@functools.cache
+def _read_uses(path: Path, package: Path, content: bytes) -> tuple[Path, ...]:
+    """The files of the package that one of its files imports or names."""
+    if path.suffix != ".py":
+        return ()
+    named = {file.name: file for file in (package / "templates").glob("*.j2")}
+    named |= {file.name: file for file in package.glob("*.py") if not file.stem.startswith("_")}
+    uses: list[Path] = []
+    for node in _walk(ast.parse(content)):
+        for module in _imported(node, package.name):
+            with contextlib.suppress(ValueError):  # a name inside a module
+                uses.append(_find_file(module, package))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in named:
+            uses.append(named[node.value])
+    return tuple(uses)
+
+
+def _walk(node: ast.AST) -> Iterator[ast.AST]:
+    """Every node of a module, without what only a type checker runs."""
+    yield node
+    for child in ast.iter_child_nodes(node):
+        is_for_checkers = isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"
+        if not is_for_checkers:
+            yield from _walk(child)
+
+
+def _imported(node: ast.AST, package: str) -> list[str]:
+    """Names below the package that one statement may import; some may be no modules."""
+    if isinstance(node, ast.Import):
+        full = [alias.name for alias in node.names]
+    elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        full = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    else:
+        return []
+    return [name.removeprefix(f"{package}.") for name in full if name.startswith(f"{package}.")]

@@ -1,0 +1,115 @@
+"""What MLflow is told of a race's examples and of a contender, from the files that steps left.
+
+A step that kfp takes from its cache tells MLflow nothing. The step register reads the same files
+and tells what is missing, so that every race in every store has all of its figures.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from squadron import tracking
+from squadron.artifacts import read_json, read_table
+from squadron.config import Contender
+from squadron.error_kinds import sample_rows
+from squadron.steps._files import COMPARED
+
+ERRORS_SHOWN = 500
+"""Rows of the table of wrong answers in MLflow, which its page loads whole."""
+GROUPS_SHOWN = 400
+"""Rows of the table of figures by kinds of questions there; titles come last."""
+
+
+def chosen_params(contender: Contender) -> dict[str, Any]:
+    """What someone chose for a contender, not everything that has a value."""
+    return {
+        "variant": contender.variant,
+        "backbone": contender.backbone,
+        **contender.options,
+        **asdict(contender.windows),
+        **{k: v for k, v in asdict(contender.train).items() if k != "checkpoint_minutes"},
+        "n_best": contender.predict.n_best,
+        "max_answer_tokens": contender.predict.max_answer_tokens,
+    }
+
+
+def name_race(race: tracking.Race | None) -> str:
+    """The name of the folder that a race's results get, and of the race in its summary."""
+    return f"{race.name}-{race.key}" if race else "untracked"
+
+
+def record_examples(race: tracking.Race | None, examples: Path) -> None:
+    """Tells the race's run its data sets, validation.json and the figures of ingest.
+
+    Args:
+        race: None records nothing.
+        examples: As ingest wrote them.
+    """
+    parent = tracking.find_parent(race)
+    content = read_json(examples / "validation.json", schema="validation/1")
+    for name, split in content["splits"].items():
+        files = ", ".join(split["files"])
+        tracking.log_dataset(parent, name, split["digest"], files, name, split["examples"])
+    tracking.log_json(parent, content, "validation.json")
+    tracking.log_metrics(parent, content["figures"])
+
+
+def record_contender(race: tracking.Race | None, evaluation: Path) -> None:
+    """Tells the run of a contender all that its evaluation knows, and ends the run.
+
+    Args:
+        race: None records nothing.
+        evaluation: The folder that evaluate wrote.
+    """
+    content = read_json(evaluation / "metrics.json", schema="metrics/1")
+    child = tracking.find_child(race, content["label"])
+    log = read_json(evaluation / "training_log.json", schema="training_log/1")
+    tracking.log_params(child, content["params"])
+    tracking.log_points(child, log["log"])
+    if content["splits"]:
+        tracking.log_artifacts(child, evaluation, "evaluation")
+        tracking.log_table(child, _list_errors(evaluation), "errors.json")
+        tracking.log_table(child, _list_groups(evaluation), "breakdown.json")
+    trained = ["train"] if content["training"].get("trainable_parameters") else []
+    tracking.share_datasets(race, child, [*trained, "tune", *COMPARED])
+    tracking.log_metrics(child, content["figures"])
+    tracking.close_contender(child, content["disqualified"])
+
+
+def record_cached(race: tracking.Race | None, examples: Path, evaluations: Sequence[Path]) -> None:
+    """Tells what cached steps did not tell: the examples, and contenders whose run is still open.
+
+    Args:
+        race: None records nothing.
+        examples: As ingest wrote them.
+        evaluations: Evaluation folders of all contenders.
+    """
+    if race is None:
+        return
+    record_examples(race, examples)
+    for evaluation in evaluations:
+        label = read_json(evaluation / "metrics.json", schema="metrics/1")["label"]
+        if not tracking.has_ended(tracking.find_child(race, label)):
+            record_contender(race, evaluation)
+
+
+def _list_errors(evaluation: Path) -> list[dict[str, Any]]:
+    """Rows of MLflow's table of wrong answers: some of each split and kind."""
+    first = ("kind", "question", "golds", "answer", "excerpt", "score")
+    rows = []
+    for split in COMPARED:
+        errors = read_table(evaluation / split / "errors.parquet", schema="errors/1")
+        for row in sample_rows(errors, ERRORS_SHOWN // len(COMPARED)):
+            rows.append({key: row[key] for key in first} | {"split": split, **row})
+    return rows
+
+
+def _list_groups(evaluation: Path) -> list[dict[str, Any]]:
+    """Rows of MLflow's table of figures by kinds of questions: the first ones of each split."""
+    rows = []
+    for split in COMPARED:
+        groups = read_table(evaluation / split / "breakdown.parquet", schema="breakdown/1")
+        some = groups.slice(0, GROUPS_SHOWN // len(COMPARED)).to_pylist()
+        rows += [{"split": split, **row} for row in some]
+    return rows

@@ -1,0 +1,47 @@
+"""The step admit: who may race on these examples, told before anything trains."""
+
+import json
+from pathlib import Path
+
+from squadron import progress, provenance
+from squadron.artifacts import read_json, read_table
+from squadron.steps._backbones import fetched
+from squadron.steps._files import JUDGED
+from squadron.steps._step import step
+
+
+@step
+def admit(*, contenders: str, examples: Path, digests: str = "") -> None:
+    """Refuses the race if a contender was trained on what it would be judged on.
+
+    Args:
+        contenders: JSON list of {label, backbone, windows}.
+        digests: JSON of provenance.Digests; "" compares nothing.
+        examples: As ingest wrote them.
+
+    Raises:
+        InputError: With the contender and one of the titles or questions that it has seen.
+    """
+    from squadron import scratch, trained_on
+
+    planned = provenance.read_digests(digests)
+    tables = {
+        name: read_table(examples / f"{name}.parquet", schema="examples/1")
+        for name in ("train", *JUDGED)
+    }
+    split_by = read_json(examples / "validation.json", schema="validation/1")["split_by"]
+    judged = {name: tables[name] for name in JUDGED}
+    fairness = trained_on.Fairness(tables["train"], judged, split_by)
+    for contender in json.loads(contenders):
+        label, backbone = contender["label"], contender["backbone"]
+        if scratch.read_kind(backbone):
+            continue  # it is made of this race's train split
+        with fetched(backbone, planned) as place:
+            record = trained_on.read_record(place)
+        fairness.check(label, backbone, record)
+        if not record.is_whole:
+            progress.say(
+                f"admit      {label}: the training data of {backbone} is not wholly known, as it "
+                "or a model before it has no trained_on.json; make sure that it has not seen the "
+                "judged splits"
+            )

@@ -1,0 +1,97 @@
+"""Calls a function in two processes at the same moment, and what such tests call."""
+
+import logging
+import multiprocessing
+import os
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+PROCESSES = 2
+_PATIENCE_SECONDS = 1800.0
+"""Far above what the slowest machine needs: only a deadlock takes this long."""
+
+
+def call_at_once(
+    function: Callable[..., Any], rounds: Sequence[tuple[Any, ...]], folder: Path
+) -> list[list[Any]]:
+    """Calls `function(*arguments)` in two processes at the same moment, round after round.
+
+    Args:
+        function: Of a module, since other processes import it.
+        rounds: The arguments of each round; both processes get the same.
+        folder: The working directory of the processes.
+
+    Returns:
+        Per round what the two calls returned.
+
+    Raises:
+        AssertionError: With every traceback, if a call raised.
+    """
+    context = multiprocessing.get_context("spawn")
+    barrier = context.Barrier(PROCESSES)
+    answers = context.Queue()
+    arguments = (function, list(rounds), str(folder), barrier, answers)
+    workers = [context.Process(target=_work, args=arguments) for _ in range(PROCESSES)]
+    for worker in workers:
+        worker.start()
+    returned: list[list[Any]] = [[] for _ in rounds]
+    problems = []
+    for _ in range(PROCESSES * len(rounds)):
+        number, is_problem, value = answers.get(timeout=_PATIENCE_SECONDS)
+        if is_problem:
+            problems.append(f"round {number + 1}:\n{value}")
+        else:
+            returned[number].append(value)
+    for worker in workers:
+        worker.join()
+    assert not problems, f"{len(problems)} calls failed\n" + "\n".join(problems)
+    return returned
+
+
+def _work(
+    function: Callable[..., Any], rounds: list[Any], folder: str, barrier: Any, answers: Any
+) -> None:
+    os.chdir(folder)
+    logging.disable(logging.CRITICAL)
+    import mlflow.pyfunc  # So that no round measures which process imports faster.
+    import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
+
+    for number, arguments in enumerate(rounds):
+        barrier.wait(_PATIENCE_SECONDS)
+        try:
+            answers.put((number, False, function(*arguments)))
+        except BaseException:
+            answers.put((number, True, traceback.format_exc(limit=-6)))
+
+
+def make_store(uri: str) -> str:
+    """Connects to a new store, which makes its schema; returns the id of the experiment."""
+    from squadron import tracking
+
+    os.environ[tracking.URI_VARIABLE] = uri
+    client = tracking.connect()
+    with tracking.explained():
+        return tracking._experiment(client, "at-once")
+
+
+def open_race(uri: str, name: str, labels: list[str]) -> tuple[str, ...]:
+    """Opens a race; returns the run ids of its parent and of its contenders."""
+    from squadron import tracking
+
+    os.environ[tracking.URI_VARIABLE] = uri
+    race = tracking.Race(name, "0123abcd")
+    tracking.open_race(race, labels, {"name": name}, "4f2a9c1")
+    children = [tracking.find_child(race, label) for label in labels]
+    return (tracking.find_parent(race), *children)
+
+
+def register_model(uri: str, name: str, run_id: str, model: str) -> str:
+    """Registers a model folder; returns the version."""
+    from squadron import registry, tracking
+    from squadron.answering import Answering
+
+    os.environ[tracking.URI_VARIABLE] = uri
+    tags = {"licence": "mine", "git_sha": "4f2a9c1"}
+    return registry.register_model(name, run_id, Path(model), Answering(), tags).version

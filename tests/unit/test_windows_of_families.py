@@ -1,0 +1,205 @@
+"""What windows, answers and span accuracy are with a tokenizer of each family.
+
+The corpus of the examples is read always. With SQUADRON_DATA set to a folder that has
+squad/dev-v1.1.json, all of that file is read, too. `pytest --log-cli-level=info` shows the share of
+right labels.
+"""
+
+import logging
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+from transformers import PreTrainedTokenizerFast
+
+from squadron import backbones
+from squadron.artifacts import EXAMPLES
+from squadron.config import Contender, Predict, Windows
+from squadron.errors import InputError
+from squadron.evaluation import Questions, judge
+from squadron.prediction import TopSpans, predict_candidates
+from squadron.reader import Reader
+from squadron.sources import squad
+from squadron.validation import Report, validate_examples
+from squadron.variants import span
+from squadron.windows import NULL_TOKEN, read_layout, slide_windows
+from tests import tiny_models
+from tests.token_families import FAMILIES, train_tokenizer
+
+logger = logging.getLogger(__name__)
+
+CORPUS = Path(__file__).resolve().parents[2] / "examples" / "corpus.json"
+CPU = torch.device("cpu")
+LEAST_SHARE = 99.0
+REAL = "MiniLM"
+"""The installed offline backbone; it is no family that is trained here."""
+
+
+def read_corpus(path):
+    rows = [
+        {
+            "id": e.id,
+            "title": e.title,
+            "question": e.question,
+            "context": e.context,
+            "answers": [{"text": a.text, "start_char": a.start_char} for a in e.answers],
+            "reasoning_type": e.reasoning_type,
+        }
+        for e in validate_examples(squad.read_examples(path), Report())
+    ]
+    return pa.Table.from_pylist(rows, schema=EXAMPLES)
+
+
+@pytest.fixture(scope="module")
+def corpus():
+    return read_corpus(CORPUS)
+
+
+@pytest.fixture(scope="module")
+def squad_dev():
+    path = Path(os.environ.get("SQUADRON_DATA") or "") / "squad" / "dev-v1.1.json"
+    if not path.is_file():
+        pytest.skip("SQUADRON_DATA names no folder with squad/dev-v1.1.json")
+    return read_corpus(path)
+
+
+def make_tokenizer(name, examples, vocab_size):
+    if name == REAL:
+        try:
+            return backbones.bare_tokenizer(backbones.load_tokenizer(backbones.OFFLINE))
+        except InputError as error:
+            pytest.skip(str(error))
+    contexts = examples["context"].unique().to_pylist()
+    return train_tokenizer(name, contexts[::4] if len(contexts) > 1000 else contexts, vocab_size)
+
+
+class Oracle:
+    """Scores the labelled span of each window highest, and the null token where there is none."""
+
+    def eval(self):
+        return self
+
+    def top_spans(self, batch, n_best, max_answer_tokens):
+        has_answer_B = batch.start_token_B != NULL_TOKEN
+        score_B = torch.where(has_answer_B, 1.0, -torch.inf)
+        return TopSpans(
+            batch.start_token_B[:, None],
+            batch.end_token_B[:, None],
+            score_B[:, None],
+            torch.zeros(len(score_B)),
+        )
+
+
+def share_of_right_labels(windows, examples):
+    """In percent, of the windows that have a label."""
+    contexts = dict(zip(examples["id"].to_pylist(), examples["context"].to_pylist(), strict=True))
+    golds = dict(zip(examples["id"].to_pylist(), examples["answers"].to_pylist(), strict=True))
+    columns = ["example_id", "start_token", "end_token", "context_start"]
+    right = []
+    for number, row in enumerate(windows.select(columns).to_pylist()):
+        if row["start_token"] == NULL_TOKEN:
+            continue
+        start, end = (row[side] - row["context_start"] for side in ("start_token", "end_token"))
+        start_char = windows["start_chars"][number].values[start].as_py()
+        end_char = windows["end_chars"][number].values[end].as_py()
+        text = contexts[row["example_id"]][start_char:end_char]
+        right.append(text == golds[row["example_id"]][0]["text"])
+    return 100.0 * float(np.mean(right))
+
+
+def check_family(name, examples, vocab_size):
+    tokenizer = make_tokenizer(name, examples, vocab_size)
+    layout = read_layout(tokenizer, 0)
+    windows, counts = slide_windows(examples, tokenizer, layout, Windows())
+    assert counts.unreachable_answers == 0
+
+    share = share_of_right_labels(windows, examples)
+    answered = examples.filter(
+        pa.compute.greater(pa.compute.list_value_length(examples["answers"]), 0)
+    )
+    best = Predict(n_best=1, max_answer_tokens=8, precision="fp32", batch_size=256)
+    judged = judge(
+        Questions.read(answered),
+        predict_candidates(Oracle(), windows, layout, best, CPU),
+        None,
+        search=False,
+    )
+    logger.info(
+        "%s: %.2f %% of labels are the gold answer, span accuracy %.2f %%, %d windows",
+        name,
+        share,
+        judged.summary["span_accuracy"],
+        counts.windows,
+    )
+    assert share >= LEAST_SHARE
+    assert judged.summary["span_accuracy"] >= LEAST_SHARE
+    assert all(text == text.strip() for text in judged.chosen)
+
+
+@pytest.mark.parametrize("name", [REAL, *FAMILIES])
+def test_labels_are_the_gold_answers(name, corpus):
+    check_family(name, corpus, 8_000)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [REAL, *FAMILIES])
+def test_labels_are_the_gold_answers_on_all_of_squad_dev(name, squad_dev):
+    check_family(name, squad_dev, 4_000)
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def reader(request, corpus, tmp_path_factory):
+    """A random model with a tokenizer of each family; it answers anything, anywhere."""
+    tokenizer = make_tokenizer(request.param, corpus, 400)
+    folder = tmp_path_factory.mktemp("tiny") / "backbone"
+    size = tokenizer.get_vocab_size()
+    backbone = tiny_models.write_backbone(folder, vocab_size=size)
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="[PAD]")
+    contender = Contender(
+        "span",
+        backbone=backbone,
+        windows=Windows(max_length=64, stride=16, max_question_length=16),
+        predict=Predict(n_best=20, max_answer_tokens=3, precision="fp32"),
+    )
+    return Reader(span.build(backbone, span.Options()), fast, contender, None)
+
+
+BLANKS = "  A \u3000\u2009 b\n\n\tc 東京 \u00a0 d é 😀 . e  \r\n "
+
+
+def test_what_ask_answers_has_no_blanks_around_and_stands_where_it_says(reader, corpus):
+    contexts = [*corpus["context"].unique().to_pylist()[:12], BLANKS, BLANKS * 9, " \n ", "\u3000"]
+    questions = [("What is it?", context) for context in contexts]
+    readings = reader.read(questions)
+    for (_, context), reading in zip(questions, readings, strict=True):
+        assert reading.answered == bool(context.strip())
+        assert reading.text == reading.text.strip()
+        if reading.answered:
+            assert context[reading.start_char : reading.end_char] == reading.text
+            assert reading.text
+
+
+def test_no_candidate_is_blank_and_a_window_has_each_span_once(reader):
+    rows = {"title": "", "answers": [], "reasoning_type": "", "question": "What?"}
+    contexts = {"q0": BLANKS, "q1": BLANKS * 5, "q2": "😀😀 " * 30}
+    examples = pa.Table.from_pylist(
+        [{**rows, "id": name, "context": context} for name, context in contexts.items()],
+        schema=EXAMPLES,
+    )
+    tokenizer, layout = reader._tokenizer, reader._layout
+    windows, _ = slide_windows(examples, tokenizer, layout, reader._contender.windows)
+    settings = replace(reader._contender.predict, n_best=2_000)
+    tables = predict_candidates(reader._model, windows, layout, settings, CPU)
+    candidates = pa.concat_tables(tables).to_pylist()
+    places = [
+        (row["example_id"], row["window"], row["start_char"], row["end_char"]) for row in candidates
+    ]
+    assert len(set(places)) == len(places)
+    found = {contexts[name][start:end] for name, _, start, end in places}
+    assert all(text == text.strip() and text for text in found)
+    # All there is in the context can still be an answer.
+    assert {"A", "b", "c", "d", ".", "e"} <= {text for text in found if len(text) == 1}
