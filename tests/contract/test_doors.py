@@ -65,6 +65,7 @@ LAYERS = (
         "model_names",
         "plots",
         "progress",
+        "provenance",
         "question_types",
         "race_table",
         "requirements",
