@@ -227,7 +227,6 @@ def evaluate_in(folder: Path) -> dict[str, float | None]:
         return steps.evaluate(
             settings=to_json(Evaluate()),
             contender=to_json(Contender("span")),
-            race="",
             examples=folder / "examples",
             candidates=folder / "candidates",
             evaluation=folder / "evaluation",

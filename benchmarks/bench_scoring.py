@@ -111,7 +111,8 @@ def score_all(
     golds = [[answer["text"] for answer in some] for some in examples["answers"].to_pylist()]
     exact, f1 = metrics.score_answers(golds, texts)
     paragraph = significance.cluster_numbers(examples["context"].to_pylist())
-    columns = [examples["id"], pa.array(paragraph), pa.array(exact), pa.array(f1)]
+    titles = significance.number_groups(examples["title"].to_pylist())
+    columns = [examples["id"], *map(pa.array, (paragraph, titles, exact, f1))]
     # Its first row, of all questions, has the intervals of the split.
     return summary, break_down(examples, pa.Table.from_arrays(columns, schema=SCORES), windows)
 

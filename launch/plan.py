@@ -30,6 +30,8 @@ def check_experiment(experiment: Experiment) -> None:
     for number, contender in enumerate(experiment.contenders, start=1):
         variants.check_contender(contender, f"contenders -> {number}")
         registered.check_model_backbone(contender, f"contenders -> {number}")
+        if contender.variant != registered.CHAMPION:
+            backbones.check_local(contender.backbone, contender.windows.max_length)
     # The champion's own is found by `registered.resolve_models`.
     needed = {c.backbone for c in experiment.contenders if c.variant != registered.CHAMPION}
     if experiment.evaluate.bertscore:

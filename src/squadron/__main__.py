@@ -217,7 +217,7 @@ def _latest_model() -> str:
     names = registry.list_models()
     if not names:
         raise InputError(
-            f"No model is registered in {tracking.tracking_uri()}; run `make run` first"
+            f"No model is registered in {tracking.shown_store()}; run `make run` first"
         )
     return names[0]
 

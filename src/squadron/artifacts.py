@@ -72,6 +72,7 @@ SCORES = pa.schema(
     [
         ("id", pa.string()),
         ("paragraph", pa.int64()),  # questions of one paragraph have the same number
+        ("title", pa.int64()),  # questions of one title have the same number
         ("exact", pa.float64()),  # 0 or 1
         ("f1", pa.float64()),  # 0 to 1
     ]

@@ -18,9 +18,9 @@ Groups, each a row per value that occurs:
 - windows: windows that the context was cut into, where that is known.
 - title: the article.
 
-A word is what `str.split` finds. Intervals are of 95 %, from drawn paragraphs
-(`significance.intervals_of_groups`). A value with fewer than 20 questions, or with questions of
-fewer than 5 paragraphs, gets none: from so few, a bootstrap looks surer than it is.
+A word is what `str.split` finds. Intervals are of 95 %, by paragraph (`significance.interval`). A
+value with fewer than 20 questions, or with questions of fewer than 5 paragraphs, has none: it would
+be too wide to be of use.
 """
 
 import re
@@ -206,15 +206,10 @@ def _score(
     """Adds the figures of each row, and its intervals where it has enough questions."""
     both = 100.0 * np.stack([scores[name].to_numpy() for name in ("exact", "f1")], axis=1)
     paragraph = scores["paragraph"].to_numpy()
-    sure = [
-        n
-        for n, places in enumerate(members)
-        if len(places) >= LEAST_QUESTIONS and len(np.unique(paragraph[places])) >= LEAST_PARAGRAPHS
-    ]
     for row, places in zip(rows, members, strict=True):
         row["exact"], row["f1"] = both[places].mean(axis=0).tolist()
-    if sure:
-        found = significance.intervals_of_groups(both, paragraph, [members[n] for n in sure])
-        for n, (exact, f1) in zip(sure, found.tolist(), strict=True):
-            rows[n]["exact_low"], rows[n]["exact_high"] = exact
-            rows[n]["f1_low"], rows[n]["f1_high"] = f1
+        clusters = np.unique(paragraph[places], return_inverse=True)[1]
+        if len(places) >= LEAST_QUESTIONS and clusters.max() + 1 >= LEAST_PARAGRAPHS:
+            for column, name in enumerate(("exact", "f1")):
+                low, high = significance.interval(both[places, column], clusters)
+                row[f"{name}_low"], row[f"{name}_high"] = low, high

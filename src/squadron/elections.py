@@ -8,7 +8,7 @@ whoever writes it first. docs/decisions/two-at-once.md has the argument why two 
 import random
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -19,6 +19,7 @@ YES, NO = "yes", "no"
 _CLASHES = ("BAD_REQUEST", "TEMPORARILY_UNAVAILABLE")
 """MLflow's error codes for two writers of one row and for a locked database."""
 _TRIES = 8
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -78,14 +79,16 @@ def delete_others(client: "MlflowClient", experiment_id: str, wanted: str, winne
     for run in _search(client, experiment_id, wanted):
         run_id = str(run.info.run_id)
         if run_id != winner and _decide(client, run_id, NO) == NO:
-            persist(lambda run_id=run_id: client.delete_run(run_id))
+            persist(client.delete_run, run_id)
 
 
-def persist(write: Callable[[], T]) -> T:
+def persist(write: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
     """Repeats a write that clashed with the same write of another process.
 
     Args:
-        write: A call that may be made twice.
+        write: A function that may be called twice.
+        arguments: What it is called with.
+        named: Likewise, by name.
 
     Raises:
         MlflowException: The last one, if it isn't a clash or doesn't end.
@@ -94,7 +97,7 @@ def persist(write: Callable[[], T]) -> T:
 
     for attempt in range(_TRIES):
         try:
-            return write()
+            return write(*arguments, **named)
         except MlflowException as error:
             if error.error_code not in _CLASHES or attempt == _TRIES - 1:
                 raise
@@ -125,7 +128,7 @@ def _decide(client: "MlflowClient", run_id: str, answer: str) -> str:
     from mlflow.exceptions import MlflowException
 
     try:
-        persist(lambda: client.log_param(run_id, CHOSEN, answer))
+        persist(client.log_param, run_id, CHOSEN, answer)
     except MlflowException:
         run = client.get_run(run_id)
         if run.info.lifecycle_stage == "deleted":

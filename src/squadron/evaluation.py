@@ -29,6 +29,7 @@ class Questions:
 
     ids: list[str]
     contexts: list[str]
+    titles: list[str]
     golds: list[list[str]]
     has_answer: npt.NDArray[np.bool_]
     gold_spans: npt.NDArray[np.int64]
@@ -46,6 +47,7 @@ class Questions:
         return cls(
             examples["id"].to_pylist(),
             examples["context"].to_pylist(),
+            examples["title"].to_pylist(),
             golds,
             has_answer,
             np.array(spans, np.int64).reshape(-1, 2),
@@ -88,12 +90,22 @@ def settle_answering(judged: Judged, rule: str) -> Answering:
 
 
 def add_intervals(judged: Judged) -> None:
-    """Puts 95 % intervals of EM and F1 (`exact_low`, `exact_high` ...) into the summary."""
-    names = ("exact", "f1")
-    paragraph = judged.scores["paragraph"].to_numpy()
-    scores = [100 * judged.scores[name].to_numpy() for name in names]
-    for name, (low, high) in zip(names, significance.intervals(scores, paragraph), strict=True):
-        judged.summary.update({f"{name}_low": low, f"{name}_high": high})
+    """Puts 95 % intervals of EM and F1 into the summary, and what they were made from.
+
+    `exact_low`, `exact_high`, `f1_low` and `f1_high` hold for more paragraphs of these titles.
+    `exact_title_low` and so on hold for other titles, and are there from
+    `significance.LEAST_CLUSTERS` titles on. `paragraphs` and `titles` are how many there are. Where
+    all questions share one context, each question counts as a paragraph.
+    """
+    for unit, infix in (("paragraph", ""), ("title", "_title")):
+        clusters = judged.scores[unit].to_numpy()
+        count = len(np.unique(clusters))
+        judged.summary[f"{unit}s"] = count
+        if infix and count < significance.LEAST_CLUSTERS:
+            continue
+        for name in ("exact", "f1"):
+            low, high = significance.interval(100 * judged.scores[name].to_numpy(), clusters)
+            judged.summary.update({f"{name}{infix}_low": low, f"{name}{infix}_high": high})
 
 
 def add_confidence(judged: Judged, mapping: calibration.Calibration | None) -> dict[str, Any]:
@@ -193,22 +205,35 @@ def add_oracle(judged: Judged, questions: Questions) -> None:
 
 
 def compare_with_winner(winner: pa.Table, others: dict[str, pa.Table]) -> list[dict[str, Any]]:
-    """How sure the winner's lead in EM is, over each of the others; p corrected for their number.
+    """How sure the winner's lead in EM is, over each of the others.
+
+    p and the interval are corrected for all pairs of the race (`significance.compare_all`). Whether
+    a lead is `significant` is decided by paragraph, so it holds for these titles. `title_low` and
+    `title_high` are the interval for other titles; they are None where there are too few titles.
 
     Args:
-        winner: Its scores on the select split.
-        others: Those of the other contenders by label, on the same questions in the same order.
+        winner: Its scores on the select split, of schema `artifacts.SCORES`.
+        others: The scores of the other contenders by label, on the same questions in the same
+            order.
     """
-    ids, paragraph = winner["id"], winner["paragraph"].to_numpy()
+    ids = winner["id"]
     for label, scores in others.items():
         if not scores["id"].equals(ids):
             raise ValueError(f"{label} was judged on other questions than the winner")
-    first, *rest = (100 * table["exact"].to_numpy() for table in (winner, *others.values()))
-    found = significance.compare_all(first, rest, paragraph)
-    corrected = significance.holm([each.p for each in found])
+    exact = [100 * table["exact"].to_numpy() for table in (winner, *others.values())]
+    by_paragraph, by_title = (
+        significance.compare_all(exact, 0, winner[unit].to_numpy())
+        for unit in ("paragraph", "title")
+    )
     return [
-        {"label": label, **asdict(each), "p": p, "significant": p < significance.SIGNIFICANT}
-        for label, each, p in zip(others, found, corrected, strict=True)
+        {
+            "label": label,
+            **asdict(lead),
+            "significant": lead.p < significance.SIGNIFICANT,
+            "title_low": elsewhere.low,
+            "title_high": elsewhere.high,
+        }
+        for label, lead, elsewhere in zip(others, by_paragraph, by_title, strict=True)
     ]
 
 
@@ -292,9 +317,12 @@ def judge(
     summary["span_accuracy"] = 100.0 * float(both_edges.mean())
     summary["precision"] = 100.0 * float(precision.mean())
     summary["recall"] = 100.0 * float(recall.mean())
-    paragraph = significance.cluster_numbers(questions.contexts)
-    scores = pa.Table.from_arrays(
-        [pa.array(questions.ids, pa.string()), pa.array(paragraph), pa.array(exact), pa.array(f1)],
-        schema=SCORES,
-    )
+    columns = {
+        "id": pa.array(questions.ids, pa.string()),
+        "paragraph": significance.cluster_numbers(questions.contexts),
+        "title": significance.number_groups(questions.titles),
+        "exact": exact,
+        "f1": f1,
+    }
+    scores = pa.table(columns, schema=SCORES)
     return Judged(chosen, spans, texts, ranked, summary, threshold, scores, thresholds, right)

@@ -108,7 +108,7 @@ def _limits(
         found.append("A demo, made on data too few to rank models on. Not for use.")
     if refused:
         found.append(f"Outside a demo it would have been refused: {refused}.")
-    found += [lead for lead in leads if lead.startswith("Too small")]
+    found += [lead for lead in leads if lead.startswith(("Too", "The same"))]
     found += [
         "It answers with a piece of the given text and nothing else: no sums, no yes or no, no "
         "answer that is put together from several places.",

@@ -41,8 +41,9 @@ def describe_experiment(runs_page: str) -> str:
         "so it flatters; select chooses the winner; test decides nothing and is only reported. No "
         "question of the three was trained on.\n"
         "- EM (exact_match) and F1 are the official SQuAD figures, 0 to 100. low and high are 95 % "
-        "intervals; two contenders whose intervals overlap may differ all the same: "
-        "squadron.standing says what a paired comparison found.\n"
+        "intervals for the titles that were asked about, title_low and title_high for other titles; "
+        "two contenders whose intervals overlap may differ all the same: squadron.standing says "
+        "what a paired comparison found.\n"
         f"- The winner gets the alias candidate. A person promotes it: `{PROMOTION}`, or set the "
         "alias staging on the version's page.\n"
     )
@@ -201,10 +202,10 @@ def _standing(row: "Row", report: "Report") -> str:
     if row.mark == "level":
         return f"Its EM on select is that of the winner, {winner}."
     lead = row.comparison
-    behind = (
-        f"Behind the winner, {winner}, by {lead['difference']:.2f} points of EM on select (95 %: "
-        f"{lead['low']:.2f} to {lead['high']:.2f})"
-    )
+    behind = f"Behind the winner, {winner}, by {lead['difference']:.2f} points of EM on select"
+    if lead["low"] is None:
+        return f"{behind}: there are too few paragraphs to tell whether by chance."
+    behind += f" (95 %: {lead['low']:.2f} to {lead['high']:.2f})"
     return f"{behind}, more than chance." if lead["significant"] else f"{behind}: may be chance."
 
 

@@ -5,7 +5,7 @@ from statistics import mean, stdev
 from typing import Any
 
 _LEVEL = "95 %"
-"""Of the intervals under the figures, by bootstrap over paragraphs (`significance`)."""
+"""Of the intervals under the figures (`significance.interval`)."""
 
 
 def render_table(champion: dict[str, Any], width: int = 110) -> str:
@@ -27,13 +27,15 @@ def render_table(champion: dict[str, Any], width: int = 110) -> str:
     has_train = any(row.get("train") for row in champion["contenders"])
     # Only where the experiment asked for it.
     has_near = any("bertscore_f1" in (row["select"] or {}) for row in champion["contenders"])
+    has_titles = any("exact_title_low" in (row["select"] or {}) for row in champion["contenders"])
+    level = f"{_LEVEL}\nby title" if has_titles else _LEVEL
     names = [
-        f"EM\n{_LEVEL}",
-        f"F1\n{_LEVEL}",
+        f"EM\n{level}",
+        f"F1\n{level}",
         *(["BERTScore\ntest"] if has_near else []),
         "HasAns EM\nNoAns EM",
-        f"test EM\n{_LEVEL}",
-        f"test F1\n{_LEVEL}",
+        f"test EM\n{level}",
+        f"test F1\n{level}",
         *(["train F1"] if has_train else []),
         "seconds\nexamples/s",
         "trainable",
@@ -47,12 +49,12 @@ def render_table(champion: dict[str, Any], width: int = 110) -> str:
         select, test, train = row["select"], row["test"], row.get("train") or {}
         table.add_row(
             row["label"],
-            _sure(select, "exact"),
-            _sure(select, "f1"),
+            _sure(select, "exact", has_titles),
+            _sure(select, "f1", has_titles),
             *([_two(select.get("bertscore_f1"), test.get("bertscore_f1"))] if has_near else []),
             _two(select.get("HasAns_exact"), select.get("NoAns_exact")),
-            _sure(test, "exact"),
-            _sure(test, "f1"),
+            _sure(test, "exact", has_titles),
+            _sure(test, "f1", has_titles),
             *([_figure(train.get("answerable_f1"))] if has_train else []),
             _two(row["seconds"], row["examples_per_second"], 1),
             _count(row["trainable_parameters"]),
@@ -138,29 +140,76 @@ def _types(champion: dict[str, Any]) -> list[str]:
 
 
 def describe_leads(champion: dict[str, Any]) -> list[str]:
-    """How sure the winner's lead is."""
+    """How sure the winner's lead is, what that holds for, and how often select chose before."""
     comparisons = champion.get("comparisons", [])
-    unsure = [each for each in comparisons if not each["significant"]]
+    split = champion.get("select_split", {})
     if not comparisons:
-        return []
+        return _describe_reuse(split)
+    unsure = [each for each in comparisons if not each["significant"]]
     if not unsure:
-        return ["Its lead in EM over every other contender is more than chance."]
+        lines = ["Its lead in EM over every other contender is more than chance."]
+    else:
+        lines = [_describe_unsure(unsure, split)]
+    return [*lines, *_describe_scope(comparisons, split), *_describe_reuse(split)]
+
+
+def _describe_unsure(unsure: list[dict[str, Any]], split: dict[str, Any]) -> str:
     level = [each["label"] for each in unsure if not each["difference"]]
-    ahead = [
-        f"{each['label']} by {each['difference']:.2f} ({each['low']:.2f} to {each['high']:.2f})"
-        for each in unsure
-        if each["difference"]
-    ]
+    ahead = [_lead(each) for each in unsure if each["difference"]]
     parts = [f"its EM is that of {', '.join(level)}"] if level else []
     parts += [f"chance alone could put it ahead of {', '.join(ahead)}"] if ahead else []
-    return [f"Too small to rank: {'; '.join(parts)}."]
+    shown = "; ".join(parts)
+    if has_too_few_paragraphs(unsure):
+        few = f"{split['paragraphs']:,} of at least {split['least_paragraphs']}" if split else ""
+        return f"Too few paragraphs to rank{f' ({few})' if few else ''}: {shown}."
+    return f"Too small to rank: {shown}."
 
 
-def _sure(summary: dict[str, Any], key: str) -> str:
-    """A figure and, below it, its interval."""
-    low, high = summary.get(f"{key}_low"), summary.get(f"{key}_high")
-    below = "-" if low is None or high is None else f"{low:.1f}–{high:.1f}"
-    return f"{_figure(summary[key])}\n{below}"
+def has_too_few_paragraphs(comparisons: list[dict[str, Any]]) -> bool:
+    """Whether select has too few paragraphs for any comparison; then no lead has an interval."""
+    return any(each["low"] is None for each in comparisons)
+
+
+def _lead(comparison: dict[str, Any]) -> str:
+    shown = f"{comparison['label']} by {comparison['difference']:.2f}"
+    low, high = comparison["low"], comparison["high"]
+    return shown if low is None or high is None else f"{shown} ({low:.2f} to {high:.2f})"
+
+
+def _describe_scope(comparisons: list[dict[str, Any]], split: dict[str, Any]) -> list[str]:
+    """For which questions the comparisons hold."""
+    if not split or has_too_few_paragraphs(comparisons):
+        return []
+    titles, paragraphs = split["titles"], split["paragraphs"]
+    known = "this title" if titles == 1 else f"these {titles:,} titles"
+    held = f"This holds for questions on {known} of select ({paragraphs:,} paragraphs)"
+    # The contenders are in their order: the first of the others is the nearest one.
+    nearest = comparisons[0]
+    low, high = nearest.get("title_low"), nearest.get("title_high")
+    if low is None or high is None:
+        return [f"{held}; there are too few titles to tell how it is on others."]
+    return [f"{held}; on other titles the lead over {nearest['label']} is {low:.2f} to {high:.2f}."]
+
+
+def _describe_reuse(split: dict[str, Any]) -> list[str]:
+    """How often the select split chose a winner before, where it did."""
+    before = split.get("chosen_before")
+    if not before:
+        return []
+    races = "another race" if before == 1 else f"{before:,} other races"
+    return [
+        f"The same select split (digest {split['digest']}) has chosen the winner of {races}: every "
+        "further choice by it makes leads look surer than they are."
+    ]
+
+
+def _sure(summary: dict[str, Any], key: str, has_titles: bool) -> str:
+    """A figure and, below it, its interval by paragraph and, where wanted, by title."""
+    lines = [_figure(summary[key])]
+    for infix in ("", "_title") if has_titles else ("",):
+        low, high = summary.get(f"{key}{infix}_low"), summary.get(f"{key}{infix}_high")
+        lines.append("-" if low is None or high is None else f"{low:.1f}–{high:.1f}")
+    return "\n".join(lines)
 
 
 def _two(above: float | None, below: float | None, digits: int = 2) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from squadron import model_card, model_folder, notes, requirements, tracking
+from squadron import elections, model_card, model_folder, notes, requirements, tracking
 from squadron.answering import Answering
 from squadron.artifacts import MODEL_ABOUT
 from squadron.config import digest
@@ -69,7 +69,8 @@ def register_model(
 ) -> Registered:
     """Logs the model to its run, tries it, registers it and gives it the alias `candidate`.
 
-    Called again for the same run it finds the version that is there.
+    Called again for the same run it finds the version that is there. Two processes that call it at
+    once end with one version: the lowest of the run, which both know after they made their own.
 
     Args:
         name: In the registry.
@@ -82,30 +83,21 @@ def register_model(
     Raises:
         InputError: If the store can't be used, or the logged model can't answer.
     """
-    import mlflow
-
     client = tracking.connect()
     with tracking.explained():
         found = _version_of_run(client, name, run_id)
         if found is None:
-            uri = _log_model(run_id, model, answering, card)
-            _try(uri)
-            try:
-                client.create_registered_model(name, description=notes.describe_model(name))
-            except mlflow.exceptions.MlflowException as error:
-                if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                    raise
-            found = client.create_model_version(name, uri, run_id=run_id, tags=tags)
+            found = _create_version(client, name, run_id, model, answering, tags, card)
+        _delete_spare_versions(client, name, run_id, str(found.version))
         previous = _alias(client, name, CANDIDATE)
+        kept = dict(tags)
         if previous and str(previous.version) != str(found.version):
-            client.set_model_version_tag(
-                name, found.version, "previous_candidate", str(previous.version)
-            )
-        for key, value in tags.items():
-            client.set_model_version_tag(name, found.version, key, value)
+            kept["previous_candidate"] = str(previous.version)
+        for key, value in kept.items():
+            _tag_version(client, name, str(found.version), key, value)
         description = card.summary if card else _describe(tags)
         client.update_model_version(name, found.version, description=description)
-        client.set_registered_model_alias(name, CANDIDATE, found.version)
+        _point(client, name, CANDIDATE, str(found.version))
     return Registered(name, str(found.version), tags, run_id)
 
 
@@ -125,8 +117,8 @@ def promote(name: str, version: str, alias: str) -> str:
         # A sqlite store gives numbers, a server text.
         previous = str(found.version) if found and str(found.version) != chosen.version else ""
         if previous:
-            client.set_model_version_tag(name, chosen.version, f"previous_{alias}", previous)
-        client.set_registered_model_alias(name, alias, chosen.version)
+            _tag_version(client, name, chosen.version, f"previous_{alias}", previous)
+        _point(client, name, alias, chosen.version)
     return previous
 
 
@@ -154,7 +146,7 @@ def find_version(name: str, version_or_alias: str) -> Registered:
         )
         raise InputError(
             f"The model {name!r} has no version or alias {version_or_alias!r} in "
-            f"{tracking.tracking_uri()}: {known}; register one with `make run`"
+            f"{tracking.shown_store()}: {known}; register one with `make run`"
         ) from error
     return Registered(name, str(found.version), dict(found.tags), str(found.run_id))
 
@@ -223,9 +215,70 @@ def read_about(registered: Registered) -> dict[str, Any]:
         return model_folder.read_about(Path(path).parent)
 
 
+def _create_version(
+    client: Any,
+    name: str,
+    run_id: str,
+    model: Path,
+    answering: Answering,
+    tags: dict[str, str],
+    card: ModelCard | None,
+) -> Any:
+    """Logs, tries and registers a model; the version of the run that counts, see `register_model`.
+
+    A version's number is that of the last one plus one, so no lower one can appear later.
+    """
+    import mlflow
+
+    uri = _log_model(run_id, model, answering, card)
+    _try(uri)
+    try:
+        client.create_registered_model(name, description=notes.describe_model(name))
+    except mlflow.exceptions.MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    made = elections.persist(client.create_model_version, name, uri, run_id=run_id, tags=tags)
+    found = _version_of_run(client, name, run_id) or made
+    if str(found.version) != str(made.version):
+        _delete_version(client, name, str(made.version))
+        client.delete_logged_model(uri.removeprefix("models:/"))
+    return found
+
+
 def _version_of_run(client: Any, name: str, run_id: str) -> Any:
+    """The lowest version of a run, the one that counts; None if there is none."""
     found = client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'")
-    return max(found, key=lambda v: int(v.version)) if found else None
+    return min(found, key=lambda v: int(v.version)) if found else None
+
+
+def _delete_spare_versions(client: Any, name: str, run_id: str, kept: str) -> None:
+    """Deletes what a process left that was killed while it registered the same run.
+
+    A version with an alias stays: somebody may serve it.
+    """
+    for version in client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'"):
+        number = str(version.version)
+        if int(number) > int(kept) and not client.get_model_version(name, number).aliases:
+            _delete_version(client, name, number)
+
+
+def _delete_version(client: Any, name: str, version: str) -> None:
+    """Deletes a version; one that another process deleted is no error."""
+    import mlflow
+
+    try:
+        client.delete_model_version(name, version)
+    except mlflow.exceptions.MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+
+
+def _tag_version(client: Any, name: str, version: str, key: str, value: str) -> None:
+    elections.persist(client.set_model_version_tag, name, version, key, value)
+
+
+def _point(client: Any, name: str, alias: str, version: str) -> None:
+    elections.persist(client.set_registered_model_alias, name, alias, version)
 
 
 def _alias(client: Any, name: str, alias: str) -> Any:

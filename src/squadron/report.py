@@ -240,7 +240,9 @@ def judge_race(champion: dict[str, Any], rows: Sequence[Row]) -> Verdict:
     unsure = [each["label"] for each in champion.get("comparisons", []) if not each["significant"]]
     if unsure:
         others = " or ".join(unsure) if len(unsure) < 3 else f"{len(unsure)} others"
-        headline = f"Promote {shown}, but {others} may be as good: the lead is too small to rank."
+        few = race_table.has_too_few_paragraphs(champion["comparisons"])
+        why = "select has too few paragraphs" if few else "the lead is too small"
+        headline = f"Promote {shown}, but {others} may be as good: {why} to rank."
         return Verdict("unsure", headline, reasons, commands)
     return Verdict("certain", f"Promote {shown}.", reasons, commands)
 
@@ -277,11 +279,11 @@ def draw_plots(report: Report) -> dict[str, str]:
             f"{row.comparison['difference']:.2f} ({row.mark})",
         )
         for row in racing
-        if row.comparison
+        if row.comparison and row.comparison["low"] is not None
     ]
     if leads:
         about = "; ".join(f"over {each.label} {each.note}" for each in leads)
-        title = "The winner's lead in EM over each of the others, with 95 % intervals"
+        title = "The winner's lead in EM over each of the others, with joint 95 % intervals"
         found["lead"] = plots.interval_plot(
             title, about, leads, "winner's lead in EM, points", guide=0.0
         )

@@ -1,7 +1,10 @@
 """Who is ahead: the order of contenders, the rows of the table, what a version says of itself."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from squadron import significance
 
 MERITS = ("exact", "f1", "answerable_f1")
 """Figures on select by which contenders are ranked, the first one first."""
@@ -31,6 +34,20 @@ def rank_contenders(rows: Sequence[dict[str, Any]]) -> list[int]:
     return sorted(range(len(rows)), key=key)
 
 
+def run_figures(row: Mapping[str, Any]) -> dict[str, float]:
+    """The figures of a contender's splits as its MLflow run names them: select_exact_match, ...
+
+    Args:
+        row: metrics.json of the contender.
+    """
+    figures = {
+        f"{name}_{re.sub('^exact', 'exact_match', key)}": value
+        for name, summary in row["splits"].items()
+        for key, value in summary.items()
+    }
+    return {"disqualified": float(bool(row["disqualified"])), **figures}
+
+
 def explain(rows: Sequence[dict[str, Any]], order: Sequence[int]) -> str:
     """Why the first of these contenders won; a tie is said as one.
 
@@ -55,6 +72,24 @@ def explain(rows: Sequence[dict[str, Any]], order: Sequence[int]) -> str:
 
 def _merit(row: dict[str, Any], name: str) -> float:
     return float(row["splits"]["select"].get(name, 0.0))
+
+
+def select_split(best: dict[str, Any], chosen_before: int | None) -> dict[str, Any]:
+    """What champion.json says of the questions that chose the winner.
+
+    Args:
+        best: metrics.json of the winner.
+        chosen_before: How many other races have chosen by the same split; None if not known.
+    """
+    summary = best["splits"]["select"]
+    return {
+        "digest": best["digests"]["select"],
+        "questions": summary["total"],
+        "paragraphs": summary["paragraphs"],
+        "titles": summary["titles"],
+        "least_paragraphs": significance.LEAST_CLUSTERS,
+        "chosen_before": chosen_before,
+    }
 
 
 def table_row(row: dict[str, Any]) -> dict[str, Any]:

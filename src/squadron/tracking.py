@@ -1,11 +1,10 @@
-"""MLflow tracking, the only file that talks to it: a parent run per race, a child per contender.
+"""MLflow tracking: a parent run per race, a child per contender.
 
 Runs are found again by tag from any process, so every step can be repeated and leaves one result.
 No race, or an empty run id, means: not tracked; nothing is logged then.
 """
 
 import contextlib
-import json
 import math
 import os
 import time
@@ -16,13 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 from squadron import elections, kfp_runs, notes
 from squadron.errors import InputError
+from squadron.kept import kept_folder
+from squadron.outbox import Entry, Outbox, open_outbox, read_patience
+from squadron.run_writes import LISTS, RunWriter, is_refusal
 from squadron.schema_lock import schema_lock, sqlite_file
 from squadron.uris import hide_secrets, secrets_of
 from squadron.verdict import Left
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
-    from mlflow.entities import Run
+    from mlflow import MlflowClient, entities
 
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
 RACE_VARIABLE = "SQUADRON_RACE"
@@ -50,6 +51,8 @@ NOTE_TAG = "mlflow.note.content"
 COLOUR_TAG = "mlflow.runColor"
 VIEW_TAG = "mlflow.sharedViewState."
 """And the key of the view: MLflow offers it under Views, and to links that name the key."""
+LEFT_SECONDS = 60.0
+"""How long a step that can't do without MLflow waits for what earlier steps left to be sent."""
 PAGES = "?workflowType=machine_learning"
 """Ends every link: MLflow opens a page with the menus for traces of language models otherwise."""
 
@@ -206,7 +209,7 @@ def open_race(
 
 
 def _open_contender(
-    client: "MlflowClient", parent: "Run", label: str, tags: Mapping[str, str]
+    client: "MlflowClient", parent: "entities.Run", label: str, tags: Mapping[str, str]
 ) -> None:
     """Finds or creates a contender's run; marks it as running unless it came to its end."""
     parent_id, experiment_id = str(parent.info.run_id), str(parent.info.experiment_id)
@@ -269,94 +272,167 @@ def find_child(race: Race | None, label: str) -> str:
     return child_id
 
 
-def log_params(run_id: str, params: Mapping[str, Any]) -> None:
+@dataclass(frozen=True)
+class Run:
+    """A run by its place in the race; its id is looked up only when something is sent to it."""
+
+    race: Race
+    label: str = PARENT
+    """Of the contender, or PARENT."""
+
+
+def address_run(race: Race | None, label: str = PARENT) -> Run | None:
+    """The run of a contender, or of the race itself; None if nothing is tracked.
+
+    Asks no server: what is logged to it goes through the outbox (`outbox.py`), so that a server
+    that is away stops no step. What is logged to a run id is written at once, or raises.
+    """
+    return Run(race, label) if race else None
+
+
+class RaceCourier:
+    """Sends the entries of a race's outbox to MLflow.
+
+    Args:
+        race: Whose runs the entries are about.
+    """
+
+    def __init__(self, race: Race) -> None:
+        self._race = race
+        self._writer: RunWriter | None = None
+        self._run_ids: dict[str, str] = {}
+
+    def deliver(self, entry: Entry) -> list[str]:
+        """Writes an entry to its run; says in a sentence each what MLflow refuses for ever."""
+        try:
+            if self._writer is None:
+                self._writer = RunWriter(connect())
+            if entry.run not in self._run_ids:
+                self._run_ids[entry.run] = self._find_run(entry.run)
+            return self._write(self._run_ids[entry.run], entry, entry.content)
+        except Exception as error:
+            self._writer = None  # It may not know what a call that raised has stored.
+            if _is_refusal(error):
+                return [f"{entry.kind} of {entry.run}: {error}"]
+            raise
+
+    def is_up(self) -> bool:
+        """Says whether the store answers."""
+        with contextlib.suppress(InputError):
+            connect()
+            return True
+        return False
+
+    def _find_run(self, label: str) -> str:
+        run_id = find_parent(self._race) if label == PARENT else find_child(self._race, label)
+        if not run_id:
+            raise InputError(f"The race {self._race.name} {self._race.key} has no run in MLflow")
+        return run_id
+
+    def _write(self, run_id: str, entry: Entry, content: Any) -> list[str]:
+        """Writes items that are independent in halves where one of them is refused."""
+        writer = self._writer or RunWriter(connect())
+        try:
+            writer.write(run_id, entry.kind, content, files=entry.files, time_ms=entry.time_ms)
+        except Exception as error:
+            if not _is_refusal(error):
+                raise
+            if entry.kind not in LISTS or len(content) == 1:
+                what = content if entry.kind in LISTS else ""
+                return [f"{entry.kind} of {entry.run} {what}: {' '.join(str(error).split())[:300]}"]
+            middle = len(content) // 2
+            halves = content[:middle], content[middle:]
+            return [reason for half in halves for reason in self._write(run_id, entry, half)]
+        return []
+
+
+def _is_refusal(error: BaseException) -> bool:
+    """Says whether sending again is useless; an `InputError` stands for what made it, if anything.
+
+    Without a cause it says that the race or the contender is not in the store.
+    """
+    if isinstance(error, InputError):
+        return error.__cause__ is None or is_refusal(error.__cause__)
+    return is_refusal(error)
+
+
+def open_race_outbox(race: Race) -> Outbox:
+    """The outbox of a race in this process; it goes on with what earlier steps left on this disk.
+
+    Raises:
+        InputError: If the patience that the environment sets is not a number.
+    """
+    read_patience()
+    # MLflow is imported here and not in the outbox's thread: imports in two threads can meet half
+    # imported modules.
+    import mlflow.artifacts
+    import mlflow.entities  # noqa: F401
+
+    folder = kept_folder() / "outbox" / f"{race.name}-{race.key}"
+    return open_outbox(folder.resolve(), lambda: RaceCourier(race))
+
+
+def send_waiting(race: Race | None) -> None:
+    """Sends what earlier steps of the race left on this disk, before MLflow is read or closed."""
+    if race is not None:
+        open_race_outbox(race).flush(min(read_patience(), LEFT_SECONDS))
+
+
+def _log(run: Run | str | None, kind: str, content: Any, files: Path | None = None) -> None:
+    """Writes to a run id at once, and to an addressed run through the outbox."""
+    if not run or not content:
+        return
+    if isinstance(run, Run):
+        open_race_outbox(run.race).put(run.label, kind, content, files)
+        return
+    client = connect()
+    with explained():
+        now = int(time.time() * 1000)
+        RunWriter(client).write(run, kind, content, files=str(files or ""), time_ms=now)
+
+
+def log_params(run: Run | str | None, params: Mapping[str, Any]) -> None:
     """Logs parameters; the same value again is no change."""
-    if not run_id:
-        return
-    from mlflow.entities import Param
-
-    client = connect()
-    with explained():
-        client.log_batch(run_id, params=[Param(k, str(v)) for k, v in params.items()])
+    _log(run, "params", [[name, str(value)] for name, value in params.items()])
 
 
-def log_metrics(run_id: str, metrics: Mapping[str, float], step: int = 0) -> None:
+def log_metrics(run: Run | str | None, metrics: Mapping[str, float], step: int = 0) -> None:
     """Logs finite metrics in one call; a point that is there already is not logged twice."""
-    log_points(run_id, [{"step": step, **metrics}])
+    log_points(run, [{"step": step, **metrics}])
 
 
-def log_points(run_id: str, points: list[dict[str, float]]) -> None:
+def log_points(run: Run | str | None, points: list[dict[str, float]]) -> None:
     """Logs rows of metrics, each with its "step"; known (metric, step) pairs are passed over."""
-    if not run_id:
-        return
-    from mlflow.entities import Metric
-
-    client = connect()
-    now = int(time.time() * 1000)
-    with explained():
-        names = {name for point in points for name in point} - {"step"}
-        known = {
-            (name, old.step) for name in names for old in client.get_metric_history(run_id, name)
-        }
-        rows = [
-            Metric(name, float(value), now, int(point["step"]))
-            for point in points
-            for name, value in point.items()
-            if name != "step" and math.isfinite(value) and (name, int(point["step"])) not in known
-        ]
-        for start in range(0, len(rows), 1000):
-            client.log_batch(run_id, metrics=rows[start : start + 1000])
+    items = [
+        [name, float(value), int(point["step"])]
+        for point in points
+        for name, value in point.items()
+        if name != "step" and math.isfinite(value)
+    ]
+    _log(run, "points", items)
 
 
-def log_dataset(run_id: str, name: str, digest: str, source: str, context: str, rows: int) -> None:
-    """Logs a data set as an input of a run."""
-    if not run_id:
-        return
-    from mlflow.entities import Dataset, DatasetInput, InputTag
-
-    client = connect()
-    profile = json.dumps({"num_rows": rows})
-    data = Dataset(
-        name,
-        digest,
-        "local" if "://" not in source else "s3",
-        json.dumps({"uri": source}),
-        profile=profile,
-    )
-    with explained():
-        client.log_inputs(
-            run_id, [DatasetInput(data, tags=[InputTag("mlflow.data.context", context)])]
-        )
+def log_dataset(
+    run: Run | str | None, name: str, made_from: str, source: str, context: str, rows: int
+) -> None:
+    """Logs a data set as an input of a run; `made_from` is its digest."""
+    about = {"name": name, "digest": made_from, "source": source, "context": context, "rows": rows}
+    _log(run, "dataset", about)
 
 
-def share_datasets(race: Race | None, run_id: str, names: Sequence[str]) -> None:
+def share_datasets(run: Run | str | None, names: Sequence[str]) -> None:
     """Logs data sets of the race's parent as inputs of one of its children, too."""
-    parent_id = find_parent(race)
-    if not parent_id or not run_id:
-        return
-    client = connect()
-    with explained():
-        inputs = client.get_run(parent_id).inputs
-        found = inputs.dataset_inputs if inputs else []
-        client.log_inputs(run_id, [each for each in found if each.dataset.name in names])
+    _log(run, "shared_datasets", list(names))
 
 
-def log_artifacts(run_id: str, folder: Path, place: str = "") -> None:
+def log_artifacts(run: Run | str | None, folder: Path, place: str = "") -> None:
     """Logs the files of a folder."""
-    if not run_id:
-        return
-    client = connect()
-    with explained():
-        client.log_artifacts(run_id, str(folder), place or None)
+    _log(run, "artifacts", {"place": place}, folder)
 
 
-def log_json(run_id: str, content: dict[str, Any], name: str) -> None:
+def log_json(run: Run | str | None, content: dict[str, Any], name: str) -> None:
     """Logs one JSON file."""
-    if not run_id:
-        return
-    client = connect()
-    with explained():
-        client.log_dict(run_id, content, name)
+    _log(run, "json", {"name": name, "content": content})
 
 
 def log_texts(run_id: str, texts: Mapping[str, str]) -> str:
@@ -366,37 +442,36 @@ def log_texts(run_id: str, texts: Mapping[str, str]) -> str:
     """
     if not run_id or not texts:
         return ""
+    _log(run_id, "texts", dict(texts))
     client = connect()
     with explained():
-        for name, text in texts.items():
-            client.log_text(run_id, text, name)
         place = str(client.get_run(run_id).info.artifact_uri)
     return f"{place}/{next(iter(texts))}" if place.startswith("file:") else run_url(run_id)
 
 
-def log_table(run_id: str, rows: Sequence[Mapping[str, Any]], name: str) -> None:
+def log_table(run: Run | str | None, rows: Sequence[Mapping[str, Any]], name: str) -> None:
     """Logs rows as a table that the run's page shows; one of the same name is replaced.
 
     Args:
-        run_id: Of the run.
+        run: The run.
         rows: With the same keys each; numbers that are not finite become empty.
         name: Of the artifact, with the ending .json.
     """
-    if not run_id or not rows:
-        return
-    client = connect()
-    columns = {key: [_plain(row[key]) for row in rows] for key in rows[0]}
-    with explained():
-        if name in {file.path for file in client.list_artifacts(run_id)}:
-            # MLflow would append to what an earlier try of the step left.
-            lines = [list(line) for line in zip(*columns.values(), strict=True)]
-            client.log_dict(run_id, {"columns": list(columns), "data": lines}, name)
-        else:
-            client.log_table(run_id, columns, name)
+    if rows:
+        columns = list(rows[0])
+        data = [[_plain(row[column]) for column in columns] for row in rows]
+        _log(run, "table", {"name": name, "columns": columns, "data": data})
 
 
 def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def has_ended(run_id: str) -> bool:
+    """Says whether a contender's run came to its end, finished or disqualified."""
+    client = connect()
+    with explained():
+        return _has_ended(client.get_run(run_id).data.tags)
 
 
 def read_metrics(run_id: str) -> dict[str, float]:
@@ -456,29 +531,14 @@ def read_left(parent_id: str) -> tuple[Left, dict[str, Any] | None]:
     return left, content
 
 
-def set_tags(run_id: str, tags: Mapping[str, str]) -> None:
+def set_tags(run: Run | str | None, tags: Mapping[str, str]) -> None:
     """Sets tags of a run."""
-    if not run_id:
-        return
-    client = connect()
-    with explained():
-        _tag(client, run_id, tags)
+    _log(run, "tags", [[name, value] for name, value in tags.items()])
 
 
-def note_failure(run_id: str, reason: str) -> None:
+def note_failure(run: Run | str | None, reason: str) -> None:
     """Remembers why a step failed, for `close_race` and for whoever opens the run."""
-    if not run_id:
-        return
-    client = connect()
-    with explained():
-        _tag(client, run_id, {FAILURE_TAG: hide_secrets(reason)[:5000]})
-
-
-def has_ended(run_id: str) -> bool:
-    """Whether a contender came to its end in this race: finished or disqualified."""
-    client = connect()
-    with explained():
-        return _has_ended(client.get_run(run_id).data.tags)
+    set_tags(run, {FAILURE_TAG: hide_secrets(reason)[:5000]})
 
 
 def _has_ended(tags: Mapping[str, str]) -> bool:
@@ -486,16 +546,11 @@ def _has_ended(tags: Mapping[str, str]) -> bool:
     return status == FINISHED or status.startswith(DISQUALIFIED)
 
 
-def close_contender(run_id: str, disqualified: str) -> None:
+def close_contender(run: Run | str | None, disqualified: str) -> None:
     """Ends a child run: finished, or failed with the reason of its disqualification."""
-    if not run_id:
-        return
-    client = connect()
-    with explained():
-        client.set_tag(
-            run_id, STATUS_TAG, DISQUALIFIED + disqualified if disqualified else FINISHED
-        )
-        client.set_terminated(run_id, status="FAILED" if disqualified else "FINISHED")
+    status = DISQUALIFIED + disqualified if disqualified else FINISHED
+    about = {"tags": {STATUS_TAG: status}, "status": "FAILED" if disqualified else "FINISHED"}
+    _log(run, "end", about)
 
 
 def close_race(parent_id: str, *, succeeded: bool, reason: str = "") -> None:
@@ -581,9 +636,10 @@ def _experiment(client: "MlflowClient", name: str) -> str:
         return str(client.create_experiment(name, artifact_location=location, tags=kind))
     except MlflowException as error:
         # Its name is unique in MLflow: another process was faster.
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+        found = client.get_experiment_by_name(name)
+        if error.error_code != "RESOURCE_ALREADY_EXISTS" or found is None:
             raise
-        return str(client.get_experiment_by_name(name).experiment_id)
+        return str(found.experiment_id)
 
 
 def _describe_experiment(client: "MlflowClient", experiment_id: str) -> None:
@@ -595,9 +651,7 @@ def _describe_experiment(client: "MlflowClient", experiment_id: str) -> None:
         (VIEW_TAG + notes.VIEW, notes.contenders_view(int(time.time() * 1000))),
     ):
         if key not in known:
-            elections.persist(
-                lambda key=key, text=text: client.set_experiment_tag(experiment_id, key, text)
-            )
+            elections.persist(client.set_experiment_tag, experiment_id, key, text)
 
 
 def _find_child(client: "MlflowClient", parent_id: str, label: str) -> str:

@@ -21,7 +21,7 @@ SOURCE = ROOT / "src" / "squadron"
 LAYERS = (
     ("__main__",),
     ("steps",),
-    ("elections", "kfp_runs", "registry", "serving", "tracking"),
+    ("elections", "kfp_runs", "registry", "reuse", "run_writes", "serving", "tracking"),
     (
         "batches",
         "linear_chain_crf",
@@ -62,7 +62,9 @@ LAYERS = (
     (
         "artifacts",
         "config",
+        "kept",
         "model_names",
+        "outbox",
         "plots",
         "progress",
         "provenance",

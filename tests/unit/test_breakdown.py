@@ -100,8 +100,9 @@ def tables(rows, exact, f1, paragraph):
     examples = pa.Table.from_pylist(
         [{"id": i, **row} for i, row in zip(ids, rows, strict=True)], schema=EXAMPLES
     )
-    columns = [pa.array(ids), pa.array(paragraph), pa.array(exact), pa.array(f1)]
-    return examples, pa.Table.from_arrays(columns, schema=SCORES)
+    titles = significance.number_groups(examples["title"].to_pylist())
+    columns = [ids, paragraph, titles, exact, f1]
+    return examples, pa.Table.from_arrays([pa.array(each) for each in columns], schema=SCORES)
 
 
 @settings(max_examples=100, deadline=None)

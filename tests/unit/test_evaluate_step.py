@@ -3,6 +3,7 @@
 import json
 import random
 import re
+import shutil
 import subprocess
 import sys
 
@@ -25,6 +26,7 @@ from squadron.artifacts import (
 )
 from squadron.config import Contender, Evaluate, to_json
 from squadron.steps._files import write_official
+from squadron.steps._record import record_missing
 from tests import tiny_models
 
 # Some right, some wrong, some abstained; and questions that nothing answers.
@@ -420,9 +422,11 @@ def test_the_oracle_takes_the_best_candidate_of_any_window(places, at_once, monk
 
 def test_mlflow_shows_the_figures_by_kinds_of_questions(places, monkeypatch):
     monkeypatch.setenv(tracking.URI_VARIABLE, f"sqlite:///{places}/mlflow.db")
+    monkeypatch.setenv("SQUADRON_CHECKPOINTS", str(places / "kept"))
     race = tracking.Race("groups", "key")
     tracking.open_race(race, ["span"], {}, "sha")
-    steps.evaluate(**arguments(places) | {"race": json.dumps({"name": "groups", "key": "key"})})
+    monkeypatch.setenv(tracking.RACE_VARIABLE, str(race))
+    steps.evaluate(**arguments(places))
     import mlflow
 
     run = mlflow.get_run(tracking.find_child(race, "span"))
@@ -450,3 +454,40 @@ def test_the_table_of_wrong_answers_is_replaced_not_appended_to(tmp_path, monkey
     assert table["score"].isna().tolist() == [False, True]
     assert '"type": "table"' in run.data.tags["mlflow.loggedArtifacts"]
     tracking.log_table("", rows, "errors.json")
+
+
+def test_register_brings_figures_to_mlflow_that_never_arrived_there(places, monkeypatch):
+    monkeypatch.setenv(tracking.URI_VARIABLE, f"sqlite:///{places}/mlflow.db")
+    monkeypatch.setenv("SQUADRON_CHECKPOINTS", str(places / "kept"))
+    race = tracking.Race("replayed", "key")
+    tracking.open_race(race, ["span", "ended"], {}, "sha")
+    points = [{"step": 1, "epoch": 0.5, "train_loss": 2.0}]
+    status = {"disqualified": "", "training": {"log": points}}
+    status |= {"params": {"variant": "span"}, "figures": {"parameters": 5.0}}
+    splits = {
+        name: {"files": ["f"], "digest": name, "examples": 1} for name in ("train", "tune", "test")
+    }
+    about = {"splits": splits, "figures": {"seconds_ingest": 1.0}}
+    write_json(places / "examples" / "validation.json", about, schema="validation/1", made_from="e")
+    write_json(places / "candidates" / "status.json", status, schema="status/1", made_from="c")
+    # The disk of these steps, and the outbox on it, is gone: nothing was logged.
+    figures = steps.evaluate(**arguments(places))
+    row = read_json(places / "evaluation" / "metrics.json", schema="metrics/1")
+    tracking.close_contender(tracking.find_child(race, "ended"), "")
+    shutil.copytree(places / "evaluation", places / "other")
+    about = {name: row.pop(name) for name in ("schema", "made_from")}
+    write_json(places / "other" / "metrics.json", {**row, "label": "ended"}, **about)
+    for _ in range(2):
+        record_missing(race, places / "examples", [places / "evaluation", places / "other"])
+    import mlflow
+
+    run = mlflow.get_run(tracking.find_child(race, "span"))
+    for name in ("select_exact_match", "test_f1", "disqualified"):
+        assert run.data.metrics[name] == pytest.approx(figures[name])
+    assert (run.data.metrics["train_loss"], run.data.metrics["parameters"]) == (2.0, 5.0)
+    assert (run.info.status, run.data.tags[tracking.STATUS_TAG]) == ("FINISHED", "finished")
+    assert mlflow.get_run(tracking.find_child(race, "ended")).data.metrics == {}
+    client = mlflow.MlflowClient()
+    assert len(client.get_metric_history(run.info.run_id, "train_loss")) == 1
+    (folder,) = client.list_artifacts(run.info.run_id)
+    assert folder.path == "evaluation"

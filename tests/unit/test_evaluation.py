@@ -12,14 +12,14 @@ from squadron.evaluation import Questions, add_intervals, compare_with_winner, j
 CONTEXT = "Ann saw Ann Lee in the old town of Évora."
 
 
-def make_examples(*golds):
+def make_examples(*golds, contexts=None, titles=None):
     """One question per list of (text, start_char)."""
     rows = [
         {
             "id": f"q{number}",
-            "title": "",
+            "title": titles[number] if titles else "",
             "question": "Who?",
-            "context": CONTEXT,
+            "context": contexts[number] if contexts else CONTEXT,
             "answers": [{"text": text, "start_char": start} for text, start in some],
             "reasoning_type": "",
         }
@@ -112,30 +112,98 @@ def test_squadron_score_prints_the_official_figures_only(tmp_path):
     ]
 
 
-def scores(exact, ids=None, paragraphs=None):
+def scores(exact, ids=None, paragraphs=None, titles=None):
     count = len(exact)
-    rows = [ids or [str(n) for n in range(count)], paragraphs or list(range(count)), exact, exact]
+    one_each = list(range(count))
+    ids = ids or [str(n) for n in one_each]
+    rows = [ids, paragraphs or one_each, titles or one_each, exact, exact]
     return pa.Table.from_arrays([pa.array(column) for column in rows], schema=SCORES)
 
 
-def test_a_lead_is_compared_question_by_question_and_corrected_for_their_number():
+def test_a_lead_is_compared_question_by_question():
     winner = scores([1.0] * 60 + [0.0] * 40)
     weak = scores([0.0] * 60 + [0.0] * 40)
     near = scores([0.0, *[1.0] * 59] + [0.0] * 40)
     found = {row["label"]: row for row in compare_with_winner(winner, {"weak": weak, "near": near})}
     assert found["weak"]["difference"] == pytest.approx(60.0)
     assert found["weak"]["significant"]
+    assert found["weak"]["low"] > 0
     assert found["near"]["difference"] == pytest.approx(1.0)
     assert not found["near"]["significant"]
+    assert found["near"]["low"] < 0
     assert compare_with_winner(winner, {}) == []
     with pytest.raises(ValueError, match="other was judged on other questions"):
         compare_with_winner(winner, {"other": scores([1.0] * 100, ids=["x"] * 100)})
 
 
-def test_intervals_stand_beside_the_figures_they_belong_to():
-    questions = Questions.read(make_examples([("Ann", 0)], [("Ann Lee", 8)]))
-    judged = judge(questions, [CANDIDATES.empty_table()], None, search=False)
+def test_a_lead_is_corrected_for_all_pairs_of_the_race():
+    # Right where the other is wrong on 7 of 100 questions: of 2^7 sign patterns two are as one-
+    # sided, so p is 0.016 with two contenders. Ten further contenders are wrong on questions of
+    # their own, as often: chance makes one of these 66 pairs as one-sided much more often.
+    def wrong_on(*places):
+        return scores([0.0 if n in places else 1.0 for n in range(100)])
+
+    winner, rival = wrong_on(), wrong_on(*range(7))
+    (alone,) = compare_with_winner(winner, {"rival": rival})
+    assert alone["p"] == pytest.approx(2 / 2**7, abs=0.004)
+    assert alone["significant"]
+    others = {f"c{n}": wrong_on(*range(7 * n, 7 * n + 7)) for n in range(1, 11)}
+    among, *_ = compare_with_winner(winner, {"rival": rival, **others})
+    assert (among["label"], among["difference"]) == ("rival", alone["difference"])
+    assert among["p"] > 0.05
+    assert not among["significant"]
+    assert among["low"] < 0 < alone["low"]
+
+
+def test_a_lead_on_one_paragraph_of_many_questions_is_one_observation():
+    # 10 paragraphs of 10 questions: the winner is ahead by 10 questions, all of one paragraph.
+    behind = [0.0] * 10 + [1.0] * 90
+    by_paragraph = [n // 10 for n in range(100)]
+    (found,) = compare_with_winner(
+        scores([1.0] * 100, paragraphs=by_paragraph), {"b": scores(behind, paragraphs=by_paragraph)}
+    )
+    assert (found["difference"], found["p"]) == (10.0, 1.0)
+    (found,) = compare_with_winner(scores([1.0] * 100), {"b": scores(behind)})
+    assert found["p"] < 0.01  # had each question a paragraph of its own
+
+
+def test_leads_have_an_interval_by_title_where_titles_are_enough():
+    winner, other = [1.0] * 96, [1.0, 1.0, 0.0] * 32
+    for count in (7, 8):
+        titles = [n % count for n in range(96)]
+        (found,) = compare_with_winner(
+            scores(winner, titles=titles), {"b": scores(other, titles=titles)}
+        )
+        assert (found["title_low"] is None) == (found["title_high"] is None) == (count < 8)
+    assert found["title_low"] < found["difference"] < found["title_high"]
+
+
+def test_intervals_are_by_paragraph_and_by_title_where_titles_are_enough():
+    # 24 questions in 12 paragraphs and 8 titles; none has a candidate, so all are wrong.
+    contexts = [f"{CONTEXT} {n // 2}" for n in range(24)]
+    for count in (7, 8):
+        titles = [f"t{n // 2 % count}" for n in range(24)]
+        examples = make_examples(*[[("Ann", 0)]] * 24, contexts=contexts, titles=titles)
+        judged = judge(Questions.read(examples), [CANDIDATES.empty_table()], None, search=False)
+        assert judged.scores["paragraph"].to_pylist()[:5] == [0, 0, 1, 1, 4]
+        add_intervals(judged)
+        summary = judged.summary
+        assert (summary["paragraphs"], summary["titles"]) == (12, count)
+        for name in ("exact", "f1"):
+            # Student's t for 11 degrees of freedom is 2.200985; 12 paragraphs count as 12 questions.
+            expected = 100 * 2.200985**2 / (12 + 2.200985**2)
+            assert (summary[f"{name}_low"], summary[f"{name}_high"]) == pytest.approx(
+                (0.0, expected), abs=1e-3
+            )
+            assert (f"{name}_title_low" in summary) == (count == 8)
+    # And for 7 degrees of freedom 2.364624.
+    expected = 100 * 2.364624**2 / (8 + 2.364624**2)
+    assert summary["exact_title_high"] == pytest.approx(expected, abs=1e-3)
+
+
+def test_where_all_questions_share_one_context_each_is_its_own_paragraph():
+    examples = make_examples([("Ann", 0)], [("Ann Lee", 8)])
+    judged = judge(Questions.read(examples), [CANDIDATES.empty_table()], None, search=False)
     assert judged.scores["id"].to_pylist() == ["q0", "q1"]
     add_intervals(judged)
-    names = ("exact_low", "exact_high", "f1_low", "f1_high")
-    assert [judged.summary[name] for name in names] == [0.0] * 4
+    assert (judged.summary["paragraphs"], judged.summary["titles"]) == (2, 1)

@@ -177,6 +177,7 @@ def test_the_contents_of_train_only_are_part_of_a_races_key(tmp_path):
 def test_mlflow_names_every_file_of_a_split(tmp_path, monkeypatch):
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     monkeypatch.setenv(tracking.URI_VARIABLE, uri)
+    monkeypatch.setenv("SQUADRON_CHECKPOINTS", str(tmp_path / "kept"))
     monkeypatch.setenv(tracking.RACE_VARIABLE, "x/k")
     opened = steps.open_race(experiment=json.dumps({"labels": ["span"], "experiment": {}}))
     own = write_squad(tmp_path / "own.json", number_titles(9, "a"), "own")

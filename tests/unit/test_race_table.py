@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from squadron.race_table import render_table
+from squadron.race_table import describe_leads, render_table
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 
@@ -134,6 +134,71 @@ def test_a_lead_that_may_be_chance_is_said(champion):
     assert f"Too small to rank: its EM is that of wild; {words}." in render_table(champion)
     champion["comparisons"] = [lead | {"significant": True}]
     assert "over every other contender is more than chance" in render_table(champion)
+
+
+SPLIT = {
+    "digest": "1a2b",
+    "questions": 1090,
+    "paragraphs": 340,
+    "titles": 12,
+    "least_paragraphs": 8,
+    "chosen_before": 0,
+}
+LEAD = {
+    "label": "pretrained", "difference": 37.93, "low": 35.0, "high": 40.5, "p": 0.001,
+    "significant": True, "title_low": 30.25, "title_high": 44.0,
+}  # fmt: skip
+CERTAIN = "Its lead in EM over every other contender is more than chance."
+
+
+def test_a_lead_says_for_which_questions_it_holds(champion):
+    champion |= {"comparisons": [LEAD], "select_split": SPLIT}
+    assert describe_leads(champion) == [
+        CERTAIN,
+        "This holds for questions on these 12 titles of select (340 paragraphs); on other titles "
+        "the lead over pretrained is 30.25 to 44.00.",
+    ]
+    champion["comparisons"] = [LEAD | {"title_low": None, "title_high": None}]
+    champion["select_split"] = SPLIT | {"titles": 1, "paragraphs": 12}
+    assert describe_leads(champion)[1] == (
+        "This holds for questions on this title of select (12 paragraphs); there are too few "
+        "titles to tell how it is on others."
+    )
+
+
+def test_too_few_paragraphs_are_said_and_no_interval_is_made_up(champion):
+    few = {"low": None, "high": None, "p": 1.0, "significant": False}
+    champion |= {"comparisons": [LEAD | few], "select_split": SPLIT | {"paragraphs": 5}}
+    assert describe_leads(champion) == [
+        "Too few paragraphs to rank (5 of at least 8): chance alone could put it ahead of "
+        "pretrained by 37.93."
+    ]
+
+
+@pytest.mark.parametrize(("before", "races"), [(1, "another race"), (1234, "1,234 other races")])
+def test_a_select_split_that_chose_before_is_said_with_the_verdict(champion, before, races):
+    champion |= {"comparisons": [LEAD], "select_split": SPLIT | {"chosen_before": before}}
+    said = (
+        f"The same select split (digest 1a2b) has chosen the winner of {races}: every further "
+        "choice by it makes leads look surer than they are."
+    )
+    assert describe_leads(champion)[-1] == said
+    assert said in render_table(champion, width=300)
+    champion["comparisons"] = []
+    assert describe_leads(champion) == [said]
+    champion["select_split"] = SPLIT | {"chosen_before": None}
+    assert describe_leads(champion) == []
+
+
+def test_intervals_by_title_stand_below_those_by_paragraph(champion):
+    assert "by title" not in render_table(champion)
+    select = champion["contenders"][0]["select"]
+    select |= {"exact_title_low": 52.26, "exact_title_high": 69.04}
+    lines = render_table(champion).splitlines()
+    first = next(n for n, line in enumerate(lines) if line.startswith("│ span"))
+    em = [line.split("│")[2].strip() for line in lines[first : first + 3]]
+    assert em == ["61.23", "58.3–64.1", "52.3–69.0"]
+    assert sum(line.count("by title") for line in lines[:first]) == 4
 
 
 def row_of(shown, start):

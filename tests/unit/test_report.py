@@ -179,7 +179,7 @@ def race(tmp_path_factory):
     racing = [n for n in order if not rows[n]["disqualified"]]
     scores = {
         rows[n]["label"]: read_table(
-            evaluations[n] / "select" / "scores.parquet", schema="scores/1"
+            evaluations[n] / "select" / "scores.parquet", schema="scores/2"
         )
         for n in racing
     }
@@ -190,6 +190,7 @@ def race(tmp_path_factory):
         "winner": winner,
         "why": standings.explain(rows, racing),
         "comparisons": compare_with_winner(scores.pop(winner), scores),
+        "select_split": standings.select_split(rows[order[0]], 3),
         "gate": "passed",
         "model": {
             "name": "squadron-tiny",
@@ -262,6 +263,7 @@ def test_every_figure_is_that_of_metrics_json(race, page):
                     assert f"{figures[key]:.2f}" in page.words
                     low, high = (f"{figures[f'{key}_{end}']:.1f}" for end in ("low", "high"))
                     assert f"{low}–{high}" in page.words
+                    assert (f"{key}_title_low" in figures) == (split == "select")  # 22 titles, 2
                     seen += 1
         if splits:
             for key in ("HasAns_exact", "NoAns_exact", "answered"):
@@ -270,6 +272,7 @@ def test_every_figure_is_that_of_metrics_json(race, page):
             assert f"{splits['select']['aurc']:.4f}" in page.words
     assert seen == 8
     header, *rows = [[" ".join(cell.split()) for cell in row] for row in page.tables[0]]
+    ends = ("low", "high")
     for folder, row in zip((evaluations[1], evaluations[0]), rows, strict=False):
         metrics = read_json(folder / "metrics.json", schema="metrics/1")
         cells = dict(zip(header, row, strict=True))
@@ -279,7 +282,11 @@ def test_every_figure_is_that_of_metrics_json(race, page):
                 value, low, high = (
                     metrics["splits"][split][f"{key}{end}"] for end in ("", "_low", "_high")
                 )
-                assert cells[f"{name} {split}"] == f"{value:.2f} {low:.1f}–{high:.1f}"
+                expected = f"{value:.2f} {low:.1f}–{high:.1f}"
+                if split == "select":
+                    low, high = (metrics["splits"][split][f"{key}_title_{e}"] for e in ends)
+                    expected += f" by title {low:.1f}–{high:.1f}"
+                assert cells[f"{name} {split}"] == expected
     for each in ("the loss became nan", "12.75", "3.25", "tiny-0123456789abcdef", "4f2a9c1"):
         assert each in page.words
 
@@ -293,6 +300,11 @@ def test_the_certainty_of_the_lead_is_that_of_champion_json(race, page):
     assert f"{comparison['low']:.1f} to {comparison['high']:.1f}" in page.words
     assert f"p {comparison['p']:.3f}" in page.words
     assert "behind, more than chance" in page.words
+    split = champion["select_split"]
+    scope = f"on these 22 titles of select ({split['paragraphs']} paragraphs)"
+    assert f"This holds for questions {scope}; on other titles the lead over poor is" in page.words
+    reuse = f"(digest {split['digest']}) has chosen the winner of 3 other races"
+    assert reuse in page.words
 
 
 def test_figures_by_kinds_of_questions_are_those_of_the_breakdown(race, report, page):
@@ -461,6 +473,22 @@ def test_a_lead_that_may_be_chance_is_not_called_one(race, report):
     assert found.tone == "unsure"
     assert "poor may be as good: the lead is too small to rank" in found.headline
     assert any(reason.startswith("Too small to rank") for reason in found.reasons)
+
+
+def test_too_few_paragraphs_are_said_in_the_headline_and_draw_no_lead(race, report):
+    (comparison,) = race[2]["comparisons"]
+    few = [{**comparison, "significant": False, "low": None, "high": None, "p": 1.0}]
+    found = verdict(report, race[2], comparisons=few)
+    assert found.tone == "unsure"
+    assert "poor may be as good: select has too few paragraphs to rank" in found.headline
+    rows = [replace(row, comparison=row.comparison and few[0]) for row in report.rows]
+    changed = replace(report, rows=rows, champion={**race[2], "comparisons": few})
+    assert "lead" not in draw_plots(changed)
+    assert "lead" in draw_plots(report)
+    page = Page(render_report(changed))
+    assert (page.wrong, page.open) == ([], [])
+    cells = {" ".join(cell.split()) for row in page.tables[0] for cell in row}
+    assert f"{comparison['difference']:.2f}" in cells
 
 
 def test_a_demo_is_not_to_be_promoted(race, report):

@@ -559,3 +559,43 @@ def test_a_place_that_cannot_be_written_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match=r"file.* can't be written: .*A file stands where"):
         require_writable(str(tmp_path / "file" / "results"))
+
+
+def test_a_manifest_that_agrees_with_tampered_files_is_refused_all_the_same(tmp_path):
+    # Whoever changes a file can write its new digest into manifest.json, too: the sha256 in the
+    # marker is what tells.
+    target = tmp_path / "published"
+    publish(write_tree(tmp_path / "model", {"weights": b"right"}), str(target))
+    content = json.loads((target / "manifest.json").read_text())
+    (target / "weights").write_bytes(b"wrong")
+    (entry,) = content["files"]
+    entry["sha256"] = hashlib.sha256(b"wrong").hexdigest()
+    (target / "manifest.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match="isn't the manifest that was committed"):
+        fetch_published(str(target), tmp_path / "fetched")
+
+
+def test_every_file_is_on_the_disk_before_the_folder_gets_its_name(tmp_path, monkeypatch):
+    # The calls themselves, in their order: a power cut can't be made here.
+    calls = []
+    fsync, rename = os.fsync, Path.rename
+
+    def noted_fsync(descriptor):
+        about = os.fstat(descriptor)
+        calls.append((about.st_ino, about.st_size))
+        fsync(descriptor)
+
+    def noted_rename(self, new):
+        calls.append(Path(new).name)
+        return rename(self, new)
+
+    monkeypatch.setattr(os, "fsync", noted_fsync)
+    monkeypatch.setattr(Path, "rename", noted_rename)
+    files = {"weights": b"w" * 5000, "tokenizer/vocab": b"v"}
+    publish(write_tree(tmp_path / "model", files), str(tmp_path / "published"))
+    *synced, last = calls
+    assert last == "published"
+    # A file keeps its number when its folder gets another name. Manifest and marker count, too.
+    written = [path for path in (tmp_path / "published").rglob("*") if path.is_file()]
+    assert len(written) == 4
+    assert sorted(synced) == sorted((p.stat().st_ino, p.stat().st_size) for p in written)

@@ -59,7 +59,8 @@ def test_a_contender_that_is_not_in_the_race_is_bad_input(parent):
 def test_without_a_race_nothing_is_tracked():
     assert tracking.find_child(None, "span") == tracking.run_page("") == ""
     tracking.set_tags("", {"a": "b"})
-    tracking.share_datasets(None, "", ["tune"])
+    tracking.share_datasets("", ["tune"])
+    tracking.log_metrics(tracking.address_run(None), {"a": 1.0})
 
 
 def test_the_experiment_is_described_once_and_what_a_person_wrote_stays(client, parent):
@@ -98,7 +99,7 @@ def test_a_child_shares_the_datasets_that_it_met(client, parent):
         tracking.log_dataset(parent, name, "d1", "s3://b/x.json", name, 10)
     child = tracking.find_child(RACE, "span")
     for _ in range(2):  # a second try of the step
-        tracking.share_datasets(RACE, child, ["tune", "select"])
+        tracking.share_datasets(child, ["tune", "select"])
     shared = client.get_run(child).inputs.dataset_inputs
     assert sorted(each.dataset.name for each in shared) == ["select", "tune"]
     assert {tag.value for each in shared for tag in each.tags} == {"select", "tune"}

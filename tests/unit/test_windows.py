@@ -364,6 +364,9 @@ def test_a_stride_that_leaves_no_progress_is_refused_with_the_numbers(tiny):
         f"windows -> stride: 6 leaves no progress with a question of 5 tokens: it must be below "
         f"{room}; lower stride or max_question_length, or raise max_length"
     )
+    # A window of as many tokens as it shares with the next one never moves on, either.
+    with pytest.raises(InputError, match=f"stride: {room} leaves no progress"):
+        slide_windows(table, tiny.tokenizer, layout, replace(chosen, stride=room))
     slide_windows(table, tiny.tokenizer, layout, replace(chosen, stride=room - 1))
 
 

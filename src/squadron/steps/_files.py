@@ -1,16 +1,14 @@
 """What several steps read or write: the windows of a contender, files in the official layout."""
 
 import json
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from squadron.artifacts import read_json, written_whole
 from squadron.config import Contender
+from squadron.kept import kept_folder
 
-CHECKPOINTS_VARIABLE = "SQUADRON_CHECKPOINTS"
-"""Names the folder of all checkpoints, outside the steps' outputs; runs/checkpoints without it."""
 JUDGED = ("tune", "select", "test")
 """The splits that are predicted and scored; the first questions of train besides, if asked for."""
 COMPARED = ("select", "test")
@@ -64,8 +62,7 @@ def checkpoint_folder(label: str, made_from: str) -> Path:
         label: Of the contender.
         made_from: Digest of all that shapes the training, the code included.
     """
-    root = Path(os.environ.get(CHECKPOINTS_VARIABLE) or "runs/checkpoints")
-    return root / f"{label}-{made_from}"
+    return kept_folder() / f"{label}-{made_from}"
 
 
 def write_official(path: Path, content: Iterable[tuple[str, Any]]) -> None:

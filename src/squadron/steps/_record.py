@@ -14,6 +14,7 @@ from squadron.artifacts import read_json, read_table
 from squadron.config import Contender
 from squadron.error_kinds import sample_rows
 from squadron.steps._files import COMPARED
+from squadron.tracking import Race, Run
 
 ERRORS_SHOWN = 500
 """Rows of the table of wrong answers in MLflow, which its page loads whole."""
@@ -34,19 +35,18 @@ def chosen_params(contender: Contender) -> dict[str, Any]:
     }
 
 
-def name_race(race: tracking.Race | None) -> str:
+def name_race(race: Race | None) -> str:
     """The name of the folder that a race's results get, and of the race in its summary."""
     return f"{race.name}-{race.key}" if race else "untracked"
 
 
-def record_examples(race: tracking.Race | None, examples: Path) -> None:
+def record_examples(parent: Run | str | None, examples: Path) -> None:
     """Tells the race's run its data sets, validation.json and the figures of ingest.
 
     Args:
-        race: None records nothing.
+        parent: The race's run; its id to write at once, None to record nothing.
         examples: As ingest wrote them.
     """
-    parent = tracking.find_parent(race)
     content = read_json(examples / "validation.json", schema="validation/1")
     for name, split in content["splits"].items():
         files = ", ".join(split["files"])
@@ -55,15 +55,14 @@ def record_examples(race: tracking.Race | None, examples: Path) -> None:
     tracking.log_metrics(parent, content["figures"])
 
 
-def record_contender(race: tracking.Race | None, evaluation: Path) -> None:
+def record_contender(child: Run | str | None, evaluation: Path) -> None:
     """Tells the run of a contender all that its evaluation knows, and ends the run.
 
     Args:
-        race: None records nothing.
+        child: The contender's run; its id to write at once, None to record nothing.
         evaluation: The folder that evaluate wrote.
     """
     content = read_json(evaluation / "metrics.json", schema="metrics/1")
-    child = tracking.find_child(race, content["label"])
     log = read_json(evaluation / "training_log.json", schema="training_log/1")
     tracking.log_params(child, content["params"])
     tracking.log_points(child, log["log"])
@@ -72,26 +71,30 @@ def record_contender(race: tracking.Race | None, evaluation: Path) -> None:
         tracking.log_table(child, _list_errors(evaluation), "errors.json")
         tracking.log_table(child, _list_groups(evaluation), "breakdown.json")
     trained = ["train"] if content["training"].get("trainable_parameters") else []
-    tracking.share_datasets(race, child, [*trained, "tune", *COMPARED])
+    tracking.share_datasets(child, [*trained, "tune", *COMPARED])
     tracking.log_metrics(child, content["figures"])
     tracking.close_contender(child, content["disqualified"])
 
 
-def record_cached(race: tracking.Race | None, examples: Path, evaluations: Sequence[Path]) -> None:
-    """Tells what cached steps did not tell: the examples, and contenders whose run is still open.
+def record_missing(race: Race | None, examples: Path, evaluations: Sequence[Path]) -> None:
+    """Tells MLflow at once what it does not have: the examples, and contenders that did not end.
+
+    Their steps came from the cache, or could not reach MLflow and their disk is gone.
 
     Args:
         race: None records nothing.
         examples: As ingest wrote them.
         evaluations: Evaluation folders of all contenders.
+
+    Raises:
+        InputError: If MLflow can't be reached.
     """
-    if race is None:
-        return
-    record_examples(race, examples)
+    record_examples(tracking.find_parent(race), examples)
     for evaluation in evaluations:
         label = read_json(evaluation / "metrics.json", schema="metrics/1")["label"]
-        if not tracking.has_ended(tracking.find_child(race, label)):
-            record_contender(race, evaluation)
+        child = tracking.find_child(race, label)
+        if child and not tracking.has_ended(child):
+            record_contender(child, evaluation)
 
 
 def _list_errors(evaluation: Path) -> list[dict[str, Any]]:

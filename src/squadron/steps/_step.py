@@ -14,11 +14,14 @@ from typing import ParamSpec, TypeVar, get_type_hints
 
 from squadron import progress, provenance
 from squadron.errors import EXIT_CODE_INPUT_ERROR, InputError
+from squadron.outbox import REFUSED, close_outboxes, read_patience
 from squadron.uris import hide_secrets
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
+FAILED_SECONDS = 20.0
+"""How long a step that failed waits until MLflow has its reason."""
 TERMINATION_LOG = Path("/dev/termination-log")
 """Where Kubernetes looks for the last words of a container."""
 OPENING_AND_CLOSING = ("open_race", "close_race")
@@ -49,13 +52,16 @@ def step(function: Callable[P, R]) -> Callable[P, R]:
         for noisy in ("httpx", "mlflow", "botocore", "urllib3", "datasets"):
             logging.getLogger(noisy).setLevel(logging.WARNING)
         try:
+            patience = read_patience()
             planned = provenance.read_digests(str(kwargs.get("digests", "")))
             provenance.check_code(function.__name__, planned)
             if function.__name__ not in OPENING_AND_CLOSING:
                 from squadron import tracking
 
                 tracking.begin_step(tracking.current_race(), function.__name__)
-            return function(*args, **kwargs)
+            result = function(*args, **kwargs)
+            _close_outboxes(function.__name__, patience)
+            return result
         except Exception as error:
             is_input = isinstance(error, InputError)
             reason = hide_secrets(str(error) if is_input else f"{type(error).__name__}: {error}")
@@ -66,13 +72,33 @@ def step(function: Callable[P, R]) -> Callable[P, R]:
             from squadron import tracking
 
             with contextlib.suppress(InputError):
-                parent = tracking.find_parent(tracking.current_race())
+                parent = tracking.address_run(tracking.current_race())
                 tracking.note_failure(parent, f"{function.__name__}: {reason}")
+            _close_outboxes(function.__name__, FAILED_SECONDS)
             if is_input:
                 sys.exit(EXIT_CODE_INPUT_ERROR)
             raise
 
     return wrapped
+
+
+def _close_outboxes(name: str, seconds: float) -> None:
+    """Sends what the step has logged; one line says what MLflow does not have in the end.
+
+    The step did its work, and what it logged is on disk: this is no failure
+    (docs/decisions/outbox.md).
+    """
+    for left in close_outboxes(seconds):
+        if left.count:
+            progress.say(
+                f"{name:<10} MLflow does not answer. What it misses ({left.count} entries) waits "
+                f"in {left.folder}; the next step of this race on this disk sends it, or a retry"
+            )
+        if left.refused:
+            progress.say(
+                f"{name:<10} MLflow refuses a part of what was logged ({len(left.refused)} in "
+                f"all), which is kept in {left.folder / REFUSED}: {left.refused[0]}"
+            )
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from squadron.steps._step import step
 
 @step
 def admit(*, contenders: str, examples: Path, digests: str = "") -> None:
-    """Refuses the race if a contender was trained on what it would be judged on.
+    """Refuses contenders that have seen what would judge them, or take no such long windows.
 
     Args:
         contenders: JSON list of {label, backbone, windows}.
@@ -20,9 +20,10 @@ def admit(*, contenders: str, examples: Path, digests: str = "") -> None:
         examples: As ingest wrote them.
 
     Raises:
-        InputError: With the contender and one of the titles or questions that it has seen.
+        InputError: With the contender, and one of the titles or questions that it has seen or the
+            longest window that its backbone takes.
     """
-    from squadron import scratch, trained_on
+    from squadron import backbones, scratch, trained_on
 
     planned = provenance.read_digests(digests)
     tables = {
@@ -38,6 +39,8 @@ def admit(*, contenders: str, examples: Path, digests: str = "") -> None:
             continue  # it is made of this race's train split
         with fetched(backbone, planned) as place:
             record = trained_on.read_record(place)
+            config = backbones.read_config(place).to_dict()
+        backbones.check_length(backbone, config, contender["windows"]["max_length"])
         fairness.check(label, backbone, record)
         if not record.is_whole:
             progress.say(

@@ -14,7 +14,9 @@ def close_race(*, state: str, message: str) -> None:
     """
     from squadron import tracking, verdict
 
-    run_id = tracking.find_parent(tracking.current_race())
+    race = tracking.current_race()
+    tracking.send_waiting(race)
+    run_id = tracking.find_parent(race)
     if not run_id:
         return
     left, content = tracking.read_left(run_id)

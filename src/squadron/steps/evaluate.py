@@ -1,12 +1,11 @@
 """The step evaluate: candidates -> answers and figures."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from squadron import progress
+from squadron import progress, standings
 from squadron.artifacts import read_json, read_parts, read_table, write_json, write_table
 from squadron.config import Contender, Evaluate, from_json
 from squadron.steps._files import COMPARED, judged_splits, write_official
@@ -77,16 +76,12 @@ def evaluate(
         "params": status["params"],
         "splits": {},
     }
-    figures: dict[str, float] = {"disqualified": float(bool(status["disqualified"]))}
+    figures: dict[str, float] = {}
     if not status["disqualified"]:
         with timed(figures, "evaluate"):
             wanted = from_json(Evaluate, settings)
             content |= _evaluate_splits(wanted, runner, status, examples, candidates, evaluation)
-    figures |= {
-        f"{name}_{re.sub('^exact', 'exact_match', key)}": value
-        for name, summary in content["splits"].items()
-        for key, value in summary.items()
-    }
+    figures |= standings.run_figures(content)
     content["figures"] = {**status["figures"], **figures}
     write_json(
         evaluation / "metrics.json", content, schema="metrics/1", made_from=status["made_from"]
@@ -103,7 +98,8 @@ def evaluate(
             f"evaluate   {runner.label}: EM {select['exact']:.2f}, F1 {select['f1']:.2f} on select"
         )
     write_official(figures_file, figures.items())
-    record_contender(tracking.current_race(), evaluation)
+    race = tracking.current_race()
+    record_contender(tracking.address_run(race, runner.label), evaluation)
     return figures
 
 
@@ -221,7 +217,7 @@ def _write_n_best(
 
 def _write_scores(folder: Path, split: _Split, judged: "Judged") -> None:
     write_table(
-        folder / "scores.parquet", judged.scores, schema="scores/1", made_from=split.made_from
+        folder / "scores.parquet", judged.scores, schema="scores/2", made_from=split.made_from
     )
 
 

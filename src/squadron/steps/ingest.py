@@ -109,7 +109,7 @@ def ingest(*, data: str, examples: Path, digests: str = "") -> None:
     rejected = f", {report.rejected.total()} rejected" if report.rejected else ""
     sizes = ", ".join(f"{name} {table.num_rows:,}" for name, table in tables.items())
     progress.say(f"ingest     {report.accepted:,} examples{rejected}: {sizes}")
-    record_examples(tracking.current_race(), examples)
+    record_examples(tracking.address_run(tracking.current_race()), examples)
 
 
 def _files_of(split: str, settings: Data) -> list[str]:

@@ -19,6 +19,6 @@ def open_race(*, experiment: str) -> str:
     from squadron import tracking
 
     fields = json.loads(experiment)
-    return tracking.open_race(
-        tracking.current_race(), fields["labels"], fields["experiment"], provenance.commit()
-    )
+    race = tracking.current_race()
+    tracking.send_waiting(race)
+    return tracking.open_race(race, fields["labels"], fields["experiment"], provenance.commit())

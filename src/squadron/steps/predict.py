@@ -97,6 +97,6 @@ def predict(
         figures["predict_peak_memory_mb"] = peak_memory_mb()
         figures["windows_per_second_predict"] = total / figures["seconds_predict"]
     write_json(candidates / "status.json", status, schema="status/1", made_from=about["made_from"])
-    tracking.log_metrics(tracking.find_child(tracking.current_race(), settings.label), figures)
+    tracking.log_metrics(tracking.address_run(tracking.current_race(), settings.label), figures)
     # The model has arrived here, so no retry of its training needs them any more.
     shutil.rmtree(checkpoint_folder(settings.label, about["made_from"]), ignore_errors=True)

@@ -11,7 +11,7 @@ from squadron import progress, provenance, standings, storage
 from squadron.artifacts import read_json, read_table, write_json
 from squadron.config import Register, digest
 from squadron.model_names import read_model_name
-from squadron.steps._record import name_race, record_cached
+from squadron.steps._record import name_race, record_missing
 from squadron.steps._step import step
 
 
@@ -42,7 +42,7 @@ def register(
     Returns:
         Finite figures for the pipeline's own pages.
     """
-    from squadron import registry, tracking, variants
+    from squadron import registry, reuse, tracking, variants
     from squadron.answering import Answering
     from squadron.config import from_mapping
     from squadron.evaluation import compare_with_winner
@@ -52,7 +52,8 @@ def register(
     options = from_mapping(Register, fields["register"])
     started = time.monotonic()
     race = tracking.current_race()
-    record_cached(race, examples, evaluations)
+    tracking.send_waiting(race)
+    record_missing(race, examples, evaluations)
     parent = tracking.find_parent(race)
     rows = [read_json(folder / "metrics.json", schema="metrics/1") for folder in evaluations]
     order = standings.rank_contenders(rows)
@@ -72,11 +73,13 @@ def register(
         content |= {"winner": best["label"], "why": standings.explain(rows, racing)}
         scores = {
             rows[n]["label"]: read_table(
-                evaluations[n] / "select" / "scores.parquet", schema="scores/1"
+                evaluations[n] / "select" / "scores.parquet", schema="scores/2"
             )
             for n in racing
         }
         content["comparisons"] = compare_with_winner(scores.pop(best["label"]), scores)
+        chosen_before = reuse.count_choices(known, best["digests"]["select"])
+        content["select_split"] = standings.select_split(best, chosen_before)
         if refused and not options.demo:
             content["refused"] = f"{best['label']} is not registered: {refused}"
         else:
@@ -124,7 +127,7 @@ def register(
                 "validation_status": status,
                 "kept": bool(is_kept),
             }
-            figures["winner_select_exact_match"] = select["exact"]
+            figures[reuse.CHOSEN] = select["exact"]
             figures["version"] = float(registered.version)
     write_json(
         champion, content, schema="champion/1", made_from=digest(*(r["made_from"] for r in rows))

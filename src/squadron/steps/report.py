@@ -41,6 +41,7 @@ def report(
     started = time.monotonic()
     fields = json.loads(experiment)
     race = tracking.current_race()
+    tracking.send_waiting(race)
     parent = tracking.find_parent(race)
     runs = {"": parent} | {each: tracking.find_child(race, each) for each in fields["labels"]}
     seconds = {label: _seconds(tracking.read_metrics(run)) for label, run in runs.items()}

@@ -42,7 +42,7 @@ def train(*, contender: str, windows: Path, examples: Path, model: Path, digests
 
     settings = settle_answer_tokens(from_json(Contender, contender), windows)
     planned = provenance.read_digests(digests)
-    child = tracking.find_child(tracking.current_race(), settings.label)
+    child = tracking.address_run(tracking.current_race(), settings.label)
     tracking.log_params(child, chosen_params(settings))
     figures: dict[str, float] = {}
     summary: dict[str, Any] = {}

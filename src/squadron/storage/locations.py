@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from squadron.errors import InputError
+from squadron.uris import hide_secrets
 
 _OTHER_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|[sS]3:")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
@@ -31,9 +32,10 @@ def parse_location(location: str) -> Path | S3Location:
     """Reads a path of this machine, ``s3://bucket`` or ``s3://bucket/prefix``; refuses others."""
     is_s3 = location.startswith("s3://")
     is_other = _OTHER_SCHEME.match(location) and not is_s3
+    shown = hide_secrets(location)
     if not location or location != location.strip() or "\0" in location or is_other:
         raise InputError(
-            f"The location {location!r} can't be used; give a path (no 'file://', no white space "
+            f"The location {shown!r} can't be used; give a path (no 'file://', no white space "
             "at its ends) or 's3://bucket/prefix'."
         )
     if not is_s3:
@@ -41,7 +43,7 @@ def parse_location(location: str) -> Path | S3Location:
     bucket, _, key = location.removeprefix("s3://").removesuffix("/").partition("/")
     if not _BUCKET.fullmatch(bucket) or (key and not is_plain_name(key)):
         raise InputError(
-            f"The location {location!r} isn't 's3://bucket/prefix' with a bucket name of 3 to 63 "
+            f"The location {shown!r} isn't 's3://bucket/prefix' with a bucket name of 3 to 63 "
             "lower-case letters, digits, dots and hyphens, and a UTF-8 prefix without empty, '.' "
             "or '..' parts; correct it."
         )

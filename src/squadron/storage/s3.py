@@ -18,6 +18,7 @@ from squadron.storage.locations import S3Location, require_plain_name
 from squadron.storage.manifest import MANIFEST_NAME, MARKER_NAME, Manifest, Marker
 from squadron.storage.s3_errors import sentences
 from squadron.storage.settings import read_settings
+from squadron.uris import hide_secrets
 
 _CONTENT = re.compile(r"content-[0-9a-f]{32}/")  # where `publish` puts it
 
@@ -39,7 +40,7 @@ class Store:
         )
         url = settings.endpoint_url
         self.place = place
-        self.server = url or "of the AWS configuration"
+        self.server = hide_secrets(url or "") or "of the AWS configuration"
         with sentences(self, "", "read"):
             # A session of its own: boto3's default one would keep credentials between calls.
             self.client: Any = Session().client("s3", endpoint_url=url, config=config)

@@ -7,6 +7,7 @@ from typing import Any
 
 from squadron.errors import InputError
 from squadron.storage import local
+from squadron.uris import hide_secrets
 
 _CHECK_RIGHTS = " Check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY (or role) and the bucket's policy."
 # By the server's error code (a reply without a body has its status for one), or by exception.
@@ -50,5 +51,5 @@ def sentences(store: Any, name: str, verb: str, path: Path | None = None) -> Ite
             remedy = next((_REMEDIES[kind] for kind in kinds if kind in _REMEDIES), "")
             reason = " ".join(str(cause).split()).rstrip(".")  # one line
             raise InputError(
-                f"{where} can't be {verb}: {reason} (server {store.server}).{remedy}"
+                hide_secrets(f"{where} can't be {verb}: {reason} (server {store.server}).{remedy}")
             ) from error

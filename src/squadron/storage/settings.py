@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from squadron.errors import InputError
+from squadron.uris import hide_secrets
 
 # What a variable may hold: a pattern, and the same in words.
 _URL = (
@@ -45,7 +46,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> StorageSetting
     def read(name: str, default: object, allowed: tuple[str, str]) -> str:
         text = environment.get(name) or str(default)
         if not re.fullmatch(allowed[0], text):
-            shown = re.sub(r"(?s).*@", "...@", text)  # a password would end up in logs
+            shown = hide_secrets(text)  # a password would end up in logs
             raise InputError(f"{name} is {shown!r}; give {allowed[1]}, or unset it.")
         return text
 
