@@ -12,7 +12,7 @@ PYTHON=${PYTHON:-.venv/bin/python}
 ALL=(plain bf16 seed1 seed2 threads4 torch-default torch-avx2 onednn-sse41 onednn-avx2
      onednn-avx512 onednn-avx512-bf16 mkl-compatible busy)
 FILES=(tests/contract/test_variants.py tests/unit/test_{adapters,backbones,bertscore,cpu_layers}.py
-       tests/unit/test_{crf_variant,linear_chain_crf,prediction,reader,reasoning_race}.py
+       tests/unit/test_{crf_variant,heads,linear_chain_crf,prediction,reader,reasoning_race}.py
        tests/unit/test_{reasoning_variant,scratch,training}.py)
 
 chosen=()

@@ -205,7 +205,7 @@ def _read_uses(path: Path, package: Path, content: bytes) -> tuple[Path, ...]:
     named = {file.name: file for file in (package / "templates").glob("*.j2")}
     named |= {file.name: file for file in package.glob("*.py") if not file.stem.startswith("_")}
     uses: list[Path] = []
-    for node in _walk(ast.parse(content)):
+    for node in walk_executed(ast.parse(content)):
         for module in _imported(node, package.name):
             with contextlib.suppress(ValueError):  # a name inside a module
                 uses.append(_find_file(module, package))
@@ -214,13 +214,13 @@ def _read_uses(path: Path, package: Path, content: bytes) -> tuple[Path, ...]:
     return tuple(uses)
 
 
-def _walk(node: ast.AST) -> Iterator[ast.AST]:
+def walk_executed(node: ast.AST) -> Iterator[ast.AST]:
     """Every node of a module, without what only a type checker runs."""
     yield node
     for child in ast.iter_child_nodes(node):
         is_for_checkers = isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"
         if not is_for_checkers:
-            yield from _walk(child)
+            yield from walk_executed(child)
 
 
 def _imported(node: ast.AST, package: str) -> list[str]:

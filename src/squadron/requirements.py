@@ -7,13 +7,12 @@ A list by hand would be wrong as soon as a file gets a new import, so there is n
 import ast
 import functools
 import importlib.metadata
-import importlib.util
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-PACKAGE = __name__.partition(".")[0]
+from squadron import provenance
 
 
 def find_distributions(module: str) -> set[str]:
@@ -37,27 +36,22 @@ def find_distributions(module: str) -> set[str]:
     return found
 
 
-def find_packages(module: str) -> set[str]:
-    """The packages of others that a module imports, by the names that Python has for them.
+def find_packages(module: str, package: Path = provenance.PACKAGE) -> set[str]:
+    """The packages of others that a module can import, by the names that Python has for them.
 
     Args:
-        module: Dotted name of a module of this package; the modules of this package that it
-            imports are read as well.
+        module: Dotted name of a module of the package; all files of the package that it can import
+            are read.
+        package: Its folder.
     """
-    found: set[str] = set()
-    seen: set[str] = set()
-    waiting = [module]
-    while waiting:
-        name = waiting.pop()
-        if name in seen:
-            continue
-        seen.add(name)
-        for imported in _find_imports(name):
-            if imported.partition(".")[0] == PACKAGE:
-                waiting.append(imported)
-            else:
-                found.add(imported.partition(".")[0])
-    return found - sys.stdlib_module_names
+    files = provenance.reachable_files([module.removeprefix(f"{package.name}.")], package)
+    found = {
+        name.partition(".")[0]
+        for file in files
+        if file.suffix == ".py"
+        for name in _find_imports(file)
+    }
+    return found - sys.stdlib_module_names - {package.name}
 
 
 def pin(distributions: Iterable[str]) -> list[str]:
@@ -78,41 +72,10 @@ def _normalise(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def _find_imports(module: str) -> Iterator[str]:
-    """What importing one module imports by name: its packages, and what stands in its file."""
-    parent = module.rpartition(".")[0]
-    if parent:
-        yield parent
-    spec = importlib.util.find_spec(module)
-    if spec is None or spec.origin is None:
-        return
-    package = module if spec.submodule_search_locations is not None else parent
-    for node in _walk(ast.parse(Path(spec.origin).read_bytes())):
+def _find_imports(file: Path) -> Iterator[str]:
+    """The dotted names that a file imports when it runs."""
+    for node in provenance.walk_executed(ast.parse(file.read_bytes())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            text = "." * node.level + (node.module or "")
-            source = importlib.util.resolve_name(text, package) if node.level else text
-            yield source
-            if _is_own_package(source):
-                names = (f"{source}.{alias.name}" for alias in node.names)
-                yield from (name for name in names if importlib.util.find_spec(name))
-
-
-def _is_own_package(name: str) -> bool:
-    """Whether `from name import x` may mean a module x of this package."""
-    if name.partition(".")[0] != PACKAGE:
-        return False
-    spec = importlib.util.find_spec(name)
-    return spec is not None and spec.submodule_search_locations is not None
-
-
-def _walk(node: ast.AST) -> Iterator[ast.AST]:
-    """All nodes but those that only a type checker reads."""
-    yield node
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
-            for other in child.orelse:
-                yield from _walk(other)
-        else:
-            yield from _walk(child)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module

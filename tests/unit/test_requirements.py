@@ -8,55 +8,53 @@ import pytest
 
 from squadron import requirements, variants
 
-SOURCE = '''
-"""A variant in a file of its own."""
+FILES = {
+    "__init__.py": "",
+    "variants/__init__.py": "import colorama",
+    "variants/ours.py": """
 import json
 import os.path
 from typing import TYPE_CHECKING
-from squadron import answers, question_types
-from squadron.variants import _networks
-from . import span
-from .crf import Options
+from pack.variants import _networks
+from pack import answers
 
 if TYPE_CHECKING:
     import matplotlib
-else:
-    import yaml
 
 def build(backbone, options):
     import sklearn.linear_model
-    try:
-        import nobody_has_this
-    except ImportError:
-        pass
-'''
+    from yaml.nodes import Node
+""",
+    "variants/_networks.py": "def load(): import torch, numpy as np",
+    "variants/other.py": "import peft",
+    "answers.py": "from pack.storage import fetch",
+    "storage/__init__.py": "from pack.storage.s3 import fetch",
+    "storage/s3.py": "def fetch(): from boto3.session import Session",
+}
 
 
 @pytest.fixture
-def added(tmp_path, monkeypatch):
-    """The name of a module with that source, which looks like a file of variants/."""
-    (tmp_path / "added_for_imports.py").write_text(SOURCE)
-    monkeypatch.setattr(variants, "__path__", [*variants.__path__, str(tmp_path)])
-    return "squadron.variants.added_for_imports"
+def package(tmp_path):
+    """A package whose variant imports in all the ways there are."""
+    for name, text in FILES.items():
+        place = tmp_path / "pack" / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(text)
+    return tmp_path / "pack"
 
 
-def test_packages_are_those_of_the_file_and_of_all_that_it_imports_of_this_package(added):
-    found = requirements.find_packages(added)
-    assert {"yaml", "sklearn", "nobody_has_this"} <= found, "in the file itself"
-    assert {"torch", "transformers", "safetensors"} <= found, "in variants/_networks.py"
-    assert "torchcrf" in found, "in a function of variants/crf.py"
-    assert "numpy" in found, "in answers.py"
-    assert "boto3" in found, "three files away, in storage/s3.py"
-    assert not {"squadron", "json", "os", "typing"} & found
-    assert "matplotlib" not in found, "for type checking alone"
-    assert not {"mlflow", "accelerate", "kfp"} & found, "nothing on the way imports these"
+def test_packages_are_those_of_the_file_and_of_all_that_it_imports_of_its_package(package):
+    found = requirements.find_packages("pack.variants.ours", package)
+    own, beside, around, far = {"sklearn", "yaml"}, {"torch", "numpy"}, {"colorama"}, {"boto3"}
+    assert found == own | beside | around | far
 
 
-def test_distributions_have_their_names_on_pypi(added):
-    found = requirements.find_distributions(added)
-    assert {"PyYAML", "scikit-learn", "pytorch-crf", "torch"} <= found
+def test_distributions_have_their_names_on_pypi(monkeypatch):
+    assert "pytorch-crf" in requirements.find_distributions("squadron.variants.crf")
+    imported = {"yaml", "sklearn", "torchcrf", "nobody_has_this"}
+    monkeypatch.setattr(requirements, "find_packages", lambda module: imported)
     # What is not installed here was not used either.
-    assert not [name for name in found if "nobody" in name]
+    assert requirements.find_distributions("x") == {"PyYAML", "scikit-learn", "pytorch-crf"}
 
 
 def test_of_several_distributions_with_one_package_the_one_of_its_name_counts():
