@@ -11,7 +11,7 @@ from squadron import variants
 from squadron.config import Experiment, Resources
 from squadron.tracking import RACE_VARIABLE
 
-# What manifests/ defines, or what manifests/README.md tells to create.
+# manifests/ defines these names, or manifests/README.md says how to create them.
 CONFIG_MAP = "squadron-config"
 CONFIG_KEYS = ("MLFLOW_TRACKING_URI",)
 """A pod does not start without them: a step would track into a file that ends with it."""
@@ -32,7 +32,7 @@ AUTHORITIES = "squadron-ca"
 The path is part of it, because a variable that names a missing file breaks every connection."""
 AUTHORITIES_MOUNT = "/etc/squadron-ca"
 AUTHORITIES_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "AWS_CA_BUNDLE")
-"""Where httpx (the hub), requests (MLflow) and boto3 (S3) look for a bundle."""
+"""httpx (the hub), requests (MLflow) and boto3 (S3) look for a bundle in them."""
 
 USER_ID = 10001
 CHECKPOINT_MOUNT = "/checkpoints"

@@ -89,20 +89,13 @@ def code_digest(roots: Sequence[str], package: Path = PACKAGE) -> str:
     Returns:
         Hexadecimal digits. Equal files at equal places give equal digests on every machine.
     """
-    sha256 = hashlib.sha256()
-    for path in reachable_files(roots, package):
-        sha256.update(path.relative_to(package).as_posix().encode() + b"\0")
-        sha256.update(path.read_bytes() + b"\0")
-    return sha256.hexdigest()[:DIGEST_LENGTH]
+    return _digest_files(reachable_files(roots, package), package)
 
 
 def package_digest(package: Path = PACKAGE) -> str:
     """Digest of every source file and template of the package: the identity of an image's code."""
-    sha256 = hashlib.sha256()
-    for path in sorted(path for end in ("py", "j2") for path in package.rglob(f"*.{end}")):
-        sha256.update(path.relative_to(package).as_posix().encode() + b"\0")
-        sha256.update(path.read_bytes() + b"\0")
-    return sha256.hexdigest()[:DIGEST_LENGTH]
+    files = sorted(path for end in ("py", "j2") for path in package.rglob(f"*.{end}"))
+    return _digest_files(files, package)
 
 
 def reachable_files(roots: Sequence[str], package: Path = PACKAGE) -> list[Path]:
@@ -174,6 +167,14 @@ def commit() -> str:
     except (OSError, subprocess.SubprocessError):
         return "unknown"
     return found.stdout.strip()
+
+
+def _digest_files(files: Sequence[Path], package: Path) -> str:
+    sha256 = hashlib.sha256()
+    for path in files:
+        sha256.update(path.relative_to(package).as_posix().encode() + b"\0")
+        sha256.update(path.read_bytes() + b"\0")
+    return sha256.hexdigest()[:DIGEST_LENGTH]
 
 
 def _compare(what: str, planned: str, found: str) -> None:

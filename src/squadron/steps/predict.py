@@ -74,24 +74,21 @@ def predict(
                 for name, count in judged_splits(settings).items()
             }
             total = sum(table.num_rows for table in tables.values())
+            made_from = about["made_from"]
             with Progress(f"predict    {settings.label}", total, "windows") as bar:
                 for name, table in tables.items():
+                    path = candidates / f"{name}.parquet"
                     with written_in_parts(
-                        candidates / f"{name}.parquet",
-                        CANDIDATES,
-                        schema="candidates/1",
-                        made_from=about["made_from"],
+                        path, CANDIDATES, schema="candidates/1", made_from=made_from
                     ) as add:
                         types: list[pa.Table] = []
                         for rows in predict_candidates(
                             network, table, layout, settings.predict, device, bar, types.append
                         ):
                             add(rows)
+                    path = candidates / f"{name}.windows.parquet"
                     with written_in_parts(
-                        candidates / f"{name}.windows.parquet",
-                        EXTENTS,
-                        schema="extents/1",
-                        made_from=about["made_from"],
+                        path, EXTENTS, schema="extents/1", made_from=made_from
                     ) as add:
                         for chunk in table.chunks():
                             add(chunk.extents())
@@ -100,7 +97,7 @@ def predict(
                             candidates / f"{name}.types.parquet",
                             pa.concat_tables(types),
                             schema="types/1",
-                            made_from=about["made_from"],
+                            made_from=made_from,
                         )
         figures["predict_peak_memory_mb"] = peak_memory_mb()
         figures["windows_per_second_predict"] = total / figures["seconds_predict"]
