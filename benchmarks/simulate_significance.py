@@ -76,7 +76,7 @@ class Population:
         self.edges: Ints = np.concatenate([[0], np.cumsum(np.bincount(paragraph))])
         titles = significance.number_groups(examples["title"].to_pylist())[order]
         self.titles: Ints = titles[self.edges[:-1]]
-        """Of each paragraph."""
+        """The title number of each paragraph."""
         self.sizes: Ints = np.diff(self.edges)
         shifts = np.linspace(-3.0, 3.0, 6001)
         self._gains = (self.mean(shifts) - self.mean(np.zeros(1)), shifts)

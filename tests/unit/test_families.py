@@ -21,7 +21,7 @@ from squadron.cpu_layers import ATTENTION
 from squadron.errors import InputError
 from squadron.reader import Reader
 from squadron.training import train_model
-from squadron.variants import span
+from squadron.variants import crf, reasoning, span
 from tests import tiny_models
 
 FAMILIES = sorted(MODEL_FOR_QUESTION_ANSWERING_MAPPING_NAMES)
@@ -199,3 +199,12 @@ def test_a_family_without_question_answering_is_refused_in_one_sentence(kind, tm
     (tmp_path / "config.json").write_text(json.dumps({"model_type": kind}))
     with pytest.raises(InputError, match=f"transformers has no question answering for {kind}; "):
         span.build(str(tmp_path), span.Options())
+
+
+@pytest.mark.parametrize("variant", [crf, reasoning])
+@pytest.mark.parametrize("kind", ["bart", "t5"])
+def test_a_variant_with_a_head_of_its_own_refuses_encoder_decoders(variant, kind, tmp_path):
+    backbone = write_family(kind, tmp_path / "backbone")
+    name = variant.__name__.rpartition(".")[2]
+    with pytest.raises(InputError, match=f"^variant {name}: the backbone's architecture '{kind}' "):
+        variant.build(backbone, variant.Options())

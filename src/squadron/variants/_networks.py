@@ -60,6 +60,21 @@ def load_network(backbone: str, options: Options) -> Any:
     return network
 
 
+def require_encoder(network: Any, variant: str) -> Any:
+    """The network, unless it has a decoder, whose layers a variant's own head does not read.
+
+    Raises:
+        InputError: If the network is an encoder-decoder, such as T5 or BART.
+    """
+    if network.config.is_encoder_decoder:
+        raise InputError(
+            f"variant {variant}: the backbone's architecture {network.config.model_type!r} is an "
+            f"encoder-decoder, and this variant needs an encoder alone (such as BERT or DeBERTa); "
+            f"choose another backbone, or a variant that takes any architecture, such as span"
+        )
+    return network
+
+
 def choose_attention(architecture: Any, *, on_cpu: bool) -> str:
     """The name of the fastest attention that an architecture supports.
 

@@ -227,7 +227,7 @@ def _spans_of(path: list[int]) -> list[tuple[int, int]]:
 def build(backbone: str, options: Options) -> CrfModel:
     """The backbone's encoder with fresh tags and transitions."""
     # By way of the span model: its encoder has no pooling layer, which nothing here would train.
-    network = _networks.load_network(backbone, options)
+    network = _networks.require_encoder(_networks.load_network(backbone, options), "crf")
     return CrfModel(network.base_model, options)
 
 

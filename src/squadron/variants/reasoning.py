@@ -176,7 +176,8 @@ class ReasoningModel(span.SpanModel):
 
 def build(backbone: str, options: Options) -> ReasoningModel:
     """The backbone with its own span layer or a fresh one, and a fresh classifier."""
-    return ReasoningModel(span.build(backbone, options).network, options)
+    network = span.build(backbone, options).network
+    return ReasoningModel(_networks.require_encoder(network, "reasoning"), options)
 
 
 def load(folder: Path, options: Options) -> ReasoningModel:
