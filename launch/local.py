@@ -14,6 +14,7 @@ from launch.console import Console
 from launch.placement import Placement
 from launch.plan import check_experiment, plan_race
 from launch.registered import resolve_models
+from launch.step_processes import preloaded_steps
 from squadron import provenance, storage, tracking
 from squadron.config import Experiment
 from squadron.errors import EXIT_CODE_INPUT_ERROR, InputError
@@ -44,9 +45,9 @@ def run_here(experiment: Experiment, build_pipeline: Callable[[Placement], Any])
     os.environ[tracking.RACE_VARIABLE] = str(plan.race)
     os.environ.setdefault(provenance.COMMIT_VARIABLE, provenance.commit())
     os.environ[EVENTS_VARIABLE] = "1"
-    from kfp import local
+    with log, preloaded_steps(), warnings.catch_warnings():
+        from kfp import local
 
-    with log, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # kfp warns of images and limits, which mean nothing here
         local.init(
             local.SubprocessRunner(use_venv=False),

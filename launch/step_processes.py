@@ -1,0 +1,105 @@
+"""Starts the steps of a local race faster: each is a copy of one process that has imported a lot.
+
+kfp.local starts a new Python for each step, which imports kfp, MLflow and pandas again. Here a
+server (`preloaded.py`) imports them once and copies itself (docs/decisions/step-processes.md).
+"""
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+
+PROGRAM = "ephemeral_component.py"
+"""The file into which kfp's shell script writes a component's source
+(kfp/dsl/component_factory.py)."""
+SERVER = Path(__file__).with_name("preloaded.py")
+KFP_RUNTIME = {"_KFP_RUNTIME": "true"}
+"""With this variable kfp imports only what a step needs."""
+
+
+@contextlib.contextmanager
+def preloaded_steps() -> Iterator[None]:
+    """Makes kfp.local start its steps by way of the server, until the block ends."""
+    with StepProcesses() as processes:
+        from kfp.local import subprocess_task_handler as kfp_handler
+
+        plain = kfp_handler.run_local_subprocess
+
+        def run(full_command: list[str], env_vars: dict[str, str] | None = None) -> int:
+            # What kfp's own shell script does, which it makes for every Python component.
+            shell, flags, script, *rest = full_command
+            if (shell, flags) == ("sh", "-ec") and PROGRAM in script:
+                return processes.run(rest[0], rest[1:], os.environ | (env_vars or {}))
+            return plain(full_command, env_vars)
+
+        kfp_handler.run_local_subprocess = run
+        try:
+            yield
+        finally:
+            kfp_handler.run_local_subprocess = plain
+
+
+class StepProcesses:
+    """The server, from the launcher's side. A context manager: leaving it ends the server."""
+
+    def __init__(self) -> None:
+        self._requests, theirs = socket.socketpair()
+        with theirs:
+            # -P: the folder launch/ must not be searched for modules.
+            self._server = subprocess.Popen(
+                [sys.executable, "-P", str(SERVER), str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                env=os.environ | KFP_RUNTIME,
+            )
+        self._answers = self._requests.makefile()
+
+    def __enter__(self) -> "StepProcesses":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._answers.close()
+        self._requests.close()
+        if kind is not None:
+            self._server.terminate()
+        self._server.wait()
+
+    def run(self, source: str, arguments: list[str], environment: dict[str, str]) -> int:
+        """Runs a component and prints what it prints; returns its exit code.
+
+        Args:
+            source: The component's Python source.
+            arguments: Of kfp's executor, without the path of the source.
+            environment: All variables of the step.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            program, request = Path(folder) / PROGRAM, Path(folder) / "request.json"
+            program.write_text(source, encoding="utf-8")
+            arguments = ["--component_module_path", str(program), *arguments]
+            request.write_text(
+                json.dumps({"arguments": arguments, "environment": environment | KFP_RUNTIME})
+            )
+            ours, theirs = os.pipe()
+            try:
+                # A server that has died gives no answer either.
+                with contextlib.suppress(BrokenPipeError):
+                    socket.send_fds(self._requests, [os.fsencode(request)], [theirs])
+            finally:
+                os.close(theirs)
+            with os.fdopen(ours, encoding="utf-8", errors="replace") as printed:
+                for line in printed:
+                    print(line, end="")
+            answer = self._answers.readline()
+            if not answer:
+                raise RuntimeError("The process that starts the steps has ended; try again")
+            return int(answer)

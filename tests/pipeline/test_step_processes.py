@@ -1,0 +1,131 @@
+"""Steps that start as copies of a loaded process end as steps that start by themselves do."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+from kfp.local import subprocess_task_handler as kfp_handler
+
+from launch.step_processes import SERVER, StepProcesses, preloaded_steps
+
+PRINTS = """
+import os, sys, tempfile
+print("out", os.environ["COLOUR"], tempfile.gettempdir(), "STALE" in os.environ)
+print("err", file=sys.stderr)
+"""
+SCRIPT = """program_path=$(mktemp -d)
+printf "%s" "$0" > "$program_path/ephemeral_component.py"
+_KFP_RUNTIME=true python3 -m kfp.dsl.executor_main \
+  --component_module_path "$program_path/ephemeral_component.py" "$@"
+"""
+"""As kfp/dsl/component_factory.py makes it."""
+
+
+def make_command(body, folder, shell="sh"):
+    """What kfp.local starts for a component whose function has this body."""
+    source = "def work():\n" + "\n".join(f"    {line}" for line in body.strip().splitlines())
+    outputs = {"parameters": {}, "outputFile": str(folder / "outputs.json")}
+    arguments = ["--executor_input", json.dumps({"inputs": {}, "outputs": outputs})]
+    script = kfp_handler.replace_python_executable([SCRIPT], sys.executable)[0]
+    return [shell, "-ec", script, source, *arguments, "--function_to_execute", "work"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def loaded():
+    os.environ["STALE"] = "1"
+    try:
+        with preloaded_steps():
+            yield
+    finally:
+        del os.environ["STALE"]
+
+
+def run(command, capsys, **variables):
+    """(exit code, what was printed) by way of the server."""
+    code = kfp_handler.run_local_subprocess(command, variables)
+    return code, capsys.readouterr().out
+
+
+def test_a_step_prints_to_the_launcher_and_sees_its_own_environment(tmp_path, capsys, monkeypatch):
+    monkeypatch.delenv("STALE")
+    (tmp_path / "own").mkdir()
+    code, printed = run(
+        make_command(PRINTS, tmp_path), capsys, COLOUR="red", TMPDIR=str(tmp_path / "own")
+    )
+    assert code == 0, printed
+    assert f"out red {tmp_path / 'own'} False\n" in printed
+    assert "err\n" in printed
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ("pass", 0),
+        ("import sys; sys.exit(2)", 2),
+        ("import sys; sys.exit('a sentence')", 1),
+        ("raise ValueError('a reason')", 1),
+        ("import os; os._exit(7)", 7),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", -signal.SIGKILL),
+    ],
+)
+def test_a_step_ends_with_the_code_that_its_own_python_would_give(body, code, tmp_path, capsys):
+    ended, printed = run(make_command(body, tmp_path), capsys)
+    assert ended == code, printed
+    alone = subprocess.run(make_command(body, tmp_path), capture_output=True, text=True)
+    # A shell adds 128 to the number of a signal.
+    assert alone.returncode == (code if code >= 0 else 128 - code)
+    for said in ("a sentence", "ValueError: a reason"):
+        assert (said in printed) == (said in alone.stdout + alone.stderr)
+
+
+def test_what_a_step_leaves_to_its_end_is_done(tmp_path, capsys):
+    body = f"import atexit, pathlib\natexit.register(pathlib.Path({str(tmp_path / 'end')!r}).touch)"
+    assert run(make_command(body, tmp_path), capsys)[0] == 0
+    assert (tmp_path / "end").exists()
+
+
+def test_steps_share_nothing(tmp_path, capsys):
+    body = "import builtins\nassert not hasattr(builtins, 'mark')\nbuiltins.mark = 1"
+    for _ in range(2):
+        assert run(make_command(body, tmp_path), capsys)[0] == 0
+
+
+def test_a_step_draws_other_random_numbers_than_the_one_before(tmp_path, capsys):
+    # The two generators without a seed that the imported libraries share with a copy.
+    body = "import random, uuid\nprint('drawn', random.random(), uuid.uuid4())"
+    drawn = {run(make_command(body, tmp_path), capsys)[1].partition("drawn")[2] for _ in range(3)}
+    assert len(drawn) == 3
+
+
+def test_a_command_that_kfp_does_not_make_today_runs_as_before(tmp_path, capsys):
+    command = make_command("print('alone')", tmp_path, shell="bash")
+    code, printed = run(command, capsys)
+    assert code == 0
+    assert "alone\n" in printed
+
+
+def test_a_server_that_has_died_ends_the_race_with_a_sentence(tmp_path):
+    with StepProcesses() as processes:
+        processes._server.kill()
+        processes._server.wait()
+        with pytest.raises(RuntimeError, match="The process that starts the steps has ended"):
+            processes.run("", [], dict(os.environ))
+
+
+def test_the_server_ends_with_its_launcher(tmp_path):
+    program = (
+        "import os, subprocess, sys\n"
+        "from launch.step_processes import StepProcesses\n"
+        "print(StepProcesses()._server.pid, flush=True)\n"
+        "os._exit(9)\n"
+    )
+    root = SERVER.parent.parent
+    with subprocess.Popen(
+        [sys.executable, "-c", program], cwd=root, stdout=subprocess.PIPE, text=True
+    ) as launcher:
+        # The server holds the pipe, too: the end of what is read is the server's end.
+        assert launcher.stdout.read().strip().isdigit()
+    assert launcher.returncode == 9
