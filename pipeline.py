@@ -1,8 +1,8 @@
-"""The race, read from top to bottom, and its command line: run (here) | compile | submit.
+"""The race, read from top to bottom; its command line: check | run (here) | compile | submit.
 
-1. open_race   finds or creates the MLflow run of this race and of each contender
-2. ingest      data -> examples, split by title
-3. admit       refuses contenders that may not be judged on these examples, before any training
+1. ingest      data -> examples, split by title
+2. admit       refuses contenders that may not be judged on these examples, before any training
+3. open_race   finds or creates the MLflow run of this race and of each contender
 4. for each contender: featurize (examples -> sliding windows) -> train -> predict -> evaluate
 5. register    the best exact match on the select split becomes the model version `candidate`
 6. report      one page: which model to promote, and why
@@ -37,19 +37,23 @@ def build_pipeline(place: Placement) -> Any:
         report_digests: str,
         results: str = "",
     ) -> None:
-        closing = place.on_cpu(step.close_race(), cached=False)
+        # Both ends of a race know which run of the pipeline they belong to.
+        this_try = {"this_try": dsl.PIPELINE_JOB_ID_PLACEHOLDER}
+        closing = place.on_cpu(step.close_race(**this_try), cached=False)
         with dsl.ExitHandler(closing, name="the race"):
-            opened = place.on_cpu(step.open_race(experiment=experiment), cached=False)
-            ingested = place.on_cpu(step.ingest(data=data, digests=ingest_digests).after(opened))
+            ingested = place.on_cpu(step.ingest(data=data, digests=ingest_digests))
             examples = {"examples": ingested.outputs["examples"]}
             admitted = place.on_cpu(
                 step.admit(contenders=entries, digests=admit_digests, **examples)
             )
+            # Bad data and contenders that are refused leave nothing in MLflow.
+            opening = step.open_race(experiment=experiment, **this_try, **examples)
+            opened = place.on_cpu(opening.after(admitted), cached=False)
             with dsl.ParallelFor(contenders, parallelism=place.parallelism) as contender:
                 featurized = place.on_cpu(
                     step.featurize(
                         entry=contender.entry, digests=contender.featurize, **examples
-                    ).after(admitted)
+                    ).after(opened)
                 )
                 windows = {"windows": featurized.outputs["windows"]}
                 own = {"contender": contender.settings}
@@ -67,7 +71,7 @@ def build_pipeline(place: Placement) -> Any:
             gathered = [dsl.Collected(evaluated.outputs["evaluation"]) for _ in range(2)]
             models = dsl.Collected(trained.outputs["model"])
             # The race's run is an argument: a race in another store registers and reports anew.
-            own = {"opened": opened.output, "results": results, **examples}
+            own = {"opened": opened.output, "results": results}
             own |= {"settings": registration, "digests": register_digests}
             registered = place.on_cpu(step.register(models=models, evaluations=gathered[0], **own))
             own = {"results": results, "digests": report_digests, "experiment": experiment}

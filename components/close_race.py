@@ -4,12 +4,13 @@ from kfp import dsl
 
 
 @dsl.component(base_image="python:3.11-slim-bookworm", install_kfp_package=False)
-def close_race(status: dsl.PipelineTaskFinalStatus):
+def close_race(this_try: str, status: dsl.PipelineTaskFinalStatus):
     """Ends the parent run and its children with status and reason, and shows the table.
 
     Args:
+        this_try: Id of the pipeline's run in Kubeflow.
         status: Given by Kubeflow.
     """
     from squadron import steps
 
-    steps.close_race(state=status.state, message=status.error_message)
+    steps.close_race(state=status.state, message=status.error_message, this_try=this_try)

@@ -4,15 +4,17 @@ from kfp import dsl
 
 
 @dsl.component(base_image="python:3.11-slim-bookworm", install_kfp_package=False)
-def open_race(experiment: str) -> str:
-    """Opens the parent run and a child per contender.
+def open_race(experiment: str, this_try: str, examples: dsl.Input[dsl.Dataset]) -> str:
+    """Opens the parent run and a child per contender, and tells the parent run its examples.
 
     Args:
         experiment: JSON of {labels, experiment}.
+        this_try: Id of the pipeline's run in Kubeflow.
+        examples: From ingest.
 
     Returns:
         The id of the parent run.
     """
     from squadron import steps
 
-    return steps.open_race(experiment=experiment)
+    return steps.open_race(experiment=experiment, this_try=this_try, examples=examples.path)

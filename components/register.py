@@ -11,7 +11,6 @@ def register(
     opened: str,
     digests: str,
     results: str,
-    examples: dsl.Input[dsl.Dataset],
     models: dsl.Input[List[dsl.Model]],  # noqa: UP006
     evaluations: dsl.Input[List[dsl.Artifact]],  # noqa: UP006
     champion: dsl.Output[dsl.Artifact],
@@ -23,7 +22,6 @@ def register(
         opened: From open_race; another store or race registers anew.
         digests: Of the code and of what it reads; checked, and part of the cache key.
         results: Where models and figures are published; "" for nowhere.
-        examples: From ingest.
         models: From train, of every contender.
         evaluations: From evaluate, in the same order.
         champion: champion.json.
@@ -35,7 +33,6 @@ def register(
         opened=opened,
         digests=digests,
         results=results,
-        examples=examples.path,
         models=[model.path for model in models],
         evaluations=[evaluation.path for evaluation in evaluations],
         champion=champion.path,

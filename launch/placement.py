@@ -44,7 +44,7 @@ FIRST_WAIT = "30s"
 WAIT_FACTOR = 4.0
 """Waits of 30 s, 2 min and 8 min outlast ten minutes without a server. Kubeflow does not tell bad
 input (exit code 2) from a broken network, so bad input ends a run only after these waits, too; its
-sentence is in MLflow and in the first pod's log at once."""
+sentence is in the first pod's log at once, and in MLflow where the race was opened before."""
 RETRY_WINDOW = "604800s"
 """A week. Argo counts it from the start of the first attempt, its own hours included: when it is
 over, nothing is retried and an attempt that runs is stopped. By kfp's default of an hour, a

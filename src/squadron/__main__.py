@@ -12,9 +12,9 @@ from typing import Any
 from squadron.errors import EXIT_CODE_INPUT_ERROR, InputError
 
 STEPS = (
-    "open_race",
     "ingest",
     "admit",
+    "open_race",
     "featurize",
     "train",
     "predict",

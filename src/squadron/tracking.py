@@ -43,6 +43,8 @@ RESULT_TAG = "squadron.result"
 REPORT_TAG = "squadron.report"
 """Which try of the race wrote its result, and its report."""
 THIS_TRY, EARLIER_TRY = "this try", "an earlier try"
+TRY_TAG = "squadron.try"
+"""Id of the pipeline's run that opened the race last: only that run closes it."""
 WORK_TAG = "squadron.last_step"
 """The step of this try that began last; "" while all of them come from the cache."""
 RESULT_FILE = "champion.json"
@@ -158,7 +160,11 @@ def current_race() -> Race | None:
 
 
 def open_race(
-    race: Race | None, labels: Sequence[str], experiment: dict[str, Any], git_sha: str
+    race: Race | None,
+    labels: Sequence[str],
+    experiment: dict[str, Any],
+    git_sha: str,
+    this_try: str = "",
 ) -> str:
     """Finds or creates the parent run and a child per label and marks them as running.
 
@@ -174,6 +180,7 @@ def open_race(
         labels: Of the contenders.
         experiment: Resolved, logged as experiment.json.
         git_sha: Of the code that runs.
+        this_try: Id of this run of the pipeline; "" if it has none.
 
     Returns:
         The id of the parent run, "" if nothing is tracked.
@@ -192,6 +199,8 @@ def open_race(
             lambda: client.create_run(experiment_id, run_name=name, tags=about),
         )
         parent = client.get_run(parent_id)
+        # First of all: a try that fails while it opens the race must be able to close it.
+        _tag(client, parent_id, {TRY_TAG: this_try})
         _forget_failure(client, parent_id, parent.data.tags)
         tags = {
             RACE_TAG: race.key,
@@ -250,9 +259,15 @@ def describe_experiment(race: Race | None, describe: Callable[[str], Mapping[str
                 )
 
 
+def has_store() -> bool:
+    """Says whether there is a store to read: a sqlite file is made by the first who connects."""
+    file = sqlite_file(tracking_uri())
+    return file is None or file.exists()
+
+
 def find_parent(race: Race | None) -> str:
     """The run id of the race's parent; "" if it was never opened or nothing is tracked."""
-    if race is None:
+    if race is None or not has_store():
         return ""
     client = connect()
     with explained():
@@ -549,6 +564,7 @@ def read_left(parent_id: str) -> tuple[Left, dict[str, Any] | None]:
         new_result=content is not None and tags.get(RESULT_TAG) == THIS_TRY,
         reported=tags.get(REPORT_TAG) == THIS_TRY,
         failure=tags.get(FAILURE_TAG, ""),
+        opened_by=tags.get(TRY_TAG, ""),
     )
     return left, content
 

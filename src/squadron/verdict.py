@@ -28,6 +28,20 @@ class Left:
     """This try ran the last step, report, to its end."""
     failure: str
     """Why a step failed, unless a later step that needs it ended well; "" if none said so."""
+    opened_by: str = ""
+    """Id of the pipeline's run that opened the race last; "" if it had none."""
+
+
+def may_close(word: str, left: Left, this_try: str) -> bool:
+    """Says whether this try may end the race: it opened it last, or all of its steps ended well.
+
+    Args:
+        word: Kubeflow's status of the pipeline.
+        left: What is in MLflow.
+        this_try: Id of this run of the pipeline; "" where nobody knows it.
+    """
+    is_whole = word.strip().upper() in COMPLETED
+    return not this_try or left.opened_by == this_try or is_whole
 
 
 def judge_race(word: str, left: Left) -> str:

@@ -72,19 +72,40 @@ def test_what_a_step_finds_ends_it_with_one_sentence(tmp_path, capsys, content, 
         assert word in shown.err
 
 
-def test_a_step_that_fails_ends_the_race_and_mlflow_has_the_reason(tmp_path):
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["data.train=not.json"], ["ingest: ", "not.json is not JSON"]),
+        (
+            [f"trained_on.files=[{CORPUS}]"],
+            ["admit: The contender 'span'", "was trained on the title"],
+        ),
+    ],
+    ids=["data", "contender"],
+)
+def test_what_is_refused_before_training_leaves_nothing_in_mlflow(tmp_path, overrides, words):
     write_experiment(tmp_path, ["span"])
     (tmp_path / "not.json").write_text("not json")
-    done = run(tmp_path, "--set", "data.train=not.json")
+    done = run(tmp_path, *(part for each in overrides for part in ("--set", each)))
     assert done.returncode == 2, done.stderr + done.stdout
     assert "Traceback" not in done.stderr + done.stdout
     assert len(done.stderr.strip().splitlines()) == 1
-    assert "not.json" in done.stderr
-    assert "is not JSON" in done.stderr
+    for word in words:
+        assert word in done.stderr
+    assert not list(tmp_path.glob("results/**/_COMMITTED"))
+    assert not (tmp_path / "runs" / "mlflow.db").exists()
+
+
+def test_a_step_that_fails_ends_the_race_and_mlflow_has_the_reason(tmp_path):
+    write_experiment(tmp_path, ["span"])
+    # Nothing can be kept below a file, so train has no place for its checkpoints.
+    (tmp_path / "file").write_text("")
+    done = run(tmp_path, SQUADRON_CHECKPOINTS=str(tmp_path / "file"))
+    assert done.returncode == 1, done.stderr + done.stdout
     assert not list(tmp_path.glob("results/**/_COMMITTED"))
     runs = runs_of(tmp_path)
     assert {r.info.status for r in runs.values()} == {"FAILED"}
-    assert all("not JSON" in r.data.tags["squadron.status"] for r in runs.values())
+    assert all("failed: train: " in r.data.tags["squadron.status"] for r in runs.values())
 
 
 def test_an_unreachable_mlflow_is_said_in_one_sentence(tmp_path):

@@ -423,7 +423,6 @@ def register(judged, tmp_path, monkeypatch, **settings):
     monkeypatch.setenv(tracking.RACE_VARIABLE, str(race))
     steps.register(
         settings=json.dumps({"register": dataclasses.asdict(Register(**settings))}),
-        examples=judged / "examples",
         models=[judged / "champion" / "model"],
         evaluations=[place],
         champion=tmp_path / "champion.json",

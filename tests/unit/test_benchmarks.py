@@ -310,6 +310,6 @@ def test_dag_runs(run, backbone, monkeypatch):
     monkeypatch.setattr(bench_dag, "SETTINGS", (*bench_dag.SETTINGS, *small))
     report = run(bench_dag)
     names = [step["step"] for step in report["fresh_runs"][0]["steps"]]
-    assert names[:4] == ["open_race", "ingest", "admit", "featurize"]
+    assert names[:4] == ["ingest", "admit", "open_race", "featurize"]
     assert names[-3:] == ["register", "report", "close_race"]
     assert [s["step"] for s in report["cached_runs"][0]["steps"]] == ["open_race", "close_race"]

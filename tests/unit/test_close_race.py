@@ -9,7 +9,9 @@ import pytest
 from mlflow import MlflowClient
 
 from squadron import progress, steps, tracking
+from squadron.errors import InputError
 from squadron.steps._step import step
+from tests import tiny_models
 
 RACE = tracking.Race("closed", "0123abcd")
 ABOUT = {"labels": ["span"], "experiment": {"name": "closed"}}
@@ -46,12 +48,13 @@ def tables(monkeypatch):
 class Try:
     """One try of a race of its own key, step by step as a pipeline runs it."""
 
-    def __init__(self, client, race):
+    def __init__(self, client, race, examples):
         self.client = client
         self.race = race
+        self.examples = examples
 
-    def open(self):
-        steps.open_race(experiment=json.dumps(ABOUT))
+    def open(self, this_try=""):
+        steps.open_race(experiment=json.dumps(ABOUT), examples=self.examples, this_try=this_try)
         return self
 
     def begin(self, step):
@@ -73,8 +76,8 @@ class Try:
         tracking.note_report(self.parent)
         return self
 
-    def close(self, word, message=""):
-        steps.close_race(state=word, message=message)
+    def close(self, word, message="", this_try=""):
+        steps.close_race(state=word, message=message, this_try=this_try)
         return self
 
     @property
@@ -89,10 +92,11 @@ class Try:
 
 
 @pytest.fixture
-def race(client, request, monkeypatch):
+def race(client, request, monkeypatch, tmp_path):
     race = tracking.Race(RACE.name, request.node.name)
     monkeypatch.setenv(tracking.RACE_VARIABLE, str(race))
-    return Try(client, race)
+    tiny_models.write_validation(tmp_path)
+    return Try(client, race, tmp_path)
 
 
 @pytest.mark.parametrize("word", WORDS)
@@ -158,6 +162,72 @@ def test_a_race_that_failed_to_open_again_is_not_finished(race, tables):
     run = race.client.get_run(race.parent)
     assert run.info.status == "FAILED"
     assert run.data.tags[tracking.STATUS_TAG] == "failed: open_race: the disk is full"
+
+
+@step
+def ingest(*, reason: str = "") -> None:
+    """Fails as ingest does on bad data, if it is told to."""
+    if reason:
+        raise InputError(reason)
+
+
+def left_in_mlflow(race):
+    """All that MLflow knows of the race's runs."""
+    found = [race.parent, tracking.find_child(race.race, "span")]
+    runs = [race.client.get_run(run_id) for run_id in found]
+    return [(run.info.status, run.info.end_time, run.data.tags) for run in runs]
+
+
+@pytest.mark.parametrize("word", ["FAILED", "RUNNING", "CANCELED"])
+@pytest.mark.parametrize("last", ["", "another"], ids=["interrupted", "known"])
+def test_a_try_that_ends_before_the_race_is_opened_again_changes_nothing(race, tables, word, last):
+    race.open("first").begin("train").register().report().close("COMPLETE", this_try="first")
+    before = left_in_mlflow(race)
+    assert [status for status, _, _ in before] == ["FINISHED"] * 2
+    tables.clear()
+    ingest()
+    with pytest.raises(SystemExit):
+        ingest(reason="the disk is full")
+    race.close(word, "Task ingest failed", last)
+    assert left_in_mlflow(race) == before
+    assert tables == []
+
+
+def test_a_try_closes_no_race_that_another_try_has_open(race, tables):
+    race.open("first").begin("train").fail("train: killed").close("FAILED", this_try="second")
+    assert race.client.get_run(race.parent).info.status == "RUNNING"
+    race.register().report().close("COMPLETE", this_try="first")
+    assert race.end == ("FINISHED", "finished")
+    assert len(tables) == 1
+
+
+def test_a_try_closes_a_race_that_it_opened_and_shows_its_table_again(race, tables):
+    race.open("first").begin("train").register().begin("report").fail("report: no space")
+    race.close("FAILED", this_try="first").close("FAILED", this_try="first")
+    assert race.end == ("FAILED", "failed: report: no space")
+    assert len(tables) == 2
+
+
+@pytest.mark.parametrize("opens_store", [False, True])
+def test_a_race_that_was_never_opened_leaves_nothing(
+    race, tables, tmp_path, monkeypatch, capfd, opens_store
+):
+    uri = f"sqlite:///{tmp_path}/store/mlflow.db"
+    monkeypatch.setenv(tracking.URI_VARIABLE, uri)
+    monkeypatch.setenv("SQUADRON_CHECKPOINTS", str(tmp_path / "kept"))
+    if opens_store:
+        tracking.connect()
+    with pytest.raises(SystemExit):
+        ingest(reason="no such file")
+    capfd.readouterr()
+    race.close("FAILED", "Task ingest failed", "first")
+    assert tables == []
+    assert capfd.readouterr() == ("", "")
+    assert (tmp_path / "store").exists() == opens_store
+    assert not list(tmp_path.glob("kept/**/*.jsonl"))
+    if opens_store:
+        names = [each.name for each in MlflowClient(uri).search_experiments()]
+        assert names == ["Default"]
 
 
 def test_closing_twice_changes_nothing(race, tables):

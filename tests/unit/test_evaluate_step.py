@@ -26,7 +26,7 @@ from squadron.artifacts import (
 )
 from squadron.config import Contender, Evaluate, to_json
 from squadron.steps._files import write_official
-from squadron.steps._record import record_missing
+from squadron.steps._record import record_examples, record_missing
 from tests import tiny_models
 
 # Some right, some wrong, some abstained; and questions that nothing answers.
@@ -478,7 +478,8 @@ def test_register_brings_figures_to_mlflow_that_never_arrived_there(places, monk
     about = {name: row.pop(name) for name in ("schema", "made_from")}
     write_json(places / "other" / "metrics.json", {**row, "label": "ended"}, **about)
     for _ in range(2):
-        record_missing(race, places / "examples", [places / "evaluation", places / "other"])
+        record_examples(tracking.find_parent(race), places / "examples")
+        record_missing(race, [places / "evaluation", places / "other"])
     import mlflow
 
     run = mlflow.get_run(tracking.find_child(race, "span"))

@@ -152,7 +152,6 @@ def race(tmp_path_factory):
         model = write_tiny_model(folder)
         steps.register(
             settings=json.dumps({"register": asdict(Register(model_name="by-hand"))}),
-            examples=folder / "examples",
             models=[model] * 3,
             evaluations=[folder / label / "evaluation" for label in LABELS],
             champion=folder / "champion.json",

@@ -315,10 +315,12 @@ def test_mlflow_names_every_file_of_a_split(tmp_path, monkeypatch):
     monkeypatch.setenv(tracking.URI_VARIABLE, uri)
     monkeypatch.setenv("SQUADRON_CHECKPOINTS", str(tmp_path / "kept"))
     monkeypatch.setenv(tracking.RACE_VARIABLE, "x/k")
-    opened = steps.open_race(experiment=json.dumps({"labels": ["span"], "experiment": {}}))
     own = write_squad(tmp_path / "own.json", number_titles(9, "a"), "own")
     only = write_squad(tmp_path / "only.json", number_titles(3, "b", first=100), "only")
     ingest(tmp_path / "e", Data(train=(own,), train_only=(only,), splits=Splits(2, 2, 2)))
+    assert not (tmp_path / "mlflow.db").exists()
+    about = json.dumps({"labels": ["span"], "experiment": {}})
+    opened = steps.open_race(experiment=about, examples=tmp_path / "e")
     parent = tracking.find_parent(tracking.Race("x", "k"))
     assert parent == opened
     inputs = MlflowClient(uri).get_run(parent).inputs.dataset_inputs

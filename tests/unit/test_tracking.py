@@ -8,6 +8,7 @@ from mlflow import MlflowClient
 
 from squadron import notes, steps, tracking
 from squadron.errors import InputError
+from tests import tiny_models
 
 RACE = tracking.Race("tracked", "0123abcd")
 
@@ -64,10 +65,12 @@ def test_without_a_race_nothing_is_tracked():
 
 
 def test_the_experiment_is_described_once_and_what_a_person_wrote_stays(
-    client, parent, monkeypatch
+    client, parent, monkeypatch, tmp_path
 ):
     monkeypatch.setenv(tracking.RACE_VARIABLE, str(RACE))
-    given = {"experiment": json.dumps({"labels": ["span"], "experiment": {}})}
+    tiny_models.write_validation(tmp_path)
+    about = json.dumps({"labels": ["span"], "experiment": {}})
+    given = {"experiment": about, "examples": tmp_path}
     steps.open_race(**given)
     experiment = client.get_experiment_by_name(RACE.name)
     tags = experiment.tags

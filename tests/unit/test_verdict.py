@@ -14,7 +14,7 @@ import dataclasses
 
 import pytest
 
-from squadron.verdict import COMPLETED, STOPPED, Left, judge_race
+from squadron.verdict import COMPLETED, STOPPED, Left, judge_race, may_close
 
 # As an opened try leaves it whose steps ran, one after another, until something stopped it.
 NOTHING = Left(opened=True, worked=True, result=False, new_result=False, reported=False, failure="")
@@ -82,3 +82,11 @@ def test_a_race_that_was_stopped_before_its_report_is_not_finished(word, left):
 @pytest.mark.parametrize("left", [RESULT, WHOLE, CACHED])
 def test_a_try_that_never_opened_the_race_does_not_inherit_its_end(word, left):
     assert not is_finished(word, dataclasses.replace(left, opened=False))
+
+
+@pytest.mark.parametrize("word", [*SAID_COMPLETE, *SAID_STOPPED, *SAID_NOTHING])
+def test_a_try_ends_what_it_opened_or_what_ended_well(word):
+    ours = dataclasses.replace(WHOLE, opened_by="ours")
+    assert may_close(word, ours, "ours")
+    assert may_close(word, ours, "")
+    assert may_close(word, ours, "another") == (word in SAID_COMPLETE)

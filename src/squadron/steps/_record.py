@@ -1,7 +1,8 @@
 """What MLflow is told of a race's examples and of a contender, from the files that steps left.
 
-A step that kfp takes from its cache tells MLflow nothing. The step register reads the same files
-and tells what is missing, so that every race in every store has all of its figures.
+A step that kfp takes from its cache tells MLflow nothing. The step open_race tells of the examples,
+and register reads the evaluations and tells what is missing, so that every race in every store has
+all of its figures.
 """
 
 from collections.abc import Sequence
@@ -40,11 +41,11 @@ def name_race(race: Race | None) -> str:
     return f"{race.name}-{race.key}" if race else "untracked"
 
 
-def record_examples(parent: Run | str | None, examples: Path) -> None:
+def record_examples(parent: str, examples: Path) -> None:
     """Tells the race's run its data sets, validation.json and the figures of ingest.
 
     Args:
-        parent: The race's run; its id to write at once, None to record nothing.
+        parent: The id of the race's run; "" records nothing.
         examples: As ingest wrote them.
     """
     content = read_json(examples / "validation.json", schema="validation/1")
@@ -76,20 +77,18 @@ def record_contender(child: Run | str | None, evaluation: Path) -> None:
     tracking.close_contender(child, content["disqualified"])
 
 
-def record_missing(race: Race | None, examples: Path, evaluations: Sequence[Path]) -> None:
-    """Tells MLflow at once what it does not have: the examples, and contenders that did not end.
+def record_missing(race: Race | None, evaluations: Sequence[Path]) -> None:
+    """Tells MLflow at once what it does not have: the contenders that did not end.
 
     Their steps came from the cache, or could not reach MLflow and their disk is gone.
 
     Args:
         race: None records nothing.
-        examples: As ingest wrote them.
         evaluations: Evaluation folders of all contenders.
 
     Raises:
         InputError: If MLflow can't be reached.
     """
-    record_examples(tracking.find_parent(race), examples)
     for evaluation in evaluations:
         label = read_json(evaluation / "metrics.json", schema="metrics/1")["label"]
         child = tracking.find_child(race, label)

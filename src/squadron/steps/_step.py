@@ -24,6 +24,8 @@ FAILED_SECONDS = 20.0
 """How long a step that failed waits until MLflow has its reason."""
 TERMINATION_LOG = Path("/dev/termination-log")
 """Where Kubernetes looks for the last words of a container."""
+BEFORE_THE_RACE = ("ingest", "admit")
+"""The steps that check what a race needs before MLflow has it: they tell MLflow nothing."""
 OPENING_AND_CLOSING = ("open_race", "close_race")
 """The steps that run in every try, also where all others come from the cache."""
 
@@ -32,7 +34,7 @@ def step(function: Callable[P, R]) -> Callable[P, R]:
     """Logs, measures and explains a step: one sentence and exit code 2 for bad input.
 
     A step that was planned with other code refuses to run: its keyword `digests` tells. The reason
-    of a failure reaches the launcher, Kubernetes and MLflow.
+    of a failure reaches the launcher and Kubernetes, and MLflow where the race was opened before.
     """
     hints = get_type_hints(function)
     # Every step is a process. Collecting what torch and MLflow leave behind would take its end
@@ -56,7 +58,7 @@ def step(function: Callable[P, R]) -> Callable[P, R]:
             patience = read_patience()
             planned = provenance.read_digests(str(kwargs.get("digests", "")))
             provenance.check_code(function.__name__, planned)
-            if function.__name__ not in OPENING_AND_CLOSING:
+            if function.__name__ not in (*BEFORE_THE_RACE, *OPENING_AND_CLOSING):
                 from squadron import tracking
 
                 tracking.begin_step(tracking.current_race(), function.__name__)
@@ -70,17 +72,22 @@ def step(function: Callable[P, R]) -> Callable[P, R]:
             with contextlib.suppress(OSError):
                 if TERMINATION_LOG.exists():
                     TERMINATION_LOG.write_text(f"{function.__name__}: {reason}"[:4000])
-            from squadron import tracking
-
-            with contextlib.suppress(InputError):
-                parent = tracking.address_run(tracking.current_race())
-                tracking.note_failure(parent, f"{function.__name__}: {reason}")
+            if function.__name__ not in BEFORE_THE_RACE:
+                _note_failure(f"{function.__name__}: {reason}")
             _close_outboxes(function.__name__, FAILED_SECONDS)
             if is_input:
                 sys.exit(EXIT_CODE_INPUT_ERROR)
             raise
 
     return wrapped
+
+
+def _note_failure(reason: str) -> None:
+    """Remembers in the race why a step failed; a step never fails for this."""
+    from squadron import tracking
+
+    with contextlib.suppress(InputError):
+        tracking.note_failure(tracking.address_run(tracking.current_race()), reason)
 
 
 def _close_outboxes(name: str, seconds: float) -> None:

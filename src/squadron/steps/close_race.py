@@ -7,12 +7,16 @@ from squadron.steps._step import step
 
 
 @step
-def close_race(*, state: str, message: str) -> None:
+def close_race(*, state: str, message: str, this_try: str = "") -> None:
     """Ends the race in MLflow and shows its table; runs whatever happened before.
+
+    A try that ended before it opened the race leaves everything in MLflow as it is: the race may
+    have been finished by an earlier try.
 
     Args:
         state: Kubeflow's word, a hint only; see `verdict`.
         message: Kubeflow's, if it failed; only kfp.local gives one.
+        this_try: As for `open_race`; "" where nobody knows it, as after an interruption.
     """
     from squadron import tracking, verdict
 
@@ -22,10 +26,13 @@ def close_race(*, state: str, message: str) -> None:
     if not run_id:
         return
     left, content = tracking.read_left(run_id)
+    if not verdict.may_close(state, left, this_try):
+        return
     reason = verdict.judge_race(state, left)
     tracking.close_race(run_id, succeeded=not reason, reason=message or reason)
     # A result of an earlier try is no result of one that failed.
-    if content and (left.new_result or not reason):
+    is_own = left.new_result and (left.opened or bool(this_try))
+    if content and (is_own or not reason):
         _show_table(content)
 
 

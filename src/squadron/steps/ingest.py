@@ -17,7 +17,6 @@ from squadron.artifacts import (
 )
 from squadron.config import Data, digest, from_json
 from squadron.question_types import TYPES, guess_type
-from squadron.steps._record import record_examples
 from squadron.steps._step import step
 
 
@@ -32,7 +31,6 @@ def ingest(*, data: str, examples: Path, digests: str = "") -> None:
     """
     import tempfile
 
-    from squadron import tracking
     from squadron.leakage import check_leakage, find_leakage, unify_titles
     from squadron.sources import Example, load_source
     from squadron.split import share_out
@@ -103,7 +101,6 @@ def ingest(*, data: str, examples: Path, digests: str = "") -> None:
     leaks = leakage.describe()
     leaks = f"; {leaks}" if leaks else ""
     progress.say(f"ingest     {report.accepted:,} examples{rejected}: {sizes}{leaks}")
-    record_examples(tracking.address_run(tracking.current_race()), examples)
 
 
 def _files_of(split: str, settings: Data) -> list[str]:

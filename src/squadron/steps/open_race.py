@@ -2,17 +2,21 @@
 
 import json
 import time
+from pathlib import Path
 
 from squadron import provenance
+from squadron.steps._record import record_examples
 from squadron.steps._step import step
 
 
 @step
-def open_race(*, experiment: str) -> str:
-    """Opens the race in MLflow: the parent run and a child per contender.
+def open_race(*, experiment: str, examples: Path, this_try: str = "") -> str:
+    """Opens the race in MLflow: the parent run, with its examples, and a child per contender.
 
     Args:
         experiment: JSON of {labels, experiment (resolved)}.
+        examples: As ingest wrote them.
+        this_try: Id of this run of the pipeline, for `close_race`; "" if there is none.
 
     Returns:
         The id of the parent run. It is another one in another store.
@@ -22,8 +26,11 @@ def open_race(*, experiment: str) -> str:
     fields = json.loads(experiment)
     race = tracking.current_race()
     tracking.send_waiting(race)
-    parent = tracking.open_race(race, fields["labels"], fields["experiment"], provenance.commit())
+    parent = tracking.open_race(
+        race, fields["labels"], fields["experiment"], provenance.commit(), this_try
+    )
     tracking.describe_experiment(race, _describe)
+    record_examples(parent, examples)
     return parent
 
 

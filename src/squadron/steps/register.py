@@ -19,7 +19,6 @@ from squadron.steps._step import step
 def register(
     *,
     settings: str,
-    examples: Path,
     models: Sequence[Path],
     evaluations: Sequence[Path],
     champion: Path,
@@ -33,7 +32,6 @@ def register(
         settings: JSON of {"register": config.Register, "data": files, "data_licence": text}.
         opened: What open_race returned. Only kfp's cache needs it.
         digests: JSON of provenance.Digests; the decorator compares the code.
-        examples: As ingest wrote them.
         models: Model folders of all contenders.
         evaluations: Their evaluation folders, in the same order.
         results: Where every contender's model and evaluation are published; "" for nowhere.
@@ -53,7 +51,7 @@ def register(
     started = time.monotonic()
     race = tracking.current_race()
     tracking.send_waiting(race)
-    record_missing(race, examples, evaluations)
+    record_missing(race, evaluations)
     parent = tracking.find_parent(race)
     rows = [read_json(folder / "metrics.json", schema="metrics/1") for folder in evaluations]
     order = standings.rank_contenders(rows)
