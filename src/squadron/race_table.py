@@ -234,8 +234,8 @@ def _describe_version(model: dict[str, Any]) -> list[str]:
         # The race's result is an older one: another race has registered a model since.
         lines = [f"{shown}. The alias {alias!r} points at version {now} now."]
     elif model.get("previous"):
-        moved = f"from version {model['previous']} to version {version}"
-        lines = [f"{shown}. The alias {alias!r} moved {moved}."]
+        moved = f"moved there from version {model['previous']}"
+        lines = [f"{shown}; the alias {alias!r} {moved}."]
     else:
         lines = [f"{shown}, alias {alias!r}."]
     if is_staging(model):

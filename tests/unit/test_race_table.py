@@ -127,7 +127,7 @@ wild is disqualified: loss is nan
 Winner: champion (version 2) (highest EM on select, 61.23).
 champion shares this EM with span; it is ahead of span because a champion stays at a tie.
 Too small to rank: its EM is that of span.
-The champion stays: squadron-example version 2. The alias 'candidate' moved from version 3 to version 2.
+The champion stays: squadron-example version 2; the alias 'candidate' moved there from version 3.
 Version 2 is staging already.
 Report: file:///home/ada/races/runs/artifacts/1/0f/artifacts/report.html
 
@@ -235,8 +235,8 @@ def test_the_width_is_that_of_the_terminal_up_to_120_columns(monkeypatch):
         (
             {"previous": "2", "aliases": {"candidate": "3", "staging": "1"}},
             [
-                "Registered: squadron-example version 3. The alias 'candidate' moved from version 2 "
-                "to version 3.",
+                "Registered: squadron-example version 3; the alias 'candidate' moved there from "
+                "version 2.",
                 "The alias 'staging' points at version 1.",
             ],
         ),
