@@ -1,15 +1,17 @@
 """What a person sees of a local run: the steps' own lines, one bar, the table; all else is logged.
 
-kfp.local prints through stdout whatever its tasks print, and logs there which task it runs or takes
-from its cache. This stands in for stdout: events of the steps (squadron.progress) are drawn, what
+kfp.local prints through stdout whatever its tasks print, and logs which task it runs and which one it
+takes from its cache. This stands in for stdout: events of the steps (squadron.progress) are drawn, what
 came from the cache is told, everything goes to the log file.
 """
 
+import contextlib
 import io
 import json
+import logging
 import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, TextIO
 
 from launch.plan import LOOP_STEPS
@@ -55,6 +57,22 @@ class Console(io.TextIOBase):
         """The title that the last progress line in a log had, and its seconds."""
         self.failure: tuple[str, str, bool] | None = None
         """(step, sentence, whether it was bad input) of the first step that failed."""
+
+    @contextlib.contextmanager
+    def capture(self) -> Iterator[None]:
+        """Takes what this process prints and logs, until the block ends."""
+        root, handler = logging.getLogger(), logging.StreamHandler(self)
+        handler.setFormatter(logging.Formatter("%(asctime)s - %(levelname)s - %(message)s"))
+        level = root.level
+        root.addHandler(handler)
+        # kfp logs what comes from its cache as information, outside its own logging context.
+        root.setLevel(logging.INFO)
+        try:
+            with contextlib.redirect_stdout(self), contextlib.redirect_stderr(self):
+                yield
+        finally:
+            root.removeHandler(handler)
+            root.setLevel(level)
 
     def isatty(self) -> bool:
         """Never: what steps and kfp print is not for a terminal."""

@@ -61,7 +61,7 @@ def run_here(experiment: Experiment, build_pipeline: Callable[[Placement], Any])
         pipeline = build_pipeline(Placement(image="local", resources=None, parallelism=1))
         signal.signal(signal.SIGTERM, _interrupt)
         try:
-            with contextlib.redirect_stdout(console), contextlib.redirect_stderr(console):
+            with console.capture():
                 pipeline(**plan.arguments)
         except KeyboardInterrupt:
             console.close()

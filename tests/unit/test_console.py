@@ -6,6 +6,7 @@ kfp/local/orchestrator/task_executor.py (2.17.0).
 
 import io
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -128,6 +129,30 @@ def test_steps_that_run_and_steps_from_the_cache_are_told_apart_by_contender():
         "evaluate   span: EM 50.00, F1 60.00 on select",
         "from cache pretrained: train, predict",
     ]
+
+
+def test_what_kfp_logs_of_its_cache_is_heard_between_its_tasks(capsys):
+    """kfp logs a hit outside its own context, where nobody would hear it."""
+    from kfp.local.logging_utils import format_task_name, local_logger_context
+
+    root = logging.getLogger()
+    before = (root.level, list(root.handlers))
+    log, screen = io.StringIO(), io.StringIO()
+    console = Console(log, screen, ["span"])
+    with console.capture():
+        with local_logger_context():
+            logging.info(f"Executing task {format_task_name('open-race')}")
+        logging.info("Task ingest cache hit (key=0123456789ab); skipping execution.")
+        with local_logger_context():
+            logging.info(f"Executing task {format_task_name('admit')}")
+        logging.info("Task featurize cache hit (key=0123456789ab); skipping execution.")
+        print("a line of a task")
+    console.close()
+    assert (root.level, list(root.handlers)) == before
+    assert screen.getvalue() == "from cache ingest\nfrom cache span: featurize\n"
+    assert log.getvalue().count("INFO") == 4
+    assert "a line of a task\n" in log.getvalue()
+    assert capsys.readouterr() == ("", "")
 
 
 STEPS = [
