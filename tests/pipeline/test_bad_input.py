@@ -11,6 +11,9 @@ from squadron.config import Data, Splits, to_json
 from tests.pipeline.tiny_race import CORPUS, run, runs_of, write_experiment
 
 pytestmark = pytest.mark.slow
+NEXT = (
+    "Next: correct this, then run the same command again: it goes on from the steps that are done."
+)
 
 
 @pytest.mark.parametrize(
@@ -78,9 +81,10 @@ def test_a_step_that_fails_ends_the_race_and_mlflow_has_the_reason(tmp_path):
     done = run(tmp_path, "--set", "data.train=not.json")
     assert done.returncode == 2, done.stderr + done.stdout
     assert "Traceback" not in done.stderr + done.stdout
-    assert len(done.stderr.strip().splitlines()) == 1
-    assert "not.json" in done.stderr
-    assert "is not JSON" in done.stderr
+    reason, remedy = done.stderr.strip().splitlines()
+    assert "not.json" in reason
+    assert "is not JSON" in reason
+    assert remedy == NEXT
     assert not list(tmp_path.glob("results/**/_COMMITTED"))
     runs = runs_of(tmp_path)
     assert {r.info.status for r in runs.values()} == {"FAILED"}
@@ -91,5 +95,6 @@ def test_an_unreachable_mlflow_is_said_in_one_sentence(tmp_path):
     write_experiment(tmp_path, ["span"])
     done = run(tmp_path, MLFLOW_TRACKING_URI="http://127.0.0.1:9")
     assert done.returncode == 2
-    assert "http://127.0.0.1:9 can't be used: it can't be reached" in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
+    reason, remedy = done.stderr.strip().splitlines()
+    assert "http://127.0.0.1:9 can't be used: it can't be reached" in reason
+    assert remedy == NEXT
