@@ -57,13 +57,16 @@ format: .venv/dev ## Let ruff rewrite what it can
 	@$(BIN)/ruff check --fix $(SOURCES)
 	@$(BIN)/ruff format $(SOURCES)
 
-ui: .venv/run ## MLflow on the runs of this checkout, http://127.0.0.1:5000
+# What is missing is said before anything is installed.
+ui: ## MLflow on the runs of this checkout, http://127.0.0.1:5000
 	@test -f runs/mlflow.db || { echo "There is no runs/mlflow.db yet: make run"; exit 2; }
+	@$(MAKE) --no-print-directory .venv/run
 	@echo "http://127.0.0.1:$(PORT)/#/experiments?workflowType=machine_learning"
 	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow server --backend-store-uri sqlite:///runs/mlflow.db --workers 1 --port $(PORT)
 
-bench: .venv/dev ## Benchmarks; DATA=folder with dev-v1.1.json, dev-v2.0.json, train-20k.json and predictions
+bench: ## Benchmarks; DATA=folder with dev-v1.1.json, dev-v2.0.json, train-20k.json and predictions
 	@test -d "$(DATA)" || { echo "make bench needs DATA=FOLDER; '$(DATA)' is no folder"; exit 2; }
+	@$(MAKE) --no-print-directory .venv/dev
 	@$(BIN)/python benchmarks/run_all.py $(DATA) --output benchmarks/results.json
 
 image: ## Build the step image with podman or docker

@@ -1,16 +1,38 @@
 """What a person sees of a local run: the steps' own lines, one bar, the table; all else is logged.
 
-kfp.local prints through stdout whatever its tasks print. This stands in for stdout: events of the
-steps (squadron.progress) are drawn, everything goes to the log file.
+kfp.local prints through stdout whatever its tasks print, and logs which task it runs and which one it
+takes from its cache. This stands in for stdout: events of the steps (squadron.progress) are drawn, what
+came from the cache is told, everything goes to the log file.
 """
 
+import contextlib
 import io
 import json
-import time
+import logging
+import re
+import textwrap
+from collections.abc import Iterator, Sequence
 from typing import Any, TextIO
 
-from squadron.progress import EVENT_PREFIX, SECONDS_BETWEEN_LINES
-from squadron.race_table import render_table
+from launch.plan import LOOP_STEPS
+from launch.programs import pages_command, squadron_command
+from squadron.progress import (
+    EVENT_PREFIX,
+    SECONDS_BETWEEN_LINES,
+    State,
+    TerminalLine,
+    describe,
+    draw,
+)
+from squadron.race_table import render_table, screen_width
+
+# kfp/local/task_dispatcher.py colours the name of a task that it runs.
+_RUNS = re.compile(r"Executing task (?:\x1b\[\d+m)?'([a-z-]+)'")
+# kfp/local/orchestrator/task_executor.py logs what it takes from the cache.
+_IS_CACHED = re.compile(r"Task ([a-z-]+) cache hit \(key=")
+_TITLE_WIDTH = 11
+"""Columns of the name of a step, with the blanks up to its text."""
+_TITLE = re.compile(r"(?:from cache|[a-z_]+) +")
 
 
 class Console(io.TextIOBase):
@@ -19,15 +41,38 @@ class Console(io.TextIOBase):
     Args:
         log: Gets every line.
         screen: The real stdout; bars are drawn only if it is a terminal.
+        labels: Of the contenders, in the order in which they run.
     """
 
-    def __init__(self, log: TextIO, screen: TextIO) -> None:
-        self._log, self._screen = log, screen
+    def __init__(self, log: TextIO, screen: TextIO, labels: Sequence[str] = ()) -> None:
+        self._log, self._screen, self._labels = log, screen, labels
         self._rest = ""
-        self._bar: Any = None
-        self._last_line = 0.0
+        self._line = TerminalLine(screen) if screen.isatty() else None
+        self._contender = -1
+        """The place in `labels` of the contender whose steps run."""
+        self._cached: list[str] = []
+        """Steps from the cache that were not told yet, all of one contender or of none."""
+        self._cached_of = ""
+        self._told = ("", 0.0)
+        """The title that the last progress line in a log had, and its seconds."""
         self.failure: tuple[str, str, bool] | None = None
         """(step, sentence, whether it was bad input) of the first step that failed."""
+
+    @contextlib.contextmanager
+    def capture(self) -> Iterator[None]:
+        """Takes what this process prints and logs, until the block ends."""
+        root, handler = logging.getLogger(), logging.StreamHandler(self)
+        handler.setFormatter(logging.Formatter("%(asctime)s - %(levelname)s - %(message)s"))
+        level = root.level
+        root.addHandler(handler)
+        # kfp logs what comes from its cache as information, outside its own logging context.
+        root.setLevel(logging.INFO)
+        try:
+            with contextlib.redirect_stdout(self), contextlib.redirect_stderr(self):
+                yield
+        finally:
+            root.removeHandler(handler)
+            root.setLevel(level)
 
     def isatty(self) -> bool:
         """Never: what steps and kfp print is not for a terminal."""
@@ -42,6 +87,10 @@ class Console(io.TextIOBase):
             stripped = line.strip()
             if stripped.startswith(EVENT_PREFIX):
                 self._show(json.loads(stripped.removeprefix(EVENT_PREFIX)))
+            elif found := _IS_CACHED.search(line):
+                self._note_cached(found[1].replace("-", "_"))
+            elif found := _RUNS.search(line):
+                self._note_running(found[1].replace("-", "_"))
         return len(text)
 
     def flush(self) -> None:
@@ -49,55 +98,97 @@ class Console(io.TextIOBase):
         self._log.flush()
 
     def close(self) -> None:
-        """Ends the bar."""
-        self._end_bar()
+        """Tells what was not told yet, and ends the bar."""
+        self._tell_cached()
+        self._clear()
         self._log.flush()
 
+    def say(self, text: str) -> None:
+        """Shows a line of the launcher itself."""
+        self._print(text)
+
+    def _note_running(self, step: str) -> None:
+        self._tell_cached()
+        label = self._label_of(step)
+        if self._line:
+            self._line.draw(f"{step:<{_TITLE_WIDTH}}{label}".rstrip() + " ...")
+
+    def _note_cached(self, step: str) -> None:
+        label = self._label_of(step)
+        if label != self._cached_of:
+            self._tell_cached()
+        self._cached_of = label
+        self._cached.append(step)
+
+    def _label_of(self, step: str) -> str:
+        """The contender whose step begins; "" for a step that all share.
+
+        Contenders run one after the other, each from the first of its steps on.
+        """
+        if step not in LOOP_STEPS:
+            return ""
+        if step == LOOP_STEPS[0]:
+            self._contender += 1
+        return self._labels[self._contender] if 0 <= self._contender < len(self._labels) else ""
+
+    def _tell_cached(self) -> None:
+        if self._cached:
+            label = f"{self._cached_of}: " if self._cached_of else ""
+            steps, self._cached = ", ".join(self._cached), []
+            self._print(f"{'from cache':<{_TITLE_WIDTH}}{label}{steps}")
+
     def _show(self, event: dict[str, Any]) -> None:
-        kind = event["kind"]
+        kind = event.pop("kind")
         if kind == "progress":
-            self._show_progress(event)
-            return
-        self._end_bar()
-        if kind == "line":
+            self._show_progress(State(**event))
+        elif kind == "line":
             self._print(event["text"])
         elif kind == "table":
-            width = 120
-            self._print("\n" + render_table(event["champion"], width))
+            table = render_table(
+                event["champion"], screen_width(), squadron_command(), pages_command()
+            )
+            self._print("\n" + table)
         elif kind == "error" and self.failure is None:
+            self._clear()
             self.failure = (event["step"], event["text"], event["is_input"])
 
-    def _show_progress(self, event: dict[str, Any]) -> None:
-        if self._screen.isatty():
-            if self._bar is None or self._bar.desc != event["title"]:
-                from tqdm import tqdm
+    def _show_progress(self, state: State) -> None:
+        if state.has_ended:
+            self._print(describe(state))
+        elif self._line:
+            self._line.draw(draw(state, self._line.width))
+        else:
+            title, seconds = self._told
+            if state.seconds - (seconds if title == state.title else 0) >= SECONDS_BETWEEN_LINES:
+                self._told = (state.title, state.seconds)
+                self._print(describe(state))
 
-                self._end_bar()
-                self._bar = tqdm(
-                    desc=event["title"],
-                    total=event["total"],
-                    initial=event["done"],
-                    unit=f" {event['unit']}",
-                    file=self._screen,
-                    leave=False,
-                    dynamic_ncols=True,
-                )
-                self._bar.desc = event["title"]
-            self._bar.set_postfix(event["figures"], refresh=False)
-            self._bar.n = min(event["done"], event["total"])
-            self._bar.refresh()
-        elif time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
-            self._last_line = time.monotonic()
-            figures = "".join(f", {name} {value:g}" for name, value in event["figures"].items())
-            self._print(
-                f"{event['title']}: {event['done']}/{event['total']} {event['unit']}{figures}"
-            )
-
-    def _end_bar(self) -> None:
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
+    def _clear(self) -> None:
+        if self._line:
+            self._line.clear()
 
     def _print(self, text: str) -> None:
+        self._clear()
+        if self._line:
+            # A terminal would break a line in the middle of a word.
+            text = "\n".join(wrap_line(line, self._line.width) for line in text.split("\n"))
         self._screen.write(text + "\n")
         self._screen.flush()
+
+
+def wrap_line(line: str, width: int) -> str:
+    """Breaks a line between words; commands and the lines of a table stay whole.
+
+    The text of a step goes on below itself.
+
+    Args:
+        line: Without a line break.
+        width: Columns of the terminal.
+    """
+    if len(line) <= width or line.startswith((" ", "┏", "┃", "┡", "│", "├", "└")):
+        return line
+    title = _TITLE.match(line)
+    indent = " " * (_TITLE_WIDTH if title and title.end() == _TITLE_WIDTH else 0)
+    return textwrap.fill(
+        line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )

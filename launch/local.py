@@ -56,11 +56,13 @@ def run_here(experiment: Experiment, build_pipeline: Callable[[Placement], Any])
             enable_caching=True,
             cache_root=str(RUNS / "cache"),
         )
-        console = Console(log, sys.stdout)
+        labels = [each["label"] for each in plan.arguments["contenders"]]
+        console = Console(log, sys.stdout, labels)
+        console.say(f"race       {plan.race}: {', '.join(labels)}")
         pipeline = build_pipeline(Placement(image="local", resources=None, parallelism=1))
         signal.signal(signal.SIGTERM, _interrupt)
         try:
-            with contextlib.redirect_stdout(console), contextlib.redirect_stderr(console):
+            with console.capture():
                 pipeline(**plan.arguments)
         except KeyboardInterrupt:
             console.close()
@@ -90,10 +92,13 @@ def _explain(console: Console, error: Exception, log: str) -> int:
     """The step's own sentence where there is one, else where to look."""
     if console.failure is None:
         print(f"The pipeline failed: {error} The whole log is {log}", file=sys.stderr)
+        print("Next: the same command goes on from the steps that are done.", file=sys.stderr)
         return 1
     step, text, is_input = console.failure
     print(f"{step}: {text}", file=sys.stderr)
+    again = "run the same command again: it goes on from the steps that are done"
     if is_input:
+        print(f"Next: correct this, then {again}.", file=sys.stderr)
         return EXIT_CODE_INPUT_ERROR
-    print(f"The whole log is {log}", file=sys.stderr)
+    print(f"Next: see the whole log in {log}, then {again}.", file=sys.stderr)
     return 1

@@ -166,7 +166,7 @@ def _race_table(report: "Report", pages: Mapping[str, str], room: int) -> str:
     for number, row in enumerate(report.rows):
         select, test = row.select, row.test
         cells = [
-            _link(row.label, pages.get(row.label, "")),
+            _link(row.name, pages.get(row.label, "")),
             row.mark,
             _sure(select, "exact") if select else "–",
             _sure(select, "f1") if select else "–",
@@ -189,7 +189,8 @@ def _standing(row: "Row", report: "Report") -> str:
     if row.metrics["disqualified"]:
         return f"Disqualified: {plain(row.metrics['disqualified']).rstrip('.')}."
     if row.mark == "winner":
-        return f"The winner of {len(report.rows)}: {plain(report.champion['why'])}."
+        tie = f" {plain(report.champion['tie'])}" if report.champion.get("tie") else ""
+        return f"The winner of {len(report.rows)}: {plain(report.champion['why'])}.{tie}"
     if row.comparison is None:
         return "Not ranked."
     winner = plain(report.champion["winner"])

@@ -6,8 +6,10 @@ JSON line per event, which the launcher draws; the same lines are what a log kee
 
 import json
 import os
+import shutil
 import sys
 import time
+from dataclasses import asdict, dataclass, field
 from types import TracebackType
 from typing import Any
 
@@ -16,6 +18,8 @@ EVENTS_VARIABLE = "SQUADRON_EVENTS"
 # A log line at most this often; a launcher's bar is refreshed more often.
 SECONDS_BETWEEN_LINES = 15.0
 SECONDS_BETWEEN_EVENTS = 0.3
+BAR_WIDTH = 10
+"""Characters of the bar, where there is room for one."""
 
 
 def say(text: str, **figures: Any) -> None:
@@ -44,6 +48,109 @@ def has_launcher() -> bool:
     return bool(os.environ.get(EVENTS_VARIABLE))
 
 
+@dataclass(frozen=True)
+class State:
+    """How far some work has come; what an event carries and what people are shown."""
+
+    title: str
+    """What is being done, such as "train      span"."""
+    total: int
+    """Units of work in all."""
+    unit: str
+    """Plural noun of the unit, such as "windows"."""
+    done: int = 0
+    first: int = 0
+    """Units that an earlier try had done."""
+    stage: str = ""
+    """Where the work is, such as "epoch 1/2"."""
+    seconds: float = 0.0
+    """Since the work began."""
+    figures: dict[str, float] = field(default_factory=dict)
+    """Loss, EM and such."""
+    has_ended: bool = False
+    """The work came to its end."""
+
+    @property
+    def seconds_left(self) -> float | None:
+        """An estimate by the pace so far; None as long as nothing is done."""
+        here = self.done - self.first
+        return self.seconds * max(0, self.total - self.done) / here if here > 0 else None
+
+
+def describe(state: State) -> str:
+    """The line of a log."""
+    pieces = [state.stage] if state.stage and not state.has_ended else []
+    pieces.append(_count(state))
+    if state.has_ended:
+        pieces[-1] += f" in {show_duration(state.seconds)}"
+    else:
+        pieces += _times(state)
+    return f"{state.title}: {', '.join([*pieces, *_figures(state)])}"
+
+
+def draw(state: State, width: int) -> str:
+    """The line of a terminal, which leaves out what has no room; nothing in it is cut.
+
+    Args:
+        state: Of the work.
+        width: Columns of the terminal.
+    """
+    share = min(1.0, state.done / state.total) if state.total else 1.0
+    filled = int(share * BAR_WIDTH)
+    bar = "█" * filled + "░" * (BAR_WIDTH - filled) + " "
+    percent = f"{share:4.0%} "
+    stage = [state.stage] if state.stage else []
+    count, times, figures = [_count(state)], _times(state), _figures(state)
+    # What people need most comes first; the bar repeats what the percentage says.
+    wanted = [*stage, *times, *figures, *count]
+    # One column stays free: a terminal would go on in the next line otherwise.
+    room = width - 1 - len(f"{state.title}{percent}") - 1
+    chosen: list[str] = []
+    for piece in wanted:
+        if len(piece) + 2 <= room:
+            chosen.append(piece)
+            room -= len(piece) + 2
+    shown = bar if len(bar) <= room else ""
+    in_order = [piece for piece in (*stage, *times, *count, *figures) if piece in chosen]
+    return f"{state.title} {shown}{percent}{', '.join(in_order)}".rstrip()
+
+
+def show_duration(seconds: float) -> str:
+    """A duration in words: "0.4 s", "12 s", "3 min 15 s", "2 h 5 min"."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def _show_clock(seconds: float) -> str:
+    """Minutes and seconds, "1:05", from an hour on with hours, "2:01:05"."""
+    minutes, left = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{left:02}" if hours else f"{minutes}:{left:02}"
+
+
+def _count(state: State) -> str:
+    return f"{min(state.done, state.total):,}/{state.total:,} {state.unit}"
+
+
+def _times(state: State) -> list[str]:
+    """Elapsed, whole and remaining time."""
+    left = state.seconds_left
+    elapsed = _show_clock(state.seconds)
+    if left is None:
+        return [elapsed]
+    return [f"{elapsed} of about {_show_clock(state.seconds + left)}, {_show_clock(left)} left"]
+
+
+def _figures(state: State) -> list[str]:
+    return [f"{name} {value:.4g}" for name, value in state.figures.items()]
+
+
 class Progress:
     """Counts work that is done.
 
@@ -57,13 +164,11 @@ class Progress:
         self.title, self.total, self.unit = title, total, unit
         self.done = 0
         self.figures: dict[str, float] = {}
+        self._first = 0
+        self._stage = ""
         self._started = self._last = time.monotonic()
         self._events = has_launcher()
-        self._bar: Any = None
-        if not self._events and sys.stderr.isatty():
-            from tqdm import tqdm
-
-            self._bar = tqdm(desc=title, total=total, unit=f" {unit}", leave=False)
+        self._line = None if self._events or not sys.stderr.isatty() else TerminalLine(sys.stderr)
 
     def __enter__(self) -> "Progress":
         return self
@@ -74,42 +179,90 @@ class Progress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.close()
+        self.close(has_ended=kind is None)
+
+    def resume(self, done: int) -> None:
+        """Says how much an earlier try had done; the pace counts what is done from now on."""
+        self.done = self._first = done
+
+    def enter(self, stage: str) -> None:
+        """Says where the work is, such as "epoch 1/2"; shown at once by a launcher."""
+        self._stage = stage
+        if self._events or self._line:
+            self._show(self._state())
 
     def advance(self, count: int, **figures: float) -> None:
         """Adds finished units; figures (loss, EM, ...) are shown beside them."""
         self.done += count
         self.figures.update(figures)
-        if self._bar is not None:
-            self._bar.set_postfix(self.figures, refresh=False)
-            self._bar.update(count)
-            return
-        gap = SECONDS_BETWEEN_EVENTS if self._events else SECONDS_BETWEEN_LINES
+        is_drawn = self._events or self._line
+        gap = SECONDS_BETWEEN_EVENTS if is_drawn else SECONDS_BETWEEN_LINES
         if time.monotonic() - self._last >= gap:
             self._last = time.monotonic()
-            self._show()
+            self._show(self._state())
 
-    def close(self) -> None:
-        """The last state, once."""
-        if self._bar is not None:
-            self._bar.close()
-        elif self._events:
-            self._show()
+    def close(self, *, has_ended: bool = True) -> None:
+        """Shows the last state, once: always to a launcher, else if the work took a while.
 
-    def _show(self) -> None:
+        Args:
+            has_ended: The work came to its end; False if it failed.
+        """
+        state = self._state(has_ended)
         if self._events:
-            emit(
-                {
-                    "kind": "progress",
-                    "title": self.title,
-                    "done": self.done,
-                    "total": self.total,
-                    "unit": self.unit,
-                    "figures": self.figures,
-                }
-            )
+            self._show(state)
             return
-        seconds = time.monotonic() - self._started
-        rate = self.done / seconds if seconds else 0.0
-        extra = "".join(f", {name} {value:.4g}" for name, value in self.figures.items())
-        say(f"{self.title}: {self.done}/{self.total} {self.unit}, {rate:.1f}/s{extra}")
+        if self._line:
+            self._line.clear()
+        if has_ended and state.seconds >= SECONDS_BETWEEN_LINES:
+            say(describe(state))
+
+    def _state(self, has_ended: bool = False) -> State:
+        return State(
+            title=self.title,
+            total=self.total,
+            unit=self.unit,
+            done=self.done,
+            first=self._first,
+            stage=self._stage,
+            seconds=time.monotonic() - self._started,
+            figures=dict(self.figures),
+            has_ended=has_ended,
+        )
+
+    def _show(self, state: State) -> None:
+        if self._events:
+            emit({"kind": "progress", **asdict(state)})
+        elif self._line:
+            self._line.draw(draw(state, self._line.width))
+        else:
+            say(describe(state))
+
+
+class TerminalLine:
+    """A line at the bottom of a terminal that is drawn again and again, and then goes.
+
+    Args:
+        terminal: Where it is drawn.
+    """
+
+    def __init__(self, terminal: Any) -> None:
+        self._terminal = terminal
+        self._length = 0
+
+    @property
+    def width(self) -> int:
+        """Columns of the terminal."""
+        return shutil.get_terminal_size((80, 24)).columns
+
+    def draw(self, text: str) -> None:
+        """Shows a text in place of the last one."""
+        self._terminal.write(f"\r{text.ljust(self._length)}")
+        self._terminal.flush()
+        self._length = len(text)
+
+    def clear(self) -> None:
+        """Removes the line."""
+        if self._length:
+            self.draw("")
+            self._terminal.write("\r")
+            self._terminal.flush()

@@ -60,16 +60,16 @@ def register_model(
         if found is None:
             found = _create_version(client, name, run_id, model, answering, tags, card)
         _delete_spare_versions(client, name, run_id, str(found.version))
-        previous = registry.find_alias(client, name, CANDIDATE)
-        kept = dict(tags)
-        if previous and str(previous.version) != str(found.version):
-            kept["previous_candidate"] = str(previous.version)
+        pointed = registry.find_alias(client, name, CANDIDATE)
+        kept, previous = dict(tags), ""
+        if pointed and str(pointed.version) != str(found.version):
+            kept["previous_candidate"] = previous = str(pointed.version)
         for key, value in kept.items():
             registry.tag_version(client, name, str(found.version), key, value)
         description = card.summary if card else _describe(tags)
         client.update_model_version(name, found.version, description=description)
         registry.point_alias(client, name, CANDIDATE, str(found.version))
-    return Registered(name, str(found.version), tags, run_id)
+    return Registered(name, str(found.version), tags, run_id, previous)
 
 
 def _create_version(

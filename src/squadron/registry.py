@@ -5,7 +5,7 @@ A race sets the alias `candidate` (`registration`); a person sets `staging` (`sq
 
 import os
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,8 @@ class Registered:
     version: str
     tags: dict[str, str]
     run_id: str
+    previous: str = ""
+    """The version that `candidate` pointed at before it came to this one, where a race moved it."""
 
     @property
     def uri(self) -> str:
@@ -109,8 +111,21 @@ def find_champion(name: str) -> Registered | None:
 
 def keep_version(name: str, version: str) -> Registered:
     """Gives a version that is there the alias `candidate`; its tags stay those of its own race."""
-    promote(name, version, CANDIDATE)
-    return find_version(name, version)
+    previous = promote(name, version, CANDIDATE)
+    return replace(find_version(name, version), previous=previous)
+
+
+def list_aliases(name: str) -> dict[str, str]:
+    """The aliases of a model, each with the version that it points at; none without the model.
+
+    Raises:
+        InputError: If the store can't be reached.
+    """
+    client = tracking.connect()
+    with tracking.explained():
+        for model in client.search_registered_models(f"name = '{name}'"):
+            return {alias: str(version) for alias, version in model.aliases.items()}
+    return {}
 
 
 def list_models() -> list[str]:

@@ -73,6 +73,12 @@ class Row:
     """Wrong answers to select, some of each kind."""
     seconds: dict[str, float] = field(default_factory=dict)
     """By step."""
+    name: str = ""
+    """What people read: the label, and the version that a champion is."""
+
+    def __post_init__(self) -> None:
+        """A row without a name is read by its label."""
+        object.__setattr__(self, "name", self.name or self.label)
 
     @property
     def select(self) -> dict[str, Any] | None:
@@ -163,6 +169,7 @@ def collect_report(
         InputError: If a file is missing or of another schema.
     """
     comparisons = {each["label"]: each for each in champion.get("comparisons", [])}
+    names = race_table.shown_names(champion)
     order = [each["label"] for each in champion["contenders"]]
     tune = evaluation.Questions.read(read_table(examples / "tune.parquet", schema="examples/1"))
     limit = max(5, min(MOST_ERRORS, MOST_ERRORS_IN_ALL // max(1, len(order))))
@@ -174,6 +181,7 @@ def collect_report(
         rows.append(
             Row(
                 label=label,
+                name=names[label],
                 style=order.index(label),
                 metrics=figures,
                 log=read_json(folder / "training_log.json", schema="training_log/1")["log"],
@@ -208,16 +216,15 @@ def judge_race(champion: dict[str, Any], rows: Sequence[Row]) -> Verdict:
     select = winner.select
     em = f"{select['exact']:.2f}"
     reasons = [
-        # The interval is of the EM, which may have tie-breaks after it.
-        f"{winner.label} has the {champion['why'].replace(em, em + _between(select), 1)}, on "
+        f"{winner.name} has the {champion['why'].replace(em, em + _between(select), 1)}, on "
         f"{select['total']:,} questions that it was not trained on.",
         *race_table.describe_leads(champion),
     ]
     best = max((row for row in rows if row.test), key=lambda row: row.test["exact"])  # type: ignore[index]
     if winner.test and best.test and best.test["exact"] > winner.test["exact"]:
         reasons.append(
-            f"On test, which decides nothing, {best.label} is ahead: EM {best.test['exact']:.2f}, "
-            f"{winner.label} {winner.test['exact']:.2f}."
+            f"On test, which decides nothing, {best.name} is ahead: EM {best.test['exact']:.2f}, "
+            f"{winner.name} {winner.test['exact']:.2f}."
         )
     if refused:
         return Verdict("none", "Promote nothing: no model passed the gate.", [*reasons, refused])
@@ -231,20 +238,25 @@ def judge_race(champion: dict[str, Any], rows: Sequence[Row]) -> Verdict:
     reasons.append(f"Validation status {what}.")
     if gate != "passed":
         reasons.append(f"Outside a demo it would be refused: {gate}.")
+    shown = f"{winner.name} ({name} version {version})"
+    advice = f"Promote {shown}"
     commands = [f"squadron promote {version} --model {name} --to staging"]
-    shown = f"{winner.label} ({name} version {version})"
+    if race_table.is_staging(model):
+        advice, commands = f"{shown} is staging already", []
     if status == "demo":
-        return Verdict("none", f"{winner.label} is first, but don't promote a demo.", reasons)
+        return Verdict("none", f"{winner.name} is first, but don't promote a demo.", reasons)
     if model.get("kept"):
         return Verdict("certain", f"Keep the champion, {name} version {version}.", reasons)
-    unsure = [each["label"] for each in champion.get("comparisons", []) if not each["significant"]]
+    names = race_table.shown_names(champion)
+    comparisons = champion.get("comparisons", [])
+    unsure = [names[each["label"]] for each in comparisons if not each["significant"]]
     if unsure:
         others = " or ".join(unsure) if len(unsure) < 3 else f"{len(unsure)} others"
         few = race_table.has_too_few_paragraphs(champion["comparisons"])
         why = "select has too few paragraphs" if few else "the lead is too small"
-        headline = f"Promote {shown}, but {others} may be as good: {why} to rank."
+        headline = f"{advice}, but {others} may be as good: {why} to rank."
         return Verdict("unsure", headline, reasons, commands)
-    return Verdict("certain", f"Promote {shown}.", reasons, commands)
+    return Verdict("certain", f"{advice}.", reasons, commands)
 
 
 def draw_plots(report: Report) -> dict[str, str]:

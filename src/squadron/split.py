@@ -28,6 +28,17 @@ class Shares:
     """Split -> its examples, in the order of SPLITS."""
     tied: list[list[str]]
     """Titles that stay together because they share a paragraph; by question, none are listed."""
+    available: dict[str, int]
+    """Split -> its examples before `data.max_{split}_examples` drew some of them."""
+
+    def describe(self) -> str:
+        """The size of each split, with the setting that made it smaller, if one did."""
+        sizes = []
+        for name, part in self.parts.items():
+            whole = self.available[name]
+            limit = f" of {whole:,} (data.max_{name}_examples)" if len(part) < whole else ""
+            sizes.append(f"{name} {len(part):,}{limit}")
+        return ", ".join(sizes)
 
 
 def title_position(title: str, seed: int) -> float:
@@ -154,6 +165,7 @@ def share_out(
     for title in sorted(group_of):
         groups[group_of[title]].append(title)
     tied = [titles for titles in groups.values() if len(titles) > 1] if by_title else []
+    available = {name: len(part) for name, part in parts.items()}
     for name, part in parts.items():
         limit = getattr(settings, f"max_{name}_examples")
         parts[name] = limit_examples(part, limit, settings.seed)
@@ -167,4 +179,4 @@ def share_out(
                 f"{settings.seed}; give it more {unit}s, another seed, or a test set of its own"
                 + (", or set data -> split_by: question" if by_title else "")
             )
-    return Shares(parts, tied)
+    return Shares(parts, tied, available)

@@ -10,6 +10,10 @@ MERITS = ("exact", "f1", "answerable_f1")
 """Figures on select by which contenders are ranked, the first one first."""
 
 
+RULES = (*MERITS, "trainable_parameters", "champion", "label")
+"""What orders contenders that were not disqualified, the first rule that tells them apart."""
+
+
 def rank_contenders(rows: Sequence[dict[str, Any]]) -> list[int]:
     """Best EM on select first; then F1, and F1 if every answerable question were answered.
 
@@ -22,16 +26,20 @@ def rank_contenders(rows: Sequence[dict[str, Any]]) -> list[int]:
         Positions in `rows`.
     """
 
-    def key(number: int) -> tuple[bool, float, float, float, float, bool, str]:
-        row = rows[number]
-        select = row["splits"].get("select", {})
-        size = row["training"].get("trainable_parameters") or 0.0
-        # A champion that ties with what it was made from stays, or every race would have another.
-        is_new = row.get("variant") != "champion"
-        exact, f1, forced = (-select.get(name, 0.0) for name in MERITS)
-        return bool(row["disqualified"]), exact, f1, forced, size, is_new, row["label"]
+    def key(number: int) -> tuple[Any, ...]:
+        return (bool(rows[number]["disqualified"]), *_standing(rows[number]).values())
 
     return sorted(range(len(rows)), key=key)
+
+
+def _standing(row: dict[str, Any]) -> dict[str, Any]:
+    """What each of `RULES` compares; the lower value is ahead."""
+    select = row["splits"].get("select", {})
+    size = row["training"].get("trainable_parameters") or 0.0
+    # A champion that ties with what it was made from stays, or every race would have another.
+    is_new = row.get("variant") != "champion"
+    merits = (-float(select.get(name, 0.0)) for name in MERITS)
+    return dict(zip(RULES, (*merits, size, is_new, row["label"]), strict=True))
 
 
 def run_figures(row: Mapping[str, Any]) -> dict[str, float]:
@@ -49,29 +57,61 @@ def run_figures(row: Mapping[str, Any]) -> dict[str, float]:
 
 
 def explain(rows: Sequence[dict[str, Any]], order: Sequence[int]) -> str:
-    """Why the first of these contenders won; a tie is said as one.
+    """What the first of these contenders won with; `explain_tie` says how a tie was decided.
 
     Args:
         rows: metrics.json of every contender.
         order: Positions of those that were not disqualified, best first.
     """
-    best, *others = ([_merit(rows[number], name) for name in MERITS] for number in order)
-    shown = f"highest EM on select, {best[0]:.2f}"
-    if not others or others[0][0] < best[0]:
-        return shown
-    if others[0][1] < best[1]:
-        return f"{shown}, and of those the highest F1, {best[1]:.2f}"
-    ties = [n for n, other in zip(order[1:], others, strict=True) if other[:2] == best[:2]]
-    labels = ", ".join(rows[n]["label"] for n in ties)
-    tie = f"{shown}; a tie in EM and F1 with {labels}"
-    if others[0][2] < best[2]:
-        return f"{tie}: highest F1 if every answerable question were answered, {best[2]:.2f}"
-    last = "champion" if rows[order[0]].get("variant") == "champion" else "label"
-    return f"{tie}: fewest trained parameters, then the {last}"
+    return f"highest EM on select, {rows[order[0]]['splits']['select']['exact']:.2f}"
 
 
-def _merit(row: dict[str, Any], name: str) -> float:
-    return float(row["splits"]["select"].get(name, 0.0))
+def explain_tie(rows: Sequence[dict[str, Any]], order: Sequence[int]) -> str:
+    """Which rule put the winner ahead of each contender with the same EM; "" without a tie.
+
+    Args:
+        rows: metrics.json of every contender.
+        order: Positions of those that were not disqualified, best first.
+    """
+    best = _standing(rows[order[0]])
+    everyone = (_standing(rows[n]) for n in order[1:])
+    others = [each for each in everyone if each["exact"] == best["exact"]]
+    if not others:
+        return ""
+    beaten: dict[str, list[str]] = {}
+    for rule in RULES:
+        decided = [each["label"] for each in others if _decisive(best, each) == rule]
+        if decided:
+            beaten[rule] = decided
+    parts = [f"of {join(labels)} {_advantage(rule, best)}" for rule, labels in beaten.items()]
+    shared = join([each["label"] for each in others])
+    return f"{best['label']} shares this EM with {shared}; it is ahead {join(parts)}."
+
+
+def _decisive(best: dict[str, Any], other: dict[str, Any]) -> str:
+    """The first rule that tells two contenders apart."""
+    return next(rule for rule in RULES if best[rule] != other[rule])
+
+
+def _advantage(rule: str, best: dict[str, Any]) -> str:
+    """In what the winner is ahead by a rule."""
+    return {
+        "f1": f"by F1 ({-best['f1']:.2f})",
+        "answerable_f1": (
+            f"by F1 if every answerable question were answered ({-best['answerable_f1']:.2f})"
+        ),
+        "trainable_parameters": (
+            f"by fewer trained parameters ({best['trainable_parameters']:,.0f})"
+        ),
+        "champion": "because a champion stays at a tie",
+        "label": "by nothing but the order of labels",
+    }[rule]
+
+
+def join(words: Sequence[str]) -> str:
+    """A list as people write it: "a, b and c"."""
+    *most, last = words
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def select_split(best: dict[str, Any], chosen_before: int | None) -> dict[str, Any]:
@@ -92,11 +132,17 @@ def select_split(best: dict[str, Any], chosen_before: int | None) -> dict[str, A
     }
 
 
-def table_row(row: dict[str, Any]) -> dict[str, Any]:
-    """What champion.json and the table show of a contender."""
+def table_row(row: dict[str, Any], registered_as: str = "") -> dict[str, Any]:
+    """What champion.json and the table show of a contender.
+
+    Args:
+        row: metrics.json of the contender.
+        registered_as: The version that races, if the contender is a champion.
+    """
     training = row["training"]
     return {
         "label": row["label"],
+        "registered_as": registered_as,
         "group": row.get("group", ""),
         "disqualified": row["disqualified"],
         "trained_on": row.get("trained_on", "unknown"),

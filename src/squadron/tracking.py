@@ -48,6 +48,7 @@ TRY_TAG = "squadron.try"
 WORK_TAG = "squadron.last_step"
 """The step of this try that began last; "" while all of them come from the cache."""
 RESULT_FILE = "champion.json"
+REPORT_FILE = "report.html"
 STANDING_TAG = "squadron.standing"
 NOTE_TAG = "mlflow.note.content"
 """What MLflow's pages show as the description of a run or an experiment, in Markdown."""
@@ -473,17 +474,27 @@ def log_json(run: Run | str | None, content: dict[str, Any], name: str) -> None:
 
 
 def log_texts(run_id: str, texts: Mapping[str, str]) -> str:
-    """Logs text files by name; says where the first one can be looked at, "" if nowhere.
-
-    That is the file itself where artifacts are files, else the page of the run.
-    """
+    """Logs text files by name; says where the first one can be looked at, "" if nowhere."""
     if not run_id or not texts:
         return ""
     _log(run_id, "texts", dict(texts))
+    return _place(run_id, next(iter(texts)))
+
+
+def find_report(run_id: str) -> str:
+    """Where the report of a race can be looked at; "" if it has none."""
+    client = connect()
+    with explained():
+        names = [each.path for each in client.list_artifacts(run_id)]
+    return _place(run_id, REPORT_FILE) if REPORT_FILE in names else ""
+
+
+def _place(run_id: str, name: str) -> str:
+    """Where an artifact can be looked at: its file where artifacts are files, else the run."""
     client = connect()
     with explained():
         place = str(client.get_run(run_id).info.artifact_uri)
-    return f"{place}/{next(iter(texts))}" if place.startswith("file:") else run_url(run_id)
+    return f"{place}/{name}" if place.startswith("file:") else run_url(run_id)
 
 
 def log_table(run: Run | str | None, rows: Sequence[Mapping[str, Any]], name: str) -> None:

@@ -124,12 +124,14 @@ def train_model(
 
     total = settings.epochs * batch_count
     with Progress(title, total * settings.batch_size, "windows") as progress:
-        progress.done = (run.epoch * batch_count + run.batches_done) * settings.batch_size
+        progress.resume((run.epoch * batch_count + run.batches_done) * settings.batch_size)
         while run.epoch < settings.epochs and not _is_stale(run, settings):
             batches = group_by_length(
                 windows.lengths, settings.batch_size, _mix(settings.seed, run.epoch)
             )[rank : batch_count * world : world]
             last_saved = time.monotonic()
+            epoch = f"epoch {run.epoch + 1}/{settings.epochs}"
+            progress.enter(epoch)
             model.train()
             while run.batches_done < batch_count:
                 group = batches[run.batches_done :][: settings.gradient_accumulation]
@@ -159,6 +161,7 @@ def train_model(
             _check_weights(model)
             run.epoch, run.batches_done = run.epoch + 1, 0
             losses.clear()
+            progress.enter(f"{epoch} on tune")
             figures = evaluate()
             record({f"tune_{name}": value for name, value in figures.items()})
             progress.figures["tune EM"] = round(figures["exact_match"], 2)

@@ -11,6 +11,9 @@ from squadron.config import Data, Splits, to_json
 from tests.pipeline.tiny_race import CORPUS, run, runs_of, write_experiment
 
 pytestmark = pytest.mark.slow
+NEXT = (
+    "Next: correct this, then run the same command again: it goes on from the steps that are done."
+)
 
 
 @pytest.mark.parametrize(
@@ -89,9 +92,10 @@ def test_what_is_refused_before_training_leaves_nothing_in_mlflow(tmp_path, over
     done = run(tmp_path, *(part for each in overrides for part in ("--set", each)))
     assert done.returncode == 2, done.stderr + done.stdout
     assert "Traceback" not in done.stderr + done.stdout
-    assert len(done.stderr.strip().splitlines()) == 1
+    reason, remedy = done.stderr.strip().splitlines()
     for word in words:
-        assert word in done.stderr
+        assert word in reason
+    assert remedy == NEXT
     assert not list(tmp_path.glob("results/**/_COMMITTED"))
     assert not (tmp_path / "runs" / "mlflow.db").exists()
 
@@ -112,5 +116,6 @@ def test_an_unreachable_mlflow_is_said_in_one_sentence(tmp_path):
     write_experiment(tmp_path, ["span"])
     done = run(tmp_path, MLFLOW_TRACKING_URI="http://127.0.0.1:9")
     assert done.returncode == 2
-    assert "http://127.0.0.1:9 can't be used: it can't be reached" in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
+    reason, remedy = done.stderr.strip().splitlines()
+    assert "http://127.0.0.1:9 can't be used: it can't be reached" in reason
+    assert remedy == NEXT

@@ -59,13 +59,13 @@ def test_the_champion_scores_as_what_it_was_made_from_and_stays(three):
     for split in ("select", "test"):
         assert rows["champion"][split] == rows["span"][split]
     assert rows["champion"]["trainable_parameters"] == 0
-    why = (
-        f"highest EM on select, {rows['span']['select']['exact']:.2f}; a tie in EM and F1 with "
-        "span: fewest trained parameters, then the champion"
-    )
+    assert rows["champion"]["registered_as"] == "version 1"
+    why = f"highest EM on select, {rows['span']['select']['exact']:.2f}"
+    tie = "champion shares this EM with span; it is ahead of span by fewer trained parameters (0)."
     for done in shown[1:]:
         lines = done.stdout.splitlines()
-        assert f"Winner: champion ({why})." in lines
+        assert f"Winner: champion (version 1) ({why})." in lines
+        assert tie in lines
         assert "The champion stays: squadron-tiny version 1, alias 'candidate'." in lines
         assert done.stderr == ""
 

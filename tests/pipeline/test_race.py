@@ -221,6 +221,15 @@ def test_a_second_run_comes_from_the_cache_and_leaves_no_second_result(race):
     again = run(folder)
     assert again.returncode == 0, again.stderr
     assert "Winner: " in again.stdout
+    lines = again.stdout.splitlines()
+    steps = "featurize, train, predict, evaluate"
+    assert [line for line in lines if line.startswith("from cache")] == [
+        "from cache ingest, admit",
+        *[f"from cache {label}: {steps}" for label in ("span", "pretrained", "diverging")],
+        "from cache register, report",
+    ]
+    (place,) = [line for line in lines if line.startswith("Report: ")]
+    assert Path(place.removeprefix("Report: file://")).is_file()
     assert {name: r.info.run_id for name, r in runs_of(folder).items()} == before
     assert len(client(folder).search_model_versions("name = 'squadron-tiny'")) == 1
     executed = log.read_text()[seen:].count("Executing task")

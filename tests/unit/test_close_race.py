@@ -65,9 +65,9 @@ class Try:
         tracking.note_failure(self.parent, reason)
         return self
 
-    def register(self):
+    def register(self, content=CONTENT):
         self.begin("register")
-        tracking.log_json(self.parent, CONTENT, tracking.RESULT_FILE)
+        tracking.log_json(self.parent, content, tracking.RESULT_FILE)
         tracking.note_result(self.parent)
         return self
 
@@ -264,6 +264,33 @@ def test_a_step_that_runs_is_noted_in_its_race(race, client):
     assert client.get_run(race.parent).data.tags[tracking.WORK_TAG] == "train"
     race.open()
     assert client.get_run(race.parent).data.tags[tracking.WORK_TAG] == ""
+
+
+MODEL = {"name": "closed", "version": "2", "alias": "candidate", "previous": "1"}
+WON = CONTENT | {"model": MODEL | {"aliases": {"candidate": "2"}}, "refused": ""}
+
+
+def test_a_move_of_the_alias_is_told_once_and_the_aliases_are_those_of_now(race, client, tables):
+    client.create_registered_model("closed")
+    for _ in range(3):
+        client.create_model_version("closed", "file:///nowhere")
+    client.set_registered_model_alias("closed", "candidate", "2")
+    race.open().begin("train").register(WON).report().close("COMPLETE")
+    client.set_registered_model_alias("closed", "staging", "2")
+    client.set_registered_model_alias("closed", "candidate", "3")
+    race.open().close("COMPLETE")
+    first, again = (table["model"] for table in tables)
+    assert first == MODEL | {"aliases": {"candidate": "2"}}
+    # This try moved nothing: all of it came from the cache.
+    assert again == MODEL | {"previous": "", "aliases": {"candidate": "3", "staging": "2"}}
+
+
+def test_the_place_of_the_report_is_told_also_when_all_came_from_the_cache(race, client, tables):
+    race.open().begin("train").register().close("COMPLETE")
+    place = tracking.log_texts(race.parent, {"report.html": "<!doctype html>"})
+    assert place
+    race.report().open().close("COMPLETE")
+    assert [table["report"] for table in tables] == ["", place]
 
 
 def test_without_a_launcher_the_table_goes_to_stdout(race, capsys, monkeypatch):

@@ -21,6 +21,7 @@ So there are 28 questions, 8 of them without an answer. The contenders answer so
 
 import json
 import math
+import shutil
 from dataclasses import asdict, replace
 
 import pyarrow as pa
@@ -216,7 +217,10 @@ def test_the_winner_is_the_one_with_the_higher_f1_of_two_with_one_em(race):
     assert [row["label"] for row in champion["contenders"]] == ["zeta", "alpha", "beta"]
     assert champion["winner"] == "zeta"
     # (20 + 16/3) / 28 = 90.476 %
-    assert champion["why"] == "highest EM on select, 71.43, and of those the highest F1, 90.48"
+    assert champion["why"] == "highest EM on select, 71.43"
+    assert champion["tie"] == (
+        "zeta shares this EM with alpha; it is ahead of alpha by F1 (90.48)."
+    )
     assert champion["gate"] == "passed"  # 71.43 is above 28.57, which answering nothing has
 
 
@@ -254,7 +258,8 @@ def test_the_verdict_and_what_it_holds_for(race):
     }
     lines = render_table(race[1], width=300).splitlines()
     first = next(n for n, line in enumerate(lines) if line.startswith("Winner: zeta"))
-    assert lines[first + 1 : first + 4] == [
+    assert lines[first + 1 : first + 5] == [
+        race[1]["tie"],
         "Too small to rank: its EM is that of alpha.",
         "This holds for questions on these 2 titles of select (8 paragraphs); there are too few "
         "titles to tell how it is on others.",
@@ -276,3 +281,42 @@ def test_the_registered_version_has_these_figures_and_this_threshold(race):
     assert version.tags["select_f1"] == "90.4762"
     assert version.tags["test_exact_match"] == "100.0000"
     assert version.tags["select_digest"] == "select-digest"
+
+
+def test_a_champion_that_wins_is_named_and_the_alias_comes_back_to_it(race, tmp_path, monkeypatch):
+    folder, first = race
+    assert (first["model"]["previous"], first["model"]["aliases"]) == ("", {"candidate": "1"})
+    client = tracking.connect()
+    made = registry.find_version("by-hand", "1")
+    client.create_model_version("by-hand", "file:///nowhere", run_id=made.run_id)
+    registry.promote("by-hand", "2", "candidate")
+    registry.promote("by-hand", "1", "staging")
+    again = tracking.Race("again", "89ab")
+    monkeypatch.setenv(tracking.RACE_VARIABLE, str(again))
+    tracking.open_race(again, ["champion"], {}, "sha")
+    evaluation, model = tmp_path / "evaluation", tmp_path / "model"
+    shutil.copytree(folder / "zeta" / "evaluation", evaluation)
+    metrics = read_json(evaluation / "metrics.json", schema="metrics/1")
+    about = read_json(folder / "model" / "variant.json", schema="model/1")
+    metrics |= {"variant": "champion", "label": "champion"}
+    about["contender"] |= {"variant": "champion", "backbone": "models:/by-hand/1"}
+    for file, content in ((evaluation / "metrics.json", metrics), (model / "variant.json", about)):
+        write_json(file, content, schema=content["schema"], made_from="c")
+    steps.register(
+        settings=json.dumps({"register": asdict(Register(model_name="by-hand"))}),
+        examples=folder / "examples",
+        models=[model],
+        evaluations=[evaluation],
+        champion=tmp_path / "champion.json",
+    )
+    champion = read_json(tmp_path / "champion.json", schema="champion/1")
+    assert champion["contenders"][0]["registered_as"] == "version 1"
+    assert (champion["model"]["version"], champion["model"]["kept"]) == ("1", True)
+    assert champion["model"]["previous"] == "2"
+    assert champion["model"]["aliases"] == {"candidate": "1", "staging": "1"}
+    lines = render_table(champion).splitlines()
+    assert "Winner: champion (version 1) (highest EM on select, 71.43)." in lines
+    assert (
+        "The champion stays: by-hand version 1; the alias 'candidate' moved there from version 2."
+    ) in lines
+    assert "Version 1 is staging already." in lines

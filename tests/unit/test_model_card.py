@@ -30,6 +30,7 @@ BEST = {
 LEAD = {"label": "span", "difference": 2.96, "low": 0.9, "high": 5.0, "p": 0.005}
 CHAMPION = {
     "race": "squad2-01",
+    "contenders": [{"label": "crf"}, {"label": "span"}],
     "winner": "crf",
     "why": "highest EM on select, 58.51",
     "gate": "passed",
@@ -123,6 +124,13 @@ def test_texts_stay_text(hostile):
     assert not any(line.startswith("# c") for line in given.text.splitlines())
     (row,) = [r for r in given.text.splitlines() if r.startswith("| backbone |")]
     assert row.replace("\\|", "").count("|") == 3
+
+
+def test_the_rule_that_decided_a_tie_is_said_in_both_forms():
+    tie = "crf shares this EM with span; it is ahead of span by F1 (60.00)."
+    made = card(champion={**CHAMPION, "tie": tie})
+    assert tie in made.text
+    assert tie in made.summary
 
 
 @pytest.mark.parametrize("tags", [TAGS, TAGS | {"trained_on": "unknown"}])

@@ -134,6 +134,14 @@ def test_texts_stay_text(hostile):
         assert not [line for line in text.splitlines() if line.startswith("#")]
 
 
+def test_a_tie_and_a_champions_version_are_said():
+    tie = "crf shares this EM with span; it is ahead of span by F1 (60.00)."
+    rows = [ROWS[0], replace(ROWS[1], name="champion (version 2)"), ROWS[2]]
+    report = replace(REPORT, rows=rows, champion={**REPORT.champion, "tie": tie})
+    assert f"highest EM on select, 58.51. {tie}" in notes.describe_contender(rows[0], report, PAGES)
+    assert "[champion (version 2)](" in notes.describe_race(report, PAGES)
+
+
 def test_the_experiment_says_what_splits_are_for_and_how_to_promote():
     text = notes.describe_experiment("#/experiments/1/runs")
     for words in ("tune settles", "select chooses", "test decides nothing", notes.PROMOTION):

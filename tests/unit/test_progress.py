@@ -1,11 +1,20 @@
 import io
 import json
 import sys
+from dataclasses import replace
 
 import pytest
 
 from squadron import progress
-from squadron.progress import EVENT_PREFIX, EVENTS_VARIABLE, Progress
+from squadron.progress import (
+    EVENT_PREFIX,
+    EVENTS_VARIABLE,
+    Progress,
+    State,
+    describe,
+    draw,
+    show_duration,
+)
 
 
 class Clock:
@@ -75,29 +84,89 @@ def test_a_launcher_sees_progress_at_intervals_and_the_last_state_once(
     under_a_launcher, clock, capsys
 ):
     with Progress("train span", 10, "windows") as bar:
+        bar.resume(1)
+        bar.enter("epoch 1/2")
         for loss in (3.0, 2.0, 1.0):
-            clock.now += progress.SECONDS_BETWEEN_EVENTS * 0.6
+            clock.now += 2
             bar.advance(2, loss=loss)
-        bar.advance(4, loss=0.5)
-    common = {"kind": "progress", "title": "train span", "total": 10, "unit": "windows"}
-    assert read_events(capsys) == [
-        {**common, "done": 4, "figures": {"loss": 2.0}},
-        {**common, "done": 10, "figures": {"loss": 0.5}},
+        bar.advance(3, loss=0.5)
+    events = read_events(capsys)
+    assert [event.pop("kind") for event in events] == ["progress"] * 5
+    common = State("train span", 10, "windows", first=1, stage="epoch 1/2")
+    assert [State(**event) for event in events] == [
+        replace(common, done=1),
+        replace(common, done=3, seconds=2, figures={"loss": 3.0}),
+        replace(common, done=5, seconds=4, figures={"loss": 2.0}),
+        replace(common, done=7, seconds=6, figures={"loss": 1.0}),
+        replace(common, done=10, seconds=6, figures={"loss": 0.5}, has_ended=True),
     ]
 
 
-def test_a_log_gets_a_plain_line_at_intervals(in_a_log, clock, capsys):
+def test_a_launcher_is_told_at_most_every_third_of_a_second(under_a_launcher, clock, capsys):
+    with Progress("train span", 10, "windows") as bar:
+        for _ in range(5):
+            clock.now += progress.SECONDS_BETWEEN_EVENTS * 0.6
+            bar.advance(2)
+    assert [event["done"] for event in read_events(capsys)] == [4, 8, 10]
+
+
+def test_a_log_gets_a_plain_line_at_intervals_and_the_end(in_a_log, clock, capsys):
     with Progress("train span", 3000, "windows") as bar:
+        bar.enter("epoch 1/2")
         for _ in range(6):
             clock.now += progress.SECONDS_BETWEEN_LINES / 2
             bar.advance(500, loss=2 / 3, exact_match=50.0)
     output = capsys.readouterr()
+    figures = "loss 0.6667, exact_match 50"
     assert output.err.splitlines() == [
-        "train span: 1000/3000 windows, 66.7/s, loss 0.6667, exact_match 50",
-        "train span: 2000/3000 windows, 66.7/s, loss 0.6667, exact_match 50",
-        "train span: 3000/3000 windows, 66.7/s, loss 0.6667, exact_match 50",
+        f"train span: epoch 1/2, 1,000/3,000 windows, 0:15 of about 0:45, 0:30 left, {figures}",
+        f"train span: epoch 1/2, 2,000/3,000 windows, 0:30 of about 0:45, 0:15 left, {figures}",
+        f"train span: epoch 1/2, 3,000/3,000 windows, 0:45 of about 0:45, 0:00 left, {figures}",
+        f"train span: 3,000/3,000 windows in 45 s, {figures}",
     ]
     assert output.out == ""
+
+
+def test_what_an_earlier_try_did_makes_the_pace_no_faster():
+    state = State("train", 1000, "windows", done=600, first=500, seconds=60.0)
+    assert state.seconds_left == 240
+    assert replace(state, done=500).seconds_left is None
+    assert describe(replace(state, done=500)) == "train: 500/1,000 windows, 1:00"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (0.04, "0.0 s"), (9.94, "9.9 s"), (9.96, "10 s"), (59.4, "59 s"), (59.6, "1 min 0 s"),
+        (195, "3 min 15 s"), (3599.7, "1 h 0 min"), (7500, "2 h 5 min"),
+    ],
+)  # fmt: skip
+def test_durations_are_shown_as_people_say_them(seconds, shown):
+    assert show_duration(seconds) == shown
+
+
+@pytest.mark.parametrize(
+    ("width", "shown"),
+    [
+        (
+            120,
+            "train      span ███░░░░░░░  33% epoch 1/2, 1:05 of about 3:15, 2:10 left, "
+            "320/960 windows, loss 1.234",
+        ),
+        (80, "train      span  33% epoch 1/2, 1:05 of about 3:15, 2:10 left, loss 1.234"),
+        (60, "train      span ███░░░░░░░  33% epoch 1/2, loss 1.234"),
+        (35, "train      span  33% epoch 1/2"),
+        (24, "train      span  33%"),
+    ],
+)
+def test_a_terminal_shows_what_has_room_and_cuts_nothing(width, shown):
+    state = State(
+        "train      span", 960, "windows", 320, stage="epoch 1/2", seconds=65.0,
+        figures={"loss": 1.234},
+    )  # fmt: skip
+    line = draw(state, width)
+    assert " ".join(line.split()) == " ".join(shown.split())
+    assert len(line) < width
 
 
 def test_short_work_leaves_no_line_in_a_log(in_a_log, clock, capsys):
@@ -121,19 +190,35 @@ def test_a_failure_inside_is_passed_on_after_the_last_state(under_a_launcher, cl
 
     with pytest.raises(RuntimeError):
         fail()
-    assert [event["done"] for event in read_events(capsys)] == [1]
+    assert [(event["done"], event["has_ended"]) for event in read_events(capsys)] == [(1, False)]
 
 
-def test_a_terminal_shows_a_bar_that_goes_when_it_is_done(in_a_log, monkeypatch, capsys):
+def test_a_terminal_shows_a_line_that_goes_when_the_work_is_done(
+    in_a_log, clock, monkeypatch, capsys
+):
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("COLUMNS", "80")
     with Progress("train span", 10, "windows") as bar:
-        bar.advance(10, loss=0.25)
+        bar.enter("epoch 1/2")
+        clock.now += 10
+        bar.advance(5, loss=0.25)
     shown = terminal.getvalue()
-    assert "train span" in shown
-    assert "0/10" in shown
     assert "\n" not in shown
-    assert shown.split("\r")[-1].strip() == ""
+    first, second, *_, last = shown.split("\r")[1:]
+    assert first.split() == "train span ░░░░░░░░░░ 0% epoch 1/2, 0:00, 0/10 windows".split()
+    words = "train span 50% epoch 1/2, 0:10 of about 0:20, 0:10 left, loss 0.25"
+    assert second.split() == words.split()
+    assert last.strip() == ""
+
+
+def test_the_end_of_long_work_stays_on_a_terminal(in_a_log, clock, monkeypatch, capsys):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with Progress("predict    span", 68, "windows") as bar:
+        clock.now += 16
+        bar.advance(68)
+    assert terminal.getvalue().split("\r")[-1] == "predict    span: 68/68 windows in 16 s\n"
 
 
 def test_a_launcher_is_told_even_on_a_terminal(under_a_launcher, monkeypatch, capsys):

@@ -1,9 +1,11 @@
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from squadron.race_table import describe_leads, render_table
+from squadron.race_table import LEAST_NEEDED, describe_leads, render_table, screen_width
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 
@@ -76,21 +78,205 @@ def test_a_reason_is_shown_letter_by_letter(champion):
     assert f"wild is disqualified: {reason}" in render_table(champion).splitlines()
 
 
-def test_a_refused_winner_ends_the_table_without_a_next_step(champion):
+def test_a_refused_winner_ends_the_table_with_what_may_help(champion):
     champion |= {"model": None, "refused": "span is not registered: its EM is below the gate"}
-    shown = render_table(champion)
-    assert shown.endswith(
-        "Nothing is registered: span is not registered: its EM is below the gate."
+    assert render_table(champion | {"report": "file:///runs/report.html"}).endswith(
+        "Nothing is registered: span is not registered: its EM is below the gate.\n"
+        "Report: file:///runs/report.html\n"
+        "\n"
+        "Next: train on more questions (data.max_train_examples) or longer (train.epochs), and run "
+        "the same command again. Steps that do not change come from the cache.\n"
+        "  make ui"
     )
-    assert "Next" not in shown
 
 
 def test_a_race_in_which_all_were_disqualified_has_a_table(champion):
     champion |= {"contenders": champion["contenders"][2:], "model": None, "refused": "all are out"}
-    assert without_margins(render_table(champion)).splitlines()[-2:] == [
+    del champion["winner"]
+    assert without_margins(render_table(champion)).splitlines()[-5:] == [
         "wild is disqualified: loss is nan",
         "Nothing is registered: all are out.",
+        "",
+        "Next: change what the reasons name (a loss that is not finite asks for a lower "
+        "train.learning_rate, or for train.precision: fp32), and run the same command again. Steps "
+        "that do not change come from the cache.",
+        "  make ui",
     ]
+
+
+NARROW = """\
+The race, ranked by EM on the select split
+┏━━━━━━━━━━━━━━━━━━┳━━━━━━━━━━━┳━━━━━━━━━━━┳━━━━━━━━━━━┳━━━━━━━━━━━┳━━━━━━━━━━━┓
+┃                  ┃        EM ┃        F1 ┃ HasAns EM ┃   test EM ┃   test F1 ┃
+┃ contender        ┃      95 % ┃      95 % ┃  NoAns EM ┃      95 % ┃      95 % ┃
+┡━━━━━━━━━━━━━━━━━━╇━━━━━━━━━━━╇━━━━━━━━━━━╇━━━━━━━━━━━╇━━━━━━━━━━━╇━━━━━━━━━━━┩
+│ champion         │     61.23 │     70.00 │     55.50 │     60.00 │     68.12 │
+│ (version 2)      │ 58.3–64.1 │ 67.3–73.0 │    100.00 │ 0.0–100.0 │ 50.0–80.0 │
+├──────────────────┼───────────┼───────────┼───────────┼───────────┼───────────┤
+│ span             │     61.23 │     70.00 │     55.50 │     60.00 │     68.12 │
+│                  │ 58.3–64.1 │ 67.3–73.0 │    100.00 │ 0.0–100.0 │ 50.0–80.0 │
+├──────────────────┼───────────┼───────────┼───────────┼───────────┼───────────┤
+│ pretrained       │     23.30 │     23.30 │         - │      0.00 │      0.00 │
+│                  │         - │         - │         - │         - │         - │
+├──────────────────┼───────────┼───────────┼───────────┼───────────┼───────────┤
+│ wild             │         - │         - │         - │         - │         - │
+└──────────────────┴───────────┴───────────┴───────────┴───────────┴───────────┘
+Left out, as 80 columns have no room: trainable, seconds.
+select: 1,090 questions, test: 90 questions.
+wild is disqualified: loss is nan
+Winner: champion (version 2) (highest EM on select, 61.23).
+champion shares this EM with span; it is ahead of span because a champion stays at a tie.
+Too small to rank: its EM is that of span.
+The champion stays: squadron-example version 2; the alias 'candidate' moved there from version 3.
+Version 2 is staging already.
+Report: file:///home/ada/races/runs/artifacts/1/0f/artifacts/report.html
+
+Next:
+  .venv/bin/squadron ask --model squadron-example \\
+    --context FILE_OR_TEXT "your question"
+  make ui"""
+
+
+@pytest.fixture
+def stayed(champion):
+    """A champion of staging that wins a tie, so that `candidate` comes back to it."""
+    span = champion["contenders"][0]
+    first = {**span, "label": "champion", "registered_as": "version 2"}
+    champion["contenders"].insert(0, first)
+    tie = (
+        "champion shares this EM with span; it is ahead of span because a champion stays at a tie."
+    )
+    level = {"label": "span", "difference": 0.0, "low": 0.0, "high": 0.0, "p": 1.0}
+    champion |= {
+        "winner": "champion",
+        "tie": tie,
+        "comparisons": [{**level, "significant": False}],
+        "report": "file:///home/ada/races/runs/artifacts/1/0f/artifacts/report.html",
+    }
+    champion["model"] |= {
+        "version": "2",
+        "kept": True,
+        "previous": "3",
+        "aliases": {"candidate": "2", "staging": "2"},
+    }
+    return champion
+
+
+def test_a_whole_race_fits_a_terminal_of_80_columns(stayed):
+    shown = render_table(stayed, 80, ".venv/bin/squadron")
+    assert without_margins(shown) == NARROW
+
+
+def test_a_command_that_goes_on_in_a_second_line_is_one_for_the_shell(stayed):
+    shown = render_table(stayed, 80, ".venv/bin/squadron")
+    start = shown.index(".venv/bin/squadron ask")
+    command = shown[start : shown.index("make ui")].strip()
+    words = ["ask", "--model", "squadron-example", "--context", "FILE_OR_TEXT", "your question"]
+    read = subprocess.run(
+        ["bash", "-c", command.replace(".venv/bin/squadron", "printf '%s\\n'", 1)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert read.stdout.splitlines() == words
+
+
+@pytest.mark.parametrize("width", [40, 50, 60, 70, 80, 90, 100, 110, 120])
+def test_columns_go_by_need_and_every_figure_that_stays_is_whole(champion, width):
+    first = champion["contenders"][0]
+    first["label"] = "lora-with-a-very-long-name"
+    first["select"] |= {"bertscore_f1": 87.654, "exact_title_low": 52.26, "exact_title_high": 69.04}
+    first["test"]["bertscore_f1"] = 80.5
+    first["train"] = {"answerable_f1": 99.125, "f1": 60.0, "total": 1200}
+    shown = render_table(champion, width)
+    table = [line for line in shown.splitlines() if line.startswith(("┏", "┃", "│", "└"))]
+    assert max(map(len, table)) <= width
+    figures = {
+        "trainable": ["22.6M"],
+        "seconds": ["1,234.6", "10.6"],
+        "train F1": ["99.12"],
+        "BERTScore": ["87.65", "80.50"],
+        "HasAns and NoAns EM": ["55.50", "100.00"],
+        "test F1": ["68.12", "50.0–80.0"],
+        "F1": ["70.00", "67.3–73.0"],
+        "test EM": ["60.00", "0.0–100.0"],
+    }
+    assert tuple(figures) == LEAST_NEEDED
+    told = [line for line in shown.splitlines() if line.startswith("Left out")]
+    left_out = told[0].split(": ")[1].rstrip(".").split(", ") if told else []
+    assert left_out == list(figures)[: len(left_out)]
+    cells = [cell.strip() for line in table for cell in line.strip("│").split("│")]
+    for name, some in figures.items():
+        assert all(figure in cells for figure in some) == (name not in left_out), name
+    for figure in ("61.23", "58.3–64.1", "52.3–69.0"):
+        assert figure in cells
+    assert (
+        len(left_out) == {40: 7, 50: 7, 60: 6, 70: 5, 80: 4, 90: 3, 100: 2, 110: 2, 120: 1}[width]
+    )
+
+
+def test_the_width_is_that_of_the_terminal_up_to_120_columns(monkeypatch):
+    for columns, expected in (("80", 80), ("120", 120), ("300", 120)):
+        monkeypatch.setenv("COLUMNS", columns)
+        assert screen_width() == expected
+    monkeypatch.delenv("COLUMNS")
+    code = "from squadron.race_table import screen_width; print(screen_width())"
+    shown = subprocess.run(
+        [sys.executable, "-c", code], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+        check=True,
+    )  # fmt: skip
+    assert shown.stdout == "120\n"
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, ["Registered: squadron-example version 3, alias 'candidate'."]),
+        (
+            {"previous": "2", "aliases": {"candidate": "3", "staging": "1"}},
+            [
+                "Registered: squadron-example version 3; the alias 'candidate' moved there from "
+                "version 2.",
+                "The alias 'staging' points at version 1.",
+            ],
+        ),
+        (
+            {"previous": "2", "aliases": {"candidate": "4"}},
+            [
+                "Registered: squadron-example version 3. The alias 'candidate' points at version 4 "
+                "now."
+            ],
+        ),
+        (
+            {"aliases": {"candidate": "3", "staging": "3"}},
+            [
+                "Registered: squadron-example version 3, alias 'candidate'.",
+                "Version 3 is staging already.",
+            ],
+        ),
+    ],
+)
+def test_what_the_aliases_point_at_is_said(champion, changes, expected):
+    champion["model"] |= changes
+    lines = render_table(champion).splitlines()
+    first = next(n for n, line in enumerate(lines) if line.startswith("Registered"))
+    assert lines[first : lines.index("")] == expected
+    promotes = "  squadron promote 3 --model squadron-example --to staging" in lines
+    assert promotes == (changes.get("aliases", {}).get("staging") != "3")
+
+
+def test_a_champion_of_another_model_is_named_whole_wherever_it_is_compared(champion):
+    champion["contenders"][1] |= {
+        "registered_as": "squadron-old version 7",
+        "trained_on": "unknown",
+    }
+    lead = {"label": "pretrained", "difference": 37.93, "low": 35.0, "high": 40.5, "p": 0.2}
+    champion["comparisons"] = [lead | {"significant": False}]
+    lines = render_table(champion, 200).splitlines()
+    name = "pretrained (squadron-old version 7)"
+    assert any(line.startswith(f"│ {name} ") for line in lines)
+    assert f"chance alone could put it ahead of {name} by 37.93" in "".join(lines)
+    assert f"Trained on: unknown for {name}." in "".join(lines)
 
 
 def test_the_sizes_of_the_splits_are_known_even_if_the_first_row_has_none(champion):

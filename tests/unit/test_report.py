@@ -457,13 +457,39 @@ def test_a_certain_winner_is_to_be_promoted(race, report):
     assert f"{select['exact']:.2f} {interval}" in found.reasons[0]
 
 
-def test_the_interval_is_that_of_the_em_whatever_broke_a_tie(race, report):
-    select = report.rows[0].select
-    em = f"{select['exact']:.2f}"
-    why = f"highest EM on select, {em}; a tie with poor: highest F1, {em}"
-    (reason, *_) = verdict(report, race[2], why=why).reasons
+def test_the_interval_is_that_of_the_em_and_the_rule_of_a_tie_follows(race, report):
+    em = f"{report.rows[0].select['exact']:.2f}"
+    tie = f"good shares this EM with poor; it is ahead of poor by F1 ({em})."
+    reason, second, *_ = verdict(report, race[2], tie=tie).reasons
     assert f"on select, {em} (95 % interval " in reason
     assert reason.count("95 %") == 1
+    assert second == tie
+
+
+def test_a_version_that_is_staging_already_is_not_to_be_promoted(race, report):
+    (comparison,) = race[2]["comparisons"]
+    unsure = [{**comparison, "significant": False}]
+    aliases = {"candidate": "7", "staging": "7"}
+    found = verdict(report, race[2], model={"aliases": aliases})
+    assert found.headline == "good (squadron-tiny version 7) is staging already."
+    assert found.commands == []
+    found = verdict(report, race[2], model={"aliases": aliases}, comparisons=unsure)
+    assert found.headline.startswith("good (squadron-tiny version 7) is staging already, but poor")
+    found = verdict(report, race[2], model={"aliases": {"staging": "6"}})
+    assert found.headline == "Promote good (squadron-tiny version 7)."
+
+
+def test_a_champion_is_shown_with_its_version(race):
+    examples, evaluations, champion = race
+    champion = copy.deepcopy(champion)
+    champion["contenders"][1]["registered_as"] = "version 6"
+    (comparison,) = champion["comparisons"]
+    champion["comparisons"] = [{**comparison, "significant": False}]
+    found = collect_report(champion, evaluations, examples)
+    assert "but poor (version 6) may be as good" in found.verdict.headline
+    assert "poor (version 6) by " in " ".join(found.verdict.reasons)
+    page = Page(render_report(found))
+    assert [" ".join(row[0].split()) for row in page.tables[0][1:3]] == ["good", "poor (version 6)"]
 
 
 def test_a_lead_that_may_be_chance_is_not_called_one(race, report):

@@ -214,3 +214,14 @@ def test_one_paragraph_in_every_title_is_named_where_a_split_stays_empty():
         InputError, match=r"1 titles in .*, those that share a paragraph counted as"
     ):
         share_out(examples, [], [], Data(("a",), splits=Splits(2, 2, 2)))
+
+
+def test_a_split_that_a_limit_made_smaller_names_the_limit():
+    # Each title has a paragraph of its own: what shares one stays together.
+    examples = [
+        Example(f"{title} {n}", title, "q", title) for title in HUNDRED[:40] for n in range(5)
+    ]
+    limited = Data(("a",), splits=Splits(4, 4, 4), max_train_examples=32, max_test_examples=20)
+    assert share_out(examples, [], [], limited).describe() == (
+        "train 32 of 140 (data.max_train_examples), tune 20, select 20, test 20"
+    )

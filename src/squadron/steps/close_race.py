@@ -33,7 +33,26 @@ def close_race(*, state: str, message: str, this_try: str = "") -> None:
     # A result of an earlier try is no result of one that failed.
     is_own = left.new_result and (left.opened or bool(this_try))
     if content and (is_own or not reason):
-        _show_table(content)
+        _show_table(_update(content, run_id, is_new=is_own))
+
+
+def _update(champion: dict[str, Any], run_id: str, *, is_new: bool) -> dict[str, Any]:
+    """champion.json with what may have changed since, and with the place of the report.
+
+    Args:
+        champion: As register wrote it, in this try or in an earlier one.
+        run_id: Of the race.
+        is_new: This try wrote it.
+    """
+    from squadron import registry, tracking
+
+    shown = {**champion, "report": tracking.find_report(run_id)}
+    if champion["model"]:
+        aliases = registry.list_aliases(champion["model"]["name"])
+        # An earlier try moved the alias, and has said so.
+        previous = champion["model"].get("previous", "") if is_new else ""
+        shown["model"] = {**champion["model"], "aliases": aliases, "previous": previous}
+    return shown
 
 
 def _show_table(champion: dict[str, Any]) -> None:
@@ -41,6 +60,6 @@ def _show_table(champion: dict[str, Any]) -> None:
     if progress.has_launcher():
         progress.emit({"kind": "table", "champion": champion})
     else:
-        from squadron.race_table import render_table
+        from squadron.race_table import render_table, screen_width
 
-        print(render_table(champion), flush=True)  # noqa: T201 what a pod's log ends with
+        print(render_table(champion, screen_width()), flush=True)  # noqa: T201 what a pod's log ends with

@@ -97,10 +97,9 @@ def ingest(*, data: str, examples: Path, digests: str = "") -> None:
             made_from=digest(*made_from.values()),
         )
     rejected = f", {report.rejected.total()} rejected" if report.rejected else ""
-    sizes = ", ".join(f"{name} {table.num_rows:,}" for name, table in tables.items())
     leaks = leakage.describe()
     leaks = f"; {leaks}" if leaks else ""
-    progress.say(f"ingest     {report.accepted:,} examples{rejected}: {sizes}{leaks}")
+    progress.say(f"ingest     {report.accepted:,} examples{rejected}: {shares.describe()}{leaks}")
 
 
 def _files_of(split: str, settings: Data) -> list[str]:

@@ -57,7 +57,10 @@ def register(
     order = standings.rank_contenders(rows)
     content: dict[str, Any] = {
         "race": name_race(race),
-        "contenders": [standings.table_row(rows[n]) for n in order],
+        "contenders": [
+            standings.table_row(rows[n], _registered_as(rows[n], models[n], options.model_name))
+            for n in order
+        ],
         "model": None,
     }
     figures: dict[str, float] = {}
@@ -69,6 +72,7 @@ def register(
         select = best["splits"]["select"]
         refused = registration.gate(select, select["all_null_exact"])
         content |= {"winner": best["label"], "why": standings.explain(rows, racing)}
+        content["tie"] = standings.explain_tie(rows, racing)
         scores = {
             rows[n]["label"]: read_table(
                 evaluations[n] / "select" / "scores.parquet", schema="scores/2"
@@ -124,6 +128,8 @@ def register(
                 "alias": registry.CANDIDATE,
                 "validation_status": status,
                 "kept": bool(is_kept),
+                "previous": registered.previous,
+                "aliases": registry.list_aliases(registered.name),
             }
             figures[reuse.CHOSEN] = select["exact"]
             figures["version"] = float(registered.version)
@@ -137,6 +143,18 @@ def register(
     tracking.note_result(parent)
     tracking.log_metrics(parent, {**figures, "seconds_register": time.monotonic() - started})
     return figures
+
+
+def _registered_as(row: dict[str, Any], model: Path, model_name: str) -> str:
+    """The version that a champion is, such as "version 3"; "" for any other contender."""
+    if row["variant"] != "champion":
+        return ""
+    about = read_json(model / "variant.json", schema="model/1")
+    origin = read_model_name(about["contender"]["backbone"])
+    if origin is None:
+        return ""
+    version = f"version {origin.version_or_alias}"
+    return version if origin.name == model_name else f"{origin.name} {version}"
 
 
 def _licence(backbone: str) -> str:

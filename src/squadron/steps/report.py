@@ -61,12 +61,12 @@ def report(
         with tempfile.TemporaryDirectory() as temporary_folder:
             folder = Path(temporary_folder) / "report"
             folder.mkdir()
-            (folder / "report.html").write_text(text, encoding="utf-8")
+            (folder / tracking.REPORT_FILE).write_text(text, encoding="utf-8")
             storage.publish_beside(folder, storage.join(results, content["race"], "report"))
     pictures = {
         f"figures/{name}.svg": plots.standalone(svg) for name, svg in draw_plots(found).items()
     }
-    place = tracking.log_texts(parent, {"report.html": text, **pictures})
+    place = tracking.log_texts(parent, {tracking.REPORT_FILE: text, **pictures})
     pages = {label: tracking.run_page(run) for label, run in runs.items()}
     tracking.set_tags(parent, {tracking.NOTE_TAG: notes.describe_race(found, pages)})
     for row in found.rows:

@@ -1,0 +1,48 @@
+"""The Makefile says what is missing before it installs anything."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        (["bench"], "make bench needs DATA=FOLDER; '' is no folder"),
+        (["bench", "DATA=nowhere"], "make bench needs DATA=FOLDER; 'nowhere' is no folder"),
+        (["ui"], "There is no runs/mlflow.db yet: make run"),
+    ],
+)
+def test_what_is_missing_is_said_before_anything_is_installed(tmp_path, target, said):
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    # An interpreter that would leave its trace.
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/calls\n')
+    python.chmod(0o755)
+    done = subprocess.run(
+        ["make", f"PYTHON={python}", *target], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert said in done.stdout
+    assert not (tmp_path / "calls").exists()
+    assert not (tmp_path / ".venv").exists()
+
+
+@pytest.mark.parametrize(
+    ("target", "needed"), [(["bench", "DATA=."], ".venv/dev"), (["ui"], ".venv/run")]
+)
+def test_what_is_needed_is_installed_where_nothing_is_missing(tmp_path, target, needed):
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "mlflow.db").touch()
+    shown = subprocess.run(
+        ["make", "--dry-run", *target], cwd=tmp_path, capture_output=True, text=True, check=True
+    ).stdout
+    # make runs the recipe of a line with $(MAKE) also in a dry run, so this lists what it installs.
+    assert "pip install" in shown
+    assert f"touch {needed}" in shown
