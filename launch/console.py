@@ -1,8 +1,8 @@
 """What a person sees of a local run: the steps' own lines, one bar, the table; all else is logged.
 
-kfp.local prints through stdout whatever its tasks print, and logs which task it runs and which one it
-takes from its cache. This stands in for stdout: events of the steps (squadron.progress) are drawn, what
-came from the cache is told, everything goes to the log file.
+kfp.local prints through stdout whatever its tasks print, and logs which task it runs and which one
+it takes from its cache. This stands in for stdout: events of the steps (squadron.progress) are
+drawn, what came from the cache is told, and everything goes to the log file.
 """
 
 import contextlib

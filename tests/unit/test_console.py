@@ -25,7 +25,10 @@ CYAN, RESET = "\033[96m", "\033[0m"
 CHAMPION = json.loads(
     (Path(__file__).resolve().parents[1] / "fixtures" / "champion.json").read_text()
 )
-INGEST = "ingest     540 examples: train 32 of 400 (data.max_train_examples), tune 60, select 48, test 32"
+INGEST = (
+    "ingest     540 examples: train 32 of 400 (data.max_train_examples), tune 60, select 48, "
+    "test 32"
+)
 NEXT = """
 Next:
   squadron ask --model squadron-example --context FILE_OR_TEXT "your question"
@@ -146,7 +149,7 @@ def test_what_kfp_logs_of_its_cache_is_heard_between_its_tasks(capsys):
         with local_logger_context():
             logging.info(f"Executing task {format_task_name('admit')}")
         logging.info("Task featurize cache hit (key=0123456789ab); skipping execution.")
-        print("a line of a task")
+        sys.stdout.write("a line of a task\n")
     console.close()
     assert (root.level, list(root.handlers)) == before
     assert screen.getvalue() == "from cache ingest\nfrom cache span: featurize\n"

@@ -244,7 +244,7 @@ def test_by_question_one_question_with_one_answer_stays_in_one_split(tmp_path, c
     assert "of the 22 questions of the test split are also in the train split" in line
 
 
-def test_the_limit_of_train_counts_both_kinds_of_files(tmp_path):
+def test_the_limit_of_train_counts_both_kinds_of_files_and_is_named(tmp_path, capfd):
     own = write_squad(tmp_path / "own.json", number_titles(40, "a"), "own")
     only = write_squad(tmp_path / "only.json", number_titles(40, "b", first=100), "only")
     data = Data(train=(own,), train_only=(only,), splits=Splits(2, 2, 2), max_train_examples=60)
@@ -252,6 +252,7 @@ def test_the_limit_of_train_counts_both_kinds_of_files(tmp_path):
     assert len(rows["train"]) == 60
     marks = {row["id"][0] for row in rows["train"]}
     assert marks == {"a", "b"}
+    assert ": train 60 of 222 (data.max_train_examples), tune 6, " in capfd.readouterr().err
 
 
 def test_too_few_titles_outside_train_only_are_said(tmp_path, capfd):

@@ -21,6 +21,7 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 from squadron import checkpoints, training
 from squadron.batches import WindowSet
 from squadron.config import Train
+from squadron.progress import EVENT_PREFIX, EVENTS_VARIABLE
 from squadron.training import DivergedError, train_model, trained
 from squadron.variants import span
 from tests import tiny_models
@@ -472,6 +473,27 @@ def test_the_log_has_twenty_points_an_epoch_and_the_figures_of_tune(tmp_path, wi
     ]
     assert training.Training().windows_per_second == 0
     assert run.windows_per_second == pytest.approx(16 / run.seconds)
+
+
+def test_a_launcher_is_told_the_epoch_and_what_an_earlier_try_did(
+    tmp_path, windows, monkeypatch, capsys
+):
+    monkeypatch.setenv(EVENTS_VARIABLE, "1")
+
+    def train_and_listen():
+        judge = script([50, 60])
+        train_model(Scripted(), windows, FP32, evaluate=judge, checkpoints=tmp_path)
+        lines = capsys.readouterr().out.splitlines()
+        return [json.loads(line.removeprefix(EVENT_PREFIX)) for line in lines]
+
+    events = train_and_listen()
+    stages = dict.fromkeys(event["stage"] for event in events)
+    assert list(stages) == ["epoch 1/2", "epoch 1/2 on tune", "epoch 2/2", "epoch 2/2 on tune"]
+    ends = [event for event in events if event["has_ended"]]
+    assert [(end["first"], end["done"], end["total"]) for end in ends] == [(0, 16, 16)]
+    assert ends[0]["figures"]["tune EM"] == 60
+    (again,) = train_and_listen()
+    assert (again["first"], again["done"]) == (16, 16)
 
 
 def test_a_small_training_has_a_point_for_every_step(tmp_path, windows):
