@@ -19,6 +19,20 @@ REPAIR_REACH = 16
 SAMPLES_PER_REASON = 5
 EMPTY_CONTEXT = "empty context"
 HALF_A_PAIR = "half a surrogate pair in the text"
+MOVED, TRIMMED = "start moved to the only occurrence", "blanks around the answer"
+INSIDE = "blanks inside the answer"
+ONE_DROPPED = "one of several answers dropped"
+ALL_DROPPED = "answers of an unanswerable question dropped"
+GUESSED = "unknown reasoning type, guessed instead"
+REPAIRS = {
+    MOVED: "answer moved to where it stands",
+    TRIMMED: "answer trimmed of blanks",
+    INSIDE: "answer given the blanks of its context",
+    ONE_DROPPED: "question freed of wrong answers",
+    ALL_DROPPED: "unanswerable question freed of answers",
+    GUESSED: "unknown type of reasoning guessed instead",
+}
+"""What ingest says of each kind of repair, after its count."""
 
 
 @dataclass
@@ -42,6 +56,13 @@ class Report:
         if len(samples) < SAMPLES_PER_REASON:
             sample = f"{example.where or example.id} (question {example.id})"
             samples.append(sample.encode(errors="backslashreplace").decode())  # any id can be kept
+
+    def describe(self) -> list[str]:
+        """What was repaired and what was rejected, as one line each; none where nothing was."""
+        repaired = [f"{n:,} x {REPAIRS[reason]}" for reason, n in self.repaired.most_common()]
+        rejected = [f"{n:,} x {reason}" for reason, n in self.rejected.most_common()]
+        lines = {"repaired": repaired, "rejected": rejected}
+        return [f"{what}: {', '.join(found)}" for what, found in lines.items() if found]
 
     def as_dict(self) -> dict[str, Any]:
         """For validation.json."""
@@ -82,12 +103,14 @@ def check_rejected_share(report: Report, max_share: float) -> None:
     """
     rejected = report.rejected.total()
     if report.total and rejected / report.total > max_share:
-        reason, count = report.rejected.most_common(1)[0]
+        reasons = "; ".join(
+            f"{count:,} x {reason!r}, such as {report.samples[reason][0]}"
+            for reason, count in report.rejected.most_common()
+        )
         raise InputError(
             f"{rejected} of {report.total} examples were rejected "
-            f"({rejected / report.total:.1%}, at most {max_share:.1%} is allowed); most often "
-            f"{count} x {reason!r}, such as {report.samples[reason][0]}. Mend the data or raise "
-            "data -> max_rejected_share"
+            f"({rejected / report.total:.1%}, at most {max_share:.1%} is allowed): {reasons}. Mend "
+            "the data or raise data -> max_rejected_share"
         )
 
 
@@ -114,11 +137,11 @@ def _judge(example: Example, seen: set[str], contexts: dict[str, str], report: R
     if contexts[example.context]:
         return contexts[example.context]
     if example.reasoning_type and example.reasoning_type not in TYPES:
-        report.note(report.repaired, "unknown reasoning type, guessed instead", example)
+        report.note(report.repaired, GUESSED, example)
         example.reasoning_type = ""
     if example.is_impossible:
         if example.answers:
-            report.note(report.repaired, "answers of an unanswerable question dropped", example)
+            report.note(report.repaired, ALL_DROPPED, example)
             example.answers = []
         return ""
     if not example.answers:
@@ -135,7 +158,7 @@ def _judge(example: Example, seen: set[str], contexts: dict[str, str], report: R
         else:
             reason = repair
     if kept and len(kept) < len(example.answers):
-        report.note(report.repaired, "one of several answers dropped", example)
+        report.note(report.repaired, ONE_DROPPED, example)
     example.answers = kept
     return "" if kept else reason
 
@@ -162,16 +185,16 @@ def _repair(answer: Answer, context: str) -> str:
         if stripped != text:
             answer.start_char += len(text) - len(text.lstrip())
             answer.text = stripped
-            return "repaired: blanks around the answer"
+            return f"repaired: {TRIMMED}"
         return ""
     text = text.strip()
     if not text:
         return "empty answer"
-    how = "start moved to the only occurrence"
+    how = MOVED
     spans = _occurrences(context, re.escape(text))
     if not spans:
         # Only the blanks may differ, such as "a b" for "a\r\nb" or "a  b" of the context.
-        how = "blanks inside the answer"
+        how = INSIDE
         spans = _occurrences(context, r"\s+".join(map(re.escape, text.split())))
     near = [span for span in spans if abs(span[0] - start) <= REPAIR_REACH]
     if len(near) == 1 or (not near and len(spans) == 1):

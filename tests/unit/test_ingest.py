@@ -327,3 +327,32 @@ def test_mlflow_names_every_file_of_a_split(tmp_path, monkeypatch):
     inputs = MlflowClient(uri).get_run(parent).inputs.dataset_inputs
     places = {i.dataset.name: json.loads(i.dataset.source)["uri"] for i in inputs}
     assert places == {"train": f"{own}, {only}", "tune": own, "select": own, "test": own}
+
+
+def test_ingest_says_what_it_repaired_and_rejected_and_is_silent_without(tmp_path, capfd):
+    path = Path(write_squad(tmp_path / "own.json", number_titles(60, "a"), "own"))
+    data = Data((str(path),), splits=Splits(2, 2, 2))
+    ingest(tmp_path / "clean", data)
+    assert "repaired" not in (shown := capfd.readouterr().err)
+    assert "rejected" not in shown
+    content = json.loads(path.read_text())
+    for article in content["data"][:3]:
+        article["paragraphs"][0]["qas"][0]["answers"][0]["answer_start"] += 1
+    content["data"][4]["paragraphs"][0]["qas"][1]["question"] = ""
+    path.write_text(json.dumps(content))
+    ingest(tmp_path / "e", data)
+    lines = capfd.readouterr().err.splitlines()
+    assert lines[:2] == [
+        "ingest     repaired: 3 x answer moved to where it stands",
+        "ingest     rejected: 1 x empty question",
+    ]
+    assert lines[2].startswith("ingest     179 examples: train ")
+
+
+def test_a_table_without_its_source_is_refused_with_the_settings_that_read_it(tmp_path, capfd):
+    (tmp_path / "t.csv").write_text("Question,Answer\nWho?,Ann\n")
+    line = refuse(tmp_path / "e", Data((str(tmp_path / "t.csv"),)), capfd)
+    assert line.endswith(
+        "it looks like a file of the source 'table': set data.source: table and data.split_by: "
+        "question"
+    )

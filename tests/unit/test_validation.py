@@ -1,14 +1,18 @@
 import copy
+import inspect
 import json
+import re
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from squadron import validation
 from squadron.errors import InputError
 from squadron.sources import Answer, Example
 from squadron.validation import (
     REPAIR_REACH,
+    REPAIRS,
     SAMPLES_PER_REASON,
     Report,
     check_rejected_share,
@@ -245,7 +249,7 @@ def test_more_rejected_examples_than_allowed_stop_the_run():
     with pytest.raises(InputError) as caught:
         check_rejected_share(make_report(97, 3), 0.02)
     assert str(caught.value) == (
-        "3 of 100 examples were rejected (3.0%, at most 2.0% is allowed); most often "
+        "3 of 100 examples were rejected (3.0%, at most 2.0% is allowed): "
         "3 x 'answer not in the context', such as f.json: data[0] (question r0). "
         "Mend the data or raise data -> max_rejected_share"
     )
@@ -316,3 +320,34 @@ def test_what_was_accepted_is_accepted_again_untouched(examples):
     assert validate_examples(again, report) == kept
     assert not report.repaired
     assert not report.rejected
+
+
+def test_what_was_repaired_and_rejected_is_said_with_counts_and_reasons():
+    report = Report()
+    assert report.describe() == []
+    examples = [
+        make_example("Here Ann sang.", ("Ann", 4), id="1"),
+        make_example("Here Ann sang.", (" Ann ", 4), id="2"),
+        make_example("Here Ann sang.", ("Ann", 3), id="3"),
+        make_example("Here Ann sang.", ("Bob", 3), id="4"),
+        make_example("Here Ann sang.", ("Bob", 3), id="5"),
+        make_example("Here Ann sang.", ("Ann", 5), id="6", question=" "),
+    ]
+    validate_examples(examples, report)
+    assert report.describe() == [
+        "repaired: 2 x answer moved to where it stands, 1 x answer trimmed of blanks",
+        "rejected: 2 x answer not in the context, 1 x empty question",
+    ]
+    with pytest.raises(InputError) as caught:
+        check_rejected_share(report, 0.1)
+    assert (
+        "): 2 x 'answer not in the context', such as f.json: data[0] (question 4); "
+        "1 x 'empty question', such as f.json: data[0] (question 6). Mend"
+    ) in str(caught.value)
+
+
+def test_every_repair_has_its_words():
+    source = inspect.getsource(validation)
+    for name in re.findall(r"report\.repaired, (\w+), ", source):
+        assert name == "repair" or getattr(validation, name) in REPAIRS
+    assert {MOVED, STRIPPED, INSIDE} < set(REPAIRS)

@@ -41,6 +41,13 @@ class Example:
 class Source(Protocol):
     """What a file of this folder offers."""
 
+    SETTINGS: str
+    """What an experiment says to have its files read so."""
+
+    def recognizes(self, path: Path) -> bool:
+        """Says whether a file looks like one of this source; raises only OSError."""
+        ...
+
     def read_examples(self, path: Path) -> Iterator[Example]:
         """Yields the examples of one file; raises InputError naming file, record and field."""
         ...
@@ -60,3 +67,26 @@ def load_source(name: str) -> Source:
     if name not in list_sources():
         raise InputError(f"data -> source: {name!r} is not a source; known: {list_sources()}")
     return cast(Source, importlib.import_module(f"{__name__}.{name}"))
+
+
+def read_file(name: str, path: Path) -> Iterator[Example]:
+    """Yields the examples of one file, as the source of that name reads it.
+
+    Raises:
+        InputError: As the source's; if the file looks like one of another source, it says which.
+    """
+    try:
+        yield from load_source(name).read_examples(path)
+    except InputError as error:
+        raise InputError(f"{error}{_name_other(name, path)}") from None
+
+
+def _name_other(name: str, path: Path) -> str:
+    """What to set where another source, and not this one, knows the file; "" if none does."""
+    if not path.is_file() or load_source(name).recognizes(path):
+        return ""
+    for other in list_sources():
+        source = load_source(other)
+        if other != name and source.recognizes(path):
+            return f"; it looks like a file of the source {other!r}: set {source.SETTINGS}"
+    return ""

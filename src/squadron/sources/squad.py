@@ -5,11 +5,17 @@ Source: Rajpurkar et al. 2016 (arXiv:1606.05250) and 2018 (arXiv:1806.03822).
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from squadron.errors import InputError
 from squadron.parsing import parse_json, shorten
 from squadron.sources import Answer, Example
+from squadron.sources._faults import Faults
+
+SETTINGS = "data.source: squad"
+HEAD_CHARS = 1 << 16
+
+T = TypeVar("T")
 
 
 def read_examples(path: Path) -> Iterator[Example]:
@@ -17,7 +23,7 @@ def read_examples(path: Path) -> Iterator[Example]:
 
     Raises:
         InputError: If the file can't be read, is not JSON or not laid out as SQuAD; the message
-            names the file, the record and the field.
+            names the file and every kind of fault, with its first record and field.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -36,54 +42,81 @@ def read_examples(path: Path) -> Iterator[Example]:
             f"The data file {path} is not in SQuAD layout: "
             'an object with the list "data" is needed at the top'
         )
+    faults = Faults(path, "SQuAD layout needs these fields, of these types")
     for a, article in enumerate(content["data"]):
         here = f"data[{a}]"
-        title = _get(article, "title", str, path, here)
-        for p, paragraph in enumerate(_get(article, "paragraphs", list, path, here)):
+        if not _is_object(article, "title", here, faults):
+            continue
+        title = _get(article, "title", str, here, faults)
+        for p, paragraph in enumerate(_get(article, "paragraphs", list, here, faults)):
             there = f"{here}.paragraphs[{p}]"
-            context = _get(paragraph, "context", str, path, there)
-            for q, record in enumerate(_get(paragraph, "qas", list, path, there)):
-                yield _read_question(record, title, context, path, f"{there}.qas[{q}]")
+            if not _is_object(paragraph, "context", there, faults):
+                continue
+            context = _get(paragraph, "context", str, there, faults)
+            for q, record in enumerate(_get(paragraph, "qas", list, there, faults)):
+                where = f"{there}.qas[{q}]"
+                if not _is_object(record, "answers", where, faults):
+                    continue
+                example = _read_question(record, title, context, where, faults)
+                # After the first fault, the rest is read to find the others.
+                if not faults.count:
+                    example.where = f"{path}: {where}"
+                    yield example
+    faults.check()
 
 
-def _read_question(record: Any, title: str, context: str, path: Path, where: str) -> Example:
-    answers = [
-        Answer(
-            _get(answer, "text", str, path, f"{where}.answers[{n}]"),
-            _get(answer, "answer_start", int, path, f"{where}.answers[{n}]"),
-        )
-        for n, answer in enumerate(_get(record, "answers", list, path, where))
-    ]
+def recognizes(path: Path) -> bool:
+    """Says whether a file looks like SQuAD, by its beginning."""
+    with path.open(encoding="utf-8-sig", errors="ignore") as file:
+        head = file.read(HEAD_CHARS)
+    return head.lstrip().startswith("{") and '"data"' in head and '"paragraphs"' in head
+
+
+def _read_question(
+    record: dict[str, Any], title: str, context: str, where: str, faults: Faults
+) -> Example:
+    answers = []
+    for n, answer in enumerate(_get(record, "answers", list, where, faults)):
+        place = f"{where}.answers[{n}]"
+        if _is_object(answer, "text", place, faults):
+            text = _get(answer, "text", str, place, faults)
+            answers.append(Answer(text, _get(answer, "answer_start", int, place, faults)))
     is_impossible = record.get("is_impossible", False)
     if not isinstance(is_impossible, bool):
-        raise InputError(
-            f"{path}: {where}.is_impossible is {shorten(is_impossible)}; true or false is needed"
-        )
+        shown = f"{where}.is_impossible is {shorten(is_impossible)}; true or false is needed"
+        faults.note("is_impossible", shown)
     reasoning_type = record.get("reasoning_type") or ""
     if not isinstance(reasoning_type, str):
-        raise InputError(
-            f"{path}: {where}.reasoning_type is {shorten(reasoning_type)}; text is needed"
-        )
+        shown = f"{where}.reasoning_type is {shorten(reasoning_type)}; text is needed"
+        faults.note("reasoning_type", shown)
     return Example(
-        id=_get(record, "id", str, path, where),
+        id=_get(record, "id", str, where, faults),
         title=title,
-        question=_get(record, "question", str, path, where),
+        question=_get(record, "question", str, where, faults),
         context=context,
         answers=answers,
         reasoning_type=reasoning_type,
         is_impossible=is_impossible,
-        where=f"{path}: {where}",
     )
 
 
-def _get(record: Any, name: str, kind: type, path: Path, where: str) -> Any:
-    if not isinstance(record, dict):
-        raise InputError(f"{path}: {where} is {type(record).__name__}, not an object with {name!r}")
+def _is_object(record: Any, name: str, where: str, faults: Faults) -> bool:
+    """Says whether a record is an object; notes it as a fault that lacks `name` if not."""
+    if isinstance(record, dict):
+        return True
+    kind = type(record).__name__
+    faults.note(f"{kind} with {name}", f"{where} is {kind}, not an object with {name!r}")
+    return False
+
+
+def _get(record: dict[str, Any], name: str, kind: type[T], where: str, faults: Faults) -> T:
+    """The field of that name; an empty value of its type, and a fault, where there is none."""
     if name not in record:
-        raise InputError(f"{path}: {where} has no field {name!r}; SQuAD layout needs it")
+        faults.note(f"no {name}", f"{where} has no field {name!r}")
+        return kind()
     value = record[name]
-    if not isinstance(value, kind) or isinstance(value, bool):
-        raise InputError(
-            f"{path}: {where}.{name} is {type(value).__name__}, {kind.__name__} is needed"
-        )
-    return value
+    if isinstance(value, kind) and not isinstance(value, bool):
+        return value
+    found = type(value).__name__
+    faults.note(f"{name} {found}", f"{where}.{name} is {found}, {kind.__name__} is needed")
+    return kind()

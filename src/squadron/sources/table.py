@@ -20,14 +20,19 @@ from typing import Any
 
 from squadron.config import digest
 from squadron.errors import InputError
-from squadron.parsing import parse_json
+from squadron.parsing import parse_json, shorten
 from squadron.sources import Answer, Example
 
 COLUMNS = {
     "question": ("question", "questions", "query", "q"),
     "answer": ("answer", "answers", "response", "a"),
 }
+SETTINGS = "data.source: table and data.split_by: question"
 SEPARATOR = "\n"
+LINES = (".jsonl", ".ndjson")
+HEAD_CHARS = 1 << 16
+MOST_SHOWN = 20
+"""Columns that a message names."""
 # The csv module's own limit is 131,072 characters a cell: an answer may be a document.
 CELL_LIMIT = 16 * 1024 * 1024
 
@@ -41,7 +46,7 @@ def read_examples(path: Path) -> Iterator[Example]:
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            is_lines = path.suffix.lower() in (".jsonl", ".ndjson")
+            is_lines = path.suffix.lower() in LINES
             rows = list((_read_json_lines if is_lines else _read_csv)(path, file))
     except FileNotFoundError:
         raise InputError(
@@ -81,6 +86,22 @@ def read_examples(path: Path) -> Iterator[Example]:
         if given not in example.answers:
             example.answers.append(given)
     yield from examples.values()
+
+
+def recognizes(path: Path) -> bool:
+    """Says whether the first row of a file has columns of questions and answers."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            # A file of another kind may be one line.
+            first = file.readline(HEAD_CHARS)
+        if path.suffix.lower() in LINES:
+            record = parse_json(first)
+            names = list(record) if isinstance(record, Mapping) else []
+        else:
+            names = next(csv.reader([first]), [])
+        return bool(_find_columns(path, names))
+    except (InputError, OSError, ValueError, csv.Error):
+        return False
 
 
 def _read_csv(path: Path, file: Any) -> Iterator[tuple[int, str, str]]:
@@ -133,7 +154,7 @@ def _find_columns(path: Path, header: list[str], where: str = "") -> list[str]:
         if name is None:
             raise InputError(
                 f"{where}{path} has no column {wanted!r} (or {', '.join(names[1:])}); there are: "
-                f"{', '.join(map(repr, header)) or 'none'}"
+                f"{', '.join(map(shorten, header[:MOST_SHOWN])) or 'none'}"
             )
         found.append(name)
     return found

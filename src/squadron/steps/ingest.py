@@ -32,13 +32,13 @@ def ingest(*, data: str, examples: Path, digests: str = "") -> None:
     import tempfile
 
     from squadron.leakage import check_leakage, find_leakage, unify_titles
-    from squadron.sources import Example, load_source
+    from squadron.sources import Example, load_source, read_file
     from squadron.split import share_out
     from squadron.validation import Report, check_rejected_share, validate_examples
 
     settings = from_json(Data, data)
     planned = provenance.read_digests(digests)
-    source = load_source(settings.source)
+    load_source(settings.source)
     report = Report()
     figures: dict[str, float] = {}
     started = time.monotonic()
@@ -48,7 +48,7 @@ def ingest(*, data: str, examples: Path, digests: str = "") -> None:
             for number, location in enumerate(locations):
                 folder = Path(temporary) / f"{len(locations)}-{number}"
                 planned.check_data(location, storage.content_digest(location))
-                yield from source.read_examples(storage.fetch_file(location, folder))
+                yield from read_file(settings.source, storage.fetch_file(location, folder))
 
         own = validate_examples(read(settings.train), report)
         only = validate_examples(read(settings.train_only), report)
@@ -96,10 +96,11 @@ def ingest(*, data: str, examples: Path, digests: str = "") -> None:
             schema="validation/1",
             made_from=digest(*made_from.values()),
         )
-    rejected = f", {report.rejected.total()} rejected" if report.rejected else ""
+    for line in report.describe():
+        progress.say(f"ingest     {line}")
     leaks = leakage.describe()
     leaks = f"; {leaks}" if leaks else ""
-    progress.say(f"ingest     {report.accepted:,} examples{rejected}: {shares.describe()}{leaks}")
+    progress.say(f"ingest     {report.accepted:,} examples: {shares.describe()}{leaks}")
 
 
 def _files_of(split: str, settings: Data) -> list[str]:

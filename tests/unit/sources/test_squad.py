@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from squadron.errors import InputError
-from squadron.sources import Answer, Example, list_sources, load_source
+from squadron.sources import Answer, Example, list_sources, load_source, read_file
 from squadron.sources.squad import read_examples
 from squadron.validation import Report, validate_examples
 
@@ -129,9 +129,9 @@ MALFORMED = [
     ("[{]", "is not JSON: "),
     ("", "is not JSON: "),
     ({"data": ["T"]}, "data[0] is str, not an object with 'title'"),
-    ({"data": [{}]}, "data[0] has no field 'title'; SQuAD layout needs it"),
+    ({"data": [{}]}, "data[0] has no field 'title'"),
     ({"data": [{"title": 3}]}, "data[0].title is int, str is needed"),
-    ({"data": [{"title": "T"}]}, "data[0] has no field 'paragraphs'; SQuAD layout needs it"),
+    ({"data": [{"title": "T"}]}, "data[0] has no field 'paragraphs'"),
     ({"data": [{"title": "T", "paragraphs": {}}]}, "data[0].paragraphs is dict, list is needed"),
     (
         {"data": [{"title": "T", "paragraphs": [None]}]},
@@ -139,11 +139,11 @@ MALFORMED = [
     ),
     (
         {"data": [{"title": "T", "paragraphs": [{"qas": []}]}]},
-        f"{PARAGRAPH} has no field 'context'; SQuAD layout needs it",
+        f"{PARAGRAPH} has no field 'context'",
     ),
     (
         {"data": [{"title": "T", "paragraphs": [{"context": "c"}]}]},
-        f"{PARAGRAPH} has no field 'qas'; SQuAD layout needs it",
+        f"{PARAGRAPH} has no field 'qas'",
     ),
     (
         {"data": [{"title": "T", "paragraphs": [{"context": "c", "qas": ["q"]}]}]},
@@ -151,11 +151,11 @@ MALFORMED = [
     ),
     # The flat layout of the Hugging Face data sets.
     ({"data": [make_content()["data"][0]["paragraphs"][0]]}, "data[0] has no field 'title'"),
-    (make_content(id=None), f"{QUESTION} has no field 'id'; SQuAD layout needs it"),
+    (make_content(id=None), f"{QUESTION} has no field 'id'"),
     (make_content(id=7), f"{QUESTION}.id is int, str is needed"),
-    (make_content(question=None), f"{QUESTION} has no field 'question'; SQuAD layout needs it"),
+    (make_content(question=None), f"{QUESTION} has no field 'question'"),
     (make_content(question=["Who?"]), f"{QUESTION}.question is list, str is needed"),
-    (make_content(answers=None), f"{QUESTION} has no field 'answers'; SQuAD layout needs it"),
+    (make_content(answers=None), f"{QUESTION} has no field 'answers'"),
     (make_content(answers="Ann"), f"{QUESTION}.answers is str, list is needed"),
     (
         make_content(answers={"text": ["Ann"], "answer_start": [0]}),
@@ -243,3 +243,55 @@ def test_an_unknown_source_is_refused_with_those_there_are():
     assert str(caught.value) == (
         f"data -> source: 'squad2' is not a source; known: {list_sources()}"
     )
+
+
+def test_all_faults_of_a_file_are_told_at_once_with_their_count_and_first_place(tmp_path):
+    content = {"data": []}
+    for number in range(3):
+        article = make_content(id=number)["data"][0]
+        del article["title"]
+        content["data"].append(article)
+    content["data"][2]["paragraphs"][0]["qas"][0]["answers"] = None
+    path = write(tmp_path, content)
+    with pytest.raises(InputError) as caught:
+        list(read_examples(path))
+    assert str(caught.value) == (
+        f"{path}: data[0] has no field 'title' (the first of 3); "
+        "data[0].paragraphs[0].qas[0].id is int, str is needed (the first of 3); "
+        "data[2].paragraphs[0].qas[0].answers is NoneType, list is needed; "
+        "SQuAD layout needs these fields, of these types"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "other"),
+    [
+        ("t.csv", "Question,Source,Answer\nWho?,x,Ann\n", "table"),
+        ("t.jsonl", '{"q": "Who?", "a": "Ann"}\n{"q": "Why?", "a": "So"}\n', "table"),
+        ("t.json", json.dumps(make_content()), "squad"),
+    ],
+)
+def test_a_file_of_another_source_is_told_which_one(tmp_path, name, text, other):
+    (tmp_path / name).write_text(text)
+    wrong = next(source for source in ("squad", "table") if source != other)
+    with pytest.raises(InputError) as caught:
+        list(read_file(wrong, tmp_path / name))
+    settings = load_source(other).SETTINGS
+    assert settings.startswith(f"data.source: {other}")
+    assert str(caught.value).endswith(
+        f"; it looks like a file of the source {other!r}: set {settings}"
+    )
+    assert len(str(caught.value)) < 1000
+    assert list(read_file(other, tmp_path / name))
+
+
+@pytest.mark.parametrize("name", list_sources())
+@pytest.mark.parametrize("text", ["", "\n", "[]", "7", '"q,a"', "{", "\0", 'x,y\n"', "\ufeff"])
+def test_what_no_source_knows_is_told_no_source(tmp_path, name, text):
+    for ending in ("csv", "jsonl", "json"):
+        path = tmp_path / f"x.{ending}"
+        path.write_text(text, encoding="utf-8")
+        assert not any(load_source(each).recognizes(path) for each in list_sources())
+        with pytest.raises(InputError) as caught:
+            list(read_file(name, path))
+        assert "looks like" not in str(caught.value)
