@@ -79,6 +79,7 @@ LAYERS = (
         "markdown",
         "parsing",
         "folding",
+        "hub",
         "model_names",
         "outbox",
         "plots",
