@@ -85,3 +85,19 @@ def test_a_champion_without_a_store_is_left_out_and_none_is_made(tmp_path, monke
     resolved = resolve_models(build_experiment(raw), is_local=True)
     assert [contender.label for contender in resolved.contenders] == ["span"]
     assert [path.name for path in tmp_path.iterdir()] == ["backbone"]
+
+
+def test_an_experiment_without_its_data_says_where_data_come_from(tmp_path):
+    experiment = str(ROOT / "experiments" / "squad1.yaml")
+    command = [*RACE[:-1], experiment, "--profile", "cpu"]
+    done = run(tmp_path, command)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.strip() == (
+        "data -> train: the file data/squad/train.json does not exist. The data are yours to give "
+        "and are no part of this project: --set data.train=FILE, with a path or s3://bucket/key. "
+        "SQuAD is at https://rajpurkar.github.io/SQuAD-explorer/."
+    )
+    (tmp_path / "mine.json").write_text("{}")
+    done = run(tmp_path, [*command, "--set", "data.train=mine.json"])
+    assert done.stderr.startswith("data -> test: the file data/squad/dev-v1.1.json does not exist.")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.json"]
