@@ -27,8 +27,7 @@ def find_problem() -> str:
 
     The first call asks; later calls remember the answer.
     """
-    from huggingface_hub import constants
-    from huggingface_hub.utils import get_session
+    from huggingface_hub import constants, get_session
 
     if constants.HF_HUB_OFFLINE:
         return ""

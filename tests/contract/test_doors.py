@@ -24,6 +24,7 @@ LAYERS = (
     (
         "elections",
         "kfp_runs",
+        "models",
         "registration",
         "registry",
         "reuse",
@@ -37,6 +38,7 @@ LAYERS = (
         "checkpoints",
         "cpu_layers",
         "devices",
+        "judging",
         "model_folder",
         "bertscore",
         "prediction",
@@ -52,6 +54,7 @@ LAYERS = (
         "calibration",
         "error_kinds",
         "evaluation",
+        "example_table",
         "layout",
         "leakage",
         "metrics",

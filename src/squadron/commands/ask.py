@@ -5,7 +5,6 @@ import errno
 import json
 import re
 import sys
-import tempfile
 from pathlib import Path
 
 from squadron.errors import InputError
@@ -24,7 +23,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--context", required=True, help="a text file, `-` for standard input, or the text itself"
     )
-    parser.add_argument("--model", default="", help="default: the one registered last")
+    parser.add_argument(
+        "--model",
+        default="",
+        help="a name, models:/NAME@ALIAS or a model folder; default: the one registered last",
+    )
     parser.add_argument("--version", default="candidate", help="a number or an alias")
     parser.add_argument("--json", action="store_true", help="one JSON list instead of lines")
 
@@ -35,16 +38,19 @@ def run(options: argparse.Namespace) -> int:
     questions = [question.strip() for question in options.question]
     if not all(questions):
         raise InputError('A question is empty; give its words, such as "Who built it?"')
-    from squadron import registry
-    from squadron.reader import Reader, as_dicts
+    from squadron import models
+    from squadron.reader import as_dicts
 
-    name = options.model or registry.latest_model()
-    chosen = registry.find_version(name, options.version)
-    with tempfile.TemporaryDirectory() as temporary:
-        reader = Reader.load(registry.fetch_model(chosen, Path(temporary)))
-        readings = as_dicts(reader.read([(question, context) for question in questions]))
+    with models.open_model(options.model, options.version) as opened:
+        readings = as_dicts(
+            opened.load_reader().read([(question, context) for question in questions])
+        )
+    chosen = opened.version
     if options.json:
-        model = {"model": chosen.name, "version": chosen.version}
+        model = {
+            "model": chosen.name if chosen else opened.name,
+            "version": chosen.version if chosen else None,
+        }
         rows = [{"question": q, **row, **model} for q, row in zip(questions, readings, strict=True)]
         print(json.dumps(rows, ensure_ascii=False, indent=1))
         return 0
@@ -60,8 +66,8 @@ def run(options: argparse.Namespace) -> int:
         print(f"Score:    {score} (log-odds against no answer)")
         if row["probability"] is not None:
             print(f"Sure:     {row['probability']:.0%} that the best span is exactly right")
-    status = chosen.tags.get("validation_status", "unknown")
-    print(f"Model:    {chosen.name} version {chosen.version}, validation_status={status}")
+    status = chosen.tags.get("validation_status", "unknown") if chosen else ""
+    print(f"Model:    {opened.name}{f', validation_status={status}' if status else ''}")
     return 0
 
 
