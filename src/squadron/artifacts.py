@@ -7,7 +7,7 @@ from). Readers refuse a file of another schema; writers put a file in place whol
 import contextlib
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -337,6 +337,17 @@ def read_json(path: Path, *, schema: str, made_from: str | None = None) -> dict[
         path, Artifact(content.get("schema", ""), content.get("made_from", "")), schema, made_from
     )
     return content
+
+
+def write_official(path: Path, content: Iterable[tuple[str, Any]]) -> None:
+    """JSON in the official layout: ids at the top, no schema beside them; one after the other."""
+    encode = json.JSONEncoder(ensure_ascii=False).encode
+    with written_whole(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        separator = "{"
+        for name, value in content:
+            file.write(f"{separator}{encode(name)}: {encode(value)}")
+            separator = ", "
+        file.write("}" if separator == ", " else "{}")
 
 
 def write_windows(path: Path, table: pa.Table, *, about: dict[str, str]) -> None:

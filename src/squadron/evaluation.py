@@ -147,6 +147,19 @@ def add_confidence(judged: Judged, mapping: calibration.Calibration | None) -> d
     }
 
 
+def official_files(judged: Judged) -> dict[str, list[Any]]:
+    """What the files in the official layout hold: name -> a value per question.
+
+    `answers` are the answers; `predictions` and `null_odds`, what it would answer if it had to and
+    how likely each question has no answer, are for the official search of thresholds.
+    """
+    return {
+        "answers": judged.chosen,
+        "predictions": judged.best,
+        "null_odds": answers.null_odds(judged.ranked.best_score()).tolist(),
+    }
+
+
 def list_best(
     judged: Judged,
     questions: Questions,

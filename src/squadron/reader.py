@@ -5,7 +5,8 @@ holds that both give the same answers.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,11 @@ import pyarrow as pa
 
 from squadron import answers, backbones, model_folder
 from squadron.answering import Answering
-from squadron.artifacts import CANDIDATES, EXAMPLES
+from squadron.artifacts import EXAMPLES
 from squadron.config import Contender
 from squadron.devices import pick_device
 from squadron.prediction import predict_candidates
+from squadron.progress import Progress
 from squadron.windows import read_layout, slide_windows
 
 
@@ -60,11 +62,16 @@ class Reader:
         self._tokenizer = backbones.bare_tokenizer(tokenizer)
         self._layout = read_layout(self._tokenizer, tokenizer.pad_token_id)
         self._contender = contender
-        self._answering = answering or Answering()
+        self.answering = answering or Answering()
 
     @classmethod
-    def load(cls, folder: Path) -> "Reader":
+    def load(cls, folder: Path, answering: Answering | None = None) -> "Reader":
         """Reads a model folder.
+
+        Args:
+            folder: The model folder.
+            answering: How it answers, for a model that isn't registered; a registered one answers
+                as it was registered.
 
         Raises:
             InputError: If the folder is not a whole model folder.
@@ -74,8 +81,22 @@ class Reader:
             loaded.model,
             loaded.tokenizer,
             loaded.contender,
-            loaded.answering,
+            loaded.answering or answering,
         )
+
+    def find_candidates(self, examples: pa.Table, title: str = "") -> Iterator[pa.Table]:
+        """The candidates of all questions, of schema `artifacts.CANDIDATES`, table by table.
+
+        Args:
+            examples: Of schema `artifacts.EXAMPLES`.
+            title: Shows the progress under it, if given.
+        """
+        windows, _ = slide_windows(examples, self._tokenizer, self._layout, self._contender.windows)
+        settings = self._contender.predict
+        with Progress(title, windows.num_rows, "windows") if title else nullcontext() as bar:
+            yield from predict_candidates(
+                self._model, windows, self._layout, settings, pick_device(), bar
+            )
 
     def read(self, questions: Sequence[tuple[str, str]]) -> list[Reading]:
         """Answers (question, context) pairs, in their order."""
@@ -85,17 +106,12 @@ class Reader:
             {"id": i, "title": "", "question": q, "context": c, "answers": [], "reasoning_type": ""}
             for i, (q, c) in zip(ids, questions, strict=True)
         ]
-        examples = pa.Table.from_pylist(rows, schema=EXAMPLES)
-        windows, _ = slide_windows(examples, self._tokenizer, self._layout, self._contender.windows)
-        tables = predict_candidates(
-            self._model, windows, self._layout, self._contender.predict, pick_device()
-        )
-        candidates = pa.concat_tables([CANDIDATES.empty_table(), *tables])
-        ranked = answers.rank_candidates(candidates, ids, self._answering.answer_rule)
+        tables = self.find_candidates(pa.Table.from_pylist(rows, schema=EXAMPLES))
+        ranked = answers.rank_parts(tables, ids, self.answering.answer_rule)
         best = ranked.best_score()
         texts = answers.best_texts(ranked, contexts)
-        chosen = answers.apply_threshold(texts, best, self._answering.null_threshold)
-        mapping = self._answering.calibration
+        chosen = answers.apply_threshold(texts, best, self.answering.null_threshold)
+        mapping = self.answering.calibration
         sure = mapping.apply(best).tolist() if mapping else [None] * len(ids)
         readings = []
         for number, text in enumerate(chosen):

@@ -106,6 +106,42 @@ def _declare(record: Record, backbone: str, declared: TrainedOn) -> Record:
     return Record(frozenset(titles), frozenset(questions), True, said)
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What of some examples a model was trained on."""
+
+    titles: tuple[str, ...]
+    """Those of the examples that it was trained on, sorted; a digest for what has no title."""
+    all_titles: int
+    questions_of_titles: int
+    """How many of the examples have one of these titles."""
+    questions: int
+    """How many of the examples it was trained on themselves."""
+    all_questions: int
+    is_whole: bool
+    """False where the training data of the model, or of one before it, is unknown."""
+
+
+def find_seen(record: Record, examples: "pa.Table") -> Seen:
+    """What of some examples a model with this record was trained on.
+
+    Args:
+        record: Of the model.
+        examples: Of schema `artifacts.EXAMPLES`.
+    """
+    known = {fold_text(title) for title in record.titles}
+    keys = list(_keys(examples).values())
+    titles = [title for title, _ in keys if fold_text(title) in known]
+    return Seen(
+        tuple(sorted(set(titles))),
+        len({title for title, _ in keys}),
+        len(titles),
+        sum(question in record.questions for _, question in keys),
+        len(keys),
+        record.is_whole,
+    )
+
+
 def extend_record(before: Record, examples: "pa.Table", example_ids: Iterable[str]) -> Record:
     """The record of a model that was trained on some of a split's examples.
 

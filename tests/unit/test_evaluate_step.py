@@ -22,10 +22,10 @@ from squadron.artifacts import (
     read_json,
     read_table,
     write_json,
+    write_official,
     write_table,
 )
 from squadron.config import Contender, Evaluate, to_json
-from squadron.steps._files import write_official
 from squadron.steps._record import record_examples, record_missing
 from tests import tiny_models
 

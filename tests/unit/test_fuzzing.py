@@ -16,9 +16,9 @@ from squadron import backbones, config, scratch, storage, variants
 from squadron.artifacts import EXAMPLES
 from squadron.config import Contender, Data, from_json, load_experiment, to_json
 from squadron.errors import InputError
+from squadron.example_table import as_row
 from squadron.model_names import read_model_name
 from squadron.sources import load_source, squad
-from squadron.steps.ingest import _as_row
 from squadron.validation import Report, validate_examples
 from tests.fuzzing import mutate
 
@@ -57,7 +57,7 @@ def read_data(path: Path) -> None:
         for answer in example.answers:
             assert answer.text.strip() == answer.text != ""
             assert example.context.startswith(answer.text, answer.start_char)
-    table = pa.Table.from_pylist([_as_row(example) for example in examples], schema=EXAMPLES)
+    table = pa.Table.from_pylist([as_row(example) for example in examples], schema=EXAMPLES)
     assert table.num_rows == len(examples)
     json.dumps(report.as_dict()).encode()
 

@@ -1,11 +1,9 @@
-"""What several steps read or write: the windows of a contender, files in the official layout."""
+"""What several steps read: the windows of a contender, its splits, its checkpoints."""
 
-import json
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from squadron.artifacts import read_json, written_whole
+from squadron.artifacts import read_json
 from squadron.config import Contender
 from squadron.kept import kept_folder
 
@@ -63,14 +61,3 @@ def checkpoint_folder(label: str, made_from: str) -> Path:
         made_from: Digest of all that shapes the training, the code included.
     """
     return kept_folder() / f"{label}-{made_from}"
-
-
-def write_official(path: Path, content: Iterable[tuple[str, Any]]) -> None:
-    """JSON in the official layout: ids at the top, no schema beside them; one after the other."""
-    encode = json.JSONEncoder(ensure_ascii=False).encode
-    with written_whole(path) as temporary, temporary.open("w", encoding="utf-8") as file:
-        separator = "{"
-        for name, value in content:
-            file.write(f"{separator}{encode(name)}: {encode(value)}")
-            separator = ", "
-        file.write("}" if separator == ", " else "{}")

@@ -6,9 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from squadron import progress, standings
-from squadron.artifacts import read_json, read_parts, read_table, write_json, write_table
+from squadron.artifacts import (
+    read_json,
+    read_parts,
+    read_table,
+    write_json,
+    write_official,
+    write_table,
+)
 from squadron.config import Contender, Evaluate, from_json
-from squadron.steps._files import COMPARED, judged_splits, write_official
+from squadron.steps._files import COMPARED, judged_splits
 from squadron.steps._record import record_contender
 from squadron.steps._step import step, timed
 
@@ -204,14 +211,9 @@ def _read_split(name: str, count: int, examples: Path, candidates: Path, made_fr
 
 
 def _write_answers(folder: Path, split: _Split, judged: "Judged") -> None:
-    from squadron import answers
+    from squadron.evaluation import official_files
 
-    files = {
-        "answers": judged.chosen,
-        "predictions": judged.best,
-        "null_odds": answers.null_odds(judged.ranked.best_score()).tolist(),
-    }
-    for name, values in files.items():
+    for name, values in official_files(judged).items():
         write_official(folder / f"{name}.json", zip(split.questions.ids, values, strict=True))
 
 

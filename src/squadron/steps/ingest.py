@@ -8,15 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from squadron import progress, provenance, storage
-from squadron.artifacts import (
-    EXAMPLES,
-    encode_contexts,
-    read_contexts,
-    write_json,
-    write_table,
-)
+from squadron.artifacts import read_contexts, write_json, write_table
 from squadron.config import Data, digest, from_json
-from squadron.question_types import TYPES, guess_type
+from squadron.question_types import TYPES
 from squadron.steps._step import step
 
 
@@ -31,6 +25,7 @@ def ingest(*, data: str, examples: Path, digests: str = "") -> None:
     """
     import tempfile
 
+    from squadron.example_table import make_table
     from squadron.leakage import check_leakage, find_leakage, unify_titles
     from squadron.sources import Example, load_source, read_file
     from squadron.split import share_out
@@ -66,7 +61,7 @@ def ingest(*, data: str, examples: Path, digests: str = "") -> None:
         shares = share_out(own, only, given, settings, spellings)
         leakage = find_leakage(shares.parts, settings, spellings, shares.tied)
         check_leakage(leakage, settings.max_shared_share)
-        tables = {name: _make_table(part) for name, part in shares.parts.items()}
+        tables = {name: make_table(part) for name, part in shares.parts.items()}
         made_from = {name: _digest_table(table) for name, table in tables.items()}
         for name, table in tables.items():
             path = examples / f"{name}.parquet"
@@ -108,30 +103,6 @@ def _files_of(split: str, settings: Data) -> list[str]:
     if split == "train":
         return [*settings.train, *settings.train_only]
     return list(settings.test if split == "test" and settings.test else settings.train)
-
-
-def _make_table(examples: Sequence[Any]) -> Any:
-    """The examples as a table of schema EXAMPLES, which holds each different context once."""
-    import pyarrow as pa
-
-    # First of all, as it refuses what is too long for any column.
-    contexts = encode_contexts([example.context for example in examples])
-    place = EXAMPLES.get_field_index("context")
-    rows = [_as_row(example) for example in examples]
-    table = pa.Table.from_pylist(rows, schema=EXAMPLES.remove(place))
-    return table.add_column(place, EXAMPLES.field("context"), contexts)
-
-
-def _as_row(example: Any) -> dict[str, Any]:
-    """All columns but the context, which many rows may share."""
-    return {
-        "id": example.id,
-        "title": example.title,
-        "question": example.question,
-        "answers": [{"text": a.text, "start_char": a.start_char} for a in example.answers],
-        "reasoning_type": example.reasoning_type or guess_type(example.question),
-        "label_source": "data" if example.reasoning_type else "rules",
-    }
 
 
 def _count_types(table: Any) -> dict[str, dict[str, int]]:

@@ -1,0 +1,122 @@
+"""`squadron ask`: a registered model answers questions about one text."""
+
+import argparse
+import errno
+import json
+import re
+import sys
+from pathlib import Path
+
+from squadron.errors import InputError
+
+HELP = "answer questions about a text"
+STANDARD_INPUT = "-"
+# One line that starts like a path and has a suffix, or has no blanks and a separator or a suffix.
+_LOOKS_LIKE_A_FILE = re.compile(
+    r"(/|\./|\.\./|~)[^\r\n]*\.[A-Za-z]\w{0,9}|\S*[/\\]\S*|\S*\.[A-Za-z]\w{0,9}"
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the questions, the text and the model."""
+    parser.add_argument("question", nargs="+", help="one or more, each in quotes")
+    parser.add_argument(
+        "--context", required=True, help="a text file, `-` for standard input, or the text itself"
+    )
+    parser.add_argument(
+        "--model",
+        default="",
+        help="a name, models:/NAME@ALIAS or a model folder; default: the one registered last",
+    )
+    parser.add_argument("--version", default="candidate", help="a number or an alias")
+    parser.add_argument("--json", action="store_true", help="one JSON list instead of lines")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Answers questions about one text with a registered model."""
+    context = _read_context(options.context)
+    questions = [question.strip() for question in options.question]
+    if not all(questions):
+        raise InputError('A question is empty; give its words, such as "Who built it?"')
+    from squadron import models
+    from squadron.reader import as_dicts
+
+    with models.open_model(options.model, options.version) as opened:
+        readings = as_dicts(
+            opened.load_reader().read([(question, context) for question in questions])
+        )
+    chosen = opened.version
+    if options.json:
+        model = {
+            "model": chosen.name if chosen else opened.name,
+            "version": chosen.version if chosen else None,
+        }
+        rows = [{"question": q, **row, **model} for q, row in zip(questions, readings, strict=True)]
+        print(json.dumps(rows, ensure_ascii=False, indent=1))
+        return 0
+    for question, row in zip(questions, readings, strict=True):
+        print(f"Question: {question}")
+        if row["answered"]:
+            start, end = row["start_char"], row["end_char"]
+            print(f"Answer:   {row['text']}")
+            print(f"Span:     characters {start} to {end}: {_in_place(context, start, end)}")
+        else:
+            print("Answer:   not answered here")
+        score = "none" if row["score"] is None else f"{row['score']:.2f}"
+        print(f"Score:    {score} (log-odds against no answer)")
+        if row["probability"] is not None:
+            print(f"Sure:     {row['probability']:.0%} that the best span is exactly right")
+    status = chosen.tags.get("validation_status", "unknown") if chosen else ""
+    print(f"Model:    {opened.name}{f', validation_status={status}' if status else ''}")
+    return 0
+
+
+def _read_context(given: str) -> str:
+    """The text of standard input or of a file, else the words themselves.
+
+    Raises:
+        InputError: If a file is meant and can't be read, or there are no words.
+    """
+    if given == STANDARD_INPUT:
+        return _decode(sys.stdin.buffer.read(), "standard input")
+    if not given.strip():
+        raise InputError("--context has no words; give a text file, `-` or the text itself")
+    path = Path(given).expanduser()
+    try:
+        # What is no folder may be a pipe: a shell hands over `<(command)` as one.
+        if not path.is_dir() and path.exists():
+            return _decode(path.read_bytes(), f"the file {given!r}")
+        is_folder = path.is_dir()
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return given
+        raise InputError(
+            f"--context: the file {given!r} can't be read: {error.strerror}; give a text file "
+            "that you may read"
+        ) from None
+    if is_folder:
+        raise InputError(f"--context: {given!r} is a folder; give a text file of it")
+    if _LOOKS_LIKE_A_FILE.fullmatch(given):
+        raise InputError(
+            f"--context: the file {given!r} does not exist; give a text file, or send the text "
+            "itself to `--context -`"
+        )
+    return given
+
+
+def _decode(content: bytes, source: str) -> str:
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"--context: {source} is not UTF-8 text (byte {error.start:,}); save it as UTF-8"
+        ) from None
+    if not text.strip():
+        raise InputError(f"--context: {source} has no words; give a text to look for answers in")
+    return text
+
+
+def _in_place(context: str, start: int, end: int) -> str:
+    """The answer among its neighbours, on one line."""
+    before, after = context[max(0, start - 40) : start], context[end : end + 40]
+    return " ".join(f"…{before}[{context[start:end]}]{after}…".split())

@@ -1,0 +1,157 @@
+"""`squadron evaluate`: what a model is worth on a file of questions."""
+
+import argparse
+import json
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from squadron.sources import list_sources
+
+if TYPE_CHECKING:
+    from squadron.judging import Judgement
+    from squadron.trained_on import Seen
+    from squadron.validation import Report
+
+HELP = "judge a model on a file of questions and answers"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the model, the file and where the answers go."""
+    parser.add_argument(
+        "model",
+        help="a model folder, models:/NAME@ALIAS, the name of a registered model, or an alias or "
+        "version of the one registered last",
+    )
+    parser.add_argument("data", help="a file of questions with their answers, or s3://bucket/key")
+    parser.add_argument(
+        "--source", default="squad", choices=list_sources(), help="how the file is laid out"
+    )
+    parser.add_argument(
+        "--output",
+        default="",
+        metavar="FOLDER",
+        help="gets answers.json, predictions.json and null_odds.json, as `squadron score` reads "
+        "them, whole or not at all",
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of lines")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Prints exact match and F1 of a model on a file, as a race would judge it there.
+
+    It warns first if the model was trained on titles or questions of the file.
+    """
+    from squadron import judging, models, storage
+
+    if options.output:
+        _require_writable(options.output)
+    with tempfile.TemporaryDirectory() as temporary:
+        file = storage.fetch_file(options.data, Path(temporary) / "data")
+        examples, report = judging.read_file(file, options.source)
+        with models.open_model(options.model) as opened:
+            seen = judging.find_seen(opened.folder, examples)
+            warning = _describe_seen(seen, options.data)
+            if warning and not options.json:
+                print(f"Warning: {warning}\n", flush=True)
+            judgement = judging.judge_examples(opened.load_reader(), examples)
+            name, version = opened.name, opened.version
+        status = version.tags.get("validation_status", "unknown") if version else ""
+        shown = f"{name}, validation_status={status}" if status else name
+        if options.json:
+            print(json.dumps(_as_dict(name, judgement, report, warning), indent=1))
+        else:
+            print("\n".join(_lines(shown, options.data, judgement, report)))
+        if options.output:
+            folder = Path(temporary) / "answers"
+            judging.write_answers(folder, judgement)
+            place = storage.publish(folder, options.output)
+            if not options.json:
+                print(f"Answers:    {place}")
+    return 0
+
+
+def _require_writable(output: str) -> None:
+    """Refuses a place that can't be written before the work starts; makes no folder of its own."""
+    from squadron import storage
+
+    place = output
+    if not storage.is_remote(output):
+        nearest = Path(output).absolute()
+        while not nearest.exists():
+            nearest = nearest.parent
+        place = str(nearest)
+    storage.require_writable(place)
+
+
+def _describe_seen(seen: "Seen", data: str) -> str:
+    """What the reader of the figures must know first; "" if there is nothing."""
+    if seen.titles or seen.questions:
+        named = ""
+        if seen.titles:
+            more = f" and {len(seen.titles) - 1:,} more" if len(seen.titles) > 1 else ""
+            named = f" ({seen.titles[0]!r}{more})"
+        return (
+            f"the model was trained on {len(seen.titles):,} of the {seen.all_titles:,} titles of "
+            f"{data}{named}, which have {seen.questions_of_titles:,} of its "
+            f"{seen.all_questions:,} questions. {seen.questions:,} of the questions themselves "
+            "were trained on. The figures show what it remembers and must decide nothing."
+        )
+    if not seen.is_whole:
+        return (
+            "it is unknown what the model was trained on. If it has seen these questions, the "
+            "figures are too high."
+        )
+    return ""
+
+
+def _lines(name: str, data: str, judgement: "Judgement", report: "Report") -> list[str]:
+    summary = judgement.judged.summary
+    total = int(summary["total"])
+    lines = [
+        f"Model:      {name}",
+        f"Data:       {data}",
+        f"Questions:  {total:,} of {summary['titles']:,} titles and {summary['paragraphs']:,} "
+        f"paragraphs, by the rules of SQuAD {judgement.questions.rule}",
+    ]
+    for label, counter in (("Left out:", report.rejected), ("Repaired:", report.repaired)):
+        lines += [f"{label:11} {count:,} x {reason}" for reason, count in counter.most_common()]
+    for label, key in (("Exact match:", "exact"), ("F1:", "f1")):
+        lines.append(f"{label:13}{summary[key]:6.2f}{_interval(summary, key)}")
+    if judgement.thresholds:
+        names = ("EM", "F1", "HasAns EM", "NoAns EM")
+        lines += ["", f"{'Null threshold':22}" + "".join(f"{name:>11}" for name in names)]
+        for label, each in judgement.thresholds.items():
+            value = "answers all" if each.value is None else f"{each.value:.2f}"
+            keys = ("exact", "f1", "HasAns_exact", "NoAns_exact")
+            figures = "".join(f"{each.summary.get(key, 0.0):11.2f}" for key in keys)
+            lines.append(f"{label:10}{value:>12}{figures}")
+        lines += ['"best here" was chosen on these questions; it only tells what is possible.', ""]
+    speed = total / judgement.seconds if judgement.seconds else 0.0
+    lines.append(f"Seconds:    {judgement.seconds:.1f} ({speed:.1f} questions/s)")
+    return lines
+
+
+def _interval(summary: dict[str, Any], key: str) -> str:
+    """The 95 % intervals of a figure, as far as there are any."""
+    shown = []
+    for infix, unit in (("", "paragraph"), ("_title", "title")):
+        low, high = summary.get(f"{key}{infix}_low"), summary.get(f"{key}{infix}_high")
+        if low is not None and high is not None:
+            shown.append(f"{low:.1f} to {high:.1f} by {unit}")
+    return f"  (95 %: {', '.join(shown)})" if shown else ""
+
+
+def _as_dict(name: str, judgement: "Judgement", report: "Report", warning: str) -> dict[str, Any]:
+    return {
+        "model": name,
+        "warning": warning,
+        "figures": judgement.judged.summary,
+        "null_thresholds": {
+            label: {"value": each.value, "figures": each.summary}
+            for label, each in judgement.thresholds.items()
+        },
+        "left_out": dict(report.rejected),
+        "repaired": dict(report.repaired),
+        "seconds": judgement.seconds,
+    }

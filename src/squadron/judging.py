@@ -1,0 +1,113 @@
+"""A model and a data file -> figures: what a race's steps do to a split, in one process.
+
+It reads and validates as ingest does, answers with the `Reader`, and judges with `evaluation`, so
+a file with the questions of a race's split gives the figures of that race.
+"""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from squadron import answers, metrics, trained_on
+from squadron.artifacts import write_official
+from squadron.errors import InputError
+from squadron.evaluation import Judged, Questions, add_intervals, judge, official_files
+from squadron.example_table import make_table
+from squadron.reader import Reader
+from squadron.sources import load_source
+from squadron.trained_on import Seen
+from squadron.validation import Report, validate_examples
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a model is worth on a file."""
+
+    questions: Questions
+    judged: Judged
+    """With intervals."""
+    seconds: float
+    """From the questions to the answers; reading the file and loading the model not counted."""
+    thresholds: dict[str, "Threshold"]
+    """The effect of the null threshold, by name; empty where every question has an answer."""
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """What a null threshold gives."""
+
+    value: float | None
+    """None answers every question."""
+    summary: dict[str, float]
+    """The official figures."""
+
+
+def read_file(path: Path, source: str) -> tuple[pa.Table, Report]:
+    """The examples of a file, of schema `artifacts.EXAMPLES`, and what was repaired or left out.
+
+    Args:
+        path: The file.
+        source: A file of `sources/`.
+
+    Raises:
+        InputError: If it can't be read, or nothing of it can be judged.
+    """
+    report = Report()
+    examples = validate_examples(load_source(source).read_examples(path), report)
+    if not examples:
+        why = ", ".join(f"{count} x {reason!r}" for reason, count in report.rejected.items())
+        raise InputError(
+            f"The data file {path} has no question that can be judged ({why or 'it is empty'}); "
+            "give questions with their answers"
+        )
+    return make_table(examples), report
+
+
+def find_seen(folder: Path, examples: pa.Table) -> Seen:
+    """What of the examples the model in a folder was trained on."""
+    return trained_on.find_seen(trained_on.read_record(str(folder)), examples)
+
+
+def judge_examples(reader: Reader, examples: pa.Table) -> Judgement:
+    """Answers all questions as the model serves, and scores the answers.
+
+    Args:
+        reader: The model, with the threshold and the rule that it was registered with.
+        examples: Of schema `artifacts.EXAMPLES`.
+    """
+    questions = Questions.read(examples)
+    started = time.monotonic()
+    judged = judge(
+        questions,
+        reader.find_candidates(examples, title="evaluate"),
+        reader.answering.null_threshold,
+        search=False,
+        rule=reader.answering.answer_rule,
+    )
+    seconds = time.monotonic() - started
+    add_intervals(judged)
+    return Judgement(questions, judged, seconds, _compare_thresholds(questions, judged))
+
+
+def write_answers(folder: Path, judgement: Judgement) -> None:
+    """Writes answers.json, predictions.json and null_odds.json in the official layout."""
+    for name, values in official_files(judgement.judged).items():
+        write_official(folder / f"{name}.json", zip(judgement.questions.ids, values, strict=True))
+
+
+def _compare_thresholds(questions: Questions, judged: Judged) -> dict[str, Threshold]:
+    """The model's own threshold beside none, and beside the one that would be best here."""
+    if questions.has_answer.all():
+        return {}
+    score = judged.ranked.best_score()
+    exact, _ = metrics.score_answers(questions.golds, judged.best, questions.rule)
+    best = answers.find_threshold(score, exact, questions.has_answer)
+    values = {"its own": judged.null_threshold, "none": None, "best here": best}
+    found = {}
+    for name, value in values.items():
+        chosen = answers.apply_threshold(judged.best, score, value)
+        each = metrics.score_answers(questions.golds, chosen, questions.rule)
+        found[name] = Threshold(value, metrics.summarize(*each, questions.has_answer))
+    return found
