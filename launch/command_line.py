@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from squadron import __version__
 from squadron.config import load_experiment
 from squadron.errors import EXIT_CODE_INPUT_ERROR, InputError
 
@@ -33,6 +34,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="pipeline.py", description="Train contenders, let them race, register the best."
     )
+    parser.add_argument("--version", action="version", version=f"squadron {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="the whole DAG on this machine")
     compiled = commands.add_parser("compile", help="write the pipeline's YAML")

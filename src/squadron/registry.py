@@ -121,6 +121,20 @@ def list_models() -> list[str]:
     return [m.name for m in sorted(models, key=lambda m: -m.last_updated_timestamp)]
 
 
+def latest_model() -> str:
+    """The name of the model that was registered or changed last.
+
+    Raises:
+        InputError: If none is registered.
+    """
+    names = list_models()
+    if not names:
+        raise InputError(
+            f"No model is registered in {tracking.shown_store()}; run `make run` first"
+        )
+    return names[0]
+
+
 def fetch_model(registered: Registered, folder: Path) -> Path:
     """Downloads the model folder of a version."""
     import mlflow

@@ -1,10 +1,16 @@
 """The command line `squadron`."""
 
 import json
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 
 from squadron.__main__ import main
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -49,3 +55,12 @@ def test_a_missing_file_ends_with_one_sentence_and_code_2(files, tmp_path, capsy
     shown = capsys.readouterr().err.strip()
     assert "none.json" in shown
     assert len(shown.splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", [["-m", "squadron"], ["pipeline.py"]])
+def test_both_command_lines_tell_their_version(command):
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    done = subprocess.run(
+        [sys.executable, *command, "--version"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (0, f"squadron {version}\n")
