@@ -153,7 +153,9 @@ def _checkpoints(folder: Path, kept: Iterable[RaceUse]) -> Iterator[Path]:
     """The checkpoints of trainings that ended, or that were broken off before any race that may
     still go on.
     """
-    ended = {_training_of(path) for path in (folder / PIPELINE).glob("*/*/train/model/variant.json")}
+    ended = {
+        _training_of(path) for path in (folder / PIPELINE).glob("*/*/train/model/variant.json")
+    }
     waiting = [use.first_started for use in kept if not use.finished]
     since = min(waiting, default=float("inf"))
     for path in _list(folder / CHECKPOINTS):

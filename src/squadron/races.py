@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from squadron import reuse, tracking
 from squadron.errors import InputError
+from squadron.runs_lock import RUNS
 from squadron.schema_lock import sqlite_file
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def find_race(races: Sequence[RaceRow], wanted: str) -> RaceRow:
 def draw_list(races: Sequence[RaceRow]) -> str:
     """The races as a table, with the reasons of those that failed."""
     if not races:
-        return f"There is no race in {tracking.shown_store()}; `make run` starts one."
+        return _wrapped(f"There is no race in {tracking.shown_store()}; `make run` starts one.")
     rows = [
         (
             race.name,
@@ -155,16 +156,19 @@ def draw_comparison(first: RaceRow, second: RaceRow) -> str:
     rows = []
     for label in labels:
         pair = [each.get(label) for each in own]
-        cells = [f"{label}{' *' if any(c and c.is_winner for c in pair) else ''}"]
+        cells = [label]
         for name in ("select_exact_match", "select_f1", "test_exact_match"):
             cells += [*(_figure(each, name) for each in pair), _difference(*pair, name)]
         rows.append(tuple(cells))
-    heads = ("contender", *(h for n in ("EM", "F1", "test EM") for h in (f"{n}\nA", "\nB", "\n+/-")))
+    heads = (
+        "contender",
+        *(f"{n}\n{whose}" for n in ("EM", "F1", "test\nEM") for whose in ("A", "B", "+/-")),
+    )
     lines = [
-        *(f"{m}: {r.name}, {_when(r)}, {r.status}" for m, r in (("A", first), ("B", second))),
+        *(_wrapped(f"{mark}: {_about(race)}") for mark, race in (("A", first), ("B", second))),
         "",
         _table(heads, rows, figures=9),
-        "EM and F1 are of select, 0 to 100; +/- is B minus A. * won its race.",
+        "EM and F1 are of select, test EM is of test, 0 to 100. +/- is B minus A.",
         *_judge_comparability(first, second),
         "",
     ]
@@ -200,6 +204,12 @@ def draw_prunable(races: Sequence[RaceRow]) -> str:
         _wrapped(f"  {race.name}, {_when(race)}: {race.reason or 'it was never ended'}")
         for race in races
     )
+
+
+def is_local_store() -> bool:
+    """Whether the store is that of this folder, where one race runs at a time (`runs_lock`)."""
+    file = sqlite_file(tracking.tracking_uri())
+    return file is not None and file.resolve().parent == RUNS.resolve()
 
 
 def _connect() -> "MlflowClient":
@@ -300,6 +310,13 @@ def _plain(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
+def _about(race: RaceRow) -> str:
+    """Name, start and end of a race on one line."""
+    winner = f", won by {race.winner.label}" if race.winner else ""
+    version = f", model version {race.version}" if race.version else ""
+    return f"{race.name}, {_when(race)}, {race.status}{winner}{version}"
+
+
 def _when(race: RaceRow) -> str:
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(race.started_ms / 1000))
 
@@ -339,5 +356,11 @@ def _wrapped(line: str) -> str:
 
     indent = line[: len(line) - len(line.lstrip())]
     return textwrap.fill(
-        line.strip(), WIDTH, initial_indent=indent, subsequent_indent=f"{indent}  "
+        line.strip(),
+        WIDTH,
+        initial_indent=indent,
+        subsequent_indent=f"{indent}  ",
+        # A path or an address that is cut can't be copied.
+        break_long_words=False,
+        break_on_hyphens=False,
     )

@@ -24,6 +24,7 @@ LAYERS = (
     (
         "elections",
         "kfp_runs",
+        "races",
         "registration",
         "registry",
         "reuse",
@@ -73,6 +74,7 @@ LAYERS = (
     ),
     (
         "artifacts",
+        "cleanup",
         "config",
         "cores",
         "kept",
@@ -86,7 +88,9 @@ LAYERS = (
         "provenance",
         "question_types",
         "race_table",
+        "race_use",
         "requirements",
+        "runs_lock",
         "schema_lock",
         "storage",
     ),

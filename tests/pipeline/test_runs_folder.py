@@ -1,9 +1,9 @@
-"""What races leave in runs/ and beside it: one race at a time, no temporary files, what clean keeps."""
+"""One race at a time in a folder of runs, and what races leave there and beside it."""
 
 import os
 import re
+import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,7 @@ import pytest
 from squadron import race_use
 from squadron.runs_lock import find_holder, hold
 from tests.limits import PATIENCE_SECONDS
-from tests.pipeline.tiny_race import client, command, run, runs_of, write_experiment
+from tests.pipeline.tiny_race import client, command, runs_of, write_experiment
 
 pytestmark = pytest.mark.slow
 STEPS = 10
@@ -82,7 +82,7 @@ def test_a_race_that_waits_can_be_left(twice):
             command(folder), cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
         assert "Ctrl-C" in process.stderr.readline()
-        process.send_signal(subprocess.signal.SIGINT)
+        process.send_signal(signal.SIGINT)
         shown, errors = process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == 130
     assert shown == ""
