@@ -63,7 +63,7 @@ def plan_cleanup(folder: Path, keep: int) -> Cleanup:
         _collect("outputs of steps that no kept race uses", _unused(folder / PIPELINE, outputs)),
         _collect("checkpoints that no kept race goes on from", _checkpoints(folder, kept)),
         _collect(
-            "temporary files of steps that were killed, and backbones fetched from S3",
+            "temporary files of killed steps, and backbones fetched from S3",
             [path for name in TEMPORARY for path in _list(folder / name)],
         ),
         _collect(
@@ -104,9 +104,7 @@ def describe(cleanup: Cleanup, done: bool) -> str:
     lines.append("Removed:" if done else "This can go:")
     lines += [f"  {_shown(each.size_bytes):>9}  {each.what}" for each in cleanup.removable]
     lines.append(f"  {_shown(cleanup.freed_bytes):>9}  in all")
-    lines.append(
-        "MLflow's store and files stay, and with them every figure, report and registered model."
-    )
+    lines.append("MLflow's store and files stay: every figure, report and registered model.")
     if cleanup.kept:
         lines.append("These races stay in the cache:")
         lines += [f"  {use}" for use in cleanup.kept]
@@ -150,12 +148,10 @@ def _unused(folder: Path, used: set[Path]) -> Iterator[Path]:
 
 
 def _checkpoints(folder: Path, kept: Iterable[RaceUse]) -> Iterator[Path]:
-    """The checkpoints of trainings that ended, or that were broken off before any race that may
-    still go on.
-    """
-    ended = {
-        _training_of(path) for path in (folder / PIPELINE).glob("*/*/train/model/variant.json")
-    }
+    """The checkpoints of trainings that ended, and of those that no kept race goes on with."""
+    models = (folder / PIPELINE).glob("*/*/train/model/variant.json")
+    ended = {_training_of(about) for about in models}
+    # A race that goes on wrote its checkpoints after its first try had started.
     waiting = [use.first_started for use in kept if not use.finished]
     since = min(waiting, default=float("inf"))
     for path in _list(folder / CHECKPOINTS):

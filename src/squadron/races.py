@@ -5,8 +5,9 @@ Reads what races logged. Texts for people are drawn 80 columns wide.
 
 import io
 import json
+import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -155,10 +156,10 @@ def draw_comparison(first: RaceRow, second: RaceRow) -> str:
     labels = list(dict.fromkeys([*own[0], *own[1]]))
     rows = []
     for label in labels:
-        pair = [each.get(label) for each in own]
+        one, two = (each.get(label) for each in own)
         cells = [label]
         for name in ("select_exact_match", "select_f1", "test_exact_match"):
-            cells += [*(_figure(each, name) for each in pair), _difference(*pair, name)]
+            cells += [_figure(one, name), _figure(two, name), _difference(one, two, name)]
         rows.append(tuple(cells))
     heads = (
         "contender",
@@ -220,6 +221,8 @@ def _connect() -> "MlflowClient":
             f"There is no MLflow store {tracking.shown_store()}, so there are no races; start one "
             f"with `make run`, or name the store with {tracking.URI_VARIABLE}"
         )
+    # Experiments are small files, of which bars would say nothing.
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     return tracking.connect()
 
 
@@ -282,20 +285,31 @@ def _judge_comparability(first: RaceRow, second: RaceRow) -> list[str]:
 
 def _differences(first: RaceRow, second: RaceRow) -> list[str]:
     """What the experiments, the data and the code of two races don't share, one line each."""
-    values = []
+    values, own = [], []
     for race in (first, second):
         content = tracking.read_json_artifact(race.run_id, "experiment.json") or {}
-        contenders = content.pop("contenders", [])
-        content |= {"contenders": {each["label"]: each for each in contenders}}
-        flat = dict(_flatten(content))
-        flat |= {f"digest of {name}": digest for name, digest in sorted(race.digests.items())}
-        values.append(flat | {"commit": race.commit})
-    names = dict.fromkeys([*values[0], *values[1]])
-    pairs = {name: [_plain(each.get(name)) for each in values] for name in names}
-    return [f"{name}: {one} -> {two}" for name, (one, two) in pairs.items() if one != two]
+        contenders = {each["label"]: each for each in content.pop("contenders", [])}
+        content |= {f"digest of {name}": digest for name, digest in sorted(race.digests.items())}
+        values.append(dict(_flatten(content)) | {"commit": race.commit})
+        own.append(contenders)
+    lines = _changes(*values)
+    for label in dict.fromkeys([*own[0], *own[1]]):
+        pair = [each.get(label) for each in own]
+        if None in pair:
+            lines.append(f"contender {label}: only in {'B' if pair[0] is None else 'A'}")
+        else:
+            lines += _changes(*(dict(_flatten(each, f"contender {label}")) for each in pair))
+    return lines
 
 
-def _flatten(value: Any, path: str = "") -> Iterable[tuple[str, Any]]:
+def _changes(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[str]:
+    """One line for each value that is not the same in both."""
+    pairs = {name: (first.get(name), second.get(name)) for name in {**first, **second}}
+    shown = {name: (_plain(one), _plain(two)) for name, (one, two) in pairs.items()}
+    return [f"{name}: {one} -> {two}" for name, (one, two) in shown.items() if one != two]
+
+
+def _flatten(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """The leaves of nested objects, each with its path, such as train.epochs."""
     if isinstance(value, dict) and value:
         for key, each in value.items():

@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from squadron import race_use
 from squadron.runs_lock import find_holder, hold
 from tests.limits import PATIENCE_SECONDS
-from tests.pipeline.tiny_race import client, command, runs_of, write_experiment
+from tests.pipeline.tiny_race import client, command, run, runs_of, write_experiment
 
 pytestmark = pytest.mark.slow
 STEPS = 10
@@ -73,6 +74,27 @@ def test_a_race_remembers_which_entries_of_the_cache_it_used(twice):
     cached = {path.stem for path in (folder / "runs" / "cache").glob("*.json")}
     assert len(use.entries) == STEPS - 2
     assert set(use.entries) == cached
+
+
+def test_after_cleaning_the_same_race_still_comes_from_the_cache(twice):
+    folder, _, _ = twice
+    runs = folder / "runs"
+    stale = runs / "pipeline" / "squadron-earlier" / "train" / "model"
+    stale.mkdir(parents=True)
+    outputs = sorted(path.parent for path in (runs / "pipeline").glob("*/*/executor_output.json"))
+    cleaning = [sys.executable, "-m", "squadron", "clean", "--yes"]
+    cleaned = subprocess.run(cleaning, cwd=folder, capture_output=True, text=True)
+    assert cleaned.returncode == 0, cleaned.stderr
+    assert not stale.exists()
+    # Nobody finds again what opens and closes a race.
+    gone = {path.name for path in outputs if not path.exists()}
+    assert {"open-race", "close-race"} <= gone
+    assert "ingest" not in gone
+    log = runs / "pipeline.log"
+    before = log.read_text().count("Executing task")
+    again = run(folder)
+    assert again.returncode == 0, again.stderr
+    assert log.read_text().count("Executing task") == before + 2
 
 
 def test_a_race_that_waits_can_be_left(twice):

@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from squadron.race_use import UseNotes
 from squadron.runs_lock import hold
 
 HOUR = 3600.0
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class Runs:
@@ -95,7 +98,7 @@ def test_without_yes_it_says_what_can_go_and_changes_nothing(runs, capsys):
     assert "Nothing was removed. To remove it: squadron clean --yes" in shown
     assert runs.files() == before
     assert not (runs.folder / ".lock").exists()
-    assert max(map(len, shown.replace(str(runs.folder), "runs").splitlines())) <= 88
+    assert max(map(len, shown.replace(str(runs.folder), "runs").splitlines())) <= 80
 
 
 def test_the_last_race_stays_in_the_cache_and_nothing_else_of_the_steps(runs, capsys):
@@ -179,3 +182,29 @@ def test_without_a_folder_of_runs_there_is_one_sentence_and_no_new_folder(
 def test_a_number_below_zero_is_refused(runs, capsys):
     assert main(["clean", "--keep", "-1"]) == 2
     assert "--keep: -1 is not allowed; 0 or more" in capsys.readouterr().err
+
+
+def make_clean(folder: Path, *variables: str) -> str:
+    tools = f"BIN={Path(sys.executable).parent}"
+    command = ["make", "-f", str(ROOT / "Makefile"), "clean", tools, *variables]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_make_clean_says_what_can_go_and_removes_it_only_when_it_is_told_to(runs, tmp_path):
+    cache = tmp_path / ".ruff_cache" / "file"
+    cache.parent.mkdir()
+    cache.write_text("x")
+    before = runs.files()
+    shown = make_clean(tmp_path)
+    assert "outputs of steps that no kept race uses" in shown
+    assert "The caches of tools hold" in shown
+    assert "make clean YES=1" in shown
+    assert cache.exists()
+    assert runs.files() == before
+    make_clean(tmp_path, "YES=1", "KEEP=2")
+    assert not cache.exists()
+    assert runs.files() == before
+    make_clean(tmp_path, "YES=1")
+    assert runs.files() == runs.always | runs.needed

@@ -20,8 +20,10 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def open_race(key: str, labels: list[str], name: str = "tiny", **settings: object) -> str:
-    contenders = [{"label": label, "train": {"epochs": 2}} for label in labels]
+def open_race(
+    key: str, labels: list[str], name: str = "tiny", epochs: int = 2, **settings: object
+) -> str:
+    contenders = [{"label": label, "train": {"epochs": epochs}} for label in labels]
     experiment = {"name": name, "contenders": contenders, "seed": 1, **settings}
     return tracking.open_race(tracking.Race(name, KEYS[key]), labels, experiment, "4f2a9c1")
 
@@ -119,19 +121,23 @@ def test_runs_of_others_in_the_store_are_no_races(store, capsys):
 
 
 def test_two_races_are_compared_figure_by_figure_and_setting_by_setting(store, capsys):
-    open_race("third", ["span", "lora"], name="other", seed=2, windows={"stride": 64})
+    changes = {"seed": 2, "windows": {"stride": 64}}
+    open_race("third", ["span", "lora"], name="other", epochs=4, **changes)
     finish("third", {"span": 41.5, "lora": 10.0}, "span", name="other")
     text = shown(capsys, "compare", "tiny-0123ab", "89ab")
     rows = {line.split()[0]: line.split()[1:] for line in text.splitlines() if line}
-    assert rows["span"] == "40.00 41.50 +1.50 45.00 46.50 +1.50 40.00 41.50 +1.50".split()
-    assert rows["crf"] == "30.25 - - 35.25 - - 30.25 - -".split()
-    assert rows["lora"] == "- 10.00 - - 15.00 - - 10.00 -".split()
+    both, ours, theirs = (" ".join(rows[label]) for label in ("span", "crf", "lora"))
+    assert both == "40.00 41.50 +1.50 45.00 46.50 +1.50 40.00 41.50 +1.50"
+    assert ours == "30.25 - - 35.25 - - 30.25 - -"
+    assert theirs == "- 10.00 - - 15.00 - - 10.00 -"
+    assert " ".join(rows["B:"]).endswith("finished, won by span, model version 3")
     different = [line.strip() for line in text.splitlines() if line.startswith("  ")]
-    assert rows["B:"][-6:] == "won by span, model version 3".split()
     assert "seed: 1 -> 2" in different
     assert "windows.stride: nothing -> 64" in different
-    assert "contenders.crf.train.epochs: 2 -> nothing" in different
-    assert not any("contenders.span" in line for line in different)
+    assert "contender span.train.epochs: 2 -> 4" in different
+    assert "contender crf: only in A" in different
+    assert "contender lora: only in B" in different
+    assert sum("contender" in line for line in different) == 3
 
 
 def test_races_on_different_select_splits_are_said_to_be_incomparable(folder, capsys):
