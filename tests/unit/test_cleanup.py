@@ -126,12 +126,12 @@ def test_a_smaller_race_of_another_experiment_costs_nobody_its_cache(runs):
 
 
 def test_a_race_that_was_broken_off_keeps_its_outputs_and_checkpoints(runs):
-    runs.write("checkpoints/span-digest-two/step-1/state.json")  # that training ended
     runs.write("checkpoints/span-digest-older/step-1/state.json")
     for path in (runs.folder / "checkpoints" / "span-digest-older").rglob("*"):
         os.utime(path, (HOUR, HOUR))
     os.utime(runs.folder / "checkpoints" / "span-digest-older", (HOUR, HOUR))
     runs.race("89ab", ["examples-1"], finished=False)
+    runs.write("checkpoints/span-digest-two/step-1/state.json")  # that training ended
     runs.write("checkpoints/span-digest-three/step-1/state.json")
     waiting = runs.write("checkpoints/outbox/tiny-89ab/1.jsonl")
     assert main(["clean", "--yes"]) == 0
@@ -142,12 +142,13 @@ def test_a_race_that_was_broken_off_keeps_its_outputs_and_checkpoints(runs):
 
 def test_checkpoints_and_temporary_files_go_where_no_race_is_left_to_go_on(runs):
     runs.write("checkpoints/span-digest-three/step-1/state.json")
+    runs.write("checkpoints/outbox/tiny-4567/1.jsonl")
     runs.write("tmp/tmp.Xyz/ephemeral_component.py")
     runs.write("tmp/backbone-0123/config.json")
     runs.write("workspace/file")
     runs.write("cache/.kfp_cache_1.tmp")
     assert main(["clean", "--yes"]) == 0
-    assert runs.files() == runs.always | runs.needed
+    assert runs.files() == runs.always | runs.needed | {"checkpoints/outbox/tiny-4567/1.jsonl"}
 
 
 def test_a_link_out_of_the_folder_is_removed_and_not_followed(runs, tmp_path):
