@@ -81,9 +81,9 @@ def _run_alone(plan: Plan, build_pipeline: Callable[[Placement], Any]) -> int:
             enable_caching=True,
             cache_root=str(RUNS / "cache"),
         )
-        note_use(uses.note)
         console = Console(log, sys.stdout)
         pipeline = build_pipeline(Placement(image="local", resources=None, parallelism=1))
+        note_use(uses.note)
         signal.signal(signal.SIGTERM, _interrupt)
         try:
             with contextlib.redirect_stdout(console), contextlib.redirect_stderr(console):

@@ -109,3 +109,13 @@ def test_a_race_that_waits_can_be_left(twice):
     assert process.returncode == 130
     assert shown == ""
     assert re.fullmatch("Nothing was started.*\n", errors)
+
+
+def test_a_refused_race_leaves_no_results_folder_and_nothing_that_clean_keeps(tmp_path):
+    write_experiment(tmp_path, ["pretrained"], epochs=1)
+    (tmp_path / "not.json").write_text("not json")
+    done = run(tmp_path, "--set", "data.train=not.json")
+    assert done.returncode == 2, done.stderr + done.stdout
+    assert not (tmp_path / "results").exists()
+    (use,) = race_use.read_uses(tmp_path / "runs")
+    assert (use.finished, use.entries) == (False, ())
