@@ -101,8 +101,10 @@ def test_a_race_that_waits_can_be_left(twice):
     folder, _, _ = twice
     with hold(folder / "runs", "the test"):
         process = subprocess.Popen(
-            command(folder), cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+            command(folder), cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            # A shell that runs the tests in the background has its children ignore Ctrl-C.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )  # fmt: skip
         assert "Ctrl-C" in process.stderr.readline()
         process.send_signal(signal.SIGINT)
         shown, errors = process.communicate(timeout=PATIENCE_SECONDS)
