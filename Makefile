@@ -10,8 +10,11 @@ PORT ?= 5000
 WORKERS ?= 2
 DATA ?=
 REPORT ?=
+YES ?=
+KEEP ?=
 BIN := .venv/bin
 TORCH_OPTION := $(if $(TORCH_INDEX_URL),--extra-index-url $(TORCH_INDEX_URL))
+TOOL_CACHES := .pytest_cache .ruff_cache .mypy_cache .hypothesis
 SOURCES := .ci src components launch tests benchmarks examples pipeline.py
 
 .PHONY: help setup run test test-fast lint format ui bench image clean
@@ -73,5 +76,8 @@ image: ## Build the step image with podman or docker
 	@tool=$$(command -v podman || command -v docker) || { echo "podman or docker is needed"; exit 2; }; \
 	$$tool build -f docker/Dockerfile --target pipeline --build-arg GIT_SHA=$$(git rev-parse HEAD) -t squadron:$$(git rev-parse --short HEAD) .
 
-clean: ## Remove runs/ and caches (not .venv)
-	@rm -rf runs .pytest_cache .ruff_cache .mypy_cache .hypothesis
+# Tools make their caches again; what else goes, and what stays, squadron clean says.
+clean: ## Say what runs/ and the tools' caches hold that can go; YES=1 removes it
+	@test -x $(BIN)/python || { echo "make clean needs .venv: make setup"; exit 2; }
+	@$(BIN)/python -m squadron clean $(if $(YES),--yes) $(if $(KEEP),--keep "$(KEEP)")
+	@$(if $(YES),rm -rf $(TOOL_CACHES),du -sch $(wildcard $(TOOL_CACHES)) /dev/null | tail -1 | awk '{print "The caches of tools hold " $$1 ". To remove both: make clean YES=1"}')

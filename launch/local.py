@@ -6,46 +6,72 @@ import signal
 import sys
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from launch.cache import note_use
 from launch.console import Console
 from launch.placement import Placement
-from launch.plan import check_experiment, plan_race
+from launch.plan import Plan, check_experiment, plan_race
 from launch.registered import resolve_models
 from launch.step_processes import preloaded_steps
-from squadron import provenance, storage, tracking
+from launch.temporary import temporary_files
+from squadron import provenance, runs_lock, storage, tracking
 from squadron.config import Experiment
 from squadron.errors import EXIT_CODE_INPUT_ERROR, InputError
 from squadron.progress import EVENTS_VARIABLE
+from squadron.race_use import UseNotes
+from squadron.runs_lock import RUNS
 
-RUNS = Path("runs")
+EXIT_CODE_INTERRUPTED = 130
 
 
 def run_here(experiment: Experiment, build_pipeline: Callable[[Placement], Any]) -> int:
-    """Runs a race to its end; a repeat goes on where it stopped.
+    """Runs a race to its end, after any other race of this folder; a repeat goes on where it was.
 
     Returns:
-        The exit code: 0, 2 for bad input (one sentence was shown), 1 for anything else.
+        The exit code: 0, 2 for bad input (one sentence was shown), 130 for an interruption, 1 for
+        anything else.
     """
     check_experiment(experiment)
     if experiment.results:
         storage.require_writable(experiment.results)
+    with contextlib.ExitStack() as stack:
+        try:
+            held = runs_lock.hold(RUNS, f"the race {experiment.name}", _say_waiting)
+            lock = stack.enter_context(held)
+        except KeyboardInterrupt:
+            print("Nothing was started. The race that runs goes on.", file=sys.stderr)
+            return EXIT_CODE_INTERRUPTED
+        # Planned only now: the race before this one may have changed which model is the champion.
+        plan = plan_race(resolve_models(experiment, is_local=True))
+        lock.describe(f"the race {plan.race}")
+        return _run_alone(plan, build_pipeline)
+
+
+def _say_waiting(holder: str) -> None:
+    print(
+        f"The folder {RUNS.resolve()} is in use by {holder}. This race waits until that has "
+        "ended; Ctrl-C leaves",
+        file=sys.stderr,
+        flush=True,
+    )
+
+
+def _run_alone(plan: Plan, build_pipeline: Callable[[Placement], Any]) -> int:
+    """Runs a planned race while nobody else uses the folder."""
     try:
-        RUNS.mkdir(exist_ok=True)
         log = (RUNS / "pipeline.log").open("a", encoding="utf-8")
+        uses = UseNotes(RUNS, plan.race.name, plan.race.key)
     except OSError as error:
         raise InputError(f"The folder {RUNS.resolve()} can't be written: {error}") from None
-    experiment = resolve_models(experiment, is_local=True)
-    plan = plan_race(experiment)
     # Every step is a process of its own: what it needs travels in the environment.
     os.environ[tracking.URI_VARIABLE] = tracking.tracking_uri()
     os.environ.setdefault("SQUADRON_CHECKPOINTS", str((RUNS / "checkpoints").resolve()))
     os.environ[tracking.RACE_VARIABLE] = str(plan.race)
     os.environ.setdefault(provenance.COMMIT_VARIABLE, provenance.commit())
     os.environ[EVENTS_VARIABLE] = "1"
-    with log, preloaded_steps(), warnings.catch_warnings():
+    with log, temporary_files(RUNS), preloaded_steps(), warnings.catch_warnings():
         from kfp import local
 
         warnings.simplefilter("ignore")  # kfp warns of images and limits, which mean nothing here
@@ -60,6 +86,7 @@ def run_here(experiment: Experiment, build_pipeline: Callable[[Placement], Any])
         console = Console(log, sys.stdout, labels)
         console.say(f"race       {plan.race}: {', '.join(labels)}")
         pipeline = build_pipeline(Placement(image="local", resources=None, parallelism=1))
+        note_use(uses.note)
         signal.signal(signal.SIGTERM, _interrupt)
         try:
             with console.capture():
@@ -68,11 +95,12 @@ def run_here(experiment: Experiment, build_pipeline: Callable[[Placement], Any])
             console.close()
             _close_interrupted()
             print("Interrupted. The same command goes on where this stopped.", file=sys.stderr)
-            return 130
+            return EXIT_CODE_INTERRUPTED
         except RuntimeError as error:
             console.close()
             return _explain(console, error, log.name)
         console.close()
+        uses.finish()
     return 0
 
 

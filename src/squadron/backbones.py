@@ -59,6 +59,8 @@ COUNTS_AFTER_PADDING = frozenset(
 )
 """Architectures whose first token has the position after `pad_token_id`: RoBERTa has 514 positions,
 and 512 of them are usable. MPNet does so, too, and always counts from 2."""
+FETCHED = "backbone-"
+"""How the names of backbones from S3 begin. They lie among the temporary files, for later steps."""
 _USUAL_KINDS = "choose one such as bert, roberta, electra, deberta-v2 or modernbert"
 # The names that transformers gives the heads of its models for question answering.
 _ANSWER_HEAD = re.compile(r"(^|\.)(qa_outputs|start_logits|end_logits)\.")
@@ -89,7 +91,7 @@ def locate(backbone: str) -> str:
         return str(_locate_offline())
     if storage.is_remote(backbone):
         key = digest(backbone, storage.content_digest(backbone))
-        place = Path(tempfile.gettempdir()) / f"backbone-{key}"
+        place = Path(tempfile.gettempdir()) / f"{FETCHED}{key}"
         # Ours and whole, if it is there: a download gets its name last, and its content's digest.
         is_fetched = place.is_dir() and place.stat().st_uid == os.getuid()
         folder = place if is_fetched else storage.fetch_folder(backbone, place)

@@ -33,6 +33,8 @@ MOST_PATIENCE_SECONDS = 86_400.0
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.5, 30.0
 MOST_TRIES = 8
 """Tries of an entry that fails while the server answers other questions; about two minutes."""
+FALLBACK = "squadron-outbox"
+"""The folder among the temporary files that is used where the usual place can't be written."""
 STOP_SECONDS = 5.0
 """How long closing waits for a call that is under way."""
 JOURNAL = ".jsonl"
@@ -315,7 +317,7 @@ class Outbox:
             try:
                 self._own = _Journal.create(self.folder)
             except OSError as error:
-                self.folder = Path(tempfile.gettempdir()) / "squadron-outbox" / self.folder.name
+                self.folder = Path(tempfile.gettempdir()) / FALLBACK / self.folder.name
                 logger.warning(
                     "The outbox is in %s, which a retry may not see: %s", self.folder, error
                 )

@@ -77,6 +77,14 @@ def test_the_same_race_again_runs_no_step_but_the_first_and_the_last(project):
     assert project.race() == ALWAYS
 
 
+def test_a_change_of_where_and_how_the_winner_is_registered_computes_nothing_else(project):
+    project.change(register={"demo": False}, results=str(project.folder / "elsewhere"))
+    assert project.race() == sorted([*ALWAYS, "register", "report"])
+    assert len(list((project.folder / "elsewhere").glob("*/span/model/_COMMITTED"))) == 1
+    project.change(register={"demo": True}, results=str(project.folder / "results"))
+    assert project.race() == ALWAYS
+
+
 def test_a_changed_template_makes_one_report(project):
     races = {run.data.tags["squadron.race"] for run in all_runs(project)}
     with (project.source / "templates" / "report.html.j2").open("a") as file:

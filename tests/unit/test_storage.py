@@ -567,8 +567,23 @@ def test_importing_the_module_does_not_import_boto3():
 
 
 def test_a_writable_place_is_left_as_it_was(tmp_path):
-    require_writable(str(tmp_path / "new" / "results"))
-    assert list(tmp_path.rglob("*")) == [tmp_path / "new", tmp_path / "new" / "results"]
+    (tmp_path / "old").mkdir()
+    require_writable(str(tmp_path / "old"))
+    require_writable(str(tmp_path / "old" / "new" / "results"))
+    assert list(tmp_path.rglob("*")) == [tmp_path / "old"]
+
+
+def test_a_relative_place_is_left_as_it_was(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    require_writable("results")
+    require_writable("new/../results")
+    assert list(tmp_path.rglob("*")) == []
+
+
+def test_a_name_that_the_file_system_refuses_is_refused_before_it_is_needed(tmp_path):
+    with pytest.raises(InputError, match=r"x{300} can't be written: File name too long"):
+        require_writable(str(tmp_path / "new" / ("x" * 300)))
+    assert list(tmp_path.rglob("*")) == []
 
 
 def test_a_place_that_cannot_be_written_is_refused(tmp_path):

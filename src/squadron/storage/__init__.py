@@ -114,7 +114,7 @@ def publish_beside(folder: Path, location: str) -> str:
 
 
 def require_writable(location: str) -> None:
-    """Writes and removes a trace of nothing, so that hours of work don't end at a closed door.
+    """Checks that the location is writable before a long run starts, and leaves nothing there.
 
     Raises:
         InputError: If the location can't be written.

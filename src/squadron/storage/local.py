@@ -153,11 +153,15 @@ def build(target: Path, manifest: Manifest | None, fill: Callable[[Path], None])
 
 
 def require_writable(target: Path) -> None:
-    """Makes the folder, and a temporary file in it."""
+    """Makes the folder in a temporary one beside it, and removes both; the folder need not exist.
+
+    The target itself is never made, so that a race that is refused later leaves no empty folder.
+    """
     with sentences("written", target):
-        target.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix=UNFINISHED, dir=target):
-            pass
+        final = target.resolve()
+        nearest = next(path for path in (final, *final.parents) if path.exists())
+        with TemporaryDirectory(prefix=UNFINISHED, dir=nearest) as temporary:
+            Path(temporary, final.relative_to(nearest)).mkdir(parents=True, exist_ok=True)
 
 
 def publish(folder: Path, manifest: Manifest, target: Path) -> None:
