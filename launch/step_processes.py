@@ -70,8 +70,6 @@ class StepProcesses:
     ) -> None:
         self._answers.close()
         self._requests.close()
-        if kind is not None:
-            self._server.terminate()
         self._server.wait()
 
     def run(self, source: str, arguments: list[str], environment: dict[str, str]) -> int:
@@ -96,9 +94,14 @@ class StepProcesses:
                     socket.send_fds(self._requests, [os.fsencode(request)], [theirs])
             finally:
                 os.close(theirs)
-            with os.fdopen(ours, encoding="utf-8", errors="replace") as printed:
-                for line in printed:
-                    print(line, end="")
+            try:
+                with os.fdopen(ours, encoding="utf-8", errors="replace") as printed:
+                    for line in printed:
+                        print(line, end="")
+            except KeyboardInterrupt:
+                # The server would wait for the step, which ends when it prints the next time.
+                self._server.terminate()
+                raise
             answer = self._answers.readline()
             if not answer:
                 raise RuntimeError("The process that starts the steps has ended; try again")

@@ -280,12 +280,6 @@ def describe_experiment(race: Race | None, describe: Callable[[str], Mapping[str
                 )
 
 
-def has_store() -> bool:
-    """Says whether there is a store to read: a sqlite file is made by the first who connects."""
-    file = sqlite_file(tracking_uri())
-    return file is None or file.exists()
-
-
 def find_parent(race: Race | None) -> str:
     """The run id of the race's parent; "" if it was never opened or nothing is tracked."""
     if race is None or not has_store():
