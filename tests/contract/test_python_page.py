@@ -14,8 +14,8 @@ from squadron.backbones import load_tokenizer
 from squadron.config import Contender, Windows
 from tests import tiny_models
 from tests.limits import PATIENCE_SECONDS
-from tests.unit.test_judging import write_data
 
+pytestmark = pytest.mark.slow
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "python.md"
 QUESTIONS = (*tiny_models.EIGHT_QUESTIONS, *tiny_models.UNANSWERED)
 EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
@@ -45,7 +45,7 @@ def folder(tmp_path_factory):
         child = tracking.find_child(race, "span")
         registration.register_model("squadron-example", child, folder / "model", Answering(), {})
         tracking.close_race(tracking.find_parent(race), succeeded=True)
-    write_data(folder / "questions.json", QUESTIONS, "Portugal")
+    tiny_models.write_squad(folder / "questions.json", QUESTIONS, "Portugal")
     return folder
 
 
