@@ -131,6 +131,31 @@ def make_examples(questions: Sequence[tuple[str, str, str]]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=EXAMPLES)
 
 
+def write_squad(path: Path, questions: Sequence[tuple[str, str, str]], title: str) -> Path:
+    """Writes (question, context, answer) as SQuAD v2, with two titles that share no paragraph.
+
+    Args:
+        path: The file.
+        questions: "" as an answer means that there is none.
+        title: Begins the titles and the ids.
+    """
+    contexts = list(dict.fromkeys(context for _, context, _ in questions))
+    articles: dict[str, list[Any]] = {f"{title} {side}": [] for side in ("left", "right")}
+    for number, (question, context, answer) in enumerate(questions):
+        record: dict[str, Any] = {
+            "id": f"{title}-{number}",
+            "question": question,
+            "is_impossible": not answer,
+        }
+        start = context.index(answer)
+        record["answers"] = [{"text": answer, "answer_start": start}] if answer else []
+        side = "right" if contexts.index(context) % 2 else "left"
+        articles[f"{title} {side}"].append({"context": context, "qas": [record]})
+    data = [{"title": name, "paragraphs": paragraphs} for name, paragraphs in articles.items()]
+    path.write_text(json.dumps({"data": data}), encoding="utf-8")
+    return path
+
+
 def cut_windows(
     backbone: str, examples: pa.Table, settings: Windows | None = None
 ) -> tuple[WindowTable, Layout]:

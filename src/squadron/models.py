@@ -8,13 +8,16 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from squadron import model_folder, registry, storage
 from squadron.answering import Answering
 from squadron.artifacts import MODEL_ABOUT, read_json
 from squadron.errors import InputError
 from squadron.model_names import read_model_name
-from squadron.reader import Reader
+
+if TYPE_CHECKING:
+    from squadron.reader import Reader
 
 
 @dataclass(frozen=True)
@@ -28,12 +31,14 @@ class OpenedModel:
     version: registry.Registered | None
     """None of a model folder."""
 
-    def load_reader(self) -> Reader:
+    def load_reader(self) -> "Reader":
         """The model in memory. It answers as it was registered, else as its race judged it.
 
         Raises:
             InputError: If the folder is not a whole model folder.
         """
+        from squadron.reader import Reader  # brings torch, which a wrong name need not wait for
+
         return Reader.load(self.folder, _find_answering(self.folder))
 
 
@@ -67,7 +72,7 @@ def open_model(model: str = "", version: str = registry.CANDIDATE) -> Iterator[O
         yield OpenedModel(folder, f"{chosen.name} version {chosen.version}", chosen)
 
 
-def load_reader(model: str = "", version: str = registry.CANDIDATE) -> Reader:
+def load_reader(model: str = "", version: str = registry.CANDIDATE) -> "Reader":
     """A model in memory, ready to answer.
 
     Args:

@@ -460,6 +460,7 @@ def load_from_hub(home, endpoint):
     )
 
 
+@pytest.mark.slow
 def test_a_hub_that_does_not_answer_is_one_sentence_with_the_ways_out(tmp_path):
     with running_silent_server() as endpoint:
         done = load_from_hub(tmp_path, endpoint)
@@ -472,6 +473,7 @@ def test_a_hub_that_does_not_answer_is_one_sentence_with_the_ways_out(tmp_path):
         )
 
 
+@pytest.mark.slow
 def test_a_hub_that_can_not_be_found_or_refuses_is_not_asked_again_and_again(tmp_path):
     for endpoint in ("http://hub.invalid", "http://127.0.0.1:9"):
         done = load_from_hub(tmp_path, endpoint)
@@ -479,6 +481,7 @@ def test_a_hub_that_can_not_be_found_or_refuses_is_not_asked_again_and_again(tmp
         assert "Retrying" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_cached_model_is_loaded_where_the_hub_does_not_answer(folder, tmp_path):
     repository = tmp_path / "hub" / "models--org--model"
     revision = "0" * 40

@@ -18,21 +18,6 @@ FIGURES = ("exact", "f1", "HasAns_exact", "NoAns_exact", "total", "answered")
 INTERVALS = ("exact_low", "exact_high", "f1_low", "f1_high", "paragraphs", "titles")
 
 
-def write_data(path, questions, title):
-    """SQuAD v2 of (question, context, answer), with two titles that share no paragraph."""
-    contexts = list(dict.fromkeys(context for _, context, _ in questions))
-    articles = {f"{title} {side}": [] for side in ("left", "right")}
-    for number, (question, context, answer) in enumerate(questions):
-        record = {"id": f"{title}-{number}", "question": question, "is_impossible": not answer}
-        start = context.index(answer)
-        record["answers"] = [{"text": answer, "answer_start": start}] if answer else []
-        side = "right" if contexts.index(context) % 2 else "left"
-        articles[f"{title} {side}"].append({"context": context, "qas": [record]})
-    data = [{"title": name, "paragraphs": paragraphs} for name, paragraphs in articles.items()]
-    path.write_text(json.dumps({"data": data}), encoding="utf-8")
-    return path
-
-
 def again(text):
     """The same questions in other paragraphs, so that no split shares any."""
     return [
@@ -47,9 +32,11 @@ def race(tmp_path_factory):
     folder = tmp_path_factory.mktemp("race")
     train = []
     for number in range(4):
-        file = write_data(folder / f"train{number}.json", again(f"Part {number}."), f"T{number}")
+        file = tiny_models.write_squad(
+            folder / f"train{number}.json", again(f"Part {number}."), f"T{number}"
+        )
         train.append(str(file))
-    test = write_data(folder / "test.json", again("The last part."), "Test")
+    test = tiny_models.write_squad(folder / "test.json", again("The last part."), "Test")
     data = Data(tuple(train), (str(test),), splits=Splits(2, 2))
     steps.ingest(data=to_json(data), examples=folder / "examples")
     backbone = tiny_models.write_backbone(folder / "backbone")
@@ -148,7 +135,7 @@ def test_it_says_first_what_the_model_was_trained_on(race, capsys):
     assert seen.titles
     assert seen.questions == seen.questions_of_titles == 5 * len(seen.titles)
     # Another file with one of the titles: other questions, which it has not been asked.
-    other = write_data(race / "other.json", again("Once more."), "Other")
+    other = tiny_models.write_squad(race / "other.json", again("Once more."), "Other")
     text = other.read_text().replace("Other left", seen.titles[0].upper())
     other.write_text(text)
     seen = judging.find_seen(race / "model", judging.read_file(other, "squad")[0])

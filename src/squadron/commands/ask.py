@@ -39,9 +39,10 @@ def run(options: argparse.Namespace) -> int:
     if not all(questions):
         raise InputError('A question is empty; give its words, such as "Who built it?"')
     from squadron import models
-    from squadron.reader import as_dicts
 
     with models.open_model(options.model, options.version) as opened:
+        from squadron.reader import as_dicts
+
         readings = as_dicts(
             opened.load_reader().read([(question, context) for question in questions])
         )

@@ -11,6 +11,7 @@ import pytest
 from tests import tiny_models
 from tests.limits import PATIENCE_SECONDS
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[3]
 SQUADRON = [sys.executable, "-m", "squadron"]
 RACE = [sys.executable, str(ROOT / "pipeline.py"), "run", "race.yaml"]
