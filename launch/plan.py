@@ -4,16 +4,20 @@ import dataclasses
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from launch import registered
 from squadron import backbones, scratch, storage, variants
-from squadron.config import Contender, Experiment, digest, to_json
+from squadron.config import Contender, Data, Experiment, digest, to_json
+from squadron.errors import InputError
 from squadron.model_names import read_model_name
 from squadron.provenance import plan_digests
 from squadron.sources import load_source
 from squadron.tracking import Race
 
+SQUAD_PAGE = "https://rajpurkar.github.io/SQuAD-explorer/"
+"""Where the authors of SQuAD publish its files."""
 LOOP_STEPS = ("featurize", "train", "predict", "evaluate")
 """The steps that each contender goes through."""
 
@@ -27,6 +31,7 @@ def check_experiment(experiment: Experiment) -> None:
     load_source(experiment.data.source)
     for contender in experiment.contenders:
         load_source(contender.trained_on.source)
+    _require_data(experiment.data)
     for location in (*experiment.data.files, *_declared_files(experiment)):
         storage.content_digest(location)
     for number, contender in enumerate(experiment.contenders, start=1):
@@ -45,6 +50,24 @@ def check_experiment(experiment: Experiment) -> None:
             continue
         if not storage.is_remote(backbone):
             backbones.locate(backbone)
+
+
+def _require_data(data: Data) -> None:
+    """Refuses data files that are not on this machine, and says where data come from.
+
+    Raises:
+        InputError: With the first file that is missing and the setting that names it.
+    """
+    for setting in ("train", "train_only", "test"):
+        for location in getattr(data, setting):
+            if storage.is_remote(location) or Path(location).exists():
+                continue
+            squad = f" SQuAD is at {SQUAD_PAGE}." if data.source == "squad" else ""
+            raise InputError(
+                f"data -> {setting}: the file {location} does not exist. The data are yours to "
+                f"give and are no part of this project: --set data.{setting}=FILE, with a path or "
+                f"s3://bucket/key.{squad}"
+            )
 
 
 @dataclass(frozen=True)

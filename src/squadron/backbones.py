@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from squadron import scratch, storage
+from squadron import hub, scratch, storage
 from squadron.config import digest
 from squadron.errors import InputError
 from squadron.model_names import read_model_name
@@ -132,6 +132,8 @@ def find_requirements(backbone: str) -> set[str]:
 def from_pretrained(loader: Any, backbone: str, **options: Any) -> Any:
     """Calls `loader.from_pretrained` safely: safetensors only, no code from the model.
 
+    Of a hub that does not answer, only what this machine has a copy of is loaded.
+
     A folder of the backbone `scratch` has no weights: a model (of an Auto class) is then built from
     its config, with torch's random numbers.
 
@@ -145,6 +147,9 @@ def from_pretrained(loader: Any, backbone: str, **options: Any) -> Any:
     name, _, revision = place.partition("@") if not Path(place).is_dir() else (place, "", "")
     if revision:
         options["revision"] = revision
+    problem = "" if Path(place).is_dir() else hub.find_problem()
+    if problem:
+        options["local_files_only"] = True
     try:
         if hasattr(loader, "from_config") and scratch.is_weightless(Path(place)):
             options.pop("use_safetensors", None)
@@ -155,6 +160,13 @@ def from_pretrained(loader: Any, backbone: str, **options: Any) -> Any:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         if "does not appear to have a file named model.safetensors" in reason:
             raise InputError(_pickle_sentence(backbone)) from None
+        if problem:
+            raise InputError(
+                f"The backbone {backbone!r} can't be loaded: the hub {hub.shown_endpoint()} "
+                f"{problem}, and this machine has no copy of it. Set HF_ENDPOINT to a hub that can "
+                f"be reached, or use {OFFLINE!r} or a local folder; where the model is in the "
+                "hub's cache, HF_HUB_OFFLINE=1 asks no hub"
+            ) from None
         raise InputError(
             f"The backbone {backbone!r} can't be loaded: {reason} Offline, use {OFFLINE!r} or a "
             "local folder"

@@ -476,7 +476,7 @@ def build_experiment(raw: Mapping[str, Any]) -> Experiment:
     known = [f.name for f in dataclasses.fields(Experiment)]
     for key in top:
         if key not in known:
-            raise InputError(_unknown("", str(key), [*known, *names, "profiles"]))
+            raise InputError(_unknown("", str(key), [*known, *names, "profiles"], top[key]))
     contenders = top.get("contenders")
     if not isinstance(contenders, list) or not contenders:
         raise InputError(f"contenders: {contenders!r} is not allowed; list at least one variant")
@@ -552,7 +552,8 @@ def from_mapping(cls: type[T], raw: Mapping[str, Any], path: str = "") -> T:
     values = {}
     for key, value in raw.items():
         if key not in names:
-            raise InputError(_unknown(path, str(key), names))
+            listed = [*names, "seeds"] if cls is Contender else names
+            raise InputError(_unknown(path, str(key), listed, value))
         values[key] = _convert(hints[key], value, _join(path, key))
     required = [
         f.name
@@ -625,7 +626,8 @@ def _convert(hint: Any, value: Any, path: str) -> Any:
         return number + 0.0  # -0.0 becomes 0.0: equal settings have equal text
     if hint is int:
         if isinstance(value, bool) or not isinstance(value, int):
-            raise InputError(f"{path}: {value!r} is {_kind(value)}; a whole number is needed")
+            more = _hint_at_seeds(path) if isinstance(value, list) else ""
+            raise InputError(f"{path}: {value!r} is {_kind(value)}; a whole number is needed{more}")
         if not -(2**63) <= value < 2**63:
             raise InputError(f"{path}: {value!r} is not allowed; a number of 64 bits is needed")
         return value
@@ -654,10 +656,74 @@ def _join(path: str, name: str) -> str:
     return f"{path} -> {name}" if path else name
 
 
-def _unknown(path: str, key: str, names: list[str]) -> str:
+def _unknown(path: str, key: str, names: list[str], value: object) -> str:
+    """What is wrong with a name that is no setting, and where the setting may belong."""
+    problem = f"{_join(path, key)} is not a setting; "
+    if key in ("seed", "seeds") and isinstance(value, list):
+        single = " or ".join(map(repr, _find_places("seed", 0, path)))
+        return f"{problem}one whole number is {single}{_SEVERAL_SEEDS}"
+    places = _find_places(key, value, path)
     near = difflib.get_close_matches(key, names, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"{_join(path, key)} is not a setting; {hint}known: {', '.join(sorted(names))}"
+    meant = places or near
+    hint = f"did you mean {' or '.join(map(repr, meant))}? " if meant else ""
+    return f"{problem}{hint}known: {', '.join(sorted(names))}"
+
+
+_SEVERAL_SEEDS = (
+    "; for several, list `seeds` in a contender, such as {variant: span, seeds: [1, 2]}"
+)
+
+
+def _hint_at_seeds(path: str) -> str:
+    """Where several seeds belong, for a list in the place of one."""
+    if path == "data -> seed":
+        return "; for several, run one experiment for each"
+    return _SEVERAL_SEEDS if path.endswith("train -> seed") else ""
+
+
+def _find_places(key: str, value: object, path: str) -> list[str]:
+    """The other settings of that name that could have that value, as `--set` names them.
+
+    Args:
+        key: The name.
+        value: What it was given.
+        path: Where it was found. What is about one contender belongs to a contender's sections.
+    """
+    everywhere = _list_settings(Experiment)
+    own = [f"{name}." for name in ("windows", "train", "predict")]
+    found = [place for place in everywhere if place.rpartition(".")[2] == key]
+    if path.startswith("contenders"):
+        found = [place for place in found if place.startswith(tuple(own))] or found
+    return [place for place in found if _can_be(everywhere[place], value)]
+
+
+def _can_be(hint: Any, value: object) -> bool:
+    try:
+        _convert(hint, value, "")
+    except InputError:
+        return False
+    return True
+
+
+def _list_settings(cls: type[Any], prefix: str = "") -> dict[str, Any]:
+    """All settings with their types, as `--set` names them: "train.epochs", "contenders.1.label".
+
+    Those of a declaration (`TrainedOn`) are left out: their names are usual words, such as `files`.
+    """
+    settings: dict[str, Any] = {}
+    for name, hint in typing.get_type_hints(cls).items():
+        if typing.get_args(hint)[:1] == (Contender,):
+            # Its sections stand at the top as well, as defaults of all contenders.
+            inner = _list_settings(Contender)
+            for place, kind in inner.items():
+                settings[place if "." in place else f"{name}.1.{place}"] = kind
+        elif hint is TrainedOn:
+            continue
+        elif dataclasses.is_dataclass(hint):
+            settings |= _list_settings(typing.cast(type[Any], hint), f"{prefix}{name}.")
+        else:
+            settings[f"{prefix}{name}"] = hint
+    return settings
 
 
 def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -680,8 +746,12 @@ def _apply_override(raw: dict[str, Any], override: str) -> None:
         raise InputError(f"The override {override!r} is not of the form section.key=value")
     try:
         value = parse_yaml(text)
-    except (yaml.YAMLError, ValueError):
+    except yaml.YAMLError:
         raise InputError(f"The override {override!r} has a value that is not valid YAML") from None
+    except ValueError as error:
+        raise InputError(
+            f"The override {override!r} has a value that is not valid YAML: {error}"
+        ) from None
     *parents, last = path.split(".")
     here: Any = raw
     for parent in parents:

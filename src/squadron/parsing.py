@@ -36,13 +36,23 @@ def parse_yaml(text: str) -> Any:
 
     Raises:
         yaml.YAMLError: If it is no YAML.
-        ValueError: If it has more than MAX_DEPTH levels, more than MAX_VALUES values, a whole
-            number of more than MAX_BITS bits, or half a surrogate pair.
+        ValueError: If a key stands twice in a mapping, if it has more than MAX_DEPTH levels, more
+            than MAX_VALUES values, a whole number of more than MAX_BITS bits, or half a surrogate
+            pair.
     """
     import yaml
 
+    class Loader(yaml.SafeLoader):
+        """Refuses a key that stands twice, of which YAML would keep the last."""
+
+        # Before merged keys (`<<`) are added to a mapping, which may well repeat its own.
+        def compose_mapping_node(self, anchor: Any) -> Any:
+            node = super().compose_mapping_node(anchor)
+            _check_keys(node)
+            return node
+
     try:
-        value = yaml.safe_load(text)
+        value = yaml.load(text, Loader)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     except ValueError as error:
@@ -60,6 +70,23 @@ def shorten(value: object) -> str:
         return printer.repr(value)
     except ValueError:  # a whole number of thousands of digits
         return f"a {type(value).__name__} too large to print"
+
+
+def _check_keys(node: Any) -> None:
+    """Compares those keys of one mapping that are texts or numbers."""
+    line_of: dict[tuple[str, str], int] = {}
+    for key, _ in node.value:
+        name = (key.tag, key.value)
+        if not isinstance(key.value, str) or key.value == "<<":
+            continue
+        line = key.start_mark.line + 1
+        if name in line_of:
+            first = line_of[name]
+            where = f"line {line}" if first == line else f"lines {first} and {line}"
+            raise ValueError(
+                f"the key {shorten(key.value)} stands twice, in {where}; keep one of them"
+            )
+        line_of[name] = line
 
 
 def _check_values(value: Any) -> None:

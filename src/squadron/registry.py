@@ -50,7 +50,7 @@ def promote(name: str, version: str, alias: str) -> str:
     Raises:
         InputError: If there is no such model or version.
     """
-    client = tracking.connect()
+    client = tracking.connect_existing()
     chosen = find_version(name, version)
     with tracking.explained():
         found = find_alias(client, name, alias)
@@ -70,7 +70,7 @@ def find_version(name: str, version_or_alias: str) -> Registered:
     """
     import mlflow
 
-    client = tracking.connect()
+    client = tracking.connect_existing()
     try:
         if version_or_alias.isdigit():
             found = client.get_model_version(name, version_or_alias)
@@ -97,7 +97,9 @@ def find_champion(name: str) -> Registered | None:
     Raises:
         InputError: If the store can't be reached.
     """
-    client = tracking.connect()
+    if not tracking.has_store():
+        return None
+    client = tracking.connect_existing()
     with tracking.explained():
         # By name alone: asking for an alias that is not there is an error like any other.
         for model in client.search_registered_models(f"name = '{name}'"):
@@ -115,7 +117,7 @@ def keep_version(name: str, version: str) -> Registered:
 
 def list_models() -> list[str]:
     """The names of all registered models, last changed first."""
-    client = tracking.connect()
+    client = tracking.connect_existing()
     with tracking.explained():
         models = client.search_registered_models()
     return [m.name for m in sorted(models, key=lambda m: -m.last_updated_timestamp)]

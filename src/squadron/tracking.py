@@ -133,6 +133,26 @@ def connect() -> "MlflowClient":
     return client
 
 
+def has_store() -> bool:
+    """Whether the store is there; whether a server is there is only known once it is asked."""
+    file = sqlite_file(tracking_uri())
+    return file is None or file.is_file()
+
+
+def connect_existing() -> "MlflowClient":
+    """As `connect`, for whoever looks for something: makes no store where there is none.
+
+    Raises:
+        InputError: If there is no store, or it can't be reached.
+    """
+    if not has_store():
+        raise InputError(
+            f"The MLflow store {shown_store()} does not exist; run `make run` first, go to the "
+            f"folder where races ran, or let {URI_VARIABLE} name their store"
+        )
+    return connect()
+
+
 @dataclass(frozen=True)
 class Race:
     """What every step knows of the race it belongs to."""

@@ -81,6 +81,7 @@ LAYERS = (
         "markdown",
         "parsing",
         "folding",
+        "hub",
         "model_names",
         "outbox",
         "plots",

@@ -22,6 +22,7 @@ from squadron.errors import InputError
 from tests import tiny_models
 from tests.limits import PATIENCE_SECONDS
 from tests.s3_server import running_s3_server
+from tests.silent_server import running_silent_server
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -220,7 +221,9 @@ def test_a_hub_name_that_is_out_of_reach_is_one_sentence_with_the_way_out(
         assert "\n" not in message
 
 
-def test_a_revision_is_passed_on_and_no_code_of_the_model_is_run():
+def test_a_revision_is_passed_on_and_no_code_of_the_model_is_run(monkeypatch):
+    monkeypatch.setattr(backbones.hub, "find_problem", lambda: "")
+
     class Loader:
         @staticmethod
         def from_pretrained(name, **options):
@@ -430,3 +433,59 @@ def test_a_backbone_that_is_elsewhere_is_left_to_the_step_that_fetches_it(name):
 
 def test_the_multiple_that_is_checked_is_that_of_batches():
     assert backbones.scratch.POSITION_MULTIPLE == LENGTH_MULTIPLE
+
+
+LOAD = (
+    "import sys; from squadron import backbones, errors\n"
+    "try: print(type(backbones.load_tokenizer('org/model')).__name__)\n"
+    "except errors.InputError as error: sys.exit(str(error))"
+)
+
+
+def load_from_hub(home, endpoint):
+    """Loads a tokenizer in a process of its own: huggingface_hub reads its settings once.
+
+    Without what is tested, it is not done before the limit: the hub's own retries wait six times a
+    minute for a server that does not answer.
+    """
+    names = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_HUB_ETAG_TIMEOUT")
+    environment = {k: v for k, v in os.environ.items() if k not in names}
+    hub = {"HF_HOME": str(home), "HF_ENDPOINT": endpoint, "HF_HUB_ETAG_TIMEOUT": "1"}
+    return subprocess.run(
+        [sys.executable, "-c", LOAD],
+        env={**environment, **hub},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+    )
+
+
+def test_a_hub_that_does_not_answer_is_one_sentence_with_the_ways_out(tmp_path):
+    with running_silent_server() as endpoint:
+        done = load_from_hub(tmp_path, endpoint)
+        assert done.returncode == 1
+        assert done.stderr.strip().splitlines()[-1] == (
+            "The backbone 'org/model' can't be loaded: the hub "
+            f"{endpoint} does not answer within 1 s, and this machine has no copy of it. Set "
+            "HF_ENDPOINT to a hub that can be reached, or use 'all-MiniLM-L6-v2' or a local "
+            "folder; where the model is in the hub's cache, HF_HUB_OFFLINE=1 asks no hub"
+        )
+
+
+def test_a_hub_that_can_not_be_found_or_refuses_is_not_asked_again_and_again(tmp_path):
+    for endpoint in ("http://hub.invalid", "http://127.0.0.1:9"):
+        done = load_from_hub(tmp_path, endpoint)
+        assert f"the hub {endpoint} can't be reached (" in done.stderr
+        assert "Retrying" not in done.stderr
+
+
+def test_a_cached_model_is_loaded_where_the_hub_does_not_answer(folder, tmp_path):
+    repository = tmp_path / "hub" / "models--org--model"
+    revision = "0" * 40
+    shutil.copytree(folder, repository / "snapshots" / revision)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text(revision)
+    with running_silent_server() as endpoint:
+        done = load_from_hub(tmp_path, endpoint)
+    assert done.returncode == 0, done.stderr
+    assert "Tokenizer" in done.stdout

@@ -287,7 +287,7 @@ REFUSALS = [
     (
         "contenders: [span, {varient: span}]",
         "contenders -> 2 -> varient is not a setting; did you mean 'variant'? known: backbone, "
-        "group, label, options, predict, train, trained_on, variant, windows",
+        "group, label, options, predict, seeds, train, trained_on, variant, windows",
     ),
     (
         "contenders: [span, {variant: span, label: b, train: {epochs: 0}}]",
@@ -513,7 +513,11 @@ def test_a_bad_override_is_refused_like_a_line_of_the_file(tmp_path):
         ("train.epochs", "The override 'train.epochs' is not of the form section.key=value"),
         ("=3", "The override '=3' is not of the form section.key=value"),
         ("train.epochs=[", "The override 'train.epochs=[' has a value that is not valid YAML"),
-        ("a=2001-99-99", "The override 'a=2001-99-99' has a value that is not valid YAML"),
+        (
+            "a=2001-99-99",
+            "The override 'a=2001-99-99' has a value that is not valid YAML: "
+            "month must be in 1..12",
+        ),
         (
             "contenders.2.label=x",
             "The override 'contenders.2.label=x' leads nowhere: '2' is no section",
@@ -809,6 +813,93 @@ def test_a_name_that_no_file_can_have_is_refused(name):
 
 def test_a_whole_number_that_no_library_takes_is_refused_with_its_path(tmp_path):
     for value in (2**63, -(2**63) - 1, 10**1000):
-        message = refusal(tmp_path, f"{SMALLEST}data: {{train: a, seed: {value}}}\n")
+        text = SMALLEST.replace("a.json", f"a, seed: {value}")
+        message = refusal(tmp_path, text)
         assert message == f"data -> seed: {value} is not allowed; a number of 64 bits is needed"
     assert load(tmp_path, f"{SMALLEST}train: {{seed: {2**63 - 1}}}\n")
+
+
+def test_a_key_that_stands_twice_is_refused_with_its_lines(tmp_path):
+    text = SMALLEST + "train: {epochs: 3}\nwindows: {stride: 9}\ntrain: {seed: 1}\n"
+    assert refusal(tmp_path, text) == (
+        f"The experiment file {tmp_path / 'race.yaml'} is not valid YAML: "
+        "the key 'train' stands twice, in lines 3 and 5; keep one of them"
+    )
+    for value in ("{epochs: 1, epochs: 2}", '{"epochs": 1, "epochs": 2}'):
+        assert refusal(tmp_path, SMALLEST, f"train={value}") == (
+            f"The override {f'train={value}'!r} has a value that is not valid YAML: "
+            "the key 'epochs' stands twice, in line 1; keep one of them"
+        )
+
+
+SEVERAL_SEEDS = "; for several, list `seeds` in a contender, such as {variant: span, seeds: [1, 2]}"
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        (
+            "train: {seed: [1, 2]}",
+            f"train -> seed: [1, 2] is a list; a whole number is needed{SEVERAL_SEEDS}",
+        ),
+        (
+            "seed: [1, 2]",
+            f"seed is not a setting; one whole number is 'data.seed' or 'train.seed'"
+            f"{SEVERAL_SEEDS}",
+        ),
+        (
+            "seeds: [1, 2]",
+            f"seeds is not a setting; one whole number is 'data.seed' or 'train.seed'"
+            f"{SEVERAL_SEEDS}",
+        ),
+    ],
+)
+def test_several_seeds_are_pointed_to_where_they_stand(tmp_path, more, sentence):
+    assert refusal(tmp_path, f"{SMALLEST}{more}\n") == sentence
+
+
+def test_several_seeds_of_a_contender_are_pointed_to_where_they_stand(tmp_path):
+    text = SMALLEST.replace("[span]", "[{variant: span, seed: [1, 2]}]")
+    assert refusal(tmp_path, text) == (
+        f"contenders -> 1 -> seed is not a setting; one whole number is 'train.seed'{SEVERAL_SEEDS}"
+    )
+    text = SMALLEST.replace("[span]", "[{variant: span, train: {seed: [1, 2]}}]")
+    assert refusal(tmp_path, text) == (
+        "contenders -> 1 -> train -> seed: [1, 2] is a list; a whole number is needed"
+        f"{SEVERAL_SEEDS}"
+    )
+
+
+def test_several_seeds_of_the_split_are_several_experiments(tmp_path):
+    text = SMALLEST.replace("a.json", "a.json, seed: [1, 2]")
+    assert refusal(tmp_path, text) == (
+        "data -> seed: [1, 2] is a list; a whole number is needed; "
+        "for several, run one experiment for each"
+    )
+
+
+@pytest.mark.parametrize(
+    ("more", "path", "places"),
+    [
+        ("learning_rate: 1.0e-4", "learning_rate", "'train.learning_rate'"),
+        ("stride: 64", "stride", "'windows.stride'"),
+        ("bertscore: true", "bertscore", "'evaluate.bertscore'"),
+        ("tune: 2", "tune", "'data.splits.tune'"),
+        ("batch_size: 2", "batch_size", "'train.batch_size' or 'predict.batch_size'"),
+        ("train: {stride: 64}", "train -> stride", "'windows.stride'"),
+        ("train: {n_best: 2}", "train -> n_best", "'predict.n_best'"),
+    ],
+)
+def test_a_setting_in_the_wrong_place_is_pointed_to_its_section(tmp_path, more, path, places):
+    message = refusal(tmp_path, f"{SMALLEST}{more}\n")
+    assert message.startswith(f"{path} is not a setting; did you mean {places}? known: ")
+
+
+def test_a_contenders_setting_in_the_wrong_place_is_pointed_to_its_section(tmp_path):
+    text = SMALLEST.replace("[span]", "[{variant: span, learning_rate: 1}]")
+    message = refusal(tmp_path, text)
+    assert message.startswith(
+        "contenders -> 1 -> learning_rate is not a setting; did you mean 'train.learning_rate'? "
+    )
+    # The list of known names has what the loader itself takes.
+    assert "seeds" in message

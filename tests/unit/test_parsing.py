@@ -61,3 +61,25 @@ def test_any_value_can_be_shown_on_one_short_line():
         shown = shorten(value)
         assert len(shown) < 200
         assert shown.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("train: 1\ndata: 2\ntrain: 3\n", "the key 'train' stands twice, in lines 1 and 3"),
+        ("a:\n  b: 1\n  b: 2\n", "the key 'b' stands twice, in lines 2 and 3"),
+        ("{a: 1, a: 1}", "the key 'a' stands twice, in line 1"),
+        ("a: 1\n'a': 2\n", "the key 'a' stands twice, in lines 1 and 2"),
+        ("- {x: [{c: 1, c: 2}]}", "the key 'c' stands twice, in line 1"),
+    ],
+)
+def test_a_key_that_stands_twice_is_refused_with_its_lines(text, sentence):
+    with pytest.raises(ValueError, match="stands twice") as caught:
+        parse_yaml(text)
+    assert str(caught.value) == f"{sentence}; keep one of them"
+
+
+def test_equal_keys_of_different_mappings_and_merged_ones_are_fine():
+    text = "base: &base {a: 1, b: 2}\nmore: &more {<<: *base, a: 3}\nlast: {<<: *more, b: 4}\n"
+    assert parse_yaml(text)["last"] == {"a": 3, "b": 4}
+    assert parse_yaml("- {a: 1}\n- {a: 1}\n") == [{"a": 1}, {"a": 1}]

@@ -1,19 +1,29 @@
 """`squadron ask`: a registered model answers questions about one text."""
 
 import argparse
+import errno
 import json
+import re
+import sys
 import tempfile
 from pathlib import Path
 
 from squadron.errors import InputError
 
 HELP = "answer questions about a text"
+STANDARD_INPUT = "-"
+# One line that starts like a path and has a suffix, or has no blanks and a separator or a suffix.
+_LOOKS_LIKE_A_FILE = re.compile(
+    r"(/|\./|\.\./|~)[^\r\n]*\.[A-Za-z]\w{0,9}|\S*[/\\]\S*|\S*\.[A-Za-z]\w{0,9}"
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the questions, the text and the model."""
     parser.add_argument("question", nargs="+", help="one or more, each in quotes")
-    parser.add_argument("--context", required=True, help="a text file, or the text itself")
+    parser.add_argument(
+        "--context", required=True, help="a text file, `-` for standard input, or the text itself"
+    )
     parser.add_argument("--model", default="", help="default: the one registered last")
     parser.add_argument("--version", default="candidate", help="a number or an alias")
     parser.add_argument("--json", action="store_true", help="one JSON list instead of lines")
@@ -56,25 +66,48 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _read_context(given: str) -> str:
-    """The file's text if there is such a file, else the words themselves."""
-    path = Path(given)
+    """The text of standard input or of a file, else the words themselves.
+
+    Raises:
+        InputError: If a file is meant and can't be read, or there are no words.
+    """
+    if given == STANDARD_INPUT:
+        return _decode(sys.stdin.buffer.read(), "standard input")
+    if not given.strip():
+        raise InputError("--context has no words; give a text file, `-` or the text itself")
+    path = Path(given).expanduser()
     try:
-        is_file = len(given) < 1000 and path.is_file()
-    except OSError:
-        is_file = False
-    if not is_file:
-        looks_like_path = "/" in given and " " not in given
-        if looks_like_path or not given.strip():
-            raise InputError(
-                f"--context: the file {given!r} does not exist; give a text file or text"
-            )
-        return given
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        # What is no folder may be a pipe: a shell hands over `<(command)` as one.
+        if not path.is_dir() and path.exists():
+            return _decode(path.read_bytes(), f"the file {given!r}")
+        is_folder = path.is_dir()
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return given
         raise InputError(
-            f"--context: the file {path} is not readable UTF-8 text: {error}"
+            f"--context: the file {given!r} can't be read: {error.strerror}; give a text file "
+            "that you may read"
         ) from None
+    if is_folder:
+        raise InputError(f"--context: {given!r} is a folder; give a text file of it")
+    if _LOOKS_LIKE_A_FILE.fullmatch(given):
+        raise InputError(
+            f"--context: the file {given!r} does not exist; give a text file, or send the text "
+            "itself to `--context -`"
+        )
+    return given
+
+
+def _decode(content: bytes, source: str) -> str:
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"--context: {source} is not UTF-8 text (byte {error.start:,}); save it as UTF-8"
+        ) from None
+    if not text.strip():
+        raise InputError(f"--context: {source} has no words; give a text to look for answers in")
+    return text
 
 
 def _in_place(context: str, start: int, end: int) -> str:
