@@ -88,7 +88,8 @@ def read_uses(folder: Path) -> list[RaceUse]:
 def choose_kept(uses: list[RaceUse], count: int) -> list[RaceUse]:
     """The races whose cache stays: per experiment the last `count` that finished, and later ones.
 
-    A later one that did not finish goes on from its cache when it is started again.
+    A later one that did not finish goes on from its cache when it is started again, unless it was
+    refused before any step had ended.
 
     Args:
         uses: As `read_uses` gives them.
@@ -97,7 +98,7 @@ def choose_kept(uses: list[RaceUse], count: int) -> list[RaceUse]:
     left: dict[str, int] = {}
     kept = []
     for use in uses:
-        if left.setdefault(use.name, count) > 0:
+        if left.setdefault(use.name, count) > 0 and (use.finished or use.entries):
             kept.append(use)
             left[use.name] -= use.finished
     return kept

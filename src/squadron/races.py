@@ -214,16 +214,10 @@ def is_local_store() -> bool:
 
 
 def _connect() -> "MlflowClient":
-    """A client of a store that is there; `tracking.connect` would make a new one."""
-    file = sqlite_file(tracking.tracking_uri())
-    if file is not None and not file.exists():
-        raise InputError(
-            f"There is no MLflow store {tracking.shown_store()}, so there are no races; start one "
-            f"with `make run`, or name the store with {tracking.URI_VARIABLE}"
-        )
+    """A client of the store, which must be there."""
     # Experiments are small files, of which bars would say nothing.
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    return tracking.connect()
+    return tracking.connect_existing()
 
 
 def _read_all(read: Callable[[str | None], Any]) -> list[Any]:

@@ -55,14 +55,14 @@ def test_a_folder_without_races_has_none_and_a_broken_file_is_none(tmp_path):
     assert read_uses(tmp_path) == []
 
 
-def use(name: str, hour: int, finished: bool = True) -> RaceUse:
-    return RaceUse(name, str(hour), hour, hour, finished)
+def use(name: str, hour: int, finished: bool = True, entries: tuple[str, ...] = ("a",)) -> RaceUse:
+    return RaceUse(name, str(hour), hour, hour, finished, entries)
 
 
 def test_of_each_experiment_the_last_finished_race_stays_and_what_came_after_it():
     broken_off, last, before = use("a", 9, False), use("a", 8), use("a", 7)
-    other, refused = use("b", 6), use("b", 5, False)
-    uses = [broken_off, last, before, other, refused]
+    refused, other, older = use("b", 7, False, ()), use("b", 6), use("b", 5, False)
+    uses = [broken_off, last, before, refused, other, older]
     assert choose_kept(uses, 1) == [broken_off, last, other]
-    assert choose_kept(uses, 2) == [broken_off, last, before, other, refused]
+    assert choose_kept(uses, 2) == [broken_off, last, before, other, older]
     assert choose_kept(uses, 0) == []

@@ -102,7 +102,7 @@ def test_without_a_store_there_is_one_sentence_and_no_new_file(folder, capsys):
         assert main(["races", *arguments]) == 2
         error = capsys.readouterr().err
         assert len(error.splitlines()) == 1
-        assert f"There is no MLflow store sqlite:///{folder}/runs/mlflow.db" in error
+        assert f"The MLflow store sqlite:///{folder}/runs/mlflow.db does not exist" in error
     assert list(folder.iterdir()) == []
 
 
