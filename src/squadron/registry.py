@@ -97,6 +97,8 @@ def find_champion(name: str) -> Registered | None:
     Raises:
         InputError: If the store can't be reached.
     """
+    if not tracking.has_store():
+        return None
     client = tracking.connect()
     with tracking.explained():
         # By name alone: asking for an alias that is not there is an error like any other.
