@@ -4,6 +4,8 @@ import io
 from statistics import mean, stdev
 from typing import Any
 
+from squadron.contamination import describe_shared
+
 _LEVEL = "95 %"
 """Of the intervals under the figures (`significance.interval`)."""
 
@@ -46,7 +48,8 @@ def render_table(champion: dict[str, Any], width: int = 110) -> str:
         if row["disqualified"]:
             table.add_row(row["label"], *("-" for _ in names))
             continue
-        select, test, train = row["select"], row["test"], row.get("train") or {}
+        # A test split that was trained on has no figures.
+        select, test, train = row["select"], row["test"] or {}, row.get("train") or {}
         table.add_row(
             row["label"],
             _sure(select, "exact", has_titles),
@@ -61,7 +64,8 @@ def render_table(champion: dict[str, Any], width: int = 110) -> str:
         )
     console = Console(width=width, record=True, file=io.StringIO(), highlight=False)
     console.print(table)
-    return console.export_text() + "\n".join(_ending(champion))
+    warnings = "".join(f"Warning: {each}\n" for each in describe_contamination(champion))
+    return warnings + console.export_text() + "\n".join(_ending(champion))
 
 
 def _ending(champion: dict[str, Any]) -> list[str]:
@@ -69,7 +73,8 @@ def _ending(champion: dict[str, Any]) -> list[str]:
     sizes = [row for row in champion["contenders"] if row["select"]]
     if sizes:
         select, test = sizes[0]["select"], sizes[0]["test"]
-        lines.append(f"select: {select['total']:,} questions, test: {test['total']:,} questions.")
+        tested = f"{test['total']:,} questions" if test else "not judged"
+        lines.append(f"select: {select['total']:,} questions, test: {tested}.")
     trained = [row["train"] for row in sizes if row.get("train")]
     if trained:
         lines.append(
@@ -84,7 +89,7 @@ def _ending(champion: dict[str, Any]) -> list[str]:
         for row in champion["contenders"]
         if row["disqualified"]
     ]
-    lines += [*_shared_with_train(champion), *_unknown_training(champion)]
+    lines += _unknown_training(champion)
     if champion.get("refused"):
         return [*lines, f"Nothing is registered: {champion['refused']}."]
     model = champion["model"]
@@ -107,13 +112,10 @@ def _ending(champion: dict[str, Any]) -> list[str]:
     ]
 
 
-def _shared_with_train(champion: dict[str, Any]) -> list[str]:
-    """Which figures are partly of what everyone trained on."""
-    shares = next((row.get("shared_with_train") for row in champion["contenders"]), None) or {}
-    return [
-        f"{100 * share:.1f} % of {name} is in train too: figures on {name} may be too high."
-        for name, share in shares.items()
-    ]
+def describe_contamination(champion: dict[str, Any]) -> list[str]:
+    """Which splits share something with train; it is said before every figure."""
+    shared = next((row.get("shared_with_train") for row in champion["contenders"]), None)
+    return describe_shared(shared or {})
 
 
 def _unknown_training(champion: dict[str, Any]) -> list[str]:
@@ -227,7 +229,7 @@ def _describe_reuse(split: dict[str, Any]) -> list[str]:
 
 def _sure(summary: dict[str, Any], key: str, has_titles: bool) -> str:
     """A figure and, below it, its interval by paragraph and, where wanted, by title."""
-    lines = [_figure(summary[key])]
+    lines = [_figure(summary.get(key))]
     for infix in ("", "_title") if has_titles else ("",):
         low, high = summary.get(f"{key}{infix}_low"), summary.get(f"{key}{infix}_high")
         lines.append("-" if low is None or high is None else f"{low:.1f}–{high:.1f}")

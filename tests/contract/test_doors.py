@@ -73,6 +73,7 @@ LAYERS = (
     ),
     (
         "artifacts",
+        "contamination",
         "config",
         "cores",
         "kept",

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from squadron import progress, provenance, storage
+from squadron import contamination, progress, provenance, storage
 from squadron.artifacts import (
     EXAMPLES,
     encode_contexts,
@@ -96,6 +96,8 @@ def ingest(*, data: str, examples: Path, digests: str = "") -> None:
             schema="validation/1",
             made_from=digest(*made_from.values()),
         )
+    for warning in contamination.describe_shared(contamination.read_shared(content)):
+        progress.say(f"ingest     Warning: {warning}")
     for line in report.describe():
         progress.say(f"ingest     {line}")
     sizes = ", ".join(f"{name} {table.num_rows:,}" for name, table in tables.items())
