@@ -1,4 +1,4 @@
-"""The command line of pipeline.py: run | compile | submit."""
+"""The command line of pipeline.py: check | run | compile | submit."""
 
 import argparse
 import sys
@@ -16,6 +16,10 @@ def main(arguments: Sequence[str], build_pipeline: Callable[..., Any]) -> int:
     options = _parser().parse_args(arguments)
     try:
         experiment = load_experiment(options.experiment, tuple(options.set), options.profile)
+        if options.command == "check":
+            from launch.check import check_here
+
+            return check_here(experiment)
         if options.command == "run":
             from launch.local import run_here
 
@@ -36,10 +40,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"squadron {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
+    check = commands.add_parser("check", help="settings and data, without a run")
     run = commands.add_parser("run", help="the whole DAG on this machine")
     compiled = commands.add_parser("compile", help="write the pipeline's YAML")
     submit = commands.add_parser("submit", help="send a run to a Kubeflow Pipelines server")
-    for command in (run, compiled, submit):
+    for command in (check, run, compiled, submit):
         command.add_argument("experiment", type=Path, help="a file of experiments/")
         command.add_argument(
             "--profile", default="", metavar="NAME", help="one of the file's profiles, such as cpu"

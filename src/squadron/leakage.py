@@ -89,12 +89,8 @@ class Leakage:
         }
 
     def describe(self) -> str:
-        """Returns what was found as one short clause for the screen, "" where nothing was."""
-        found = [
-            f"{_count(each.shared, self.unit)} of {name} also in train"
-            for name, each in self.splits.items()
-            if each.shared
-        ]
+        """Returns what moved titles as one short clause for the screen, "" where nothing did."""
+        found = []
         if self.spellings:
             found.append(f"{_count(len(self.spellings), 'title')} in several spellings")
         if self.tied:
@@ -152,7 +148,8 @@ def find_leakage(
     by_title = settings.split_by == "title"
     trained = {key for each in parts["train"] for key in shared_keys(each, by_title, fold)}
     asked = {fold(each.question) for each in parts["train"]}
-    titles = {each.title for each in parts["train"]}
+    # No title is no common title.
+    titles = {each.title for each in parts["train"] if each.title.strip()}
     splits = {}
     for name in JUDGED:
         units: dict[object, str] = {}

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from squadron import race_table
+from squadron.contamination import describe_shared
 from squadron.error_kinds import KIND_TEXTS
 from squadron.markdown import plain
 
@@ -62,6 +63,7 @@ def write_card(
     )
     environment.filters |= {"plain": plain, "code": _code, "sure": _sure}
     leads = race_table.describe_leads(dict(champion))
+    warnings = describe_shared(best.get("shared_with_train", {}))
     gate = str(champion.get("gate", "passed"))
     limits = _limits(best, contender, tags, leads, "" if gate == "passed" else gate)
     text = environment.get_template("model_card.md.j2").render(
@@ -73,17 +75,24 @@ def write_card(
         tags=tags,
         files=files,
         leads=leads,
+        warnings=warnings,
         limits=limits,
         kinds=KIND_TEXTS,
     )
-    select, test = best["splits"]["select"], best["splits"]["test"]
+    select, test = best["splits"]["select"], best["splits"].get("test")
+    tested = (
+        f"{test['total']:,} questions: EM {_sure(test, 'exact')}, F1 {_sure(test, 'f1')}"
+        if test
+        else "not judged"
+    )
     race = f"[{plain(champion['race'])}]({race_page})" if race_page else plain(champion["race"])
     summary = (
         # Without marks at the beginning: lists of versions show it as it is written.
-        f"{best['label']}, winner of the race {race}. {what}\n\n"
+        "".join(f"Warning: {plain(warning)}\n\n" for warning in warnings)
+        + f"{best['label']}, winner of the race {race}. {what}\n\n"
         f"- select, {select['total']:,} questions: EM {_sure(select, 'exact')}, "
         f"F1 {_sure(select, 'f1')}\n"
-        f"- test, {test['total']:,} questions: EM {_sure(test, 'exact')}, F1 {_sure(test, 'f1')}\n"
+        f"- test{', ' if test else ': '}{tested}\n"
         f"- validation status: {tags.get('validation_status', 'unknown')}\n"
         + "".join(f"- {plain(lead)}\n" for lead in leads)
         + f"- backbone {plain(tags.get('backbone', 'unknown'))}, its licence: "
@@ -112,10 +121,6 @@ def _limits(
             "What it was trained on is unknown: it may have seen the questions of select and test "
             "before, and its figures may be too high."
         )
-    found += [
-        f"{100 * share:.1f} % of {name} is in train too: its figures on {name} may be too high."
-        for name, share in best.get("shared_with_train", {}).items()
-    ]
     if refused:
         found.append(f"Outside a demo it would have been refused: {refused}.")
     found += [lead for lead in leads if lead.startswith(("Too", "The same"))]

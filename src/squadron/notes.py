@@ -74,6 +74,7 @@ def describe_race(report: "Report", pages: Mapping[str, str]) -> str:
     verdict = report.verdict
     parts = [
         # Plain text first: lists of runs show it as it is written.
+        *(f"Warning: {plain(warning)}" for warning in verdict.warnings),
         plain(verdict.headline),
         f"Begin with {_link('report.html', artifact(pages.get('', ''), 'report.html'))}: plots, "
         "wrong answers, all figures.",
@@ -103,12 +104,13 @@ def describe_contender(row: "Row", report: "Report", pages: Mapping[str, str]) -
 
     sentences = [f"{_standing(row, report)} Race {race}."]
     select, test = row.select, row.test
-    if select and test:
-        sentences.append(
-            f"On select, {select['total']:,} questions: EM {_sure(select, 'exact')}, F1 "
-            f"{_sure(select, 'f1')}. On test, {test['total']:,} questions: EM "
-            f"{_sure(test, 'exact')}, F1 {_sure(test, 'f1')}."
-        )
+    figures = [
+        f"On {name}, {summary['total']:,} questions: EM {_sure(summary, 'exact')}, F1 "
+        f"{_sure(summary, 'f1')}."
+        for name, summary in (("select", select), ("test", test))
+        if summary
+    ]
+    sentences += [" ".join(figures)] if figures else []
     sentences.append(_origin(row, report))
     wrong = sum(row.kinds.values())
     if select and wrong:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from statistics import mean, stdev
 from typing import Any
 
+from squadron.contamination import describe_shared
+
 WIDEST = 120
 """Columns of the table at most, and wherever there is no terminal."""
 LEAST_NEEDED = (
@@ -89,7 +91,8 @@ def render_table(
     if left_out:
         lines.append(f"Left out, as {width} columns have no room: {', '.join(left_out)}.")
     lines += [*_describe(champion), *_end(champion, width, squadron, pages)]
-    return console.export_text() + "\n".join(lines)
+    warnings = "".join(f"Warning: {each}\n" for each in describe_contamination(champion))
+    return warnings + console.export_text() + "\n".join(lines)
 
 
 def _list_columns(rows: list[dict[str, Any]]) -> list[_Column]:
@@ -102,12 +105,15 @@ def _list_columns(rows: list[dict[str, Any]]) -> list[_Column]:
     level = f"{_LEVEL}\nby title" if has_titles else _LEVEL
 
     def sure(split: str, key: str) -> Callable[[dict[str, Any]], str]:
-        return lambda row: _sure(row[split], key, has_titles)
+        # A test split that was trained on has no figures.
+        return lambda row: _sure(row[split] or {}, key, has_titles)
 
     near = _Column(
         "BERTScore",
         "BERTScore\ntest",
-        lambda row: _two(row["select"].get("bertscore_f1"), row["test"].get("bertscore_f1")),
+        lambda row: _two(
+            row["select"].get("bertscore_f1"), (row["test"] or {}).get("bertscore_f1")
+        ),
     )
     train = _Column(
         "train F1",
@@ -169,7 +175,8 @@ def _describe(champion: dict[str, Any]) -> list[str]:
     sizes = [row for row in champion["contenders"] if row["select"]]
     if sizes:
         select, test = sizes[0]["select"], sizes[0]["test"]
-        lines.append(f"select: {select['total']:,} questions, test: {test['total']:,} questions.")
+        tested = f"{test['total']:,} questions" if test else "not judged"
+        lines.append(f"select: {select['total']:,} questions, test: {tested}.")
     trained = [row["train"] for row in sizes if row.get("train")]
     if trained:
         lines.append(
@@ -184,7 +191,7 @@ def _describe(champion: dict[str, Any]) -> list[str]:
         for row in champion["contenders"]
         if row["disqualified"]
     ]
-    return [*lines, *_shared_with_train(champion), *_unknown_training(champion)]
+    return [*lines, *_unknown_training(champion)]
 
 
 def _end(champion: dict[str, Any], width: int, squadron: str, pages: str) -> list[str]:
@@ -259,13 +266,10 @@ def _command(program: str, arguments: str, width: int) -> str:
     return f"{first} \\\n   {mark}{last}"
 
 
-def _shared_with_train(champion: dict[str, Any]) -> list[str]:
-    """Which figures are partly of what everyone trained on."""
-    shares = next((row.get("shared_with_train") for row in champion["contenders"]), None) or {}
-    return [
-        f"{100 * share:.1f} % of {name} is in train too: figures on {name} may be too high."
-        for name, share in shares.items()
-    ]
+def describe_contamination(champion: dict[str, Any]) -> list[str]:
+    """Which splits share something with train; it is said before every figure."""
+    shared = next((row.get("shared_with_train") for row in champion["contenders"]), None)
+    return describe_shared(shared or {})
 
 
 def _unknown_training(champion: dict[str, Any]) -> list[str]:
@@ -384,7 +388,7 @@ def _describe_reuse(split: dict[str, Any]) -> list[str]:
 
 def _sure(summary: dict[str, Any], key: str, has_titles: bool) -> str:
     """A figure and, below it, its interval by paragraph and, where wanted, by title."""
-    lines = [_figure(summary[key])]
+    lines = [_figure(summary.get(key))]
     for infix in ("", "_title") if has_titles else ("",):
         low, high = summary.get(f"{key}{infix}_low"), summary.get(f"{key}{infix}_high")
         lines.append("-" if low is None or high is None else f"{low:.1f}–{high:.1f}")

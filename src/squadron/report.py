@@ -6,7 +6,7 @@ champion.json. The page needs no network: style, plots and script stand in it.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,8 @@ class Verdict:
     reasons: list[str]
     commands: list[str] = field(default_factory=list)
     """What to do about it."""
+    warnings: list[str] = field(default_factory=list)
+    """What judged splits share with train; it comes before the headline."""
 
 
 @dataclass(frozen=True)
@@ -208,7 +210,13 @@ def collect_report(
 
 
 def judge_race(champion: dict[str, Any], rows: Sequence[Row]) -> Verdict:
-    """champion.json as one sentence, the reasons for it, and what to do."""
+    """champion.json as one sentence, the reasons for it, and what to do; warnings come first."""
+    warnings = race_table.describe_contamination(champion)
+    return replace(_judge(champion, rows), warnings=warnings)
+
+
+def _judge(champion: dict[str, Any], rows: Sequence[Row]) -> Verdict:
+    """The verdict without warnings."""
     refused = str(champion.get("refused", ""))
     winner = next((row for row in rows if row.label == champion.get("winner")), None)
     if winner is None or winner.select is None:
@@ -220,7 +228,8 @@ def judge_race(champion: dict[str, Any], rows: Sequence[Row]) -> Verdict:
         f"{select['total']:,} questions that it was not trained on.",
         *race_table.describe_leads(champion),
     ]
-    best = max((row for row in rows if row.test), key=lambda row: row.test["exact"])  # type: ignore[index]
+    tested = [row for row in rows if row.test]
+    best = max(tested, key=lambda row: row.test["exact"], default=winner)  # type: ignore[index]
     if winner.test and best.test and best.test["exact"] > winner.test["exact"]:
         reasons.append(
             f"On test, which decides nothing, {best.name} is ahead: EM {best.test['exact']:.2f}, "

@@ -167,7 +167,9 @@ def version_tags(row: dict[str, Any], status: str, **origin: str) -> dict[str, s
     tags = {"validation_status": status, "contender": row["label"], "variant": row["variant"]}
     tags["trained_on"] = row.get("trained_on", "unknown")
     for split in ("select", "test"):
-        summary = row["splits"][split]
+        summary = row["splits"].get(split)
+        if summary is None:  # test was trained on
+            continue
         tags |= {
             f"{split}_exact_match": f"{summary['exact']:.4f}",
             f"{split}_f1": f"{summary['f1']:.4f}",

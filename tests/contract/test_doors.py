@@ -78,6 +78,7 @@ LAYERS = (
     (
         "artifacts",
         "cleanup",
+        "contamination",
         "config",
         "cores",
         "kept",

@@ -149,9 +149,13 @@ def test_paragraphs_shared_with_a_test_set_are_counted_and_said_up_to_the_share(
     # As train_only, so that the paragraph trains whatever the hashes say.
     data = Data((own,), (test,), (only,), splits=Splits(2, 2), max_shared_share=0.25)
     _, report = ingest(tmp_path / "e", data)
-    assert "; 1 paragraph of test also in train, 2 titles with shared paragraphs" in (
-        capfd.readouterr().err
+    first, *rest = capfd.readouterr().err.splitlines()
+    assert first == (
+        "ingest     Warning: test was trained on: 1 of its 4 paragraphs (25.0 %) are also in "
+        "train. "
+        "It is not judged and has no figures."
     )
+    assert rest[-1].endswith("; 2 titles with shared paragraphs")
     found = report["leakage"]["splits"]
     assert (found["test"]["units"], found["test"]["units_also_in_train"]) == (4, 1)
     assert found["test"]["share"] == 0.25
@@ -356,3 +360,19 @@ def test_a_table_without_its_source_is_refused_with_the_settings_that_read_it(tm
         "it looks like a file of the source 'table': set data.source: table and data.split_by: "
         "question"
     )
+
+
+@pytest.mark.parametrize("title", ["T0", ""])
+def test_titles_that_test_shares_with_train_are_said_first(tmp_path, capfd, title):
+    places = [(f"T{n}" if n else title, f"Place {n} is old.") for n in range(12)]
+    own = write_articles(tmp_path / "own.json", places)
+    test = write_articles(tmp_path / "test.json", [(title, "Another text."), ("U", "One more.")])
+    only = write_articles(tmp_path / "only.json", [(title, "Its title trains.")])
+    ingest(tmp_path / "e", Data((own,), (test,), (only,), splits=Splits(2, 2)))
+    first = capfd.readouterr().err.splitlines()[0]
+    said = (
+        "ingest     Warning: test has titles that were trained on: 1 of its 2 titles are also in "
+        "train. It shows little about new titles."
+    )
+    assert (first == said) == bool(title)
+    assert first.startswith("ingest     Warning" if title else "ingest     15 examples")

@@ -150,7 +150,21 @@ def test_known_and_declared_training_data_is_no_limit():
         assert "What it was trained on is unknown" not in given.text
 
 
-def test_what_test_shares_with_train_is_a_limit():
-    text = card(best={**BEST, "shared_with_train": {"test": 0.008}}).text
-    assert "- 0.8 % of test is in train too: its figures on test may be too high." in text
-    assert "in train too" not in card().text
+SHARED = {"unit": "paragraph", "units": 2067, "shared": 16, "titles": 12, "all_titles": 48}
+
+
+def test_what_test_shares_with_train_is_said_first():
+    given = card(best={**BEST, "shared_with_train": {"test": SHARED}})
+    warning = "Warning: test was partly trained on: 16 of its 2,067 paragraphs (0.8 %) and 12 of"
+    assert given.text.splitlines()[2].startswith(f"**{warning}")
+    assert given.summary.startswith(warning)
+    assert "Warning" not in card().text + card().summary
+
+
+def test_a_test_split_that_was_trained_on_has_no_figures():
+    best = copy.deepcopy(BEST) | {"shared_with_train": {"test": SHARED | {"shared": 60}}}
+    del best["splits"]["test"]
+    given = card(best=best)
+    assert given.summary.startswith("Warning: test was trained on: 60 of its 2,067 paragraphs")
+    assert "- test: not judged\n" in given.summary
+    assert "| test |" not in given.text

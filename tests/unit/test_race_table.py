@@ -442,10 +442,23 @@ def test_seeds_have_a_mean_and_a_spread(champion):
 def test_contenders_whose_training_data_is_unknown_and_shared_paragraphs_are_said(champion):
     plain = render_table(champion, 200)
     assert "Trained on" not in plain
-    assert "in train too" not in plain
-    champion["contenders"][0] |= {"trained_on": "known", "shared_with_train": {"test": 0.008}}
+    assert "Warning" not in plain
+    shared = {
+        "test": {"unit": "paragraph", "units": 2067, "shared": 16, "titles": 12, "all_titles": 48}
+    }
+    champion["contenders"][0] |= {"trained_on": "known", "shared_with_train": shared}
     champion["contenders"][1]["trained_on"] = "unknown"
     shown = render_table(champion, 200)
     label = champion["contenders"][1]["label"]
     assert f"Trained on: unknown for {label}. They may have seen these questions" in shown
-    assert "0.8 % of test is in train too: figures on test may be too high." in shown
+    assert shown.startswith(
+        "Warning: test was partly trained on: 16 of its 2,067 paragraphs (0.8 %) and 12 of its 48 "
+        "titles are also in train. Its figures may be too high.\n"
+    )
+
+
+def test_a_test_split_that_was_not_judged_has_no_figures_in_the_table(champion):
+    champion["contenders"][0]["test"] = champion["contenders"][1]["test"] = None
+    shown = render_table(champion)
+    assert [line[4:6] for line in row_of(shown, "span")] == [["-", "-"], ["-", "-"]]
+    assert "select: 1,090 questions, test: not judged." in shown

@@ -96,11 +96,16 @@ def record_missing(race: Race | None, evaluations: Sequence[Path]) -> None:
             record_contender(child, evaluation)
 
 
+def _compared(evaluation: Path) -> list[str]:
+    """The splits on which contenders are compared, without a test split that was trained on."""
+    return [split for split in COMPARED if (evaluation / split).is_dir()]
+
+
 def _list_errors(evaluation: Path) -> list[dict[str, Any]]:
     """Rows of MLflow's table of wrong answers: some of each split and kind."""
     first = ("kind", "question", "golds", "answer", "excerpt", "score")
     rows = []
-    for split in COMPARED:
+    for split in _compared(evaluation):
         errors = read_table(evaluation / split / "errors.parquet", schema="errors/1")
         for row in sample_rows(errors, ERRORS_SHOWN // len(COMPARED)):
             rows.append({key: row[key] for key in first} | {"split": split, **row})
@@ -110,7 +115,7 @@ def _list_errors(evaluation: Path) -> list[dict[str, Any]]:
 def _list_groups(evaluation: Path) -> list[dict[str, Any]]:
     """Rows of MLflow's table of figures by kinds of questions: the first ones of each split."""
     rows = []
-    for split in COMPARED:
+    for split in _compared(evaluation):
         groups = read_table(evaluation / split / "breakdown.parquet", schema="breakdown/1")
         some = groups.slice(0, GROUPS_SHOWN // len(COMPARED)).to_pylist()
         rows += [{"split": split, **row} for row in some]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from squadron import progress, standings
+from squadron import contamination, progress, standings
 from squadron.artifacts import (
     read_json,
     read_parts,
@@ -82,14 +82,19 @@ def evaluate(
         "training": {k: v for k, v in status["training"].items() if k != "log"},
         "params": status["params"],
         "trained_on": status.get("trained_on", "unknown"),
-        "shared_with_train": _read_shares(examples),
+        "shared_with_train": contamination.read_shared(
+            read_json(examples / "validation.json", schema="validation/1")
+        ),
         "splits": {},
     }
     figures: dict[str, float] = {}
     if not status["disqualified"]:
         with timed(figures, "evaluate"):
             wanted = from_json(Evaluate, settings)
-            content |= _evaluate_splits(wanted, runner, status, examples, candidates, evaluation)
+            is_test_spoilt = contamination.is_test_spoilt(content["shared_with_train"])
+            content |= _evaluate_splits(
+                wanted, runner, status, examples, candidates, evaluation, is_test_spoilt
+            )
     figures |= standings.run_figures(content)
     content["figures"] = {**status["figures"], **figures}
     write_json(
@@ -112,13 +117,6 @@ def evaluate(
     return figures
 
 
-def _read_shares(examples: Path) -> dict[str, float]:
-    """Judged split -> share of its paragraphs that train has too, where there are any."""
-    about = read_json(examples / "validation.json", schema="validation/1")
-    splits = about["leakage"]["splits"]
-    return {name: found["share"] for name, found in splits.items() if found["share"]}
-
-
 def _evaluate_splits(
     wanted: Evaluate,
     runner: Contender,
@@ -126,8 +124,12 @@ def _evaluate_splits(
     examples: Path,
     candidates: Path,
     evaluation: Path,
+    is_test_spoilt: bool,
 ) -> dict[str, Any]:
-    """Writes the folder of every split; returns what metrics.json says of them."""
+    """Writes the folder of every split; returns what metrics.json says of them.
+
+    A test split that was trained on gets no folder and no figures.
+    """
     from squadron.answering import Answering
     from squadron.error_kinds import count_kinds
     from squadron.evaluation import add_intervals, add_oracle, judge, settle_answering
@@ -137,6 +139,8 @@ def _evaluate_splits(
     answering = Answering.read(own) if own else Answering(answer_rule=wanted.answer_rule)
     content: dict[str, Any] = {"splits": {}, "digests": {}, "errors": {}}
     for name, count in judged_splits(runner).items():
+        if name == "test" and is_test_spoilt:
+            continue
         split = _read_split(name, count, examples, candidates, status["made_from"])
         judged = judge(
             split.questions,

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from squadron import progress, provenance, storage
+from squadron import contamination, progress, provenance, storage
 from squadron.artifacts import read_contexts, write_json, write_table
 from squadron.config import Data, digest, from_json
 from squadron.question_types import TYPES
@@ -91,6 +91,8 @@ def ingest(*, data: str, examples: Path, digests: str = "") -> None:
             schema="validation/1",
             made_from=digest(*made_from.values()),
         )
+    for warning in contamination.describe_shared(contamination.read_shared(content)):
+        progress.say(f"ingest     Warning: {warning}")
     for line in report.describe():
         progress.say(f"ingest     {line}")
     leaks = leakage.describe()
