@@ -19,7 +19,7 @@ NEXT = (
 @pytest.mark.parametrize(
     ("override", "words"),
     [
-        ("data.train=missing.json", ["missing.json", "No such file"]),
+        ("data.train=missing.json", ["missing.json", "does not exist", "data.train=FILE"]),
         ("contenders=[spam]", ["'spam' is not a variant", "did you mean 'span'"]),
         ("backbone=./nowhere", ["'./nowhere' is no folder"]),
         ("windows.stride=120", ["stride: 120 is not allowed"]),
