@@ -151,8 +151,8 @@ def test_paragraphs_shared_with_a_test_set_are_counted_and_said_up_to_the_share(
     _, report = ingest(tmp_path / "e", data)
     first, *rest = capfd.readouterr().err.splitlines()
     assert first == (
-        "ingest     Warning: test was trained on: 1 of its 4 paragraphs (25.0 %) are also in train. "
-        "It is not judged and has no figures."
+        "ingest     Warning: test was trained on: 1 of its 4 paragraphs (25.0 %) are also in "
+        "train. It is not judged and has no figures."
     )
     assert rest[-1].endswith("; 2 titles with shared paragraphs")
     found = report["leakage"]["splits"]
