@@ -492,3 +492,29 @@ def test_register_brings_figures_to_mlflow_that_never_arrived_there(places, monk
     assert len(client.get_metric_history(run.info.run_id, "train_loss")) == 1
     places = {file.path for file in client.list_artifacts(run.info.run_id)}
     assert places == {"evaluation", "errors.json", "breakdown.json"}
+
+
+def test_a_test_split_that_was_trained_on_is_not_judged_and_shows_nothing(places, monkeypatch):
+    monkeypatch.setenv(tracking.URI_VARIABLE, f"sqlite:///{places}/mlflow.db")
+    monkeypatch.setenv("SQUADRON_CHECKPOINTS", str(places / "kept"))
+    race = tracking.Race("spoilt", "key")
+    tracking.open_race(race, ["span"], {}, "sha")
+    monkeypatch.setenv(tracking.RACE_VARIABLE, str(race))
+    found = {"units": 3, "units_also_in_train": 2, "titles_also_in_train": 1}
+    about = {"splits": {"test": {"titles": ["t"]}}, "figures": {}}
+    about["leakage"] = {"unit": "paragraph", "splits": {"test": found}}
+    place = places / "examples" / "validation.json"
+    write_json(place, about, schema="validation/1", made_from="e")
+    figures = steps.evaluate(**arguments(places))
+    assert not [name for name in figures if name.startswith("test_")]
+    assert "select_exact_match" in figures
+    assert not (places / "evaluation" / "test").exists()
+    row = read_json(places / "evaluation" / "metrics.json", schema="metrics/1")
+    assert standings.table_row(row)["test"] is None
+    tags = standings.version_tags(row, "passed")
+    assert not [name for name in tags if name.startswith("test_")]
+    import mlflow
+
+    run = mlflow.get_run(tracking.find_child(race, "span"))
+    assert not [name for name in run.data.metrics if name.startswith("test_")]
+    assert run.data.metrics["select_exact_match"] == pytest.approx(figures["select_exact_match"])

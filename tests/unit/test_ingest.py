@@ -152,8 +152,7 @@ def test_paragraphs_shared_with_a_test_set_are_counted_and_said_up_to_the_share(
     first, *rest = capfd.readouterr().err.splitlines()
     assert first == (
         "ingest     Warning: test was trained on: 1 of its 4 paragraphs (25.0 %) are also in "
-        "train. "
-        "It is not judged and has no figures."
+        "train. It is not judged and has no figures."
     )
     assert rest[-1].endswith("; 2 titles with shared paragraphs")
     found = report["leakage"]["splits"]
@@ -248,7 +247,7 @@ def test_by_question_one_question_with_one_answer_stays_in_one_split(tmp_path, c
     assert "of the 22 questions of the test split are also in the train split" in line
 
 
-def test_the_limit_of_train_counts_both_kinds_of_files_and_is_named(tmp_path, capfd):
+def test_the_limit_of_train_counts_both_kinds_of_files(tmp_path):
     own = write_squad(tmp_path / "own.json", number_titles(40, "a"), "own")
     only = write_squad(tmp_path / "only.json", number_titles(40, "b", first=100), "only")
     data = Data(train=(own,), train_only=(only,), splits=Splits(2, 2, 2), max_train_examples=60)
@@ -256,7 +255,6 @@ def test_the_limit_of_train_counts_both_kinds_of_files_and_is_named(tmp_path, ca
     assert len(rows["train"]) == 60
     marks = {row["id"][0] for row in rows["train"]}
     assert marks == {"a", "b"}
-    assert ": train 60 of 222 (data.max_train_examples), tune 6, " in capfd.readouterr().err
 
 
 def test_too_few_titles_outside_train_only_are_said(tmp_path, capfd):

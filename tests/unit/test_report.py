@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 import squadron
-from squadron import provenance, standings, steps
+from squadron import notes, provenance, standings, steps
 from squadron.artifacts import CANDIDATES, EXTENTS, read_json, read_table, write_json, write_table
 from squadron.config import Contender, Data, Evaluate, Splits, to_json
 from squadron.error_kinds import KIND_TEXTS, KINDS
@@ -532,6 +532,27 @@ def test_a_refusal_and_a_race_without_a_model_say_so(race, report):
     nobody = {"race": "r", "contenders": [], "refused": "every contender was disqualified"}
     found = judge_race(nobody, [])
     assert found.headline == "No model to promote: every contender was disqualified."
+
+
+def test_a_test_set_that_was_trained_on_is_said_first_and_shows_nothing(race, report):
+    shared = {"unit": "paragraph", "units": 9, "shared": 9, "titles": 2, "all_titles": 2}
+    champion = json.loads(json.dumps(race[2]))
+    champion["contenders"][0]["shared_with_train"] = {"test": shared}
+    rows = []
+    for row in report.rows:
+        splits = {name: each for name, each in row.metrics["splits"].items() if name != "test"}
+        rows.append(replace(row, metrics={**row.metrics, "splits": splits}))
+    found = judge_race(champion, rows)
+    assert found.warnings == [
+        "test was trained on: 9 of its 9 paragraphs (100.0 %) and 2 of its 2 titles are also in "
+        "train. It is not judged and has no figures."
+    ]
+    shown = render_report(replace(report, rows=rows, verdict=found, champion=champion))
+    assert shown.index("Warning: test was trained on") < shown.index(found.headline)
+    assert "test not judged" in shown
+    assert "EM on test" not in shown
+    note = notes.describe_race(replace(report, rows=rows, verdict=found), {})
+    assert note.startswith("Warning: test was trained on")
 
 
 def test_a_champion_that_wins_is_kept(race, report):
