@@ -441,6 +441,8 @@ def test_a_champion_that_wins_stays_the_version_that_it_is(judged, tmp_path, mon
             "alias": "candidate",
             "validation_status": "passed",
             "kept": True,
+            "previous": "2",
+            "aliases": {"candidate": "1", "staging": "1"},
         }
         now = registry.find_version(NAME, "candidate")
         assert now.version == "1"
