@@ -361,11 +361,11 @@ def test_a_pipeline_with_other_inputs_than_the_plan_is_refused(
     server: Script, submit: Submit, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def build_another(place: Placement) -> Any:
-        from components import open_race
+        from components import ingest
 
         @dsl.pipeline(name="another")
-        def another(experiment: str, surprise: str) -> None:
-            open_race(experiment=experiment)
+        def another(data: str, surprise: str) -> None:
+            ingest(data=data, digests="")
 
         return another
 
