@@ -13,8 +13,9 @@ step's function (step_times/sitecustomize.py). Steps run one after the other, so
 
     cost(i) = end(i) - end(i - 1) - inside(i) - imports(i)
 
-is what the DAG adds for step i: starting a Python, kfp's executor, reading and writing its
-parameters and artifacts, cache keys, the end of the process before. For the first step end(0) is
+is what the DAG adds for step i: starting a copy of the loaded process (launch/step_processes.py),
+kfp's executor, reading and writing its parameters and artifacts, cache keys, the end of the process
+before. For the first step end(0) is
 its own start. Its parts are `launch`, from the end of the step before to this process's first line
 (the clock of a process stops before Python tears it down, so that is in here), `enter`, from there
 to the function, and `leave`, from the function to the end. The rest of a run stands beside it:

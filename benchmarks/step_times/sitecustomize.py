@@ -20,12 +20,16 @@ class Times:
     """What one process notes of itself; times are seconds since the epoch."""
 
     def __init__(self):
+        self._wrapped = False
+        self._main = threading.get_ident()
+        self.begin()
+
+    def begin(self):
+        """Starts to note, also in a copy of a process: what that one did is not the copy's."""
         self.started = time.time()
         self.imports = []
         self.functions = []
         self._importing = False
-        self._wrapped = False
-        self._main = threading.get_ident()
 
     def watch_import(self, original):
         """The import function that is timed when it is the outermost one."""
@@ -83,3 +87,4 @@ if os.environ.get("SQUADRON_BENCHMARK_TIMES"):
     builtins.__import__ = times.watch_import(builtins.__import__)
     importlib.import_module = times.watch_import(importlib.import_module)
     atexit.register(times.write, os.environ["SQUADRON_BENCHMARK_TIMES"])
+    os.register_at_fork(after_in_child=times.begin)

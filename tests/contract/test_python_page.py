@@ -28,7 +28,9 @@ def folder(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         for name in (tracking.URI_VARIABLE, "MLFLOW_RUN_ID"):
-            patch.delenv(name, raising=False)
+            # Set first, so that it is unset afterwards: MLflow sets the variable of its URI itself.
+            patch.setenv(name, "")
+            patch.delenv(name)
         backbone = tiny_models.write_backbone(folder / "backbone", head=False)
         windows = Windows(max_length=48, stride=8, max_question_length=16)
         module = variants.load_variant("span")

@@ -304,7 +304,6 @@ def test_a_champion_that_wins_is_named_and_the_alias_comes_back_to_it(race, tmp_
         write_json(file, content, schema=content["schema"], made_from="c")
     steps.register(
         settings=json.dumps({"register": asdict(Register(model_name="by-hand"))}),
-        examples=folder / "examples",
         models=[model],
         evaluations=[evaluation],
         champion=tmp_path / "champion.json",
