@@ -167,9 +167,9 @@ def test_the_chain_is_scored_in_single_precision_where_the_encoder_is_not(tiny):
 
 
 @pytest.mark.parametrize(
-    ("structure", "relu", "epochs"), [("free", False, 100), ("single_span", True, 60)]
+    ("structure", "relu", "learning_rate"), [("free", False, 1e-2), ("single_span", True, 3e-3)]
 )
-def test_a_trained_crf_answers_its_eight_questions(tmp_path, structure, relu, epochs):
+def test_a_trained_crf_answers_its_eight_questions(tmp_path, structure, relu, learning_rate):
     backbone = tiny_models.write_backbone(tmp_path / "backbone")
     examples = tiny_models.make_examples(tiny_models.EIGHT_QUESTIONS)
     windows, layout = tiny_models.cut_windows(backbone, examples)
@@ -179,8 +179,9 @@ def test_a_trained_crf_answers_its_eight_questions(tmp_path, structure, relu, ep
         model,
         WindowSet(windows, layout),
         # The free one learns slowly: with weights that differ in the last bits it had all eight
-        # after 41 to 57 of 100 epochs, and in 60 epochs six to eight of them.
-        Train(epochs=epochs, learning_rate=1e-2, batch_size=4, precision="fp32"),
+        # after 41 to 57 of 100 epochs, and in 60 epochs six to eight of them. With a ReLU and a
+        # rate of 1e-2, one seed of four ended at seven of eight; with 3e-3, all four had all eight.
+        Train(epochs=100, learning_rate=learning_rate, batch_size=4, precision="fp32"),
         evaluate=tiny_models.make_judge(model, windows, layout, examples),
         checkpoints=tmp_path,
     )
