@@ -4,7 +4,6 @@ The steps ingest and admit do the checking, so that nothing is checked twice in 
 tell MLflow nothing, and what they write goes to a temporary folder.
 """
 
-import contextlib
 import io
 import os
 import sys
@@ -43,7 +42,7 @@ def check_here(experiment: Experiment) -> int:
         examples = Path(temporary) / "examples"
         os.environ[EVENTS_VARIABLE] = "1"
         try:
-            with contextlib.redirect_stdout(console), contextlib.redirect_stderr(console):
+            with console.capture():
                 steps.ingest(
                     data=arguments["data"], examples=examples, digests=arguments["ingest_digests"]
                 )

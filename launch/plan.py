@@ -17,7 +17,7 @@ from squadron.sources import load_source
 from squadron.tracking import Race
 
 SQUAD_PAGE = "https://rajpurkar.github.io/SQuAD-explorer/"
-"""Where the authors of SQuAD publish its files."""
+"""The authors of SQuAD publish its files there."""
 LOOP_STEPS = ("featurize", "train", "predict", "evaluate")
 """The steps that each contender goes through."""
 

@@ -15,7 +15,7 @@ def squadron_command() -> str:
 
 
 def pages_command() -> str:
-    """What shows MLflow's pages of the store in use: a command, or the address of a server."""
+    """Returns the command that shows MLflow's pages of the store in use, or a server's address."""
     store = tracking.shown_store()
     if store.startswith("http"):
         return store

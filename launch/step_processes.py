@@ -13,7 +13,6 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 
 PROGRAM = "ephemeral_component.py"
 """The file into which kfp's shell script writes a component's source
@@ -32,7 +31,7 @@ def preloaded_steps() -> Iterator[None]:
         plain = kfp_handler.run_local_subprocess
 
         def run(full_command: list[str], env_vars: dict[str, str] | None = None) -> int:
-            # What kfp's own shell script does, which it makes for every Python component.
+            # The server does the work of the shell script that kfp makes for each component.
             shell, flags, script, *rest = full_command
             if (shell, flags) == ("sh", "-ec") and PROGRAM in script:
                 return processes.run(rest[0], rest[1:], os.environ | (env_vars or {}))
@@ -62,12 +61,7 @@ class StepProcesses:
     def __enter__(self) -> "StepProcesses":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._answers.close()
         self._requests.close()
         self._server.wait()

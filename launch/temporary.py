@@ -1,4 +1,4 @@
-"""Where the steps of a race put temporary files, so that none stay in the system's folder.
+"""Gives the steps of a race a folder for temporary files, so that none stay in the system's.
 
 kfp starts each step with `mktemp -d` and never removes that folder (kfp/dsl/component_factory.py),
 and a step that is killed leaves its own. All of them follow TMPDIR.

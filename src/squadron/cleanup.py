@@ -1,7 +1,7 @@
-"""What a folder `runs/` holds that nobody needs any more, and its removal: `squadron clean`.
+"""`squadron clean`: finds what nobody needs any more in a folder `runs/`, and removes it.
 
 What always stays: MLflow's store and files, reports, registered models, what MLflow has not got yet
-(the outbox), and the log. docs/decisions/clean.md says what goes, and why.
+(the outbox), and the log. docs/decisions/what-stays-in-runs.md says what goes, and why.
 """
 
 import contextlib
@@ -32,7 +32,7 @@ class Removable:
 
 @dataclass(frozen=True)
 class Cleanup:
-    """What can go from a folder of runs, and what stays."""
+    """The plan of a removal: which files of a folder of runs can go, and which races stay."""
 
     folder: Path
     size_bytes: int

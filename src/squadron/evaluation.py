@@ -7,6 +7,7 @@ the experiment has another answer rule than `window`, by which epochs are always
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ import pyarrow.compute as pc
 
 from squadron import answers, calibration, error_kinds, metrics, significance
 from squadron.answering import Answering
-from squadron.artifacts import SCORES, read_contexts
+from squadron.artifacts import SCORES, read_contexts, write_official
 from squadron.question_types import TYPES, score_types
 
 _ORACLE_QUESTIONS = 1000
@@ -147,17 +148,19 @@ def add_confidence(judged: Judged, mapping: calibration.Calibration | None) -> d
     }
 
 
-def official_files(judged: Judged) -> dict[str, list[Any]]:
-    """What the files in the official layout hold: name -> a value per question.
+def write_answers(folder: Path, questions: Questions, judged: Judged) -> None:
+    """Writes answers.json, predictions.json and null_odds.json in the official layout.
 
     `answers` are the answers; `predictions` and `null_odds`, what it would answer if it had to and
     how likely each question has no answer, are for the official search of thresholds.
     """
-    return {
+    contents: dict[str, list[Any]] = {
         "answers": judged.chosen,
         "predictions": judged.best,
         "null_odds": answers.null_odds(judged.ranked.best_score()).tolist(),
     }
+    for name, values in contents.items():
+        write_official(folder / f"{name}.json", zip(questions.ids, values, strict=True))
 
 
 def list_best(

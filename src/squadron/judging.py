@@ -11,9 +11,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from squadron import answers, metrics, trained_on
-from squadron.artifacts import write_official
 from squadron.errors import InputError
-from squadron.evaluation import Judged, Questions, add_intervals, judge, official_files
+from squadron.evaluation import Judged, Questions, add_intervals, judge
 from squadron.example_table import make_table
 from squadron.reader import Reader
 from squadron.sources import load_source
@@ -89,12 +88,6 @@ def judge_examples(reader: Reader, examples: pa.Table) -> Judgement:
     seconds = time.monotonic() - started
     add_intervals(judged)
     return Judgement(questions, judged, seconds, _compare_thresholds(questions, judged))
-
-
-def write_answers(folder: Path, judgement: Judgement) -> None:
-    """Writes answers.json, predictions.json and null_odds.json in the official layout."""
-    for name, values in official_files(judgement.judged).items():
-        write_official(folder / f"{name}.json", zip(judgement.questions.ids, values, strict=True))
 
 
 def _compare_thresholds(questions: Questions, judged: Judged) -> dict[str, Threshold]:

@@ -43,9 +43,10 @@ def run(options: argparse.Namespace) -> int:
     It warns first if the model was trained on titles or questions of the file.
     """
     from squadron import judging, models, storage
+    from squadron.evaluation import write_answers
 
     if options.output:
-        _require_writable(options.output)
+        storage.require_writable(options.output)
     with tempfile.TemporaryDirectory() as temporary:
         file = storage.fetch_file(options.data, Path(temporary) / "data")
         examples, report = judging.read_file(file, options.source)
@@ -64,24 +65,11 @@ def run(options: argparse.Namespace) -> int:
             print("\n".join(_lines(shown, options.data, judgement, report)))
         if options.output:
             folder = Path(temporary) / "answers"
-            judging.write_answers(folder, judgement)
+            write_answers(folder, judgement.questions, judgement.judged)
             place = storage.publish(folder, options.output)
             if not options.json:
                 print(f"Answers:    {place}")
     return 0
-
-
-def _require_writable(output: str) -> None:
-    """Refuses a place that can't be written before the work starts; makes no folder of its own."""
-    from squadron import storage
-
-    place = output
-    if not storage.is_remote(output):
-        nearest = Path(output).absolute()
-        while not nearest.exists():
-            nearest = nearest.parent
-        place = str(nearest)
-    storage.require_writable(place)
 
 
 def _describe_seen(seen: "Seen", data: str) -> str:

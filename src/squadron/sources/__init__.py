@@ -13,6 +13,9 @@ from typing import Protocol, cast
 
 from squadron.errors import InputError
 
+HEAD_CHARS = 1 << 16
+"""Characters at the beginning of a file by which a source recognizes it, at most."""
+
 
 @dataclass
 class Answer:

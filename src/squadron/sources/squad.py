@@ -9,11 +9,10 @@ from typing import Any, TypeVar
 
 from squadron.errors import InputError
 from squadron.parsing import parse_json, shorten
-from squadron.sources import Answer, Example
+from squadron.sources import HEAD_CHARS, Answer, Example
 from squadron.sources._faults import Faults
 
 SETTINGS = "data.source: squad"
-HEAD_CHARS = 1 << 16
 
 T = TypeVar("T")
 

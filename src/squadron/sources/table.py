@@ -21,7 +21,7 @@ from typing import Any
 from squadron.config import digest
 from squadron.errors import InputError
 from squadron.parsing import parse_json, shorten
-from squadron.sources import Answer, Example
+from squadron.sources import HEAD_CHARS, Answer, Example
 
 COLUMNS = {
     "question": ("question", "questions", "query", "q"),
@@ -30,7 +30,6 @@ COLUMNS = {
 SETTINGS = "data.source: table and data.split_by: question"
 SEPARATOR = "\n"
 LINES = (".jsonl", ".ndjson")
-HEAD_CHARS = 1 << 16
 MOST_SHOWN = 20
 """Columns that a message names."""
 # The csv module's own limit is 131,072 characters a cell: an answer may be a document.

@@ -132,7 +132,13 @@ def _evaluate_splits(
     """
     from squadron.answering import Answering
     from squadron.error_kinds import count_kinds
-    from squadron.evaluation import add_intervals, add_oracle, judge, settle_answering
+    from squadron.evaluation import (
+        add_intervals,
+        add_oracle,
+        judge,
+        settle_answering,
+        write_answers,
+    )
 
     scorer = _load_scorer() if wanted.bertscore else None
     own = status.get("answering")
@@ -157,7 +163,7 @@ def _evaluate_splits(
             kept = {"exact": answering.null_threshold}
             content["null_thresholds"] = judged.null_thresholds or kept
         folder = evaluation / name
-        _write_answers(folder, split, judged)
+        write_answers(folder, split.questions, judged)
         _write_n_best(folder, split, judged, runner.predict.n_best, answering.calibration)
         _write_scores(folder, split, judged)
         _write_types(folder, split, judged)
@@ -212,13 +218,6 @@ def _read_split(name: str, count: int, examples: Path, candidates: Path, made_fr
         read_table(extents, schema="extents/1", made_from=made_from) if extents.is_file() else None,
         made_from,
     )
-
-
-def _write_answers(folder: Path, split: _Split, judged: "Judged") -> None:
-    from squadron.evaluation import official_files
-
-    for name, values in official_files(judged).items():
-        write_official(folder / f"{name}.json", zip(split.questions.ids, values, strict=True))
 
 
 def _write_n_best(
