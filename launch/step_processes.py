@@ -18,6 +18,8 @@ PROGRAM = "ephemeral_component.py"
 """The file into which kfp's shell script writes a component's source
 (kfp/dsl/component_factory.py)."""
 SERVER = Path(__file__).with_name("preloaded.py")
+HAVE_NETWORKS = ("admit", "featurize", "train", "predict", "register")
+"""The components that load a backbone, its tokenizer or a model."""
 KFP_RUNTIME = {"_KFP_RUNTIME": "true"}
 """With this variable kfp imports only what a step needs."""
 
@@ -79,7 +81,13 @@ class StepProcesses:
             program.write_text(source, encoding="utf-8")
             arguments = ["--component_module_path", str(program), *arguments]
             request.write_text(
-                json.dumps({"arguments": arguments, "environment": environment | KFP_RUNTIME})
+                json.dumps(
+                    {
+                        "arguments": arguments,
+                        "environment": environment | KFP_RUNTIME,
+                        "has_network": bool(set(arguments) & set(HAVE_NETWORKS)),
+                    }
+                )
             )
             ours, theirs = os.pipe()
             try:
