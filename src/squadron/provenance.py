@@ -203,25 +203,38 @@ def _read_uses(path: Path, package: Path, content: bytes) -> tuple[Path, ...]:
     """The files of the package that one of its files imports or names."""
     if path.suffix != ".py":
         return ()
-    named = {file.name: file for file in (package / "templates").glob("*.j2")}
-    named |= {file.name: file for file in package.glob("*.py") if not file.stem.startswith("_")}
+    tree = ast.parse(content)
     uses: list[Path] = []
-    for node in walk_executed(ast.parse(content)):
-        for module in _imported(node, package.name):
+    for statement in executed_statements(tree):
+        for module in _imported(statement, package.name):
             with contextlib.suppress(ValueError):  # a name inside a module
                 uses.append(_find_file(module, package))
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in named:
-            uses.append(named[node.value])
+    named = {file.name: file for file in (package / "templates").glob("*.j2")}
+    named |= {file.name: file for file in package.glob("*.py") if not file.stem.startswith("_")}
+    # Few files name another one; to look at every constant of the others would take a second.
+    if any(name.encode() in content for name in named):
+        texts = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
+        uses += [named[text] for text in texts if isinstance(text, str) and text in named]
     return tuple(uses)
 
 
-def walk_executed(node: ast.AST) -> Iterator[ast.AST]:
-    """Every node of a module, without what only a type checker runs."""
-    yield node
-    for child in ast.iter_child_nodes(node):
-        is_for_checkers = isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"
-        if not is_for_checkers:
-            yield from walk_executed(child)
+def executed_statements(tree: ast.Module) -> Iterator[ast.stmt]:
+    """Every statement of a module, without what only a type checker runs."""
+    waiting = list(tree.body)
+    while waiting:
+        statement = waiting.pop()
+        if isinstance(statement, ast.If) and _is_for_checkers(statement.test):
+            continue
+        yield statement
+        for part in ("body", "orelse", "finalbody"):
+            waiting += getattr(statement, part, ())
+        for part in ("handlers", "cases"):
+            for inner in getattr(statement, part, ()):
+                waiting += inner.body
+
+
+def _is_for_checkers(test: ast.expr) -> bool:
+    return isinstance(test, ast.Name) and test.id == "TYPE_CHECKING"
 
 
 def _imported(node: ast.AST, package: str) -> list[str]:

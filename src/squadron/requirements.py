@@ -74,8 +74,8 @@ def _normalise(name: str) -> str:
 
 def _find_imports(file: Path) -> Iterator[str]:
     """The dotted names that a file imports when it runs."""
-    for node in provenance.walk_executed(ast.parse(file.read_bytes())):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.module
+    for statement in provenance.executed_statements(ast.parse(file.read_bytes())):
+        if isinstance(statement, ast.Import):
+            yield from (alias.name for alias in statement.names)
+        elif isinstance(statement, ast.ImportFrom) and statement.module and not statement.level:
+            yield statement.module

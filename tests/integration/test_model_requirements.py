@@ -16,6 +16,7 @@ from squadron import backbones, model_folder, registration, registry, tracking, 
 from squadron.answering import Answering
 from squadron.config import Contender, Windows
 from tests import fresh_venv, tiny_models
+from tests.stores import make_store
 
 pytestmark = pytest.mark.slow
 
@@ -46,7 +47,7 @@ def store(tmp_path_factory):
     """Every model, untrained and registered: label -> version."""
     folder = tmp_path_factory.mktemp("store")
     tiny = tiny_models.write_backbone(folder / "backbone")
-    uri = f"sqlite:///{folder}/mlflow.db"
+    uri = make_store(folder)
     versions: dict[str, registry.Registered] = {}
     places: dict[str, Path] = {}
     with pytest.MonkeyPatch.context() as patch:

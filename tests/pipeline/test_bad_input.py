@@ -31,7 +31,7 @@ NEXT = (
 def test_what_planning_finds_is_said_before_anything_is_started(
     tmp_path, monkeypatch, capsys, override, words
 ):
-    write_experiment(tmp_path, ["span"], epochs=1)
+    write_experiment(tmp_path, ["span"], epochs=1, has_store=False)
     capsys.readouterr()
     monkeypatch.delenv(tracking.URI_VARIABLE, raising=False)
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
@@ -87,7 +87,7 @@ def test_what_a_step_finds_ends_it_with_one_sentence(tmp_path, capsys, content, 
     ids=["data", "contender"],
 )
 def test_what_is_refused_before_training_leaves_nothing_in_mlflow(tmp_path, overrides, words):
-    write_experiment(tmp_path, ["span"])
+    write_experiment(tmp_path, ["span"], has_store=False)
     (tmp_path / "not.json").write_text("not json")
     done = run(tmp_path, *(part for each in overrides for part in ("--set", each)))
     assert done.returncode == 2, done.stderr + done.stdout
@@ -113,7 +113,7 @@ def test_a_step_that_fails_ends_the_race_and_mlflow_has_the_reason(tmp_path):
 
 
 def test_an_unreachable_mlflow_is_said_in_one_sentence(tmp_path):
-    write_experiment(tmp_path, ["span"])
+    write_experiment(tmp_path, ["span"], has_store=False)
     done = run(tmp_path, MLFLOW_TRACKING_URI="http://127.0.0.1:9")
     assert done.returncode == 2
     reason, remedy = done.stderr.strip().splitlines()

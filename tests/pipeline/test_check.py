@@ -41,7 +41,9 @@ def check(folder, *settings):
 
 
 def test_an_experiment_that_can_race_is_said_so_with_its_splits_and_contenders(tmp_path):
-    write_experiment(tmp_path, ["span", "champion", {"variant": "span", "label": "second"}])
+    write_experiment(
+        tmp_path, ["span", "champion", {"variant": "span", "label": "second"}], has_store=False
+    )
     done = check(tmp_path)
     assert done.returncode == 0, done.stderr
     first, *rest = done.stdout.splitlines()
@@ -55,7 +57,7 @@ def test_an_experiment_that_can_race_is_said_so_with_its_splits_and_contenders(t
 
 
 def test_what_would_stop_a_race_is_said_in_one_sentence(tmp_path):
-    write_experiment(tmp_path, ["span"])
+    write_experiment(tmp_path, ["span"], has_store=False)
     (tmp_path / "bad.json").write_text(json.dumps({"data": [{"paragraphs": []}]}))
     for setting, words in {
         "contenders=[spam]": "'spam' is not a variant",

@@ -31,7 +31,7 @@ def race(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A finished race with a contender that trains, one that does not and one that diverges."""
     folder = tmp_path_factory.mktemp("race")
     diverging = {"variant": "span", "label": "diverging", "train": {"learning_rate": 1e30}}
-    write_experiment(folder, ["span", "pretrained", diverging])
+    write_experiment(folder, ["span", "pretrained", diverging], has_store=False)
     done = run(folder)
     assert done.returncode == 0, done.stderr + done.stdout
     return folder, done.stdout
@@ -290,7 +290,7 @@ def stop_in_training(folder: Path, sign: signal.Signals) -> None:
 
 def test_a_race_stopped_twice_in_training_goes_on_and_gives_the_unbroken_result(race, tmp_path):
     whole, _ = race
-    write_experiment(tmp_path, ["span"])
+    write_experiment(tmp_path, ["span"], checkpoint_minutes=0.001)
     # The same backbone, so that the result can be compared with the unbroken race's.
     experiment = json.loads((tmp_path / "tiny.yaml").read_text())
     experiment["backbone"] = str(whole / "backbone")

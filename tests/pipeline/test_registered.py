@@ -32,6 +32,7 @@ from squadron.errors import InputError
 from squadron.provenance import read_digests
 from squadron.steps._backbones import fetched
 from tests import tiny_models
+from tests.stores import make_store
 
 ROOT = Path(__file__).resolve().parents[2]
 NAME = "squadron-tiny"
@@ -55,7 +56,7 @@ def store(tmp_path_factory):
     backbone = tiny_models.write_backbone(folder / "backbone", max_position_embeddings=384)
     places = {}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(tracking.URI_VARIABLE, f"sqlite:///{folder}/mlflow.db")
+        patch.setenv(tracking.URI_VARIABLE, make_store(folder))
 
         def add(name, label, variant, source, threshold, rule="window"):
             """Registers a model; `source` is a backbone or, of a champion, a model folder."""
@@ -130,7 +131,7 @@ def test_an_alias_becomes_the_version_that_it_points_at_now(store):
 def test_the_same_version_of_another_store_is_another_backbone(store, tmp_path, monkeypatch):
     ours = registered.fingerprint(store.first.uri)
     assert ours == registered.fingerprint(f"models:/{NAME}@staging")
-    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    uri = make_store(tmp_path)
     monkeypatch.setenv(tracking.URI_VARIABLE, uri)
     race = tracking.Race("tiny", "key")
     tracking.open_race(race, ["first"], {}, "sha")

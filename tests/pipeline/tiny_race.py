@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from tests.limits import PATIENCE_SECONDS
+from tests.stores import make_store
 
 ROOT = Path(__file__).resolve().parents[2]
 CORPUS = ROOT / "examples" / "corpus.json"
@@ -47,7 +48,25 @@ def write_backbone(folder: Path) -> None:
     backbones.load_tokenizer(backbones.OFFLINE).save_pretrained(folder)
 
 
-def write_experiment(folder: Path, contenders: list[object], epochs: int = 2) -> None:
+def write_experiment(
+    folder: Path,
+    contenders: list[object],
+    epochs: int = 2,
+    *,
+    has_store: bool = True,
+    checkpoint_minutes: float = 30.0,
+) -> None:
+    """Writes tiny.yaml and its backbone.
+
+    Args:
+        folder: Where the race will run.
+        contenders: As in an experiment file.
+        epochs: Of each training.
+        has_store: Whether the MLflow store is there before the first race.
+        checkpoint_minutes: Time between two checkpoints.
+    """
+    if has_store:
+        make_store(folder / "runs")
     backbone = folder / "backbone"
     if not backbone.exists():
         write_backbone(backbone)
@@ -64,7 +83,7 @@ def write_experiment(folder: Path, contenders: list[object], epochs: int = 2) ->
         "train": {
             "epochs": epochs,
             "learning_rate": 0.001,
-            "checkpoint_minutes": 0.001,
+            "checkpoint_minutes": checkpoint_minutes,
             "precision": "fp32",
         },
         "predict": {"precision": "fp32"},

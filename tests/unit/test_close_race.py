@@ -12,6 +12,7 @@ from squadron import progress, steps, tracking
 from squadron.errors import InputError
 from squadron.steps._step import step
 from tests import tiny_models
+from tests.stores import make_store
 
 RACE = tracking.Race("closed", "0123abcd")
 ABOUT = {"labels": ["span"], "experiment": {"name": "closed"}}
@@ -21,7 +22,7 @@ WORDS = ("COMPLETE", "CACHED", "SUCCEEDED", "FAILED", "CANCELED", "RUNNING", "UN
 
 @pytest.fixture(scope="module")
 def uri(tmp_path_factory):
-    return f"sqlite:///{tmp_path_factory.mktemp('store')}/mlflow.db"
+    return make_store(tmp_path_factory.mktemp("store"))
 
 
 @pytest.fixture

@@ -9,13 +9,14 @@ from mlflow.entities import ViewType
 from mlflow.exceptions import MlflowException
 
 from squadron import elections, tracking
+from tests.stores import make_store
 
 WANTED = "tags.race = 'k'"
 
 
 @pytest.fixture(scope="module")
 def uri(tmp_path_factory):
-    return f"sqlite:///{tmp_path_factory.mktemp('store')}/mlflow.db"
+    return make_store(tmp_path_factory.mktemp("store"))
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ from squadron.artifacts import (
 from squadron.config import Contender, Evaluate, to_json
 from squadron.steps._record import record_examples, record_missing
 from tests import tiny_models
+from tests.stores import make_store
 
 # Some right, some wrong, some abstained; and questions that nothing answers.
 GIVEN = ["1906", "the glass roof", "Spain", "", "Théophile", "160 metres", "Line 28", "minutes"]
@@ -422,7 +423,7 @@ def test_the_oracle_takes_the_best_candidate_of_any_window(places, at_once, monk
 
 
 def test_mlflow_shows_the_figures_by_kinds_of_questions(places, monkeypatch):
-    monkeypatch.setenv(tracking.URI_VARIABLE, f"sqlite:///{places}/mlflow.db")
+    monkeypatch.setenv(tracking.URI_VARIABLE, make_store(places))
     monkeypatch.setenv("SQUADRON_CHECKPOINTS", str(places / "kept"))
     race = tracking.Race("groups", "key")
     tracking.open_race(race, ["span"], {}, "sha")
@@ -440,7 +441,7 @@ def test_mlflow_shows_the_figures_by_kinds_of_questions(places, monkeypatch):
 
 
 def test_the_table_of_wrong_answers_is_replaced_not_appended_to(tmp_path, monkeypatch):
-    monkeypatch.setenv(tracking.URI_VARIABLE, f"sqlite:///{tmp_path}/mlflow.db")
+    monkeypatch.setenv(tracking.URI_VARIABLE, make_store(tmp_path))
     race = tracking.Race("table", "key")
     tracking.open_race(race, ["span"], {}, "sha")
     child = tracking.find_child(race, "span")
@@ -458,7 +459,7 @@ def test_the_table_of_wrong_answers_is_replaced_not_appended_to(tmp_path, monkey
 
 
 def test_register_brings_figures_to_mlflow_that_never_arrived_there(places, monkeypatch):
-    monkeypatch.setenv(tracking.URI_VARIABLE, f"sqlite:///{places}/mlflow.db")
+    monkeypatch.setenv(tracking.URI_VARIABLE, make_store(places))
     monkeypatch.setenv("SQUADRON_CHECKPOINTS", str(places / "kept"))
     race = tracking.Race("replayed", "key")
     tracking.open_race(race, ["span", "ended"], {}, "sha")
@@ -495,7 +496,7 @@ def test_register_brings_figures_to_mlflow_that_never_arrived_there(places, monk
 
 
 def test_a_test_split_that_was_trained_on_is_not_judged_and_shows_nothing(places, monkeypatch):
-    monkeypatch.setenv(tracking.URI_VARIABLE, f"sqlite:///{places}/mlflow.db")
+    monkeypatch.setenv(tracking.URI_VARIABLE, make_store(places))
     monkeypatch.setenv("SQUADRON_CHECKPOINTS", str(places / "kept"))
     race = tracking.Race("spoilt", "key")
     tracking.open_race(race, ["span"], {}, "sha")

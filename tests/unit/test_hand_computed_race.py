@@ -33,6 +33,7 @@ from squadron.backbones import load_tokenizer
 from squadron.config import Contender, Evaluate, Predict, Register, Windows, to_json
 from squadron.race_table import render_table
 from tests import tiny_models
+from tests.stores import make_store
 
 LABELS = ("alpha", "beta", "zeta")
 RACE = tracking.Race("by-hand", "0123")
@@ -125,7 +126,7 @@ def race(tmp_path_factory):
     test = {label: [("red fox", 4.0)] for label in LABELS}
     write_split(folder, "test", [(9, "a")], test)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(tracking.URI_VARIABLE, f"sqlite:///{folder}/mlflow.db")
+        patch.setenv(tracking.URI_VARIABLE, make_store(folder))
         patch.setenv(tracking.RACE_VARIABLE, str(RACE))
         patch.setenv(steps.CHECKPOINTS_VARIABLE, str(folder / "kept"))
         patch.delenv("MLFLOW_RUN_ID", raising=False)

@@ -12,6 +12,7 @@ from squadron import steps, tracking
 from squadron.artifacts import read_table
 from squadron.config import SPLITS, Data, Splits, build_experiment, to_json
 from squadron.errors import InputError
+from tests.stores import make_store
 
 JUDGED = SPLITS[1:]
 
@@ -314,7 +315,7 @@ def test_the_contents_of_declared_files_are_part_of_a_races_key(tmp_path):
 
 
 def test_mlflow_names_every_file_of_a_split(tmp_path, monkeypatch):
-    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    uri = make_store(tmp_path)
     monkeypatch.setenv(tracking.URI_VARIABLE, uri)
     monkeypatch.setenv("SQUADRON_CHECKPOINTS", str(tmp_path / "kept"))
     monkeypatch.setenv(tracking.RACE_VARIABLE, "x/k")

@@ -9,13 +9,14 @@ import pytest
 from mlflow import MlflowClient
 
 from squadron import kfp_runs, tracking
+from tests.stores import make_store
 
 RACE = tracking.Race("linked", "0123abcd")
 
 
 @pytest.fixture
 def client(tmp_path, monkeypatch):
-    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    uri = make_store(tmp_path)
     monkeypatch.setenv(tracking.URI_VARIABLE, uri)
     monkeypatch.delenv(kfp_runs.VARIABLE, raising=False)
     tracking.connect()

@@ -8,6 +8,7 @@ from mlflow import MlflowClient
 from squadron import __main__, registry, steps, storage, tracking
 from squadron.errors import InputError
 from squadron.storage.settings import read_settings
+from tests.stores import make_store
 
 SECRETS = ("ada", "s3cret", "t0ken")
 URIS = (
@@ -46,7 +47,7 @@ def test_the_command_line_and_the_registry_name_the_store_without_its_secrets(
     uri, tmp_path, monkeypatch, capsys
 ):
     # A store that answers, and has no model.
-    client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+    client = MlflowClient(make_store(tmp_path))
     monkeypatch.setattr(tracking, "connect", lambda: client)
     assert __main__.main(["ask", "Who?", "--context", "Ada did it."]) == 2
     shown = capsys.readouterr().err
@@ -68,7 +69,7 @@ def test_the_link_to_a_run_holds_no_secret(uri, monkeypatch):
 def test_mlflow_does_not_print_where_a_run_is(tmp_path, monkeypatch):
     from mlflow.environment_variables import MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT as SILENT
 
-    monkeypatch.setenv(tracking.URI_VARIABLE, f"sqlite:///{tmp_path}/mlflow.db")
+    monkeypatch.setenv(tracking.URI_VARIABLE, make_store(tmp_path))
     monkeypatch.delenv(SILENT.name, raising=False)
     tracking.connect()
     assert SILENT.get()
@@ -76,7 +77,7 @@ def test_mlflow_does_not_print_where_a_run_is(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("uri", URIS)
 def test_why_a_step_failed_is_told_without_secrets(tmp_path, monkeypatch, capsys, uri):
-    monkeypatch.setenv(tracking.URI_VARIABLE, f"sqlite:///{tmp_path}/mlflow.db")
+    monkeypatch.setenv(tracking.URI_VARIABLE, make_store(tmp_path))
     monkeypatch.setenv("SQUADRON_EVENTS", "1")
     race = tracking.Race("secret", "0123abcd")
     tracking.open_race(race, ["span"], {}, "4f2a9c1")

@@ -29,6 +29,7 @@ from squadron.report import (
     judge_race,
     render_report,
 )
+from tests.stores import make_store
 
 HOSTILE = '</mark></div><script>alert("x")</script><img src=x onerror=alert(1)> & {{ 7 * 7 }} '
 VOID = {"meta", "br", "link", "img", "input", "hr"}
@@ -626,7 +627,7 @@ def test_the_step_describes_the_race_and_its_contenders_in_mlflow(race, tmp_path
 
     from squadron import plots, tracking
 
-    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    uri = make_store(tmp_path)
     monkeypatch.setenv(tracking.URI_VARIABLE, uri)
     examples, evaluations, champion = race
     write_json(tmp_path / "champion", champion, schema="champion/1", made_from="m")

@@ -4,11 +4,12 @@ import pytest
 
 from squadron import reuse, tracking
 from squadron.errors import InputError
+from tests.stores import make_store
 
 
 @pytest.fixture(autouse=True)
 def store(tmp_path, monkeypatch):
-    monkeypatch.setenv(tracking.URI_VARIABLE, f"sqlite:///{tmp_path}/mlflow.db")
+    monkeypatch.setenv(tracking.URI_VARIABLE, make_store(tmp_path))
     monkeypatch.delenv("MLFLOW_RUN_ID", raising=False)
 
 

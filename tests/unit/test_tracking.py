@@ -9,13 +9,14 @@ from mlflow import MlflowClient
 from squadron import notes, steps, tracking
 from squadron.errors import InputError
 from tests import tiny_models
+from tests.stores import make_store
 
 RACE = tracking.Race("tracked", "0123abcd")
 
 
 @pytest.fixture
 def client(tmp_path, monkeypatch):
-    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    uri = make_store(tmp_path)
     monkeypatch.setenv(tracking.URI_VARIABLE, uri)
     monkeypatch.delenv("MLFLOW_RUN_ID", raising=False)
     return MlflowClient(uri)
