@@ -7,7 +7,7 @@ of the real contexts of DATA.json, repeated. Both windows found half of their ca
 right answer, which is the best one of six questions in ten. Each side runs in a process of its own:
 
 - window, lowest_null: from the Parquet file of candidates to one answer per question, merged,
-  ranked and cut at a threshold (`answers.rank_parts`, `best_texts`, `apply_threshold`), by either
+  ranked and cut at a threshold (`ranking.rank_parts`, `best_texts`, `apply_threshold`), by either
   answer rule; the questions have been read before;
 - evaluate: the step itself (`steps.evaluate`, untracked) on the same candidates as its test split:
   answers, n best, official figures, intervals, kinds of errors, all files; imports count, too. It
@@ -203,18 +203,18 @@ def write_candidates(path: Path, ids: list[str], likely_QS2: Any) -> None:
 
 def answer_in(folder: Path, rule: str) -> dict[str, float | None]:
     """Answers of the test split; seconds, and how much more memory they took."""
-    from squadron import answers
+    from squadron.answers import ranking
     from squadron.artifacts import read_parts, read_table
-    from squadron.evaluation import Questions
+    from squadron.scores.evaluation import Questions
 
     examples = read_table(folder / "examples" / "test.parquet", schema="examples/1")
     questions = Questions.read(examples)
 
     def answer() -> list[str]:
         parts = read_parts(folder / "candidates" / "test.parquet", schema="candidates/1")
-        ranked = answers.rank_parts(parts, questions.ids, rule)
-        texts = answers.best_texts(ranked, questions.contexts)
-        return answers.apply_threshold(texts, ranked.best_score(), 5.0)
+        ranked = ranking.rank_parts(parts, questions.ids, rule)
+        texts = ranking.best_texts(ranked, questions.contexts)
+        return ranking.apply_threshold(texts, ranked.best_score(), 5.0)
 
     with watch_memory() as memory:
         seconds = measure(answer)

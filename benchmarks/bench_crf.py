@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import torch
 
 from benchmarks.measure import at_least, finish, make_parser, medians, take_turns
-from squadron import linear_chain_crf as crf
+from squadron.models import linear_chain_crf as crf
 
 TIMES_FASTER = 50.0
 CALLS = 10

@@ -23,10 +23,10 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.measure import at_most, finish, make_parser, medians, read_questions, take_turns
-from squadron import backbones
 from squadron.config import Windows
-from squadron.window_table import NULL_TOKEN
-from squadron.windows import read_layout, slide_windows
+from squadron.data.window_table import NULL_TOKEN
+from squadron.data.windows import read_layout, slide_windows
+from squadron.models import backbones
 
 MOST_TIMES_ENCODE_BATCH = 1.5
 

@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.measure import REPOSITORY, at_most, finish, make_parser, medians
 
 LIGHT = ("squadron.config", "squadron.steps", "launch.command_line")
-HEAVY = ("squadron.training",)
+HEAVY = ("squadron.models.training",)
 LIGHT_SECONDS = 0.3
 CODE = """
 import sys, time

@@ -6,14 +6,14 @@ All sides get the start and end logits of every window of DATA.json (real length
 give ranked candidates and one answer text per question, at most 30 tokens long:
 
 - ours: `prediction.best_spans` in batches of near-equal length, candidates as rows of characters,
-  `answers.rank_candidates`, `answers.best_texts`, with one candidate per window: what answers need,
+  `ranking.rank_candidates`, `ranking.best_texts`, with one candidate per window: what answers need,
   as the judgement after each epoch;
 - ours_20: the same with the 20 best candidates of each window, which nbest.json needs;
 - plain: per window an argsort of starts and of ends in numpy, two nested loops over the 20 best of
   each, a dict per allowed pair, a sort per question; offsets stand ready in Python lists;
 - script: the plain loop as training scripts have it: examples and windows are rows of a
   `datasets.Dataset`, the n best get texts and a softmax. Against it stands `ours_n_best`, ours with
-  `answers.rank_as_dicts`, which gives the same n best as dicts.
+  `ranking.rank_as_dicts`, which gives the same n best as dicts.
 
 The target is on the plain loop, which like ours ends in one answer and its score per question. The
 logits are seeded noise with four likely spans in each window and a likely null token, as those of a
@@ -46,10 +46,11 @@ from benchmarks.measure import (
     read_questions,
     take_turns,
 )
-from squadron import answers, backbones, prediction
-from squadron.batches import Batch, WindowSet
+from squadron.answers import ranking
 from squadron.config import Predict
-from squadron.window_table import WindowTable
+from squadron.data.window_table import WindowTable
+from squadron.models import backbones, prediction
+from squadron.models.batches import Batch, WindowSet
 
 TIMES_FASTER = 20.0
 SETTINGS = Predict()
@@ -92,19 +93,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     def ours() -> tuple[list[str], Any]:
         ranked = rank(batches, ids, n_best=1)
-        return answers.best_texts(ranked, contexts), ranked.best_score()
+        return ranking.best_texts(ranked, contexts), ranked.best_score()
 
     def ours_20() -> tuple[list[str], Any]:
         ranked = rank(batches, ids)
-        return answers.best_texts(ranked, contexts), ranked.best_score()
+        return ranking.best_texts(ranked, contexts), ranked.best_score()
 
     def plain() -> tuple[list[str], Any]:
         return answer_plainly(features, start_NT, end_NT, ids, contexts)
 
     def ours_n_best() -> Any:
         ranked = rank(batches, ids)
-        texts = answers.best_texts(ranked, contexts)
-        return texts, list(answers.rank_as_dicts(ranked, contexts, SETTINGS.n_best))
+        texts = ranking.best_texts(ranked, contexts)
+        return texts, list(ranking.rank_as_dicts(ranked, contexts, SETTINGS.n_best))
 
     def script() -> Any:
         return answer_like_a_script(windows, start_NT, end_NT, dataset)
@@ -236,10 +237,10 @@ def write_rows(
     )
 
 
-def rank(batches: list[Any], ids: list[str], n_best: int = SETTINGS.n_best) -> answers.Ranked:
+def rank(batches: list[Any], ids: list[str], n_best: int = SETTINGS.n_best) -> ranking.Ranked:
     """Logits -> ranked candidates, our way."""
     spans = find_spans(batches, n_best)
-    return answers.rank_candidates(write_rows(batches, spans, n_best), ids)
+    return ranking.rank_candidates(write_rows(batches, spans, n_best), ids)
 
 
 def time_parts(
@@ -248,13 +249,13 @@ def time_parts(
     """Median seconds of each part of our side."""
     spans = find_spans(batches)
     rows = write_rows(batches, spans)
-    ranked = answers.rank_candidates(rows, ids)
+    ranked = ranking.rank_candidates(rows, ids)
     parts = {
         "best_spans": lambda: find_spans(batches),
         "candidates": lambda: write_rows(batches, spans),
-        "rank_candidates": lambda: answers.rank_candidates(rows, ids),
-        "best_texts": lambda: answers.best_texts(ranked, contexts),
-        "rank_as_dicts": lambda: list(answers.rank_as_dicts(ranked, contexts, SETTINGS.n_best)),
+        "rank_candidates": lambda: ranking.rank_candidates(rows, ids),
+        "best_texts": lambda: ranking.best_texts(ranked, contexts),
+        "rank_as_dicts": lambda: list(ranking.rank_as_dicts(ranked, contexts, SETTINGS.n_best)),
     }
     return medians({name: [measure(part) for _ in range(repeat)] for name, part in parts.items()})
 

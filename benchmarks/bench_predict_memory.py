@@ -39,7 +39,7 @@ from benchmarks.measure import (
     peak_rss_bytes,
     run_child,
 )
-from squadron import backbones
+from squadron.models import backbones
 
 SIZES = (10_000, 100_000)
 MOST_GROWTH_MB = 300.0
@@ -104,9 +104,9 @@ def prepare(folder: Path, data: Path, backbone: str, size: int) -> int:
     import torch
     from transformers import BertConfig, BertForQuestionAnswering
 
-    from squadron import model_folder, variants
     from squadron.artifacts import write_json, write_windows
     from squadron.config import Contender
+    from squadron.models import model_folder, variants
 
     table, layout = cut_windows(data, backbone)
     tokenizer = backbones.load_tokenizer(backbone)

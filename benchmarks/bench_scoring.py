@@ -26,8 +26,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 
 from benchmarks.measure import at_most, finish, make_parser, medians, read_questions, take_turns
-from squadron import metrics, significance
-from squadron.scoring import score_parsed
+from squadron.scores import metrics, significance
+from squadron.scores.scoring import score_parsed
 from tests.reference_squad import plain_evaluation
 
 WANTED_SECONDS = 1.0
@@ -105,7 +105,7 @@ def score_all(
     import pyarrow as pa
 
     from squadron.artifacts import SCORES
-    from squadron.breakdown import break_down
+    from squadron.scores.breakdown import break_down
 
     summary = score_parsed(dataset, predictions, odds).summary
     golds = [[answer["text"] for answer in some] for some in examples["answers"].to_pylist()]

@@ -1,4 +1,4 @@
-"""Time the comparisons of `squadron.significance` on the paragraphs of a data file.
+"""Time the comparisons of `squadron.scores.significance` on the paragraphs of a data file.
 
     python benchmarks/bench_significance.py DATA.json [--output FILE.json]
 
@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 
 from benchmarks.measure import at_most, finish, make_parser, medians, read_questions, take_turns
-from squadron import significance
+from squadron.scores import significance
 
 SECONDS = 1.0
 CONTENDERS = 12

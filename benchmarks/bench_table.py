@@ -30,7 +30,7 @@ from benchmarks.measure import (
     read_questions,
     run_child,
 )
-from squadron import backbones
+from squadron.models import backbones
 
 CORPUS = Path(__file__).resolve().parents[1] / "examples" / "corpus.json"
 ROWS = 20_000

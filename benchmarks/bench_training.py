@@ -48,10 +48,10 @@ from benchmarks.measure import (
     read_result,
     run_child,
 )
-from squadron import backbones
 from squadron.artifacts import read_windows, write_windows
 from squadron.config import Train, Windows
-from squadron.window_table import WindowTable
+from squadron.data.window_table import WindowTable
+from squadron.models import backbones
 
 TIMES_FASTER = 5.0
 MOST_GIGABYTES = 2.5
@@ -271,8 +271,8 @@ class Pace:
 
 def run_side(side: str, windows: Path, backbone: str, edges: Sequence[int]) -> None:
     """Trains to the last edge; says the seconds of each segment and at last the peak memory."""
-    from squadron.batches import WindowSet
-    from squadron.windows import Layout
+    from squadron.data.windows import Layout
+    from squadron.models.batches import WindowSet
 
     fields = json.loads((windows.parent / "layout.json").read_text())
     layout = Layout(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
@@ -293,8 +293,8 @@ def train_ours(windows: Any, backbone: str, steps: int, pace: Pace, folder: Path
     """`train_model` on the span variant, default settings, one epoch."""
     import torch
 
-    from squadron.training import train_model
-    from squadron.variants import span
+    from squadron.models.training import train_model
+    from squadron.models.variants import span
 
     torch.manual_seed(SEED)
     model = span.build(backbone, span.Options())

@@ -227,8 +227,8 @@ def read_questions(path: Path) -> Any:
     import pyarrow as pa
 
     from squadron.artifacts import EXAMPLES
-    from squadron.sources import load_source
-    from squadron.validation import Report, validate_examples
+    from squadron.data.sources import load_source
+    from squadron.data.validation import Report, validate_examples
 
     examples = validate_examples(load_source("squad").read_examples(path), Report())
     rows = [
@@ -247,9 +247,9 @@ def read_questions(path: Path) -> Any:
 
 def cut_windows(path: Path, backbone: str) -> tuple[Any, Any]:
     """(windows of a SQuAD file as `featurize` cuts them with default settings, their layout)."""
-    from squadron import backbones
     from squadron.config import Windows
-    from squadron.windows import read_layout, slide_windows
+    from squadron.data.windows import read_layout, slide_windows
+    from squadron.models import backbones
 
     tokenizer = backbones.load_tokenizer(backbone)
     bare = backbones.bare_tokenizer(tokenizer)

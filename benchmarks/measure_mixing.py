@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from squadron import backbones
-from squadron.batches import LENGTH_MULTIPLE, POOL_BATCHES, group_by_length
-from squadron.sources.squad import read_examples
+from squadron.data.sources.squad import read_examples
+from squadron.models import backbones
+from squadron.models.batches import LENGTH_MULTIPLE, POOL_BATCHES, group_by_length
 
 BATCH_SIZE = 16
 MAX_LENGTH = 384

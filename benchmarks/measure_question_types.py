@@ -9,7 +9,7 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
-from squadron.question_types import guess_type, score_types
+from squadron.data.question_types import guess_type, score_types
 
 
 def main(path: str) -> None:

@@ -1,4 +1,4 @@
-"""How often `squadron.significance` errs, and what it can tell apart, on simulated races.
+"""How often `squadron.scores.significance` errs, and what it can tell apart, on simulated races.
 
     python benchmarks/simulate_significance.py DATA.json PREDICTIONS.json [--output FILE.json]
 
@@ -40,7 +40,7 @@ import numpy.typing as npt
 from scipy.special import ndtr
 
 from benchmarks.measure import describe_environment, read_questions
-from squadron import metrics, significance
+from squadron.scores import metrics, significance
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

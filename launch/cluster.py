@@ -17,9 +17,10 @@ from launch.kfp_server import explained, fetch_run, open_api, send_run, wait_for
 from launch.placement import Placement, count_gpus, take_gpus_from_items
 from launch.plan import Plan, check_experiment, plan_race
 from launch.registered import resolve_models
-from squadron import backbones, provenance, scratch, storage
+from squadron import provenance, storage
 from squadron.config import Experiment, digest
 from squadron.errors import InputError
+from squadron.models import backbones, scratch
 from squadron.tracking import Race
 
 # distribution/reference: [host[:port]/]path[:tag][@digest]

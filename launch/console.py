@@ -24,7 +24,7 @@ from squadron.progress import (
     describe,
     draw,
 )
-from squadron.race_table import render_table, screen_width
+from squadron.reports.race_table import render_table, screen_width
 
 # kfp/local/task_dispatcher.py colours the name of a task that it runs.
 _RUNS = re.compile(r"Executing task (?:\x1b\[\d+m)?'([a-z-]+)'")

@@ -16,12 +16,13 @@ from launch.plan import Plan, check_experiment, plan_race
 from launch.registered import resolve_models
 from launch.step_processes import preloaded_steps
 from launch.temporary import temporary_files
-from squadron import provenance, runs_lock, storage, tracking
+from squadron import provenance, storage, tracking
 from squadron.config import Experiment
 from squadron.errors import EXIT_CODE_INPUT_ERROR, InputError
 from squadron.progress import EVENTS_VARIABLE
-from squadron.race_use import UseNotes
-from squadron.runs_lock import RUNS
+from squadron.runs_folder import runs_lock
+from squadron.runs_folder.race_use import UseNotes
+from squadron.runs_folder.runs_lock import RUNS
 
 EXIT_CODE_INTERRUPTED = 130
 

@@ -7,8 +7,8 @@ value. Kubeflow leaves them out of the cache key, unlike what set_env_variable s
 from dataclasses import dataclass
 from typing import Any
 
-from squadron import variants
 from squadron.config import Experiment, Resources
+from squadron.models import variants
 from squadron.tracking import RACE_VARIABLE
 
 # manifests/ defines these names, or manifests/README.md says how to create them.

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from launch import registered
-from squadron import backbones, scratch, storage, variants
+from squadron import storage
 from squadron.config import Contender, Data, Experiment, digest, to_json
+from squadron.data.sources import load_source
 from squadron.errors import InputError
-from squadron.model_names import read_model_name
+from squadron.models import backbones, scratch, variants
+from squadron.models.model_names import read_model_name
 from squadron.provenance import plan_digests
-from squadron.sources import load_source
 from squadron.tracking import Race
 
 SQUAD_PAGE = "https://rajpurkar.github.io/SQuAD-explorer/"
@@ -101,7 +102,9 @@ def plan_race(experiment: Experiment) -> Plan:
         for backbone in sorted({contender.backbone for contender in experiment.contenders})
     }
     digests = {
-        "ingest": plan_digests(["steps.ingest", f"sources.{experiment.data.source}"], contents),
+        "ingest": plan_digests(
+            ["steps.ingest", f"data.sources.{experiment.data.source}"], contents
+        ),
         "admit": plan_digests(["steps.admit"], declared, prints),
         "register": plan_digests(["steps.register", *_variant_modules(experiment.contenders)]),
     }
@@ -181,4 +184,4 @@ def _variant_modules(contenders: Iterable[Contender]) -> list[str]:
     names = {contender.variant for contender in contenders}
     if registered.CHAMPION in names:
         names |= set(variants.list_variants())
-    return [f"variants.{name}" for name in sorted(names)]
+    return [f"models.variants.{name}" for name in sorted(names)]

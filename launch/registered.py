@@ -8,10 +8,11 @@ import sys
 from dataclasses import replace
 from typing import Any
 
-from squadron import registry, tracking, variants
+from squadron import registry, tracking
 from squadron.config import Contender, Experiment, Windows, from_mapping
 from squadron.errors import InputError
-from squadron.model_names import read_model_name
+from squadron.models import variants
+from squadron.models.model_names import read_model_name
 
 CHAMPION = "champion"
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json")

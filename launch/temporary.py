@@ -10,7 +10,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from squadron import backbones, outbox
+from squadron.models import backbones
+from squadron.tracking import outbox
 
 TEMPORARY = "tmp"
 KEPT = (backbones.FETCHED, outbox.FALLBACK)

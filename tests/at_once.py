@@ -89,8 +89,9 @@ def open_race(uri: str, name: str, labels: list[str]) -> tuple[str, ...]:
 
 def register_model(uri: str, name: str, run_id: str, model: str) -> str:
     """Registers a model folder; returns the version."""
-    from squadron import registration, tracking
-    from squadron.answering import Answering
+    from squadron import tracking
+    from squadron.answers.answering import Answering
+    from squadron.registry import registration
 
     os.environ[tracking.URI_VARIABLE] = uri
     tags = {"licence": "mine", "git_sha": "4f2a9c1"}

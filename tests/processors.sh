@@ -11,9 +11,10 @@ cd "$(dirname "$0")/.."
 PYTHON=${PYTHON:-.venv/bin/python}
 ALL=(plain bf16 seed1 seed2 threads4 torch-default torch-avx2 onednn-sse41 onednn-avx2
      onednn-avx512 onednn-avx512-bf16 mkl-compatible busy)
-FILES=(tests/contract/test_variants.py tests/unit/test_{adapters,backbones,bertscore,cpu_layers}.py
-       tests/unit/test_{crf_variant,heads,linear_chain_crf,prediction,reader,reasoning_race}.py
-       tests/unit/test_{reasoning_variant,scratch,training}.py)
+FILES=(tests/contract/test_variants.py tests/unit/models/variants
+       tests/unit/models/test_{backbones,cpu_layers,linear_chain_crf,prediction,scratch,training}.py
+       tests/unit/scores/test_bertscore.py tests/unit/steps/test_reasoning_race.py
+       tests/unit/test_reader.py)
 
 chosen=()
 while [ $# -gt 0 ] && [ "$1" != -- ]; do chosen+=("$1"); shift; done

@@ -15,14 +15,16 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from squadron import answers, backbones, metrics
+from squadron.answers import ranking
 from squadron.artifacts import EXAMPLES, WINDOWS, read_windows, write_json
 from squadron.config import Predict, Windows
-from squadron.prediction import predict_candidates
-from squadron.question_types import guess_type
-from squadron.training import Training
-from squadron.window_table import WindowTable
-from squadron.windows import Layout, read_layout, slide_windows
+from squadron.data.question_types import guess_type
+from squadron.data.window_table import WindowTable
+from squadron.data.windows import Layout, read_layout, slide_windows
+from squadron.models import backbones
+from squadron.models.prediction import predict_candidates
+from squadron.models.training import Training
+from squadron.scores import metrics
 
 LIBRARY = (
     "The old library of Porto opened in 1906. Its red staircase was built by Xavier Esteves, and "
@@ -198,8 +200,8 @@ def answer_all(
 ) -> list[str]:
     """The best span's text of every example."""
     tables = predict_candidates(model, windows, layout, settings, torch.device("cpu"))
-    ranked = answers.rank_candidates(pa.concat_tables(list(tables)), examples["id"].to_pylist())
-    return answers.best_texts(ranked, examples["context"].to_pylist())
+    ranked = ranking.rank_candidates(pa.concat_tables(list(tables)), examples["id"].to_pylist())
+    return ranking.best_texts(ranked, examples["context"].to_pylist())
 
 
 def assert_same_candidates(ours: pa.Table, theirs: pa.Table) -> None:

@@ -15,8 +15,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from squadron.config.parsing import parse_json
 from squadron.errors import InputError
-from squadron.parsing import parse_json
 
 EXAMPLES = pa.schema(
     [

@@ -10,14 +10,16 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from squadron import answers, metrics, trained_on
+from squadron.answers import ranking
+from squadron.data.example_table import make_table
+from squadron.data.sources import load_source
+from squadron.data.validation import Report, validate_examples
 from squadron.errors import InputError
-from squadron.evaluation import Judged, Questions, add_intervals, judge
-from squadron.example_table import make_table
+from squadron.models import trained_on
+from squadron.models.trained_on import Seen
 from squadron.reader import Reader
-from squadron.sources import load_source
-from squadron.trained_on import Seen
-from squadron.validation import Report, validate_examples
+from squadron.scores import metrics
+from squadron.scores.evaluation import Judged, Questions, add_intervals, judge
 
 
 @dataclass(frozen=True)
@@ -96,11 +98,11 @@ def _compare_thresholds(questions: Questions, judged: Judged) -> dict[str, Thres
         return {}
     score = judged.ranked.best_score()
     exact, _ = metrics.score_answers(questions.golds, judged.best, questions.rule)
-    best = answers.find_threshold(score, exact, questions.has_answer)
+    best = ranking.find_threshold(score, exact, questions.has_answer)
     values = {"its own": judged.null_threshold, "none": None, "best here": best}
     found = {}
     for name, value in values.items():
-        chosen = answers.apply_threshold(judged.best, score, value)
+        chosen = ranking.apply_threshold(judged.best, score, value)
         each = metrics.score_answers(questions.golds, chosen, questions.rule)
         found[name] = Threshold(value, metrics.summarize(*each, questions.has_answer))
     return found

@@ -83,7 +83,7 @@ def code_digest(roots: Sequence[str], package: Path = PACKAGE) -> str:
     """Digest of the files that some modules of this package can import.
 
     Args:
-        roots: Names of modules below the package, such as "steps.train" or "variants.crf".
+        roots: Names of modules below the package, such as "steps.train" or "models.variants.crf".
         package: Its folder.
 
     Returns:
@@ -102,9 +102,9 @@ def reachable_files(roots: Sequence[str], package: Path = PACKAGE) -> list[Path]
     """The files of the package that some of its modules can import or read, sorted.
 
     Imports inside functions count, imports for type checkers do not. A text that is the name of a
-    template, or of a module such as "serving.py", counts as an import of that file. The `__init__`
-    of a package around a module counts as a file. What it imports counts only where something
-    imports the package itself: `steps` imports every step, to offer them to others.
+    template, or of a module such as "serving/pyfunc.py", counts as an import of that file. The
+    `__init__` of a package around a module counts as a file. What it imports counts only where
+    something imports the package itself: `steps` imports every step, to offer them to others.
 
     Args:
         roots: Names of modules below the package.
@@ -209,8 +209,12 @@ def _read_uses(path: Path, package: Path, content: bytes) -> tuple[Path, ...]:
         for module in _imported(statement, package.name):
             with contextlib.suppress(ValueError):  # a name inside a module
                 uses.append(_find_file(module, package))
-    named = {file.name: file for file in (package / "templates").glob("*.j2")}
-    named |= {file.name: file for file in package.glob("*.py") if not file.stem.startswith("_")}
+    named = {file.name: file for file in package.rglob("*.j2")}
+    named |= {
+        file.relative_to(package).as_posix(): file
+        for file in package.rglob("*.py")
+        if not file.stem.startswith("_")
+    }
     # Few files name another one; to look at every constant of the others would take a second.
     if any(name.encode() in content for name in named):
         texts = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))

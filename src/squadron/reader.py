@@ -13,14 +13,15 @@ from typing import Any
 
 import pyarrow as pa
 
-from squadron import answers, backbones, model_folder
-from squadron.answering import Answering
+from squadron.answers import ranking
+from squadron.answers.answering import Answering
 from squadron.artifacts import EXAMPLES
 from squadron.config import Contender
-from squadron.devices import pick_device
-from squadron.prediction import predict_candidates
+from squadron.data.windows import read_layout, slide_windows
+from squadron.models import backbones, model_folder
+from squadron.models.devices import pick_device
+from squadron.models.prediction import predict_candidates
 from squadron.progress import Progress
-from squadron.windows import read_layout, slide_windows
 
 
 @dataclass(frozen=True)
@@ -107,10 +108,10 @@ class Reader:
             for i, (q, c) in zip(ids, questions, strict=True)
         ]
         tables = self.find_candidates(pa.Table.from_pylist(rows, schema=EXAMPLES))
-        ranked = answers.rank_parts(tables, ids, self.answering.answer_rule)
+        ranked = ranking.rank_parts(tables, ids, self.answering.answer_rule)
         best = ranked.best_score()
-        texts = answers.best_texts(ranked, contexts)
-        chosen = answers.apply_threshold(texts, best, self.answering.null_threshold)
+        texts = ranking.best_texts(ranked, contexts)
+        chosen = ranking.apply_threshold(texts, best, self.answering.null_threshold)
         mapping = self.answering.calibration
         sure = mapping.apply(best).tolist() if mapping else [None] * len(ids)
         readings = []

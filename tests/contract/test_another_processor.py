@@ -10,7 +10,7 @@ import pytest
 FOLDER = Path(__file__).resolve().parents[1] / "another_processor"
 CODE = """
 import torch
-from squadron import devices
+from squadron.models import devices
 torch.manual_seed(5)
 print(devices.uses_bf16(torch.device("cpu"), "auto"), torch.initial_seed())
 """

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from squadron.config import load_experiment
-from squadron.sources.squad import read_examples
-from squadron.split import assign_titles
-from squadron.validation import Report, validate_examples
+from squadron.data.sources.squad import read_examples
+from squadron.data.split import assign_titles
+from squadron.data.validation import Report, validate_examples
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"

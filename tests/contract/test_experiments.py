@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from squadron.config import from_json, load_experiment, to_json
-from squadron.sources import list_sources
-from squadron.variants import check_contender, list_variants
+from squadron.data.sources import list_sources
+from squadron.models.variants import check_contender, list_variants
 
 ROOT = Path(__file__).resolve().parents[2]
 FOUND = sorted((ROOT / "experiments").rglob("*.y*ml"))

@@ -23,8 +23,8 @@ from dataclasses import dataclass
 
 import torch
 
-from squadron import backbones
-from squadron.prediction import best_spans
+from squadron.models import backbones
+from squadron.models.prediction import best_spans
 
 TRAINS = True
 

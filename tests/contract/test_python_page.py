@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from squadron import model_folder, registration, tracking, variants
-from squadron.answering import Answering
-from squadron.backbones import load_tokenizer
+from squadron import tracking
+from squadron.answers.answering import Answering
 from squadron.config import Contender, Windows
+from squadron.models import model_folder, variants
+from squadron.models.backbones import load_tokenizer
+from squadron.registry import registration
 from tests import tiny_models
 from tests.limits import PATIENCE_SECONDS
 

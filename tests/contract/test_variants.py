@@ -1,4 +1,4 @@
-"""Every variant keeps the contract of `squadron.variants`: a new file there is tested here."""
+"""Every variant keeps the contract of `squadron.models.variants`; a new file is tested, too."""
 
 import dataclasses
 import importlib
@@ -14,13 +14,14 @@ import pyarrow as pa
 import pytest
 import torch
 
-from squadron import model_folder, requirements, variants
-from squadron.backbones import OFFLINE, OFFLINE_PACKAGE, load_tokenizer
-from squadron.batches import WindowSet
+from squadron import requirements
 from squadron.config import Contender, Train, Windows
 from squadron.errors import InputError
-from squadron.prediction import predict_candidates
-from squadron.training import train_model, trained
+from squadron.models import model_folder, variants
+from squadron.models.backbones import OFFLINE, OFFLINE_PACKAGE, load_tokenizer
+from squadron.models.batches import WindowSet
+from squadron.models.prediction import predict_candidates
+from squadron.models.training import train_model, trained
 from tests import tiny_models
 from tests.tiny_models import FP32
 
@@ -334,7 +335,7 @@ def added(tmp_path, monkeypatch):
     monkeypatch.setattr(variants, "__path__", [*variants.__path__, str(tmp_path)])
     importlib.invalidate_caches()
     yield "added_in_a_test"
-    sys.modules.pop("squadron.variants.added_in_a_test", None)
+    sys.modules.pop("squadron.models.variants.added_in_a_test", None)
     vars(variants).pop("added_in_a_test", None)
 
 
@@ -351,7 +352,7 @@ def test_a_new_file_is_a_new_variant_without_being_listed_anywhere(added, tiny, 
     model_folder.write_model(folder, model, tokenizer, contender, made_from="x", training={})
     loaded = model_folder.load_model(folder)
 
-    assert type(loaded.model).__module__ == f"squadron.variants.{added}"
+    assert type(loaded.model).__module__ == f"squadron.models.variants.{added}"
     assert loaded.model.network.config.attention_probs_dropout_prob == 0.25
     tiny_models.assert_same_candidates(
         *(predict(m, tiny.many, tiny.layout) for m in (model, loaded.model))

@@ -12,9 +12,11 @@ from types import SimpleNamespace
 import mlflow
 import pytest
 
-from squadron import backbones, model_folder, registration, registry, tracking, variants
-from squadron.answering import Answering
+from squadron import registry, tracking
+from squadron.answers.answering import Answering
 from squadron.config import Contender, Windows
+from squadron.models import backbones, model_folder, variants
+from squadron.registry import registration
 from tests import fresh_venv, tiny_models
 from tests.stores import make_store
 

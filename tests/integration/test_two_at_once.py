@@ -13,9 +13,10 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import ViewType
 
-from squadron import model_folder, registry, tracking, variants
-from squadron.backbones import load_tokenizer
+from squadron import registry, tracking
 from squadron.config import Contender, Predict, Windows
+from squadron.models import model_folder, variants
+from squadron.models.backbones import load_tokenizer
 from tests import at_once, tiny_models
 from tests.postgres import NoServerError, running_postgres
 

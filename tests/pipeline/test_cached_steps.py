@@ -87,7 +87,7 @@ def test_a_change_of_where_and_how_the_winner_is_registered_computes_nothing_els
 
 def test_a_changed_template_makes_one_report(project):
     races = {run.data.tags["squadron.race"] for run in all_runs(project)}
-    with (project.source / "templates" / "report.html.j2").open("a") as file:
+    with (project.source / "reports" / "templates" / "report.html.j2").open("a") as file:
         file.write("<!-- changed -->\n")
     assert project.race() == sorted([*ALWAYS, "report"])
     assert {run.data.tags["squadron.race"] for run in all_runs(project)} == races
@@ -98,9 +98,9 @@ def test_a_changed_template_makes_one_report(project):
 def test_changed_windows_and_training_make_all_again_that_uses_them(project):
     """The fault that this holds: weights trained by old code stood under the new commit."""
     before = model_of(project)
-    with (project.source / "windows.py").open("a") as file:
+    with (project.source / "data" / "windows.py").open("a") as file:
         file.write("# changed\n")
-    training = project.source / "training.py"
+    training = project.source / "models" / "training.py"
     text = training.read_text()
     changed = text.replace("share / len(group)", "0.0 * share / len(group)")
     assert changed != text

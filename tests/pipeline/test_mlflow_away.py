@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from squadron import steps, tracking, training
+from squadron import steps, tracking
 from squadron.config import Contender, Data, Splits, Train, Windows, to_json
+from squadron.models import training
 from tests import tiny_models
 from tests.mlflow_server import LossyProxy, MlflowServer
 

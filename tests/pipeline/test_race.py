@@ -186,7 +186,7 @@ def test_the_served_model_gives_the_evaluated_answers_to_every_question(race):
 
 
 def test_published_figures_equal_the_official_score_of_the_published_answers(race, tmp_path):
-    from squadron.scoring import score_files
+    from squadron.scores.scoring import score_files
 
     folder, _ = race
     place = evaluation(folder, "span")

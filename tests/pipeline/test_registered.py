@@ -13,23 +13,17 @@ from launch import registered
 from launch.command_line import main
 from launch.plan import check_experiment, plan_race
 from pipeline import build_pipeline
-from squadron import (
-    model_folder,
-    race_table,
-    registration,
-    registry,
-    standings,
-    steps,
-    tracking,
-    trained_on,
-    variants,
-)
-from squadron.answering import Answering
+from squadron import registry, steps, tracking
+from squadron.answers.answering import Answering
 from squadron.artifacts import read_table, write_json
-from squadron.backbones import load_tokenizer
 from squadron.config import Contender, Predict, Register, Windows, build_experiment, to_json
 from squadron.errors import InputError
+from squadron.models import model_folder, trained_on, variants
+from squadron.models.backbones import load_tokenizer
 from squadron.provenance import read_digests
+from squadron.registry import registration
+from squadron.reports import race_table
+from squadron.scores import standings
 from squadron.steps._backbones import fetched
 from tests import tiny_models
 from tests.stores import make_store

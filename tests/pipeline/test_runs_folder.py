@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from squadron import race_use
-from squadron.runs_lock import find_holder, hold
+from squadron.runs_folder import race_use
+from squadron.runs_folder.runs_lock import find_holder, hold
 from tests.limits import PATIENCE_SECONDS
 from tests.pipeline.tiny_race import client, command, run, runs_of, write_experiment
 

@@ -40,7 +40,7 @@ def write_backbone(folder: Path) -> None:
     import torch
     from transformers import BertConfig, BertModel
 
-    from squadron import backbones
+    from squadron.models import backbones
 
     torch.manual_seed(0)
     small = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}

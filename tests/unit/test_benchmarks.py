@@ -25,8 +25,8 @@ from benchmarks import (
     run_all,
     simulate_significance,
 )
-from squadron import significance
 from squadron.config import ANSWER_RULES
+from squadron.scores import significance
 from tests.tiny_models import write_backbone
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -5,13 +5,14 @@ import shutil
 
 import pytest
 
-from squadron import judging, model_folder, steps, trained_on, variants
+from squadron import judging, steps
 from squadron.__main__ import main
-from squadron.answering import Answering
+from squadron.answers.answering import Answering
 from squadron.artifacts import read_json, read_table
-from squadron.backbones import load_tokenizer
 from squadron.config import Contender, Data, Evaluate, Predict, Splits, Windows, to_json
 from squadron.errors import InputError
+from squadron.models import model_folder, trained_on, variants
+from squadron.models.backbones import load_tokenizer
 from tests import tiny_models
 
 FIGURES = ("exact", "f1", "HasAns_exact", "NoAns_exact", "total", "answered")

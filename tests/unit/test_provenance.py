@@ -106,16 +106,16 @@ def reached_by(step: str) -> set[str]:
 
 
 def test_each_step_depends_on_what_it_uses_and_no_other():
-    page = "templates/report.html.j2"
+    page = "reports/templates/report.html.j2"
     assert page in reached_by("report")
     for step in ("ingest", "admit", "featurize", "train", "predict", "evaluate", "register"):
         assert page not in reached_by(step)
         assert f"steps/{step}.py" in reached_by(step)
-    assert "templates/model_card.md.j2" in reached_by("register")
-    assert {"windows.py", "training.py", "batches.py"} <= reached_by("train")
-    assert {"windows.py", "scratch.py"} <= reached_by("featurize")
-    assert "training.py" not in reached_by("featurize") | reached_by("predict")
-    assert "serving.py" in reached_by("register")
+    assert "reports/templates/model_card.md.j2" in reached_by("register")
+    assert {"data/windows.py", "models/training.py", "models/batches.py"} <= reached_by("train")
+    assert {"data/windows.py", "models/scratch.py"} <= reached_by("featurize")
+    assert "models/training.py" not in reached_by("featurize") | reached_by("predict")
+    assert "serving/pyfunc.py" in reached_by("register")
 
 
 def test_a_step_refuses_other_code_with_one_sentence_and_code_2(tmp_path, capsys):

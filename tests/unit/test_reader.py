@@ -9,11 +9,11 @@ import pyarrow as pa
 import pytest
 import torch
 
-from squadron import answers, backbones, steps
-from squadron.answering import Answering
+from squadron import steps
+from squadron.answers import ranking
+from squadron.answers.answering import Answering
+from squadron.answers.calibration import Calibration
 from squadron.artifacts import read_json, write_json, write_table
-from squadron.batches import WindowSet
-from squadron.calibration import Calibration
 from squadron.config import (
     ANSWER_RULES,
     Contender,
@@ -23,11 +23,13 @@ from squadron.config import (
     Windows,
     to_json,
 )
-from squadron.model_folder import ANSWERING, write_answering, write_model
-from squadron.prediction import predict_candidates
+from squadron.models import backbones
+from squadron.models.batches import WindowSet
+from squadron.models.model_folder import ANSWERING, write_answering, write_model
+from squadron.models.prediction import predict_candidates
+from squadron.models.training import train_model
+from squadron.models.variants import span
 from squadron.reader import Reader, Reading, as_dicts
-from squadron.training import train_model
-from squadron.variants import span
 from tests import tiny_models
 
 QUESTIONS = [*tiny_models.EIGHT_QUESTIONS, *tiny_models.UNANSWERED]
@@ -61,11 +63,11 @@ def trained(tmp_path_factory):
     # Two of the ten have no answer, and no best span is right there.
     tiny_models.assert_learned(run, least=60.0)
     tables = predict_candidates(model, windows, layout, contender.predict, torch.device("cpu"))
-    ranked = answers.rank_candidates(pa.concat_tables(list(tables)), examples["id"].to_pylist())
-    texts = answers.best_texts(ranked, examples["context"].to_pylist())
+    ranked = ranking.rank_candidates(pa.concat_tables(list(tables)), examples["id"].to_pylist())
+    texts = ranking.best_texts(ranked, examples["context"].to_pylist())
     exact = np.array([text == answer for text, (*_, answer) in zip(texts, QUESTIONS, strict=True)])
     has_answer = np.array([bool(answer) for *_, answer in QUESTIONS])
-    threshold = answers.find_threshold(ranked.best_score(), exact, has_answer)
+    threshold = ranking.find_threshold(ranked.best_score(), exact, has_answer)
     return SimpleNamespace(
         model=model,
         tokenizer=backbones.load_tokenizer(backbone),
@@ -88,7 +90,7 @@ def assert_same_readings(ours, theirs):
 
 
 def best_by_hand(trained, questions):
-    """{example: (score, start, end)} from the windows' candidates, without answers.py."""
+    """{example: (score, start, end)} from the windows' candidates, without ranking.py."""
     examples = tiny_models.make_examples([(*pair, "") for pair in questions])
     windows, layout = tiny_models.cut_windows(trained.backbone, examples, trained.contender.windows)
     best = defaultdict(lambda: (-math.inf, 0, 0))
@@ -231,7 +233,7 @@ def test_served_answers_are_the_evaluated_ones_by_either_rule(trained, tmp_path,
     )
     rows = pa.concat_tables(list(parts))
     # Abstains from half of them.
-    best = answers.rank_candidates(rows, table["id"].to_pylist(), rule).best_score()
+    best = ranking.rank_candidates(rows, table["id"].to_pylist(), rule).best_score()
     threshold = float(np.median(best))
     for split in ("tune", "select", "test"):
         write_table(tmp_path / f"e/{split}.parquet", table, schema="examples/1", made_from="e")

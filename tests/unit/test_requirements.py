@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from squadron import requirements, variants
+from squadron import requirements
+from squadron.models import variants
 
 FILES = {
     "__init__.py": "",
@@ -50,7 +51,7 @@ def test_packages_are_those_of_the_file_and_of_all_that_it_imports_of_its_packag
 
 
 def test_distributions_have_their_names_on_pypi(monkeypatch):
-    assert "pytorch-crf" in requirements.find_distributions("squadron.variants.crf")
+    assert "pytorch-crf" in requirements.find_distributions("squadron.models.variants.crf")
     imported = {"yaml", "sklearn", "torchcrf", "nobody_has_this"}
     monkeypatch.setattr(requirements, "find_packages", lambda module: imported)
     # What is not installed here was not used either.
@@ -60,9 +61,9 @@ def test_distributions_have_their_names_on_pypi(monkeypatch):
 def test_of_several_distributions_with_one_package_the_one_of_its_name_counts():
     owners = importlib.metadata.packages_distributions()["mlflow"]
     assert len(owners) > 1
-    assert "mlflow" in requirements.find_distributions("squadron.serving")
+    assert "mlflow" in requirements.find_distributions("squadron.serving.pyfunc")
     assert not {"mlflow-skinny", "mlflow-tracing"} & requirements.find_distributions(
-        "squadron.serving"
+        "squadron.serving.pyfunc"
     )
 
 
@@ -77,8 +78,8 @@ def test_whatever_serving_really_imports_was_found():
     code = """
 import sys
 before = set(sys.modules)
-import squadron.serving, squadron.reader
-from squadron import variants
+import squadron.serving.pyfunc, squadron.reader
+from squadron.models import variants
 for name in variants.list_variants():
     variants.load_variant(name)
 own = [m for n, m in list(sys.modules.items()) if n.partition(".")[0] == "squadron"]
@@ -87,9 +88,9 @@ named = {getattr(v, "__module__", None) or getattr(v, "__name__", "") for m in o
 print(*sorted({str(name).partition(".")[0] for name in named}))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    known = requirements.find_packages("squadron.serving") | {"squadron", "builtins"}
+    known = requirements.find_packages("squadron.serving.pyfunc") | {"squadron", "builtins"}
     for name in variants.list_variants():
-        known |= requirements.find_packages(f"squadron.variants.{name}")
+        known |= requirements.find_packages(f"squadron.models.variants.{name}")
     loaded = set(done.stdout.split()) - sys.stdlib_module_names
     assert {"torch", "mlflow", "numpy"} <= loaded
     assert {name for name in loaded if not name.startswith("_")} <= known

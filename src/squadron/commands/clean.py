@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Says what can go from runs/, or removes it; MLflow, reports and registered models stay."""
-    from squadron import cleanup, runs_lock
+    from squadron.runs_folder import cleanup, runs_lock
 
     if options.keep < 0:
         raise InputError(f"--keep: {options.keep} is not allowed; 0 or more races can be kept")

@@ -6,12 +6,12 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from squadron.sources import list_sources
+from squadron.data.sources import list_sources
 
 if TYPE_CHECKING:
+    from squadron.data.validation import Report
     from squadron.judging import Judgement
-    from squadron.trained_on import Seen
-    from squadron.validation import Report
+    from squadron.models.trained_on import Seen
 
 HELP = "judge a model on a file of questions and answers"
 
@@ -42,15 +42,16 @@ def run(options: argparse.Namespace) -> int:
 
     It warns first if the model was trained on titles or questions of the file.
     """
-    from squadron import judging, models, storage
-    from squadron.evaluation import write_answers
+    from squadron import judging, storage
+    from squadron.registry import opening
+    from squadron.scores.evaluation import write_answers
 
     if options.output:
         storage.require_writable(options.output)
     with tempfile.TemporaryDirectory() as temporary:
         file = storage.fetch_file(options.data, Path(temporary) / "data")
         examples, report = judging.read_file(file, options.source)
-        with models.open_model(options.model) as opened:
+        with opening.open_model(options.model) as opened:
             seen = judging.find_seen(opened.folder, examples)
             warning = _describe_seen(seen, options.data)
             if warning and not options.json:

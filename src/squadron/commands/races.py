@@ -4,7 +4,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from squadron.races import RaceRow
+    from squadron.tracking.races import RaceRow
 
 HELP = "list, compare or prune the races that MLflow knows"
 
@@ -31,14 +31,14 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _list(options: argparse.Namespace) -> int:
-    from squadron import races
+    from squadron.tracking import races
 
     print(races.draw_list(races.read_races()))
     return 0
 
 
 def _compare(options: argparse.Namespace) -> int:
-    from squadron import races
+    from squadron.tracking import races
 
     known = races.read_races()
     pair = [races.find_race(known, wanted) for wanted in (options.first, options.second)]
@@ -49,7 +49,8 @@ def _compare(options: argparse.Namespace) -> int:
 def _prune(options: argparse.Namespace) -> int:
     import contextlib
 
-    from squadron import races, runs_lock
+    from squadron.runs_folder import runs_lock
+    from squadron.tracking import races
 
     with contextlib.ExitStack() as stack:
         if options.yes and runs_lock.RUNS.is_dir():
@@ -68,7 +69,7 @@ def _prune(options: argparse.Namespace) -> int:
 
 
 def _say_pruned(found: "list[RaceRow]", done: bool) -> None:
-    from squadron import races
+    from squadron.tracking import races
 
     if not found:
         print("Every race has a result or still runs; none can go.")

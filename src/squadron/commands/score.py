@@ -29,7 +29,7 @@ def run(options: argparse.Namespace) -> int:
     """Prints the official SQuAD figures of a predictions file."""
     import logging
 
-    from squadron.scoring import score_files
+    from squadron.scores.scoring import score_files
 
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
     summary, _ = score_files(options.data, options.predictions, options.null_odds)
@@ -41,8 +41,8 @@ def run(options: argparse.Namespace) -> int:
 
 def _bertscore(data: Path, predictions: Path) -> dict[str, float]:
     """Mean BERTScore, 0 to 100, of files that `score_files` has read."""
-    from squadron.bertscore import BertScorer
-    from squadron.scoring import collect_questions
+    from squadron.scores.bertscore import BertScorer
+    from squadron.scores.scoring import collect_questions
 
     questions = collect_questions(json.loads(data.read_bytes()))
     chosen = json.loads(predictions.read_bytes())

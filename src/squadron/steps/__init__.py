@@ -3,7 +3,7 @@
 Each may be run twice on the same inputs and leaves one result. Nothing here knows Kubeflow.
 """
 
-from squadron.kept import CHECKPOINTS_VARIABLE
+from squadron.runs_folder.kept import CHECKPOINTS_VARIABLE
 from squadron.steps.admit import admit
 from squadron.steps.close_race import close_race
 from squadron.steps.evaluate import evaluate

@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from squadron.model_names import read_model_name
+from squadron.models.model_names import read_model_name
 from squadron.provenance import Digests
 
 
@@ -23,14 +23,15 @@ def fetched(backbone: str, planned: Digests) -> Iterator[str]:
     """
     chosen = read_model_name(backbone)
     if chosen is None:
-        from squadron import backbones
+        from squadron.models import backbones
 
         if backbone in planned.backbones:
             planned.check_backbone(backbone, backbones.fingerprint(backbone))
         yield backbone
         return
-    from squadron import model_folder, registry
-    from squadron.variants import champion
+    from squadron import registry
+    from squadron.models import model_folder
+    from squadron.models.variants import champion
 
     version = registry.find_version(chosen.name, chosen.version_or_alias)
     planned.check_backbone(backbone, registry.fingerprint(version))

@@ -5,7 +5,7 @@ from typing import Any
 
 from squadron.artifacts import read_json
 from squadron.config import Contender
-from squadron.kept import kept_folder
+from squadron.runs_folder.kept import kept_folder
 
 JUDGED = ("tune", "select", "test")
 """The splits that are predicted and scored; the first questions of train besides, if asked for."""
@@ -32,7 +32,7 @@ def read_about_windows(windows: Path) -> dict[str, Any]:
 
 def find_layout(about_windows: dict[str, Any]) -> Any:
     """The `layout.Layout` that `windows.json` holds."""
-    from squadron.layout import Layout
+    from squadron.data.layout import Layout
 
     fields = about_windows["layout"]
     layout: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}

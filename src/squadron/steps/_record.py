@@ -13,7 +13,7 @@ from typing import Any
 from squadron import tracking
 from squadron.artifacts import read_json, read_table
 from squadron.config import Contender
-from squadron.error_kinds import sample_rows
+from squadron.scores.error_kinds import sample_rows
 from squadron.steps._files import COMPARED
 from squadron.tracking import Race, Run
 

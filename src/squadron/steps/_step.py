@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import ParamSpec, TypeVar, get_type_hints
 
-from squadron import cores, progress, provenance
+from squadron import progress, provenance
 from squadron.errors import EXIT_CODE_INPUT_ERROR, InputError
-from squadron.outbox import REFUSED, close_outboxes, read_patience
+from squadron.steps._cores import limit_threads
+from squadron.tracking.outbox import REFUSED, close_outboxes, read_patience
 from squadron.uris import hide_secrets
 
 P = ParamSpec("P")
@@ -44,7 +45,7 @@ def step(function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(function)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
-        cores.limit_threads()
+        limit_threads()
         # Kubeflow gives paths as text.
         for name, value in kwargs.items():
             if hints[name] is Path:

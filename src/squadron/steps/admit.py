@@ -24,7 +24,7 @@ def admit(*, contenders: str, examples: Path, digests: str = "") -> None:
         InputError: With the contender, and one of the titles or questions that it has seen or the
             longest window that its backbone takes.
     """
-    from squadron import backbones, scratch, trained_on
+    from squadron.models import backbones, scratch, trained_on
 
     planned = provenance.read_digests(digests)
     tables = {

@@ -18,7 +18,8 @@ def close_race(*, state: str, message: str, this_try: str = "") -> None:
         message: Kubeflow's, if it failed; only kfp.local gives one.
         this_try: As for `open_race`; "" where nobody knows it, as after an interruption.
     """
-    from squadron import tracking, verdict
+    from squadron import tracking
+    from squadron.tracking import verdict
 
     race = tracking.current_race()
     tracking.send_waiting(race)
@@ -60,6 +61,6 @@ def _show_table(champion: dict[str, Any]) -> None:
     if progress.has_launcher():
         progress.emit({"kind": "table", "champion": champion})
     else:
-        from squadron.race_table import render_table, screen_width
+        from squadron.reports.race_table import render_table, screen_width
 
         print(render_table(champion, screen_width()), flush=True)  # noqa: T201 what a pod's log ends with

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from squadron import contamination, progress, standings
+from squadron import progress
 from squadron.artifacts import (
     read_json,
     read_parts,
@@ -15,6 +15,8 @@ from squadron.artifacts import (
     write_table,
 )
 from squadron.config import Contender, Evaluate, from_json
+from squadron.data import contamination
+from squadron.scores import standings
 from squadron.steps._files import COMPARED, judged_splits
 from squadron.steps._record import record_contender
 from squadron.steps._step import step, timed
@@ -22,8 +24,8 @@ from squadron.steps._step import step, timed
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from squadron.calibration import Calibration
-    from squadron.evaluation import Judged, Questions
+    from squadron.answers.calibration import Calibration
+    from squadron.scores.evaluation import Judged, Questions
 
 
 @step
@@ -130,9 +132,9 @@ def _evaluate_splits(
 
     A test split that was trained on gets no folder and no figures.
     """
-    from squadron.answering import Answering
-    from squadron.error_kinds import count_kinds
-    from squadron.evaluation import (
+    from squadron.answers.answering import Answering
+    from squadron.scores.error_kinds import count_kinds
+    from squadron.scores.evaluation import (
         add_intervals,
         add_oracle,
         judge,
@@ -202,7 +204,7 @@ class _Split:
 
 def _read_split(name: str, count: int, examples: Path, candidates: Path, made_from: str) -> _Split:
     """The first `count` questions of a split (0 for all), and their candidates."""
-    from squadron.evaluation import Questions
+    from squadron.scores.evaluation import Questions
 
     table = read_table(examples / f"{name}.parquet", schema="examples/1")
     digest = table.schema.metadata[b"squadron.made_from"].decode()
@@ -223,7 +225,7 @@ def _read_split(name: str, count: int, examples: Path, candidates: Path, made_fr
 def _write_n_best(
     folder: Path, split: _Split, judged: "Judged", n_best: int, mapping: "Calibration | None"
 ) -> None:
-    from squadron.evaluation import list_best
+    from squadron.scores.evaluation import list_best
 
     lists = list_best(judged, split.questions, n_best, mapping)
     write_official(folder / "nbest.json", zip(split.questions.ids, lists, strict=True))
@@ -237,7 +239,7 @@ def _write_scores(folder: Path, split: _Split, judged: "Judged") -> None:
 
 def _write_types(folder: Path, split: _Split, judged: "Judged") -> None:
     """And adds their figures to the summary; does nothing for a model that tells no types."""
-    from squadron.evaluation import choose_types, judge_types
+    from squadron.scores.evaluation import choose_types, judge_types
 
     if split.types is None:
         return
@@ -250,7 +252,7 @@ def _write_confidence(
     folder: Path, split: _Split, judged: "Judged", mapping: "Calibration | None"
 ) -> None:
     """And adds its figures to the summary."""
-    from squadron.evaluation import add_confidence
+    from squadron.scores.evaluation import add_confidence
 
     write_json(
         folder / "confidence.json",
@@ -262,7 +264,7 @@ def _write_confidence(
 
 def _write_errors(folder: Path, split: _Split, judged: "Judged") -> "pa.Table":
     """Returns the table, too."""
-    from squadron.evaluation import find_errors
+    from squadron.scores.evaluation import find_errors
 
     errors = find_errors(split.examples, split.questions, judged, split.extents)
     write_table(folder / "errors.parquet", errors, schema="errors/1", made_from=split.made_from)
@@ -270,7 +272,7 @@ def _write_errors(folder: Path, split: _Split, judged: "Judged") -> "pa.Table":
 
 
 def _write_breakdown(folder: Path, split: _Split, judged: "Judged") -> None:
-    from squadron.breakdown import break_down, count_windows
+    from squadron.scores.breakdown import break_down, count_windows
 
     windows = None
     if split.extents is not None:
@@ -283,6 +285,6 @@ def _write_breakdown(folder: Path, split: _Split, judged: "Judged") -> None:
 
 def _load_scorer() -> Any:
     """The offline encoder; torch is imported for it alone."""
-    from squadron.bertscore import BertScorer
+    from squadron.scores.bertscore import BertScorer
 
     return BertScorer()

@@ -24,9 +24,9 @@ def featurize(*, entry: str, examples: Path, windows: Path, digests: str = "") -
         windows: The folder to write: {split}.arrow, windows.json with its figures, and backbones/
             for the backbone `scratch`.
     """
-    from squadron import backbones, scratch
     from squadron.config import Windows, from_mapping
-    from squadron.windows import Remembered, covering_length, read_layout, slide_windows
+    from squadron.data.windows import Remembered, covering_length, read_layout, slide_windows
+    from squadron.models import backbones, scratch
 
     fields = json.loads(entry)
     settings = from_mapping(Windows, fields["windows"])

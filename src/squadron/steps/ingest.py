@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from squadron import contamination, progress, provenance, storage
+from squadron import progress, provenance, storage
 from squadron.artifacts import read_contexts, write_json, write_table
 from squadron.config import Data, digest, from_json
-from squadron.question_types import TYPES
+from squadron.data import contamination
+from squadron.data.question_types import TYPES
 from squadron.steps._step import step
 
 
@@ -25,11 +26,11 @@ def ingest(*, data: str, examples: Path, digests: str = "") -> None:
     """
     import tempfile
 
-    from squadron.example_table import make_table
-    from squadron.leakage import check_leakage, find_leakage, unify_titles
-    from squadron.sources import Example, load_source, read_file
-    from squadron.split import share_out
-    from squadron.validation import Report, check_rejected_share, validate_examples
+    from squadron.data.example_table import make_table
+    from squadron.data.leakage import check_leakage, find_leakage, unify_titles
+    from squadron.data.sources import Example, load_source, read_file
+    from squadron.data.split import share_out
+    from squadron.data.validation import Report, check_rejected_share, validate_examples
 
     settings = from_json(Data, data)
     planned = provenance.read_digests(digests)

@@ -36,7 +36,8 @@ def open_race(*, experiment: str, examples: Path, this_try: str = "") -> str:
 
 def _describe(runs_page: str) -> dict[str, str]:
     """What the experiment's page says of races, and the view of contenders that it offers."""
-    from squadron import notes, tracking
+    from squadron import tracking
+    from squadron.reports import notes
 
     page = f"{runs_page}&viewStateShareKey={notes.VIEW}"
     return {

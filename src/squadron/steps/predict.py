@@ -41,11 +41,12 @@ def predict(
     """
     import pyarrow as pa
 
-    from squadron import model_folder, tracking, trained_on
-    from squadron.devices import pick_device
-    from squadron.prediction import predict_candidates
+    from squadron import tracking
+    from squadron.data.window_table import WindowTable
+    from squadron.models import model_folder, trained_on
+    from squadron.models.devices import pick_device
+    from squadron.models.prediction import predict_candidates
     from squadron.progress import Progress
-    from squadron.window_table import WindowTable
 
     settings = settle_answer_tokens(from_json(Contender, contender), windows)
     about = model_folder.read_about(model)

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from squadron import progress, provenance, standings, storage
+from squadron import progress, provenance, storage
 from squadron.artifacts import read_json, read_table, write_json
 from squadron.config import Register, digest
-from squadron.model_names import read_model_name
+from squadron.models.model_names import read_model_name
+from squadron.scores import standings
 from squadron.steps._record import name_race, record_missing
 from squadron.steps._step import step
 
@@ -40,11 +41,14 @@ def register(
     Returns:
         Finite figures for the pipeline's own pages.
     """
-    from squadron import registration, registry, reuse, tracking, variants
-    from squadron.answering import Answering
+    from squadron import registry, tracking
+    from squadron.answers.answering import Answering
     from squadron.config import from_mapping
-    from squadron.evaluation import compare_with_winner
-    from squadron.model_card import write_card
+    from squadron.models import variants
+    from squadron.registry import registration
+    from squadron.reports.model_card import write_card
+    from squadron.scores.evaluation import compare_with_winner
+    from squadron.tracking import reuse
 
     fields = json.loads(settings)
     options = from_mapping(Register, fields["register"])
@@ -159,7 +163,8 @@ def _registered_as(row: dict[str, Any], model: Path, model_name: str) -> str:
 
 def _licence(backbone: str) -> str:
     """Of a backbone's weights; a registered one says its own."""
-    from squadron import backbones, registry
+    from squadron import registry
+    from squadron.models import backbones
 
     origin = read_model_name(backbone)
     if origin is None:

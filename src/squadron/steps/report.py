@@ -35,8 +35,9 @@ def report(
         champion: champion.json, as register wrote it.
         page: The file to write.
     """
-    from squadron import notes, plots, tracking
-    from squadron.report import collect_report, draw_plots, render_report
+    from squadron import tracking
+    from squadron.reports import notes, plots
+    from squadron.reports.report import collect_report, draw_plots, render_report
 
     started = time.monotonic()
     fields = json.loads(experiment)

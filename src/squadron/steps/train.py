@@ -34,12 +34,13 @@ def train(*, contender: str, windows: Path, examples: Path, model: Path, digests
     """
     import torch
 
-    from squadron import backbones, model_folder, scratch, tracking, trained_on, variants
-    from squadron.batches import WindowSet
-    from squadron.devices import pick_device
-    from squadron.training import DivergedError, train_model
-    from squadron.window_table import WindowTable
-    from squadron.windows import limit_negatives
+    from squadron import tracking
+    from squadron.data.window_table import WindowTable
+    from squadron.data.windows import limit_negatives
+    from squadron.models import backbones, model_folder, scratch, trained_on, variants
+    from squadron.models.batches import WindowSet
+    from squadron.models.devices import pick_device
+    from squadron.models.training import DivergedError, train_model
 
     settings = settle_answer_tokens(from_json(Contender, contender), windows)
     planned = provenance.read_digests(digests)
@@ -61,7 +62,8 @@ def train(*, contender: str, windows: Path, examples: Path, model: Path, digests
             contender,
             about_windows["made_from"],
             backbones.fingerprint(backbone),
-            planned.code or provenance.code_digest(("steps.train", f"variants.{settings.variant}")),
+            planned.code
+            or provenance.code_digest(("steps.train", f"models.variants.{settings.variant}")),
         )
         counts = _count_parameters(network)
         record = trained_on.read_record(backbone, settings.trained_on)
@@ -137,11 +139,11 @@ def _tune_judge(
     """Figures of the model as it stands, on tune, with the threshold that is best there."""
     from dataclasses import replace
 
-    from squadron.batches import WindowSet
-    from squadron.devices import pick_device
-    from squadron.evaluation import Questions, judge
-    from squadron.prediction import mean_loss, predict_candidates
-    from squadron.window_table import WindowTable
+    from squadron.data.window_table import WindowTable
+    from squadron.models.batches import WindowSet
+    from squadron.models.devices import pick_device
+    from squadron.models.prediction import mean_loss, predict_candidates
+    from squadron.scores.evaluation import Questions, judge
 
     questions = Questions.read(read_table(examples / "tune.parquet", schema="examples/1"))
     rows = WindowTable(read_windows(windows / "tune.arrow"), layout)

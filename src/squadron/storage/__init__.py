@@ -22,14 +22,27 @@ from pathlib import Path
 
 from squadron.errors import InputError
 from squadron.storage import local, s3
-from squadron.storage.locations import S3Location as S3Location
-from squadron.storage.locations import is_remote as is_remote
-from squadron.storage.locations import join as join
-from squadron.storage.locations import parse_location as parse_location
-from squadron.storage.manifest import MARKER_NAME as MARKER_NAME
-from squadron.storage.manifest import OtherContentError as OtherContentError
-from squadron.storage.settings import StorageSettings as StorageSettings
-from squadron.storage.settings import read_settings as read_settings
+from squadron.storage.locations import S3Location, is_remote, join, parse_location
+from squadron.storage.manifest import MARKER_NAME, OtherContentError
+from squadron.storage.settings import StorageSettings, read_settings
+
+__all__ = [
+    "MARKER_NAME",
+    "OtherContentError",
+    "S3Location",
+    "StorageSettings",
+    "content_digest",
+    "fetch_file",
+    "fetch_folder",
+    "fetch_published",
+    "is_remote",
+    "join",
+    "parse_location",
+    "publish",
+    "publish_beside",
+    "read_settings",
+    "require_writable",
+]
 
 
 def fetch_file(location: str, folder: Path) -> Path:

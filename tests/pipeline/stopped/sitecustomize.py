@@ -31,7 +31,7 @@ class _Changing(MetaPathFinder):
     """Finds modules as Python does, and changes one right after it was executed."""
 
     def find_spec(self, name, path=None, target=None):
-        if name != "squadron.checkpoints":
+        if name != "squadron.models.checkpoints":
             return None
         spec = PathFinder.find_spec(name, path, target)
         execute = spec.loader.exec_module

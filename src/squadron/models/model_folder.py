@@ -1,0 +1,137 @@
+"""The model folder: weights, tokenizer and `variant.json`, written by train, read by all others."""
+
+import hashlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from squadron import requirements
+from squadron.answers.answering import Answering
+from squadron.artifacts import ANSWERING, read_json, write_json
+from squadron.artifacts import MODEL_ABOUT as ABOUT
+from squadron.artifacts import MODEL_SCHEMA as SCHEMA
+from squadron.config import Contender, from_mapping
+from squadron.errors import InputError
+from squadron.models import backbones, trained_on, variants
+
+__all__ = [
+    "ANSWERING",
+    "LoadedModel",
+    "check_files",
+    "find_requirements",
+    "load_model",
+    "read_about",
+    "read_answering",
+    "write_answering",
+    "write_disqualified",
+    "write_model",
+]
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model folder in memory."""
+
+    model: Any
+    tokenizer: Any
+    contender: Contender
+    about: dict[str, Any]
+    answering: Answering | None
+    """None of a model that is not registered."""
+
+
+def write_model(
+    folder: Path,
+    model: Any,
+    tokenizer: Any,
+    contender: Contender,
+    *,
+    made_from: str,
+    training: dict[str, Any],
+    record: trained_on.Record = trained_on.UNKNOWN,
+) -> None:
+    """Writes a model folder; `variant.json`, with the sha256 of every file, comes last."""
+    folder.mkdir(parents=True, exist_ok=True)
+    trained_on.write_record(folder, record, made_from=made_from)
+    model.save(folder)
+    tokenizer.save_pretrained(folder)
+    # Registration writes its own way of answering over a champion's.
+    changing = (folder / ABOUT, folder / ANSWERING)
+    files = {
+        str(path.relative_to(folder)): _sha256(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path not in changing
+    }
+    about = {"contender": asdict(contender), "training": training, "disqualified": ""}
+    write_json(folder / ABOUT, {**about, "files": files}, schema=SCHEMA, made_from=made_from)
+
+
+def write_disqualified(
+    folder: Path, contender: Contender, reason: str, *, made_from: str, training: dict[str, Any]
+) -> None:
+    """Writes what stands in for the model of a contender that failed as a model."""
+    about = {"contender": asdict(contender), "training": training, "disqualified": reason}
+    write_json(folder / ABOUT, {**about, "files": {}}, schema=SCHEMA, made_from=made_from)
+
+
+def read_about(folder: Path) -> dict[str, Any]:
+    """`variant.json` of a model folder."""
+    return read_json(folder / ABOUT, schema=SCHEMA)
+
+
+def write_answering(folder: Path, answering: Answering, *, made_from: str) -> None:
+    """Makes a model folder that of a registered model."""
+    write_json(folder / ANSWERING, answering.as_dict(), schema="answering/1", made_from=made_from)
+
+
+def read_answering(folder: Path) -> Answering | None:
+    """How a registered model answers; None if the folder is not of a registered one."""
+    path = folder / ANSWERING
+    return Answering.read(read_json(path, schema="answering/1")) if path.is_file() else None
+
+
+def load_model(folder: Path) -> LoadedModel:
+    """Loads a model folder after checking every file.
+
+    Raises:
+        InputError: If it is not a model folder, a file is missing or altered, or the contender was
+            disqualified.
+    """
+    about = check_files(folder)
+    contender = from_mapping(Contender, about["contender"])
+    variant = variants.load_variant(contender.variant)
+    model = variant.load(folder, variants.read_options(contender))
+    tokenizer = backbones.load_tokenizer(str(folder))
+    return LoadedModel(model, tokenizer, contender, about, read_answering(folder))
+
+
+def check_files(folder: Path) -> dict[str, Any]:
+    """`variant.json` of a model folder, after a look at every file that it lists.
+
+    Raises:
+        InputError: As `load_model`.
+    """
+    about = read_about(folder)
+    if about["disqualified"]:
+        raise InputError(f"The model in {folder} was disqualified: {about['disqualified']}")
+    for name, sha256 in about["files"].items():
+        path = folder / name
+        if not path.is_file() or _sha256(path) != sha256:
+            raise InputError(f"The model file {path} is missing or altered; fetch the model again")
+    return about
+
+
+def find_requirements(folder: Path) -> set[str]:
+    """The distributions that must be installed where a model folder is loaded.
+
+    Args:
+        folder: Of a model that was not disqualified.
+    """
+    contender = from_mapping(Contender, read_about(folder)["contender"])
+    own = requirements.find_distributions(__name__)
+    return own | variants.find_requirements(contender.variant, folder)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,259 @@
+"""A model over windows -> candidates: character spans with scores, in bounded memory.
+
+Legend: B windows of a batch, T tokens, K kept candidates, W max_answer_tokens.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from squadron.artifacts import CANDIDATES, WINDOW_TYPES
+from squadron.config import Predict
+from squadron.data.layout import Layout
+from squadron.data.window_table import WindowTable
+from squadron.models.batches import Batch, WindowSet
+from squadron.models.devices import PASS_TOKENS, autocast
+from squadron.progress import Progress
+
+
+@dataclass
+class TopSpans:
+    """The best spans of each window, best first; tokens of the window, inclusive."""
+
+    start_token_BK: torch.Tensor
+    end_token_BK: torch.Tensor
+    score_BK: torch.Tensor
+    """Log-odds against the window's own no-answer hypothesis; -inf where there are fewer than K."""
+    null_score_B: torch.Tensor
+    type_logits_BC: torch.Tensor | None = None
+    """Of question_types.TYPES, from a model that tells the type of a question too."""
+
+    def cpu(self) -> "TopSpans":
+        """The same on the CPU."""
+        return TopSpans(*(None if v is None else v.cpu() for v in vars(self).values()))  # type: ignore[arg-type]
+
+
+class SpanScorer(Protocol):
+    """What prediction needs of a model (every variant's model has it)."""
+
+    def top_spans(self, batch: Batch, n_best: int, max_answer_tokens: int) -> TopSpans:
+        """The best spans of each window."""
+        ...
+
+    def eval(self) -> Any:
+        """Switches dropout off."""
+        ...
+
+
+def best_spans(
+    start_BT: torch.Tensor,
+    end_BT: torch.Tensor,
+    batch: Batch,
+    n_best: int,
+    max_answer_tokens: int,
+    single_BT: torch.Tensor | None = None,
+) -> TopSpans:
+    """The exact n best spans of start and end scores.
+
+    A span is a start and an end in the context, start <= end < start + W; its score is
+    start + end minus the null token's start + end. Exact because the n best spans begin at no more
+    than n starts, and those are among the n starts whose own best span scores highest.
+
+    Args:
+        start_BT: A score per token; positions outside the context are ignored.
+        end_BT: Likewise.
+        batch: Where the context lies.
+        n_best: K, at most; fewer where a window has fewer spans.
+        max_answer_tokens: W.
+        single_BT: What spans of one token score instead of start + end.
+
+    Returns:
+        In single precision; scores in double are added in double.
+    """
+    precision = torch.promote_types(start_BT.dtype, torch.float32)
+    start_BT, end_BT = start_BT.to(precision), end_BT.to(precision)
+    null_B = start_BT[:, 0] + end_BT[:, 0]
+    allowed_BT = batch.answer_mask_BT()
+    allowed_BT[:, 0] = False
+    start_BT = start_BT.masked_fill(~allowed_BT, -torch.inf)
+    end_BT = end_BT.masked_fill(~allowed_BT, -torch.inf)
+    length = start_BT.shape[1]
+    if single_BT is None:
+        single_BT = start_BT + end_BT
+    single_BT = single_BT.to(precision).masked_fill(~allowed_BT, -torch.inf)
+    best_BT = torch.maximum(single_BT, start_BT + _best_later(end_BT, max_answer_tokens - 1))
+    starts = min(n_best, length)
+    _, start_BS = best_BT.topk(starts, dim=1, sorted=False)
+    # Row t: the scores of the W ends that a span from t may have; a view, nothing is copied.
+    padded = torch.nn.functional.pad(end_BT, (0, max_answer_tokens - 1), value=-torch.inf)
+    ends_BTW = padded.unfold(1, max_answer_tokens, 1)
+    ends_BSW = ends_BTW.gather(1, start_BS[:, :, None].expand(-1, -1, max_answer_tokens))
+    scores_BSW = ends_BSW + start_BT.gather(1, start_BS)[:, :, None]
+    scores_BSW[:, :, 0] = single_BT.gather(1, start_BS)
+    scores = scores_BSW.flatten(1)
+    kept = min(n_best, scores.shape[1])
+    score_BK, place_BK = scores.topk(kept, dim=1)
+    start_BK = start_BS.gather(1, place_BK // max_answer_tokens)
+    return TopSpans(
+        start_token_BK=start_BK,
+        end_token_BK=(start_BK + place_BK % max_answer_tokens).clamp(max=length - 1),
+        score_BK=(score_BK - null_B[:, None]).float(),
+        null_score_B=null_B.float(),
+    )
+
+
+def _best_later(end_BT: torch.Tensor, width: int) -> torch.Tensor:
+    """The highest of the `width` scores after each position, by doubling: log2(W) passes."""
+    best_BT, reach = _shift(end_BT, 1), 1
+    if not width:
+        return torch.full_like(end_BT, -torch.inf)
+    while reach < width:
+        step = min(reach, width - reach)
+        best_BT = torch.maximum(best_BT, _shift(best_BT, step))
+        reach += step
+    return best_BT
+
+
+def _shift(values_BT: torch.Tensor, step: int) -> torch.Tensor:
+    """values[t + step] at t."""
+    length = values_BT.shape[1]
+    return torch.nn.functional.pad(values_BT[:, step:], (0, step), value=-torch.inf)[:, :length]
+
+
+def predict_candidates(
+    model: SpanScorer,
+    windows: WindowTable,
+    layout: Layout,
+    settings: Predict,
+    device: torch.device,
+    progress: Progress | None = None,
+    on_types: Callable[[pa.Table], None] = lambda types: None,
+) -> Iterator[pa.Table]:
+    """Scores windows chunk by chunk; memory does not grow with their number.
+
+    Args:
+        model: On `device`.
+        windows: Best of a memory-mapped file.
+        layout: Of the tokenizer that made them.
+        settings: n_best, max_answer_tokens, batch size and precision.
+        device: Where to compute.
+        progress: Advanced by windows.
+        on_types: Called with a table of schema `artifacts.WINDOW_TYPES` per chunk, if the model
+            tells the types of questions.
+
+    Yields:
+        Tables of schema `artifacts.CANDIDATES`, in the windows' order, best candidate first.
+
+    Raises:
+        ValueError: If max_answer_tokens is 0: the train split decides, and was not asked.
+    """
+    if not settings.max_answer_tokens:
+        raise ValueError("max_answer_tokens is 0, which the train step should have settled")
+    model.eval()
+    for chunk in windows.chunks():
+        window_set = WindowSet(chunk, layout)
+        # Equal lengths together; the order of the output is restored below.
+        order = np.argsort(-window_set.lengths, kind="stable")
+        parts: list[TopSpans] = []
+        for start in range(0, len(order), settings.batch_size):
+            batch_rows = order[start : start + settings.batch_size].tolist()
+            for rows in window_set.parts(batch_rows, PASS_TOKENS[device.type]):
+                batch = window_set.collate(rows).to(device)
+                with torch.inference_mode(), autocast(device, settings.precision):
+                    spans = model.top_spans(batch, settings.n_best, settings.max_answer_tokens)
+                parts.append(spans.cpu())
+                if progress:
+                    progress.advance(len(rows))
+        types = [part.type_logits_BC for part in parts if part.type_logits_BC is not None]
+        if types:
+            on_types(_to_types(chunk, order, torch.cat(types)))
+        yield _to_candidates(chunk, order, parts, settings.n_best)
+
+
+def mean_loss(model: Any, windows: WindowSet, settings: Predict, device: torch.device) -> float:
+    """The loss of windows with their answers known, each window counting once.
+
+    Args:
+        model: A variant's model on `device`: called with a Batch it returns the mean loss.
+        windows: With answer tokens.
+        settings: Batch size and precision.
+        device: Where to compute.
+    """
+    model.eval()
+    order = np.argsort(-windows.lengths, kind="stable")
+    total = 0.0
+    for start in range(0, len(order), settings.batch_size):
+        batch_rows = order[start : start + settings.batch_size].tolist()
+        for rows in windows.parts(batch_rows, PASS_TOKENS[device.type]):
+            with torch.inference_mode(), autocast(device, settings.precision):
+                loss = model(windows.collate(rows).to(device))
+            total += float(loss) * len(rows)
+    return total / max(1, len(order))
+
+
+def _to_types(windows: WindowTable, order: Any, logits_NC: torch.Tensor) -> pa.Table:
+    """Logits in computed order -> rows in the windows' order."""
+    rows = np.empty((len(order), logits_NC.shape[1]), np.float32)
+    rows[order] = logits_NC.float().log_softmax(1).numpy()
+    edges = np.arange(len(order) + 1, dtype=np.int32) * rows.shape[1]
+    values = pa.ListArray.from_arrays(pa.array(edges), pa.array(rows.ravel()))
+    columns = [windows.example_ids(), pa.array(windows.cut.window_N, pa.int32()), values]
+    return pa.Table.from_arrays(columns, schema=WINDOW_TYPES)
+
+
+def _to_candidates(
+    windows: WindowTable, order: Any, parts: list[TopSpans], n_best: int
+) -> pa.Table:
+    """Token spans of one chunk -> rows of characters, in the windows' order."""
+    count = len(order)
+    start = np.zeros((count, n_best), np.int64)
+    end = np.zeros((count, n_best), np.int64)
+    score = np.full((count, n_best), -np.inf, np.float32)
+    null = np.zeros(count, np.float32)
+    first = 0
+    for part in parts:
+        rows = order[first : first + len(part.null_score_B)]
+        kept = part.score_BK.shape[1]
+        start[rows, :kept] = part.start_token_BK.numpy()
+        end[rows, :kept] = part.end_token_BK.numpy()
+        score[rows, :kept] = part.score_BK.numpy()
+        null[rows] = part.null_score_B.numpy()
+        first += len(rows)
+    cut = windows.cut
+    window, rank = np.nonzero(np.isfinite(score))
+    base = (cut.first_N - cut.context_start_N)[window]
+    start_char = windows.start_chars[base + start[window, rank]]
+    end_char = windows.end_chars[base + end[window, rank]]
+    # Spans of blanks alone cover no character (see windows.py); as a text, such a span would read
+    # as "no answer".
+    shown = np.flatnonzero(start_char < end_char)
+    # A blank beside a word, or a character of several tokens, gives one text by several spans.
+    shown = shown[_firsts(window[shown], start_char[shown], end_char[shown])]
+    window, rank = window[shown], rank[shown]
+    rows = pa.array(window)
+    return pa.Table.from_arrays(
+        [
+            windows.example_ids().take(rows),
+            pa.array(cut.window_N[window], pa.int32()),
+            pa.array(rank, pa.int32()),
+            pa.array(start_char[shown]),
+            pa.array(end_char[shown]),
+            pa.array(score[window, rank]),
+            pa.array(null[window]),
+        ],
+        schema=CANDIDATES,
+    )
+
+
+def _firsts(window: Any, start: Any, end: Any) -> Any:
+    """Which rows, in their order, are the first with their window, start and end."""
+    order = np.lexsort((end, start, window))  # stable: equal rows stay in their order
+    differs = np.ones(len(order), bool)
+    differs[1:] = False
+    for column in (window, start, end):
+        differs[1:] |= np.diff(column[order]) != 0
+    return np.sort(order[differs])

@@ -1,0 +1,118 @@
+"""What LoRA and prompt tuning share: a frozen backbone, and few trained weights that are kept.
+
+A saved adapter is peft's own two files, the backbone's config.json and `backbone.json`. It holds no
+weight of the backbone but names it as the experiment did, so whoever loads it must be able to get
+that same backbone: the offline default, a hub name or an s3:// prefix from anywhere, a local folder
+only where that folder is.
+"""
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+
+from squadron.artifacts import read_json, write_json
+from squadron.errors import InputError
+from squadron.models import backbones
+from squadron.models.batches import Batch
+from squadron.models.cpu_layers import replace_dropout
+from squadron.models.variants import span
+
+WEIGHTS = "adapter_model.safetensors"
+BACKBONE = "backbone.json"
+SCHEMA = "adapter/1"
+
+
+class AdapterModel(span.SpanModel):
+    """A question-answering model that peft has frozen, all but an adapter and the head.
+
+    Args:
+        network: A peft.PeftModel.
+        backbone: What it stands on, as the experiment names it.
+    """
+
+    def __init__(self, network: Any, backbone: str) -> None:
+        super().__init__(network.get_base_model())
+        self.network = network
+        self._backbone = backbone
+        self._fingerprint = backbones.fingerprint(backbone)
+        if not torch.cuda.is_available():
+            replace_dropout(network)
+
+    def save(self, folder: Path) -> None:
+        """Writes adapter_model.safetensors, adapter_config.json, backbone.json and config.json."""
+        from safetensors.torch import save_file
+
+        config = copy.copy(self.network.active_peft_config)
+        # peft would write where the files lay on this machine.
+        config.base_model_name_or_path = self._backbone
+        config.inference_mode = True
+        if getattr(config, "target_modules", None):
+            config.target_modules = sorted(config.target_modules)
+        config.save_pretrained(folder)
+        # The backbone's configuration: tokenizers of transformers are loaded by it.
+        self.network.get_base_model().config.save_pretrained(folder)
+        save_file(self.tensors(), folder / WEIGHTS, metadata={"format": "pt"})
+        content = {"backbone": self._backbone}
+        write_json(folder / BACKBONE, content, schema=SCHEMA, made_from=self._fingerprint)
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """The adapter and the head under peft's names."""
+        from peft import get_peft_model_state_dict
+
+        tensors = get_peft_model_state_dict(self.network, save_embedding_layers=False)
+        return {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
+
+    def _score(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        types = {"token_type_ids": batch.token_type_ids_BT} if self._takes_types else {}
+        # Not through peft's own forward, which drops token_type_ids (peft 0.21).
+        output = self.network.get_base_model()(
+            input_ids=batch.input_ids_BT, attention_mask=batch.attention_mask_BT, **types
+        )
+        return output.start_logits, output.end_logits
+
+
+Adapted = TypeVar("Adapted", bound=AdapterModel)
+
+
+def load_adapter(folder: Path, build: Callable[[str], Adapted]) -> Adapted:
+    """Builds a model on the backbone that a saved adapter names, and gives it the saved weights.
+
+    Args:
+        folder: As AdapterModel.save wrote it.
+        build: Makes the model on a backbone.
+
+    Raises:
+        InputError: If the backbone can't be had or is not the one that the adapter was trained on,
+            or the weights are not those of the options.
+    """
+    from peft import set_peft_model_state_dict
+    from safetensors.torch import load_file
+
+    about = read_json(folder / BACKBONE, schema=SCHEMA)
+    backbone = about["backbone"]
+    try:
+        found = backbones.fingerprint(backbone)
+    except InputError as error:
+        raise InputError(f"The adapter in {folder} needs its backbone: {error}") from None
+    if found != about["made_from"]:
+        raise InputError(
+            f"The adapter in {folder} was trained on another version of the backbone {backbone!r} "
+            f"(fingerprint {about['made_from']}, found {found}); restore that one or train again"
+        )
+    model = build(backbone)
+    saved = load_file(folder / WEIGHTS)
+    expected = {name: tensor.shape for name, tensor in model.tensors().items()}
+    if {name: tensor.shape for name, tensor in saved.items()} != expected:
+        raise InputError(
+            f"The weights in {folder / WEIGHTS} are not those of its options; fetch the model again"
+        )
+    set_peft_model_state_dict(model.network, saved)
+    return model
+
+
+def find_requirements(folder: Path) -> set[str]:
+    """The distribution that brings the backbone of a saved adapter, if one does."""
+    return backbones.find_requirements(read_json(folder / BACKBONE, schema=SCHEMA)["backbone"])

@@ -1,0 +1,122 @@
+"""LoRA: the backbone stays as it is; each attention projection gets a low-rank addition.
+
+The head is trained too. Wants a higher learning rate than full fine-tuning: 1e-3 and more on small
+backbones.
+
+Source: Hu et al. 2021 (arXiv:2106.09685), by the library peft.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from squadron.errors import InputError
+from squadron.models.variants import span
+from squadron.models.variants._adapters import AdapterModel, find_requirements, load_adapter
+from squadron.models.variants._networks import head_names
+
+TRAINS = True
+NAMES_BACKBONE = True
+
+__all__ = ["NAMES_BACKBONE", "TRAINS", "Options", "build", "find_requirements", "load"]
+
+QUERY_AND_VALUE = (
+    ("query", "value"),  # bert, roberta, xlm-roberta, camembert, electra, albert, ernie
+    ("q_lin", "v_lin"),  # distilbert
+    ("query_proj", "value_proj"),  # deberta-v2 and v3
+    ("q_proj", "v_proj"),  # bart
+    ("q", "v"),  # mpnet
+    ("in_proj",),  # deberta: query, key and value in one
+    ("Wqkv",),  # modernbert: likewise
+)
+"""What the encoders of transformers call the projections that LoRA adds to by default (4.2 and 7.1
+of the paper); the first names that a backbone has are taken."""
+
+
+@dataclass(frozen=True)
+class Options(span.Options):
+    """What an experiment may set under `options`."""
+
+    rank: int = 16
+    alpha: int = 32
+    """The addition is scaled by alpha / rank."""
+    dropout: float = 0.05
+    """On the input of the addition."""
+    targets: tuple[str, ...] = ()
+    """Names of linear layers to add to; query and value of every layer if empty."""
+
+    def __post_init__(self) -> None:
+        """Refuses what peft would only stumble over."""
+        super().__post_init__()
+        if self.rank < 1:
+            raise InputError(f"rank: {self.rank} is not allowed; 1 or more")
+        if self.alpha <= 0:
+            raise InputError(f"alpha: {self.alpha} is not allowed; above 0")
+        if not 0 <= self.dropout < 1:
+            raise InputError(f"dropout: {self.dropout} is not allowed; 0 to below 1")
+
+
+class LoraModel(AdapterModel):
+    """A backbone with low-rank additions."""
+
+
+def build(backbone: str, options: Options) -> LoraModel:
+    """The frozen backbone with additions that are zero at first, and its own head or a fresh one.
+
+    Raises:
+        InputError: If the backbone has no such targets, with the linear layers that it has.
+    """
+    from peft import LoraConfig, TaskType, get_peft_model
+
+    network = span.build(backbone, options).network
+    config = LoraConfig(
+        task_type=TaskType.QUESTION_ANS,
+        r=options.rank,
+        lora_alpha=options.alpha,
+        lora_dropout=options.dropout,
+        target_modules=list(find_targets(network, options.targets, backbone)),
+        # peft itself adds "qa_outputs", what most heads are called.
+        modules_to_save=[name for name in head_names(network) if name != "qa_outputs"],
+        bias="none",
+    )
+    return LoraModel(get_peft_model(network, config), backbone)
+
+
+def load(folder: Path, options: Options) -> LoraModel:
+    """A saved model, on the backbone that it names; see `_adapters.load_adapter`."""
+    return load_adapter(folder, lambda backbone: build(backbone, options))
+
+
+def find_targets(network: Any, asked: tuple[str, ...], backbone: str) -> tuple[str, ...]:
+    """The names of the layers to add to.
+
+    Args:
+        network: A question-answering network of transformers.
+        asked: Names, or ends of dotted names, of linear layers; empty for the usual ones.
+        backbone: For messages.
+
+    Raises:
+        InputError: If one of them does not exist.
+    """
+    heads = head_names(network)
+    layers = [
+        name
+        for name, module in network.named_modules()
+        if isinstance(module, torch.nn.Linear) and name.partition(".")[0] not in heads
+    ]
+    names = {name.rpartition(".")[2] for name in layers}
+    known = ", ".join(sorted(names))
+    for target in asked:
+        if not any(f".{name}".endswith(f".{target}") for name in layers):
+            raise InputError(
+                f"targets: {target!r} is no linear layer of {backbone!r}; it has: {known}"
+            )
+    usual = [some for some in QUERY_AND_VALUE if names.issuperset(some)]
+    if not asked and not usual:
+        raise InputError(
+            f"targets: the query and value layers of {backbone!r} are not known; name some of: "
+            f"{known}"
+        )
+    return asked or usual[0]

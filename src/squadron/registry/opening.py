@@ -1,0 +1,118 @@
+"""Models by name: a model folder, an s3:// prefix or a registered version -> files on this machine.
+
+Owns what a person may write for a model. `registry` knows versions, `reader` answers questions.
+"""
+
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from squadron import registry, storage
+from squadron.answers.answering import Answering
+from squadron.artifacts import MODEL_ABOUT, read_json
+from squadron.errors import InputError
+from squadron.models import model_folder
+from squadron.models.model_names import read_model_name
+
+if TYPE_CHECKING:
+    from squadron.reader import Reader
+
+
+@dataclass(frozen=True)
+class OpenedModel:
+    """A model whose files are on this machine."""
+
+    folder: Path
+    """The model folder."""
+    name: str
+    """As people know it: "squadron-example version 3", or where the folder is."""
+    version: registry.Registered | None
+    """None of a model folder."""
+
+    def load_reader(self) -> "Reader":
+        """The model in memory. It answers as it was registered, else as its race judged it.
+
+        Raises:
+            InputError: If the folder is not a whole model folder.
+        """
+        from squadron.reader import Reader  # brings torch, which a wrong name need not wait for
+
+        return Reader.load(self.folder, _find_answering(self.folder))
+
+
+@contextlib.contextmanager
+def open_model(model: str = "", version: str = registry.CANDIDATE) -> Iterator[OpenedModel]:
+    """Makes a model's files readable; what was downloaded is removed at the end.
+
+    Args:
+        model: A model folder, its s3:// prefix, models:/NAME/VERSION, models:/NAME@ALIAS, the name
+            of a registered model, or a version or alias of the model that was registered last.
+            Empty, it is the model that was registered last.
+        version: The version or alias, where `model` names none.
+
+    Raises:
+        InputError: If there is no such model.
+    """
+    with tempfile.TemporaryDirectory() as temporary:
+        if model and (storage.is_remote(model) or Path(model).expanduser().is_dir()):
+            place = str(Path(model).expanduser()) if not storage.is_remote(model) else model
+            folder = storage.fetch_folder(place, Path(temporary) / "model")
+            if not (folder / MODEL_ABOUT).is_file():
+                raise InputError(
+                    f"The folder {model} has no {MODEL_ABOUT}, so it is no model of a race; give "
+                    "the folder `model` of a contender's results, or a registered model such as "
+                    "models:/squadron-example@candidate"
+                )
+            yield OpenedModel(folder, model, None)
+            return
+        chosen = _find_version(model, version)
+        folder = registry.fetch_model(chosen, Path(temporary))
+        yield OpenedModel(folder, f"{chosen.name} version {chosen.version}", chosen)
+
+
+def load_reader(model: str = "", version: str = registry.CANDIDATE) -> "Reader":
+    """A model in memory, ready to answer.
+
+    Args:
+        model: As `open_model` takes it.
+        version: Likewise.
+
+    Raises:
+        InputError: If there is no such model, or it can't be loaded.
+    """
+    with open_model(model, version) as opened:
+        return opened.load_reader()
+
+
+def _find_answering(folder: Path) -> Answering | None:
+    """What its race settled for a model that stands beside its `evaluation`; None elsewhere."""
+    path = folder.parent / "evaluation" / "metrics.json"
+    if not path.is_file():
+        return None
+    made_from = model_folder.read_about(folder)["made_from"]
+    found = read_json(path, schema="metrics/1", made_from=made_from).get("answering")
+    return Answering.read(found) if found else None
+
+
+def _find_version(model: str, version: str) -> registry.Registered:
+    named = read_model_name(model)
+    if named:
+        return registry.find_version(named.name, named.version_or_alias)
+    if "/" in model:
+        raise InputError(
+            f"The model folder {model} does not exist; give a model folder, models:/NAME@ALIAS or "
+            "the name of a registered model"
+        )
+    known = registry.list_models()
+    if model and known and model not in known:
+        is_version = model.isdigit() or model in (registry.CANDIDATE, registry.STAGING)
+        if not is_version:
+            raise InputError(
+                f"The model {model!r} is neither a folder nor registered; give a model folder or "
+                f"one of: {', '.join(known)}"
+            )
+        return registry.find_version(known[0], model)
+    return registry.find_version(model if model in known else registry.latest_model(), version)

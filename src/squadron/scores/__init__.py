@@ -1,0 +1,15 @@
+"""Answers in, figures out: exact match, F1, their intervals, comparisons and breakdowns.
+
+Owns every figure that a race is decided by or that a report shows. May import models, for the
+encoder of BERTScore, and what is below them. Others use the modules that `__all__` names.
+"""
+
+__all__ = [
+    "bertscore",
+    "breakdown",
+    "error_kinds",
+    "evaluation",
+    "metrics",
+    "scoring",
+    "standings",
+]

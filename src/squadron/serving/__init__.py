@@ -1,0 +1,1 @@
+"""A registered model as MLflow serves it."""

@@ -1,0 +1,170 @@
+"""The model card: the figures, what speaks against the model, and text that stays text."""
+
+import copy
+
+import pytest
+
+from squadron.reports.model_card import FILE, write_card
+
+SPLIT = {
+    "exact": 58.507,
+    "exact_low": 55.89,
+    "exact_high": 61.04,
+    "f1": 60.238,
+    "f1_low": 57.6,
+    "f1_high": 62.7,
+    "total": 1822,
+    "HasAns_exact": 35.388,
+    "NoAns_exact": 79.92,
+    "all_null_exact": 51.92,
+    "ece": 0.0497,
+}
+BEST = {
+    "label": "crf",
+    "variant": "crf",
+    "splits": {"select": SPLIT, "test": {**SPLIT, "exact": 51.459, "total": 1576}},
+    "digests": {"select": "0123abcd", "test": "4567"},
+    "errors": {"select": {"boundary": 29, "wrong_place": 8}},
+    "answering": {"calibration": {"method": "platt"}},
+}
+LEAD = {"label": "span", "difference": 2.96, "low": 0.9, "high": 5.0, "p": 0.005}
+CHAMPION = {
+    "race": "squad2-01",
+    "contenders": [{"label": "crf"}, {"label": "span"}],
+    "winner": "crf",
+    "why": "highest EM on select, 58.51",
+    "gate": "passed",
+    "comparisons": [{**LEAD, "significant": True}],
+}
+TAGS = {"validation_status": "passed", "backbone": "all-MiniLM-L6-v2", "licence": "Apache-2.0"}
+
+
+def card(**changes):
+    given = {
+        "name": "squadron-squad2",
+        "what": "CRF: every token is O, B or I.",
+        "best": BEST,
+        "contender": {"windows": {"max_length": 384}},
+        "champion": CHAMPION,
+        "tags": TAGS,
+        "files": ["s3://data/train.json"],
+    }
+    return write_card(**given | changes)
+
+
+def test_it_has_figures_with_intervals_data_licence_and_use():
+    text = card().text
+    assert "| select | 1,822 | 58.51 (95 %: 55.9 to 61.0) | 60.24 (95 %: 57.6 to 62.7) |" in text
+    assert "| test | 1,576 | 51.46 " in text
+    for words in (
+        "35.39 | 79.92",
+        "off by 5.0 points",
+        "| boundary | 29 |",
+        "37 of 1822 on select",
+        "- `s3://data/train.json`",
+        "| select | `0123abcd` |",
+        "| licence of the backbone | Apache-2.0 |",
+        "models:/squadron-squad2@candidate",
+        "curl localhost:8080/invocations",
+        "it gave one in 20.1 % of such questions",
+        "windows of 384 tokens",
+    ):
+        assert words in text, words
+    assert "Undefined" not in text
+    assert "{{" not in text.replace('[{"', "")
+
+
+def test_the_short_form_says_where_the_long_one_is():
+    summary = card().summary
+    assert FILE in summary
+    assert "EM 58.51 (95 %: 55.9 to 61.0)" in summary
+    assert "Its lead in EM over every other contender is more than chance." in summary
+    assert len(summary) < 2000
+
+
+def test_the_licence_of_the_data_is_said_where_it_is_known():
+    assert "| licence of the data | not known here; ask whoever gave the files |" in card().text
+    assert "licence of the data: unknown" in card().summary
+    known = card(tags=TAGS | {"data_licence": "CC-BY-SA-4.0"})
+    assert "| licence of the data | CC-BY-SA-4.0 |" in known.text
+    assert "licence of the data: CC-BY-SA-4.0" in known.summary
+
+
+def test_a_lead_that_may_be_chance_and_a_demo_are_limits():
+    champion = copy.deepcopy(CHAMPION)
+    champion["comparisons"][0]["significant"] = False
+    champion["gate"] = "it does not beat answering nothing"
+    limits = card(champion=champion, tags=TAGS | {"validation_status": "demo"}).text
+    limits = limits.split("## Limits")[1]
+    assert "- A demo" in limits
+    assert "- Too small to rank: chance alone could put it ahead of span by 2.96" in limits
+    assert "would have been refused: it does not beat answering nothing." in limits
+    assert "demo" not in card().text.split("## Limits")[1]
+
+
+def test_data_without_unanswerable_questions_and_scores_without_calibration_are_limits():
+    best = copy.deepcopy(BEST)
+    best["answering"] = {}
+    for split in best["splits"].values():
+        del split["NoAns_exact"], split["ece"]
+    text = card(best=best).text
+    assert "never tried on questions that the text does not answer" in text
+    assert "not calibrated" in text
+    assert "expected calibration error" not in text
+
+
+@pytest.mark.parametrize("hostile", ["<script>x</script>", "a | b\n# c", "[x](javascript:y)", "`"])
+def test_texts_stay_text(hostile):
+    tags = TAGS | {"backbone": hostile}
+    given = card(tags=tags, files=[f"`{hostile}`"])
+    for line in (*given.text.splitlines(), *given.summary.splitlines()):
+        if "backbone" in line:
+            assert "<script" not in line.replace("\\<", "")
+            assert "](" not in line.replace("\\]", "")
+    assert not any(line.startswith("# c") for line in given.text.splitlines())
+    (row,) = [r for r in given.text.splitlines() if r.startswith("| backbone |")]
+    assert row.replace("\\|", "").count("|") == 3
+
+
+def test_the_rule_that_decided_a_tie_is_said_in_both_forms():
+    tie = "crf shares this EM with span; it is ahead of span by F1 (60.00)."
+    made = card(champion={**CHAMPION, "tie": tie})
+    assert tie in made.text
+    assert tie in made.summary
+
+
+@pytest.mark.parametrize("tags", [TAGS, TAGS | {"trained_on": "unknown"}])
+def test_unknown_training_data_is_a_limit_and_is_said_in_both_forms(tags):
+    given = card(tags=tags)
+    assert "| trained on | unknown |" in given.text
+    assert "- What it was trained on is unknown: it may have seen the questions" in given.text
+    assert "- trained on: unknown\n" in given.summary
+
+
+def test_known_and_declared_training_data_is_no_limit():
+    known = card(tags=TAGS | {"trained_on": "known"})
+    assert "| trained on | known: trained_on.json of its files lists it |" in known.text
+    declared = card(tags=TAGS | {"trained_on": "as declared: org/bert on train-v2.0.json"})
+    assert "| trained on | as declared: org/bert on train-v2.0.json |" in declared.text
+    for given in (known, declared):
+        assert "What it was trained on is unknown" not in given.text
+
+
+SHARED = {"unit": "paragraph", "units": 2067, "shared": 16, "titles": 12, "all_titles": 48}
+
+
+def test_what_test_shares_with_train_is_said_first():
+    given = card(best={**BEST, "shared_with_train": {"test": SHARED}})
+    warning = "Warning: test was partly trained on: 16 of its 2,067 paragraphs (0.8 %) and 12 of"
+    assert given.text.splitlines()[2].startswith(f"**{warning}")
+    assert given.summary.startswith(warning)
+    assert "Warning" not in card().text + card().summary
+
+
+def test_a_test_split_that_was_trained_on_has_no_figures():
+    best = copy.deepcopy(BEST) | {"shared_with_train": {"test": SHARED | {"shared": 60}}}
+    del best["splits"]["test"]
+    given = card(best=best)
+    assert given.summary.startswith("Warning: test was trained on: 60 of its 2,067 paragraphs")
+    assert "- test: not judged\n" in given.summary
+    assert "| test |" not in given.text.split("## Data")[0]

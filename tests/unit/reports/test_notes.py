@@ -1,0 +1,165 @@
+"""The descriptions that MLflow shows: the figures of the report, and text that stays text."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from squadron.reports import markdown, notes
+from squadron.reports.report import Report, Row, Verdict
+
+SPLIT = {"exact": 58.507, "exact_low": 55.89, "exact_high": 61.04, "f1": 60.238, "total": 1822}
+LEAD = {"label": "span", "difference": 2.963, "low": 0.9, "high": 5.0, "significant": True}
+PAGES = {"": "#/runs/p?w=m", "crf": "#/runs/c?w=m", "span": "#/runs/s?w=m", "wild": "#/runs/x?w=m"}
+
+
+def row(label, mark, style=0, **changes):
+    metrics = {
+        "label": label,
+        "variant": label,
+        "disqualified": "",
+        "training": {"trainable_parameters": 2050.0, "parameters": 22565376.0, "best_epoch": 2.0},
+        "splits": {"select": SPLIT, "test": {**SPLIT, "exact": 51.459}},
+        "errors": {"select": {"boundary": 29, "wrong_place": 8, "right_sentence": 0}},
+    }
+    given = {"log": [], "comparison": None, "mark": mark, "style": style}
+    return Row(label, metrics=metrics | changes.pop("metrics", {}), **given | changes)
+
+
+OUT = {"disqualified": "loss is nan", "splits": {}, "errors": {}, "training": {}}
+ROWS = [
+    row("crf", "winner"),
+    row("span", "behind, more than chance", 1, comparison=LEAD),
+    row("wild", "disqualified", 2, metrics=OUT),
+]
+REPORT = Report(
+    race="squad-01",
+    verdict=Verdict("certain", "Promote crf (m version 3).", ["It leads."], ["squadron promote 3"]),
+    champion={"winner": "crf", "why": "highest EM on select, 58.51"},
+    rows=ROWS,
+    validation={},
+    experiment={"contenders": [{"label": "crf", "backbone": "all-MiniLM-L6-v2"}]},
+    git_sha="4f2a9c1",
+    seconds={},
+)
+
+
+def joined(text):
+    """Without the marks that keep figures and their intervals on one line."""
+    return text.replace("\u00a0", " ").replace("\u2060", "")
+
+
+def cells(text):
+    """The table of a description, cell by cell; its rule left out."""
+    lines = [line for line in joined(text).splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def test_a_race_begins_with_the_verdict_and_links_the_report_and_every_contender():
+    text = notes.describe_race(REPORT, PAGES)
+    assert text.startswith("Promote crf (m version 3).\n\n")
+    assert "Begin with [report.html](#/runs/p/artifacts/report.html?w=m):" in text
+    assert "- It leads.\n" in text
+    assert "`squadron promote 3`" in text
+    heads, *rows = cells(text)
+    assert heads == ["contender", "standing", "EM on select", "F1 on select", "EM on test"]
+    assert rows == [
+        ["[crf](#/runs/c?w=m)", "winner", "58.51 (55.9–61.0)", "60.24", "51.46 (55.9–61.0)"],
+        ["[span](#/runs/s?w=m)", "behind, more than chance", *rows[0][2:]],
+        ["[wild](#/runs/x?w=m)", "disqualified", "–", "–", "–"],
+    ]
+
+
+def test_without_pages_there_are_no_links():
+    text = notes.describe_race(REPORT, {"": "", "crf": "", "span": ""})
+    assert "](" not in text
+    assert cells(text)[1][0] == "crf"
+
+
+@pytest.mark.parametrize("count", [60, 300])
+def test_a_race_of_many_fits_a_tag_and_says_how_many_are_not_shown(count):
+    rows = [row(f"contender-with-a-long-name-{n}", "may be as good", n) for n in range(count)]
+    pages = {
+        each.label: f"#/experiments/1/runs/{'f' * 32}{markdown.plain('?w=m')}" for each in rows
+    }
+    text = notes.describe_race(replace(REPORT, rows=rows), pages)
+    assert len(text) <= markdown.LONGEST
+    shown = len(cells(text)) - 1
+    assert shown > 10
+    assert f"And {count - shown} more, in report.html." in text
+    assert "`squadron promote 3`" in text
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (ROWS[0], "The winner of 3: highest EM on select, 58.51. Race [squad-01](#/runs/p?w=m)."),
+        (ROWS[1], "by 2.96 points of EM on select (95 %: 0.90 to 5.00), more than chance."),
+        (replace(ROWS[1], comparison=LEAD | {"significant": False}), "5.00): may be chance. Race"),
+        (replace(ROWS[1], mark="level"), "Its EM on select is that of the winner, crf. Race"),
+        (ROWS[2], "Disqualified: loss is nan. Race"),
+    ],
+)
+def test_a_contender_begins_with_its_standing(given, words):
+    text = notes.describe_contender(given, REPORT, PAGES)
+    assert words in text.split("\n\n")[0]
+
+
+def test_a_contender_has_figures_origin_and_its_most_frequent_errors():
+    text = joined(notes.describe_contender(ROWS[0], REPORT, PAGES))
+    assert "On select, 1,822 questions: EM 58.51 (55.9–61.0), F1 60.24." in text
+    assert (
+        "Variant crf on the backbone all-MiniLM-L6-v2: 2,050 parameters of 22,565,376 were "
+        "trained, best on tune in epoch 2." in text
+    )
+    assert "Wrong on 37 of 1,822 questions" in text
+    assert "[errors.json](#/runs/c/artifacts/errors.json?w=m)" in text
+    kinds = [line for line in text.splitlines() if line.startswith("- ")]
+    assert [kind.split(":")[0] for kind in kinds] == ["- boundary, 29", "- wrong place, 8"]
+
+
+def test_a_contender_that_was_not_trained_says_so():
+    still = row("pretrained", "level", metrics={"training": {"trainable_parameters": 0}})
+    assert "nothing was trained." in notes.describe_contender(still, REPORT, PAGES)
+
+
+@pytest.mark.parametrize("hostile", ["<script>x</script>", "a | b\n# c", "[x](javascript:y)"])
+def test_texts_stay_text(hostile):
+    out = row("wild", "disqualified", metrics=OUT | {"disqualified": hostile})
+    verdict = replace(REPORT.verdict, headline=hostile, reasons=[hostile])
+    report = replace(REPORT, verdict=verdict, rows=[out])
+    for text in (notes.describe_race(report, PAGES), notes.describe_contender(out, report, PAGES)):
+        assert "<script" not in text.replace("\\<", "")
+        assert "](javascript" not in text.replace("\\]", "")
+        assert not [line for line in text.splitlines() if line.startswith("#")]
+
+
+def test_a_tie_and_a_champions_version_are_said():
+    tie = "crf shares this EM with span; it is ahead of span by F1 (60.00)."
+    rows = [ROWS[0], replace(ROWS[1], name="champion (version 2)"), ROWS[2]]
+    report = replace(REPORT, rows=rows, champion={**REPORT.champion, "tie": tie})
+    assert f"highest EM on select, 58.51. {tie}" in notes.describe_contender(rows[0], report, PAGES)
+    assert "[champion (version 2)](" in notes.describe_race(report, PAGES)
+
+
+def test_the_experiment_says_what_splits_are_for_and_how_to_promote():
+    text = notes.describe_experiment("#/experiments/1/runs")
+    for words in ("tune settles", "select chooses", "test decides nothing", notes.PROMOTION):
+        assert words in text
+    assert "](#/experiments/1/runs)" in text
+    assert "](" not in notes.describe_experiment("")
+    assert len(text) < markdown.LONGEST
+
+
+def test_the_model_says_how_to_promote_and_ask_by_its_name():
+    text = notes.describe_model("squadron-x")
+    assert "`squadron promote VERSION --model squadron-x --to staging`" in text
+    assert "`squadron ask --model squadron-x " in text
+
+
+def test_the_view_is_what_the_page_reads():
+    view = json.loads(notes.contenders_view(7))
+    assert (view["createdAt"], type(view["state"])) == (7, str)
+    state = json.loads(view["state"])
+    assert state["orderByKey"] == "metrics.`select_exact_match`"
+    assert set(state["columnWidths"]) < set(state["columnOrder"]) == set(state["selectedColumns"])

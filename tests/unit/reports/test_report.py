@@ -1,0 +1,661 @@
+"""The report: of files that the steps wrote, each figure as they have it, whatever texts hold."""
+
+import copy
+import json
+import re
+import shutil
+import tomllib
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+import squadron
+from squadron import provenance, steps
+from squadron.artifacts import CANDIDATES, EXTENTS, read_json, read_table, write_json, write_table
+from squadron.config import Contender, Data, Evaluate, Splits, to_json
+from squadron.reports import notes
+from squadron.reports.report import (
+    MOST_ERRORS,
+    MOST_ERRORS_IN_ALL,
+    MOST_PARTS,
+    collect_report,
+    draw_plots,
+    group_types,
+    highlight,
+    judge_race,
+    render_report,
+)
+from squadron.scores import standings
+from squadron.scores.error_kinds import KIND_TEXTS, KINDS
+from squadron.scores.evaluation import compare_with_winner
+from tests.stores import make_store
+
+HOSTILE = '</mark></div><script>alert("x")</script><img src=x onerror=alert(1)> & {{ 7 * 7 }} '
+VOID = {"meta", "br", "link", "img", "input", "hr"}
+
+
+class Page(HTMLParser):
+    """Elements with their attributes, text without style and script, and what is out of balance."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.wrong: list[str] = []
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.words = ""
+        self.tables: list[list[list[str]]] = []
+        """Cells of each row of each table."""
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if len(attrs) != len(dict(attrs)):
+            self.wrong.append(f"an attribute twice in {tag}")
+        if tag not in VOID:
+            self.open.append(tag)
+        if tag == "table":
+            self.tables.append([])
+        elif tag == "tr":
+            self.tables[-1].append([])
+        elif tag in ("td", "th"):
+            self.tables[-1][-1].append("")
+
+    def handle_startendtag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        if not self.open or self.open.pop() != tag:
+            self.wrong.append(f"</{tag}>")
+
+    def handle_data(self, data):
+        if not {"style", "script"} & set(self.open):
+            self.words += data
+            if {"td", "th"} & set(self.open):
+                self.tables[-1][-1][-1] += f" {data.strip()}"
+
+    def of(self, tag):
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+def write_corpus(path, articles=30, *, has_unanswerable=True):
+    """Questions with and without answers, in texts that try to break out of a page."""
+    data = []
+    for number in range(articles):
+        texts = []
+        for part in range(4):
+            context = f"{HOSTILE}The bridge {number} was built in {1900 + part} by Ada < Eve."
+            year = str(1900 + part)
+            answer = [{"text": year, "answer_start": context.index(year)}]
+            qas = [
+                {"id": f"{number}-{part}-a", "question": f"When? {HOSTILE}", "answers": answer},
+                {"id": f'{number}-{part}-"><b>', "question": "Why & how?", "answers": []},
+            ]
+            qas = qas if has_unanswerable else qas[:1]
+            for qa in qas:
+                qa["is_impossible"] = not qa["answers"]
+            texts.append({"context": context, "qas": qas})
+        data.append({"title": f"<i>{number}", "paragraphs": texts})
+    path.write_text(json.dumps({"version": "v2.0", "data": data}))
+
+
+def write_candidates(folder, examples, answer_of, training):
+    """What a model might have found: `answer_of` an example is a text and a score, or None."""
+    for split in ("tune", "select", "test"):
+        rows, windows = [], []
+        table = read_table(examples / f"{split}.parquet", schema="examples/1")
+        for number, example in enumerate(table.to_pylist()):
+            text, score = answer_of(number, example)
+            start = example["context"].index(text)
+            places = {"start_char": start, "end_char": start + len(text)}
+            about = {"example_id": example["id"], "window": 0, "rank": 0, "null_score": 0.0}
+            rows.append({**about, **places, "score": score})
+            whole = {"start_char": 0, "end_char": len(example["context"])}
+            windows.append({"example_id": example["id"], "window": 0, **whole})
+        path = folder / f"{split}.parquet"
+        found = pa.Table.from_pylist(rows, schema=CANDIDATES)
+        write_table(path, found, schema="candidates/1", made_from="m")
+        path = folder / f"{split}.windows.parquet"
+        held = pa.Table.from_pylist(windows, schema=EXTENTS)
+        write_table(path, held, schema="extents/1", made_from="m")
+    status = {"disqualified": "", "training": training, "params": {}, "figures": {}}
+    write_json(folder / "status.json", status, schema="status/1", made_from="m")
+
+
+def good(number, example):
+    (year,) = re.findall(r"19\d\d", example["context"])
+    return year[: 3 if number % 5 == 0 else 4], 3.0 if example["answers"] else -2.0
+
+
+def poor(number, example):
+    """Right, half right, shy and too bold in turn; answering some is better than none."""
+    turn = number // 2 % 4
+    if not example["answers"]:
+        return "Ada", 5.0 if turn == 0 else -5.0
+    (year,) = re.findall(r"19\d\d", example["context"])
+    return year[: 3 if turn == 2 else 4], -5.0 if turn == 3 else 5.0
+
+
+LOG = [
+    {"step": 1, "epoch": 0.5, "train_loss": 2.5},
+    {"step": 2, "epoch": 1.0, "train_loss": 1.25},
+    {"step": 2, "epoch": 1.0, "tune_exact_match": 40.0, "tune_f1": 45.0},
+]
+TRAINING = {"log": LOG, "seconds": 12.5, "examples_per_second": 3.25, "trainable_parameters": 99.0}
+
+
+def evaluate(root, label, answer_of):
+    """The evaluation folder of a contender that answers so; a disqualified one without answers."""
+    place = root / label
+    if answer_of:
+        write_candidates(place / "candidates", root / "examples", answer_of, TRAINING)
+    else:
+        status = {"disqualified": "the loss became nan", "training": {}}
+        status |= {"params": {}, "figures": {}}
+        path = place / "candidates" / "status.json"
+        write_json(path, status, schema="status/1", made_from="m")
+    steps.evaluate(
+        settings=to_json(Evaluate()),
+        contender=to_json(Contender("span", label=label)),
+        examples=root / "examples",
+        candidates=place / "candidates",
+        evaluation=place / "evaluation",
+        figures_file=place / "figures.json",
+    )
+    return place / "evaluation"
+
+
+@pytest.fixture(scope="module")
+def race(tmp_path_factory):
+    """(examples, evaluations, champion.json) of a race of two and one that was disqualified."""
+    root = tmp_path_factory.mktemp("report")
+    write_corpus(root / "corpus.json")
+    data = Data(train=(str(root / "corpus.json"),), splits=Splits(2, 22, 2))
+    steps.ingest(data=to_json(data), examples=root / "examples")
+    runners = (("poor", poor), ("good", good), ("broken", None))
+    evaluations = [evaluate(root, label, answer_of) for label, answer_of in runners]
+    rows = [read_json(each / "metrics.json", schema="metrics/1") for each in evaluations]
+    order = standings.rank_contenders(rows)
+    racing = [n for n in order if not rows[n]["disqualified"]]
+    scores = {
+        rows[n]["label"]: read_table(
+            evaluations[n] / "select" / "scores.parquet", schema="scores/2"
+        )
+        for n in racing
+    }
+    winner = rows[order[0]]["label"]
+    champion = {
+        "race": "tiny-0123456789abcdef",
+        "contenders": [standings.table_row(rows[n]) for n in order],
+        "winner": winner,
+        "why": standings.explain(rows, racing),
+        "comparisons": compare_with_winner(scores.pop(winner), scores),
+        "select_split": standings.select_split(rows[order[0]], 3),
+        "gate": "passed",
+        "model": {
+            "name": "squadron-tiny",
+            "version": "7",
+            "alias": "candidate",
+            "validation_status": "passed",
+            "kept": False,
+        },
+    }
+    return root / "examples", evaluations, champion
+
+
+@pytest.fixture(scope="module")
+def report(race):
+    examples, evaluations, champion = race
+    return collect_report(
+        champion,
+        evaluations,
+        examples,
+        experiment={"name": HOSTILE, "data": {"train": ["corpus.json"]}},
+        git_sha="4f2a9c1",
+        seconds={"": {"ingest": 1.5}, "good": {"train": 12.75}},
+    )
+
+
+@pytest.fixture(scope="module")
+def text(report):
+    return render_report(report)
+
+
+@pytest.fixture(scope="module")
+def page(text):
+    return Page(text)
+
+
+def test_the_page_is_whole(page):
+    assert (page.wrong, page.open) == ([], [])
+    ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    assert {link["href"] for link in page.of("a")} <= {f"#{name}" for name in ids}
+
+
+def test_nothing_is_fetched(text, page):
+    for name, attributes in page.elements:
+        for key in ("src", "href", "xlink:href", "srcset", "action", "data"):
+            assert (attributes.get(key) or "#").startswith("#"), (name, attributes)
+    assert not re.search(r"""(?:src|href)\s*=\s*["']?\s*(?:https?:)?//""", text)
+    assert not re.search(r"url\(|@import|fetch\(|XMLHttp", text)
+    assert {"link", "iframe", "object", "img"} & {name for name, _ in page.elements} == set()
+
+
+def test_texts_of_the_data_are_text(text, page):
+    assert len(page.of("script")) == 1
+    assert page.of("i") == [each for each in page.of("i") if "style" in each]  # bars alone
+    assert not any(key.startswith("on") for _, found in page.elements for key in found)
+    assert "When? " + HOSTILE.strip() in page.words  # the question, whole
+    assert '-"><b>' in page.words
+    assert "49" not in re.findall(r"\{\{.*?\}\}|(?<=& )\d+", page.words)
+
+
+def test_every_figure_is_that_of_metrics_json(race, page):
+    _, evaluations, _ = race
+    seen = 0
+    for folder in evaluations:
+        splits = read_json(folder / "metrics.json", schema="metrics/1")["splits"]
+        for split in ("select", "test"):
+            for key in ("exact", "f1"):
+                if split in splits:
+                    figures = splits[split]
+                    assert f"{figures[key]:.2f}" in page.words
+                    low, high = (f"{figures[f'{key}_{end}']:.1f}" for end in ("low", "high"))
+                    assert f"{low}–{high}" in page.words
+                    assert (f"{key}_title_low" in figures) == (split == "select")  # 22 titles, 2
+                    seen += 1
+        if splits:
+            for key in ("HasAns_exact", "NoAns_exact", "answered"):
+                assert f"{splits['select'][key]:.2f}" in page.words
+            assert f"{100 * splits['select']['ece_before']:.2f}" in page.words
+            assert f"{splits['select']['aurc']:.4f}" in page.words
+    assert seen == 8
+    header, *rows = [[" ".join(cell.split()) for cell in row] for row in page.tables[0]]
+    ends = ("low", "high")
+    for folder, row in zip((evaluations[1], evaluations[0]), rows, strict=False):
+        metrics = read_json(folder / "metrics.json", schema="metrics/1")
+        cells = dict(zip(header, row, strict=True))
+        assert cells["contender"] == metrics["label"]
+        for split in ("select", "test"):
+            for name, key in (("EM", "exact"), ("F1", "f1")):
+                value, low, high = (
+                    metrics["splits"][split][f"{key}{end}"] for end in ("", "_low", "_high")
+                )
+                expected = f"{value:.2f} {low:.1f}–{high:.1f}"
+                if split == "select":
+                    low, high = (metrics["splits"][split][f"{key}_title_{e}"] for e in ends)
+                    expected += f" by title {low:.1f}–{high:.1f}"
+                assert cells[f"{name} {split}"] == expected
+    for each in ("the loss became nan", "12.75", "3.25", "tiny-0123456789abcdef", "4f2a9c1"):
+        assert each in page.words
+
+
+def test_the_certainty_of_the_lead_is_that_of_champion_json(race, page):
+    _, _, champion = race
+    (comparison,) = champion["comparisons"]
+    assert comparison["significant"]
+    assert "Its lead in EM over every other contender is more than chance." in page.words
+    assert f"{comparison['difference']:.2f}" in page.words
+    assert f"{comparison['low']:.1f} to {comparison['high']:.1f}" in page.words
+    assert f"p {comparison['p']:.3f}" in page.words
+    assert "behind, more than chance" in page.words
+    split = champion["select_split"]
+    scope = f"on these 22 titles of select ({split['paragraphs']} paragraphs)"
+    assert f"This holds for questions {scope}; on other titles the lead over poor is" in page.words
+    reuse = f"(digest {split['digest']}) has chosen the winner of 3 other races"
+    assert reuse in page.words
+
+
+def test_figures_by_kinds_of_questions_are_those_of_the_breakdown(race, report, page):
+    _, (folder, *_), _ = race
+    rows = read_table(folder / "select" / "breakdown.parquet", schema="breakdown/1").to_pylist()
+    shown = {(g.name, value): parts for g in group_types(report.racing) for value, parts in
+             g.parts.items()}  # fmt: skip
+    answerable = [row for row in rows if row["group"] == "answerable"]
+    assert len(answerable) == 2
+    for row in answerable:
+        assert shown["answerable", row["value"]]["poor"] == row
+        assert f"{row['exact']:.2f}" in page.words
+    assert not any(name == "all" for name, _ in shown)
+    titles = [value for name, value in shown if name == "title"]
+    assert 0 < len(titles) <= MOST_PARTS
+
+
+def test_counts_of_kinds_and_examples_of_each_are_shown(report, page):
+    good, poor = report.racing
+    assert sum(poor.kinds.values()) > len(poor.errors) >= 20
+    assert len(poor.errors) <= MOST_ERRORS
+    for row in (good, poor):
+        assert {error["kind"] for error in row.errors} == {k for k, n in row.kinds.items() if n}
+    shown = [attributes["data-kind"] for attributes in page.of("li")]
+    assert len(shown) == len(good.errors) + len(poor.errors)
+    assert set(KIND_TEXTS) == set(KINDS)
+
+
+def test_gold_and_answer_are_marked_in_words_and_not_by_colour_alone(page, text):
+    marks = re.findall(r'<mark class="([^"]+)">[^<]*<sup>([^<]+)</sup></mark>', text)
+    assert {("gold", "gold"), ("said", "said")} <= {(a.strip(), b.strip()) for a, b in marks}
+
+
+@pytest.mark.parametrize(
+    ("gold", "answer", "pieces"),
+    [
+        ((1, 3), (-1, -1), [("a", 0, 0), ("bc", 1, 0), ("def", 0, 0)]),
+        ((1, 4), (2, 6), [("a", 0, 0), ("b", 1, 0), ("cd", 1, 1), ("ef", 0, 1)]),
+        ((-1, -1), (-1, -1), [("abcdef", 0, 0)]),
+    ],
+)
+def test_an_excerpt_is_cut_where_spans_begin_and_end(gold, answer, pieces):
+    error = {"excerpt": "abcdef", "gold_start": gold[0], "gold_end": gold[1]}
+    error |= {"answer_start": answer[0], "answer_end": answer[1]}
+    assert highlight(error) == [(text, bool(a), bool(b)) for text, a, b in pieces]
+
+
+def test_plots_show_what_there_is(report):
+    found = draw_plots(report)
+    assert set(found) == {
+        "em", "lead", "loss", "tune_em", "threshold", "reliability", "risk"
+    }  # fmt: skip
+
+
+def test_a_threshold_curve_is_what_each_threshold_gives_question_by_question(race, report):
+    examples, (folder, *_), _ = race
+    tune = read_table(examples / "tune.parquet", schema="examples/1").to_pylist()
+    said, odds = (
+        json.loads((folder / "tune" / f"{name}.json").read_text())
+        for name in ("predictions", "null_odds")
+    )
+    row = report.racing[1]
+    assert len({exact for _, exact in row.curve}) > 1
+    for threshold, exact in row.curve[::8]:
+        right = 0
+        for example in tune:
+            golds = [answer["text"] for answer in example["answers"]] or [""]
+            text = said[example["id"]] if -odds[example["id"]] > threshold else ""
+            right += text in golds
+        assert exact == pytest.approx(100 * right / len(tune))
+    # No point is above what evaluate found, which looked at every threshold.
+    assert max(exact for _, exact in row.curve) <= row.metrics["splits"]["tune"]["exact"] + 1e-9
+
+
+def test_the_applied_threshold_is_a_point_of_the_curve_wherever_it_lies(race, report, tmp_path):
+    for row in report.racing:
+        ((_, exact),) = (point for point in row.curve if point[0] == row.null_threshold)
+        assert exact == pytest.approx(row.metrics["splits"]["tune"]["exact"])
+    examples, evaluations, champion = race
+    # Above all scores, as of a model that does best to answer nothing.
+    folders = [shutil.copytree(each, tmp_path / each.parent.name) for each in evaluations]
+    figures = read_json(folders[0] / "metrics.json", schema="metrics/1")
+    figures["answering"]["null_threshold"] = 1e3
+    write_json(folders[0] / "metrics.json", figures, schema="metrics/1", made_from="m")
+    found = collect_report(champion, folders, examples)
+    (row,) = (each for each in found.rows if each.null_threshold == 1e3)
+    about = found.validation["splits"]["tune"]
+    assert row.curve == sorted(row.curve)
+    assert row.curve[-1] == (1e3, pytest.approx(100 * about["unanswerable"] / about["examples"]))
+
+
+def test_tables_have_headers_and_plots_have_names(page):
+    assert all(attributes.get("scope") in ("col", "row") for attributes in page.of("th"))
+    plots = [each for each in page.of("svg") if each.get("aria-hidden") != "true"]
+    assert len(plots) == 7
+    assert all(each["role"] == "img" and each["aria-labelledby"] for each in plots)
+
+
+def test_the_page_can_be_read_without_its_script(page):
+    (filter_box,) = [each for each in page.of("div") if each.get("id") == "filter"]
+    assert "hidden" in filter_box
+    assert not any("hidden" in each for each in page.of("li"))
+
+
+def test_the_page_stays_small_however_many_race(race, report, text):
+    assert len(text.encode()) < 400_000
+    examples, evaluations, champion = race
+    others = [{"label": f"other-{n}"} for n in range(9)]
+    crowd = champion | {"contenders": [*champion["contenders"], *others]}
+    row = collect_report(crowd, evaluations, examples).racing[1]
+    assert len(row.errors) == MOST_ERRORS_IN_ALL // 12 < sum(row.kinds.values())
+    twelve = [replace(row, label=f"other-{n}", style=n) for n in range(12)]
+    page = render_report(replace(report, rows=twelve))
+    assert len(page.encode()) < 1_000_000
+    assert Page(page).wrong == []
+
+
+def test_every_template_is_in_the_package_and_in_the_digest_of_the_code(tmp_path):
+    root = Path(squadron.__file__).parent
+    project = tomllib.loads((root.parents[1] / "pyproject.toml").read_text())
+    (patterns,) = project["tool"]["setuptools"]["package-data"].values()
+    listed = {path for pattern in patterns for path in root.glob(pattern)}
+    files = {path for path in root.rglob("*") if path.is_file() and "__pycache__" not in path.parts}
+    assert {path for path in files if path.suffix != ".py"} == listed
+    shutil.copytree(root, tmp_path / "squadron")
+    copy = tmp_path / "squadron"
+    for template in sorted((copy / "reports" / "templates").iterdir()):
+        before = provenance.package_digest(copy)
+        template.write_text(template.read_text() + " ")
+        assert provenance.package_digest(copy) != before
+
+
+# The verdict
+
+
+def verdict(report, champion, **changes):
+    changed = copy.deepcopy(champion)
+    model = changes.pop("model", {})
+    changed |= changes
+    changed["model"] = changed["model"] and {**changed["model"], **model}
+    return judge_race(changed, report.rows)
+
+
+def test_a_certain_winner_is_to_be_promoted(race, report):
+    found = verdict(report, race[2])
+    assert (found.tone, found.headline) == ("certain", "Promote good (squadron-tiny version 7).")
+    assert found.commands == ["squadron promote 7 --model squadron-tiny --to staging"]
+    select = report.rows[0].select
+    interval = f"(95 % interval {select['exact_low']:.1f}–{select['exact_high']:.1f})"
+    assert f"{select['exact']:.2f} {interval}" in found.reasons[0]
+
+
+def test_the_interval_is_that_of_the_em_and_the_rule_of_a_tie_follows(race, report):
+    em = f"{report.rows[0].select['exact']:.2f}"
+    tie = f"good shares this EM with poor; it is ahead of poor by F1 ({em})."
+    reason, second, *_ = verdict(report, race[2], tie=tie).reasons
+    assert f"on select, {em} (95 % interval " in reason
+    assert reason.count("95 %") == 1
+    assert second == tie
+
+
+def test_a_version_that_is_staging_already_is_not_to_be_promoted(race, report):
+    (comparison,) = race[2]["comparisons"]
+    unsure = [{**comparison, "significant": False}]
+    aliases = {"candidate": "7", "staging": "7"}
+    found = verdict(report, race[2], model={"aliases": aliases})
+    assert found.headline == "good (squadron-tiny version 7) is staging already."
+    assert found.commands == []
+    found = verdict(report, race[2], model={"aliases": aliases}, comparisons=unsure)
+    assert found.headline.startswith("good (squadron-tiny version 7) is staging already, but poor")
+    found = verdict(report, race[2], model={"aliases": {"staging": "6"}})
+    assert found.headline == "Promote good (squadron-tiny version 7)."
+
+
+def test_a_champion_is_shown_with_its_version(race):
+    examples, evaluations, champion = race
+    champion = copy.deepcopy(champion)
+    champion["contenders"][1]["registered_as"] = "version 6"
+    (comparison,) = champion["comparisons"]
+    champion["comparisons"] = [{**comparison, "significant": False}]
+    found = collect_report(champion, evaluations, examples)
+    assert "but poor (version 6) may be as good" in found.verdict.headline
+    assert "poor (version 6) by " in " ".join(found.verdict.reasons)
+    page = Page(render_report(found))
+    assert [" ".join(row[0].split()) for row in page.tables[0][1:3]] == ["good", "poor (version 6)"]
+
+
+def test_a_lead_that_may_be_chance_is_not_called_one(race, report):
+    (comparison,) = race[2]["comparisons"]
+    unsure = [{**comparison, "significant": False}]
+    found = verdict(report, race[2], comparisons=unsure)
+    assert found.tone == "unsure"
+    assert "poor may be as good: the lead is too small to rank" in found.headline
+    assert any(reason.startswith("Too small to rank") for reason in found.reasons)
+
+
+def test_too_few_paragraphs_are_said_in_the_headline_and_draw_no_lead(race, report):
+    (comparison,) = race[2]["comparisons"]
+    few = [{**comparison, "significant": False, "low": None, "high": None, "p": 1.0}]
+    found = verdict(report, race[2], comparisons=few)
+    assert found.tone == "unsure"
+    assert "poor may be as good: select has too few paragraphs to rank" in found.headline
+    rows = [replace(row, comparison=row.comparison and few[0]) for row in report.rows]
+    changed = replace(report, rows=rows, champion={**race[2], "comparisons": few})
+    assert "lead" not in draw_plots(changed)
+    assert "lead" in draw_plots(report)
+    page = Page(render_report(changed))
+    assert (page.wrong, page.open) == ([], [])
+    cells = {" ".join(cell.split()) for row in page.tables[0] for cell in row}
+    assert f"{comparison['difference']:.2f}" in cells
+
+
+def test_a_demo_is_not_to_be_promoted(race, report):
+    found = verdict(report, race[2], model={"validation_status": "demo"}, gate="it is too weak")
+    assert (found.tone, found.commands) == ("none", [])
+    assert "don't promote a demo" in found.headline
+    assert any("it would be refused: it is too weak" in reason for reason in found.reasons)
+
+
+def test_a_refusal_and_a_race_without_a_model_say_so(race, report):
+    found = verdict(report, race[2], model={}, refused="good is not registered: it is too weak")
+    assert (found.tone, found.commands) == ("none", [])
+    assert found.headline.startswith("Promote nothing")
+    assert "good is not registered: it is too weak" in found.reasons
+    nobody = {"race": "r", "contenders": [], "refused": "every contender was disqualified"}
+    found = judge_race(nobody, [])
+    assert found.headline == "No model to promote: every contender was disqualified."
+
+
+def test_a_test_set_that_was_trained_on_is_said_first_and_shows_nothing(race, report):
+    shared = {"unit": "paragraph", "units": 9, "shared": 9, "titles": 2, "all_titles": 2}
+    champion = json.loads(json.dumps(race[2]))
+    champion["contenders"][0]["shared_with_train"] = {"test": shared}
+    rows = []
+    for row in report.rows:
+        splits = {name: each for name, each in row.metrics["splits"].items() if name != "test"}
+        rows.append(replace(row, metrics={**row.metrics, "splits": splits}))
+    found = judge_race(champion, rows)
+    assert found.warnings == [
+        "test was trained on: 9 of its 9 paragraphs (100.0 %) and 2 of its 2 titles are also in "
+        "train. It is not judged and has no figures."
+    ]
+    shown = render_report(replace(report, rows=rows, verdict=found, champion=champion))
+    assert shown.index("Warning: test was trained on") < shown.index(found.headline)
+    assert "test not judged" in shown
+    assert "EM on test" not in shown
+    note = notes.describe_race(replace(report, rows=rows, verdict=found), {})
+    assert note.startswith("Warning: test was trained on")
+
+
+def test_a_champion_that_wins_is_kept(race, report):
+    found = verdict(report, race[2], model={"kept": True})
+    assert (found.headline, found.commands) == ("Keep the champion, squadron-tiny version 7.", [])
+
+
+def test_another_order_on_test_is_told(race, report):
+    rows = copy.deepcopy(report.rows)
+    rows[1].metrics["splits"]["test"]["exact"] = 99.0
+    found = judge_race(race[2], rows)
+    assert any(
+        "On test, which decides nothing, poor is ahead: EM 99.00" in r for r in found.reasons
+    )
+
+
+def test_a_race_of_nobody_is_a_page_too(race):
+    examples, evaluations, champion = race
+    row = [each for each in champion["contenders"] if each["disqualified"]]
+    content = {"race": "r", "contenders": row, "model": None, "refused": "all disqualified"}
+    found = collect_report(content, evaluations[2:], examples)
+    page = Page(render_report(found))
+    assert (page.wrong, page.open) == ([], [])
+    assert "No model to promote: all disqualified." in page.words
+    assert draw_plots(found) == {}
+
+
+def test_a_race_on_data_without_unanswerable_questions_is_a_page_too(tmp_path):
+    write_corpus(tmp_path / "corpus.json", 12, has_unanswerable=False)
+    data = Data(train=(str(tmp_path / "corpus.json"),), splits=Splits(2, 6, 2))
+    steps.ingest(data=to_json(data), examples=tmp_path / "examples")
+    folder = evaluate(tmp_path, "good", good)
+    metrics = read_json(folder / "metrics.json", schema="metrics/1")
+    content = {"race": "r", "contenders": [standings.table_row(metrics)], "winner": "good"}
+    content |= {"why": standings.explain([metrics], [0]), "comparisons": [], "gate": "passed"}
+    content["model"] = {"name": "m", "version": "1", "validation_status": "passed", "kept": False}
+    found = collect_report(content, [folder], tmp_path / "examples")
+    page = Page(render_report(found))
+    assert (page.wrong, page.open) == ([], [])
+    assert found.verdict.headline == "Promote good (m version 1)."
+    assert not {"threshold", "lead"} & set(draw_plots(found))
+    assert "every question of tune has an answer" in page.words
+    assert f"{metrics['splits']['select']['exact']:.2f}" in page.words
+
+
+def test_the_step_writes_and_publishes_the_page_and_needs_no_mlflow(race, report, tmp_path):
+    examples, evaluations, champion = race
+    write_json(tmp_path / "champion", champion, schema="champion/1", made_from="m")
+    experiment = {"labels": ["good", "poor", "broken"], "experiment": {}}
+    given = {
+        "experiment": json.dumps(experiment),
+        "results": str(tmp_path / "results"),
+        "examples": examples,
+        "evaluations": evaluations,
+        "champion": tmp_path / "champion",
+        "page": tmp_path / "page",
+    }
+    steps.report(**given)
+    first = (tmp_path / "page").read_text()
+    steps.report(**given)  # a second try leaves one result
+    published = tmp_path / "results" / champion["race"] / "report" / "report.html"
+    assert published.read_text() == (tmp_path / "page").read_text() == first
+    assert "Promote good (squadron-tiny version 7)." in first
+    # In any order of the evaluations: kfp promises none.
+    steps.report(**given | {"evaluations": evaluations[::-1], "page": tmp_path / "other"})
+    assert (tmp_path / "other").read_text() == first
+
+
+def test_the_step_describes_the_race_and_its_contenders_in_mlflow(race, tmp_path, monkeypatch):
+    from mlflow import MlflowClient
+
+    from squadron import tracking
+    from squadron.reports import plots
+
+    uri = make_store(tmp_path)
+    monkeypatch.setenv(tracking.URI_VARIABLE, uri)
+    examples, evaluations, champion = race
+    write_json(tmp_path / "champion", champion, schema="champion/1", made_from="m")
+    labels = ["good", "poor", "broken"]
+    known = tracking.Race("tiny", "0123")
+    tracking.open_race(known, labels, {}, "4f2a9c1")
+    monkeypatch.setenv(tracking.RACE_VARIABLE, str(known))
+    steps.report(
+        experiment=json.dumps({"labels": labels, "experiment": {}}),
+        examples=examples,
+        evaluations=evaluations,
+        champion=tmp_path / "champion",
+        page=tmp_path / "page",
+    )
+    client = MlflowClient(uri)
+    parent = client.get_run(tracking.find_parent(known)).data.tags
+    assert parent[tracking.NOTE_TAG].startswith("Promote good (squadron-tiny version 7).")
+    children = {each: client.get_run(tracking.find_child(known, each)).data.tags for each in labels}
+    for label, tags in children.items():
+        assert (
+            f"[{label}]({tracking.run_page(tracking.find_child(known, label))})"
+            in parent[tracking.NOTE_TAG]
+        )
+        assert len(tags[tracking.NOTE_TAG]) < 5000
+    assert children["good"][tracking.STANDING_TAG] == "winner"
+    assert children["good"][tracking.COLOUR_TAG] == plots.colour(0)
+    assert children["broken"][tracking.STANDING_TAG] == "disqualified"
+    assert children["broken"][tracking.NOTE_TAG].startswith("Disqualified: ")
