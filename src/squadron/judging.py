@@ -19,7 +19,7 @@ from squadron.models import trained_on
 from squadron.models.trained_on import Seen
 from squadron.reader import Reader
 from squadron.scores import metrics
-from squadron.scores.evaluation import Judged, Questions, add_intervals, judge
+from squadron.scores.evaluation import Judged, Questions, interval_figures, judge
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,8 @@ class Judgement:
 
     questions: Questions
     judged: Judged
-    """With intervals."""
+    summary: dict[str, float]
+    """The figures of `judged.summary`, and their intervals (`evaluation.interval_figures`)."""
     seconds: float
     """From the questions to the answers; reading the file and loading the model not counted."""
     thresholds: dict[str, "Threshold"]
@@ -88,8 +89,8 @@ def judge_examples(reader: Reader, examples: pa.Table) -> Judgement:
         rule=reader.answering.answer_rule,
     )
     seconds = time.monotonic() - started
-    add_intervals(judged)
-    return Judgement(questions, judged, seconds, _compare_thresholds(questions, judged))
+    summary = judged.summary | interval_figures(judged)
+    return Judgement(questions, judged, summary, seconds, _compare_thresholds(questions, judged))
 
 
 def _compare_thresholds(questions: Questions, judged: Judged) -> dict[str, Threshold]:

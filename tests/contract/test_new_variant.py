@@ -80,7 +80,7 @@ def load(folder, options):
 def test_a_file_dropped_into_the_folder_races_with_no_other_change(tmp_path: Path) -> None:
     copy = tmp_path / "src" / "squadron"
     shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    (copy / "variants" / "newcomer.py").write_text(NEWCOMER)
+    (copy / "models" / "variants" / "newcomer.py").write_text(NEWCOMER)
     experiment = {
         "data": {
             "train": str(ROOT / "examples" / "corpus.json"),

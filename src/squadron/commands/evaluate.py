@@ -95,7 +95,7 @@ def _describe_seen(seen: "Seen", data: str) -> str:
 
 
 def _lines(name: str, data: str, judgement: "Judgement", report: "Report") -> list[str]:
-    summary = judgement.judged.summary
+    summary = judgement.summary
     total = int(summary["total"])
     lines = [
         f"Model:      {name}",
@@ -135,7 +135,7 @@ def _as_dict(name: str, judgement: "Judgement", report: "Report", warning: str) 
     return {
         "model": name,
         "warning": warning,
-        "figures": judgement.judged.summary,
+        "figures": judgement.summary,
         "null_thresholds": {
             label: {"value": each.value, "figures": each.summary}
             for label, each in judgement.thresholds.items()

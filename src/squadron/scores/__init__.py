@@ -7,9 +7,12 @@ encoder of BERTScore, and what is below them. Others use the modules that `__all
 __all__ = [
     "bertscore",
     "breakdown",
+    "confidence",
     "error_kinds",
     "evaluation",
+    "leads",
     "metrics",
     "scoring",
     "standings",
+    "type_figures",
 ]

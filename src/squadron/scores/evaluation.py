@@ -4,8 +4,8 @@ Training judges its epochs with it too, so the EM that picks an epoch is the EM 
 the experiment has another answer rule than `window`, by which epochs are always judged.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from squadron.answers import calibration, ranking
 from squadron.answers.answering import Answering
 from squadron.artifacts import SCORES, read_contexts, write_official
-from squadron.data.question_types import TYPES, score_types
 from squadron.scores import error_kinds, metrics, significance
 
 _ORACLE_QUESTIONS = 1000
@@ -91,61 +89,42 @@ def settle_answering(judged: Judged, rule: str) -> Answering:
     return Answering(judged.null_threshold, rule, mapping)
 
 
-def add_intervals(judged: Judged) -> None:
-    """Puts 95 % intervals of EM and F1 into the summary, and what they were made from.
+def interval_figures(judged: Judged) -> dict[str, float]:
+    """Returns 95 % intervals of EM and F1 as figures, and what they were made from.
 
     `exact_low`, `exact_high`, `f1_low` and `f1_high` hold for more paragraphs of these titles.
     `exact_title_low` and so on hold for other titles, and are there from
     `significance.LEAST_CLUSTERS` titles on. `paragraphs` and `titles` are how many there are. Where
     all questions share one context, each question counts as a paragraph.
     """
+    figures: dict[str, float] = {}
     for unit, infix in (("paragraph", ""), ("title", "_title")):
         clusters = judged.scores[unit].to_numpy()
         count = len(np.unique(clusters))
-        judged.summary[f"{unit}s"] = count
+        figures[f"{unit}s"] = count
         if infix and count < significance.LEAST_CLUSTERS:
             continue
         for name in ("exact", "f1"):
             low, high = significance.interval(100 * judged.scores[name].to_numpy(), clusters)
-            judged.summary.update({f"{name}{infix}_low": low, f"{name}{infix}_high": high})
+            figures |= {f"{name}{infix}_low": low, f"{name}{infix}_high": high}
+    return figures
 
 
-def add_confidence(judged: Judged, mapping: calibration.Calibration | None) -> dict[str, Any]:
-    """Puts `ece_before`, `ece` and `aurc`, all 0 to 1, into the summary.
+def oracle_figures(judged: Judged, questions: Questions) -> dict[str, float]:
+    """Returns `oracle_exact_match` and `oracle_f1`: the best that the candidates would allow.
 
-    For splits that the mapping was not fitted on.
-
-    Args:
-        judged: Of the split.
-        mapping: Of scores to probabilities; None, of an old registered model, has no `ece`.
-
-    Returns:
-        For confidence.json: the groups of the calibration error (`reliability`), and at most
-        `calibration.POINTS` points of the curve (`risk_coverage`), each with the probability of
-        the last answer given.
+    An upper bound over all candidates of all windows (metrics.oracle_scores). No contender is
+    ranked by it.
     """
-    score, right = judged.ranked.best_score(), judged.right
-    before = calibration.sigmoid(score)
-    probability = before if mapping is None else mapping.apply(score)
-    judged.summary["ece_before"] = calibration.expected_calibration_error(before, right)
-    if mapping is not None:
-        judged.summary["ece"] = calibration.expected_calibration_error(probability, right)
-    # By score: it parts what rounding or a constant mapping makes equal.
-    curve = calibration.risk_coverage(score, right)
-    judged.summary["aurc"] = curve.area
-    bins = calibration.reliability(probability, right)
-    places = np.linspace(0, len(score) - 1, min(len(score), calibration.POINTS)).round().astype(int)
-    points = (curve.coverage[places], curve.risk[places], -np.sort(-probability)[places])
+    texts = ranking.all_texts(judged.ranked, questions.contexts)
+    pieces = []
+    for start in range(0, len(questions.ids), _ORACLE_QUESTIONS):
+        golds = questions.golds[start : start + _ORACLE_QUESTIONS]
+        some = list(islice(texts, len(golds)))
+        pieces.append(metrics.oracle_scores(golds, some, questions.rule))
     return {
-        "calibrated": mapping is not None,
-        "reliability": [
-            {"questions": int(size), "probability": float(said), "right": float(true)}
-            for size, said, true in zip(bins.size, bins.probability, bins.right, strict=True)
-        ],
-        "risk_coverage": [
-            dict(zip(("coverage", "risk", "probability"), map(float, point), strict=True))
-            for point in zip(*points, strict=True)
-        ],
+        f"oracle_{name}": 100.0 * float(np.concatenate(parts).mean())
+        for name, parts in zip(("exact_match", "f1"), zip(*pieces, strict=True), strict=True)
     }
 
 
@@ -206,89 +185,6 @@ def find_errors(
     return error_kinds.errors_table(examples, spans, judged.ranked.best_score(), kinds)
 
 
-def add_oracle(judged: Judged, questions: Questions) -> None:
-    """Puts `oracle_exact_match` and `oracle_f1` into the summary: what the candidates would allow.
-
-    An upper bound over all candidates of all windows (metrics.oracle_scores), never ranked on.
-    """
-    texts = ranking.all_texts(judged.ranked, questions.contexts)
-    pieces = []
-    for start in range(0, len(questions.ids), _ORACLE_QUESTIONS):
-        golds = questions.golds[start : start + _ORACLE_QUESTIONS]
-        some = list(islice(texts, len(golds)))
-        pieces.append(metrics.oracle_scores(golds, some, questions.rule))
-    for name, parts in zip(("exact_match", "f1"), zip(*pieces, strict=True), strict=True):
-        judged.summary[f"oracle_{name}"] = 100.0 * float(np.concatenate(parts).mean())
-
-
-def compare_with_winner(winner: pa.Table, others: dict[str, pa.Table]) -> list[dict[str, Any]]:
-    """How sure the winner's lead in EM is, over each of the others.
-
-    p and the interval are corrected for all pairs of the race (`significance.compare_all`). Whether
-    a lead is `significant` is decided by paragraph, so it holds for these titles. `title_low` and
-    `title_high` are the interval for other titles; they are None where there are too few titles.
-
-    Args:
-        winner: Its scores on the select split, of schema `artifacts.SCORES`.
-        others: The scores of the other contenders by label, on the same questions in the same
-            order.
-    """
-    ids = winner["id"]
-    for label, scores in others.items():
-        if not scores["id"].equals(ids):
-            raise ValueError(f"{label} was judged on other questions than the winner")
-    exact = [100 * table["exact"].to_numpy() for table in (winner, *others.values())]
-    by_paragraph, by_title = (
-        significance.compare_all(exact, 0, winner[unit].to_numpy())
-        for unit in ("paragraph", "title")
-    )
-    return [
-        {
-            "label": label,
-            **asdict(lead),
-            "significant": lead.p < significance.SIGNIFICANT,
-            "title_low": elsewhere.low,
-            "title_high": elsewhere.high,
-        }
-        for label, lead, elsewhere in zip(others, by_paragraph, by_title, strict=True)
-    ]
-
-
-def choose_types(windows: pa.Table, example_ids: Sequence[str]) -> list[str]:
-    """The type of each question: the most likely one over all its windows.
-
-    Args:
-        windows: Of schema `artifacts.WINDOW_TYPES`.
-        example_ids: The questions, each with a window, in the order of the result.
-    """
-    example = pc.index_in(windows["example_id"], value_set=pa.array(example_ids, pa.string()))
-    flat = windows["log_probabilities"].combine_chunks().flatten().to_numpy()
-    log_NC = flat.astype(np.float64).reshape(windows.num_rows, len(TYPES))
-    total_EC = np.zeros((len(example_ids), log_NC.shape[1]))
-    np.add.at(total_EC, example.to_numpy(), log_NC)
-    return [TYPES[place] for place in total_EC.argmax(1)]
-
-
-def judge_types(predicted: Sequence[str], examples: pa.Table) -> dict[str, float]:
-    """Figures on types: against labels of the data, and apart from them against the rules'.
-
-    Args:
-        predicted: A type per question.
-        examples: Of schema `artifacts.EXAMPLES`, in the same order.
-
-    Returns:
-        `types_{figure}` on questions that the data labels and `types_rules_{figure}` on those that
-        only rules did, with the figures of question_types.score_types.
-    """
-    wanted, sources = examples["reasoning_type"].to_pylist(), examples["label_source"].to_pylist()
-    figures: dict[str, float] = {}
-    for source, prefix in (("data", "types"), ("rules", "types_rules")):
-        rows = [number for number, each in enumerate(sources) if each == source]
-        some = score_types([predicted[n] for n in rows], [wanted[n] for n in rows])
-        figures |= {f"{prefix}_{name}": value for name, value in some.items()}
-    return figures
-
-
 def judge(
     questions: Questions,
     candidates: Iterable[pa.Table],
@@ -310,9 +206,9 @@ def judge(
     """
     ranked = ranking.rank_parts(candidates, questions.ids, rule)
     texts, best = ranking.best_texts(ranked, questions.contexts), ranked.best_score()
-    # What it would answer if it had to: tells models apart that do best to abstain.
     exact, f1 = metrics.score_answers(questions.golds, texts, questions.rule)
     right = (exact == 1) & np.isfinite(best)
+    # What it would answer if it had to: tells models apart that do best to abstain.
     has_answer = questions.has_answer
     answerable_f1 = 100.0 * float(f1[has_answer].mean()) if has_answer.any() else 0.0
     thresholds: dict[str, float | None] = {}
@@ -321,19 +217,34 @@ def judge(
             thresholds[name] = ranking.find_threshold(best, each, has_answer)
         threshold = thresholds["exact"]
     chosen = ranking.apply_threshold(texts, best, threshold)
-    exact, f1 = metrics.score_answers(questions.golds, chosen, questions.rule)
-    summary = metrics.summarize(exact, f1, questions.has_answer)
-    summary["answered"] = 100.0 * float(np.mean([bool(text) for text in chosen]))
-    summary["all_null_exact"] = 100.0 * float((~questions.has_answer).mean())
-    summary["answerable_f1"] = answerable_f1
     spans = ranked.best_span()
     spans[np.array([not text for text in chosen])] = -1
+    exact, f1 = metrics.score_answers(questions.golds, chosen, questions.rule)
+    summary = {
+        **metrics.summarize(exact, f1, has_answer),
+        "answered": 100.0 * float(np.mean([bool(text) for text in chosen])),
+        "all_null_exact": 100.0 * float((~has_answer).mean()),
+        "answerable_f1": answerable_f1,
+        **_span_and_token_figures(questions, chosen, spans),
+    }
+    scores = _table_of_scores(questions, exact, f1)
+    return Judged(chosen, spans, texts, ranked, summary, threshold, scores, thresholds, right)
+
+
+def _span_and_token_figures(
+    questions: Questions, chosen: list[str], spans: npt.NDArray[np.int64]
+) -> dict[str, float]:
+    """Returns `span_accuracy`, `precision` and `recall` of the answers, 0 to 100."""
     counts = np.array([len(some) for some in questions.golds], np.int64)
     both_edges = metrics.score_spans(spans, questions.gold_spans, counts)
     precision, recall = metrics.score_tokens(questions.golds, chosen, questions.rule)
-    summary["span_accuracy"] = 100.0 * float(both_edges.mean())
-    summary["precision"] = 100.0 * float(precision.mean())
-    summary["recall"] = 100.0 * float(recall.mean())
+    means = {"span_accuracy": both_edges, "precision": precision, "recall": recall}
+    return {name: 100.0 * float(values.mean()) for name, values in means.items()}
+
+
+def _table_of_scores(
+    questions: Questions, exact: npt.NDArray[Any], f1: npt.NDArray[Any]
+) -> pa.Table:
     columns = {
         "id": pa.array(questions.ids, pa.string()),
         "paragraph": significance.cluster_numbers(questions.contexts),
@@ -341,5 +252,4 @@ def judge(
         "exact": exact,
         "f1": f1,
     }
-    scores = pa.table(columns, schema=SCORES)
-    return Judged(chosen, spans, texts, ranked, summary, threshold, scores, thresholds, right)
+    return pa.table(columns, schema=SCORES)

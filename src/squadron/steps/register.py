@@ -3,17 +3,22 @@
 import json
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from squadron import progress, provenance, storage
 from squadron.artifacts import read_json, read_table, write_json
-from squadron.config import Register, digest
+from squadron.config import Register, digest, from_mapping
 from squadron.models.model_names import read_model_name
 from squadron.scores import standings
 from squadron.steps._record import name_race, record_missing
 from squadron.steps._step import step
+
+if TYPE_CHECKING:
+    from squadron.registry import Registered
+    from squadron.tracking import Race
 
 
 @step
@@ -41,105 +46,20 @@ def register(
     Returns:
         Finite figures for the pipeline's own pages.
     """
-    from squadron import registry, tracking
-    from squadron.answers.answering import Answering
-    from squadron.config import from_mapping
-    from squadron.models import variants
-    from squadron.registry import registration
-    from squadron.reports.model_card import write_card
-    from squadron.scores.evaluation import compare_with_winner
-    from squadron.tracking import reuse
+    from squadron import tracking
 
     fields = json.loads(settings)
-    options = from_mapping(Register, fields["register"])
     started = time.monotonic()
     race = tracking.current_race()
     tracking.send_waiting(race)
     record_missing(race, evaluations)
     parent = tracking.find_parent(race)
     rows = [read_json(folder / "metrics.json", schema="metrics/1") for folder in evaluations]
-    order = standings.rank_contenders(rows)
-    content: dict[str, Any] = {
-        "race": name_race(race),
-        "contenders": [
-            standings.table_row(rows[n], _registered_as(rows[n], models[n], options.model_name))
-            for n in order
-        ],
-        "model": None,
-    }
-    figures: dict[str, float] = {}
-    racing = [n for n in order if not rows[n]["disqualified"]]
-    if not racing:
-        content["refused"] = "every contender was disqualified"
-    else:
-        best = rows[racing[0]]
-        select = best["splits"]["select"]
-        refused = registration.gate(select, select["all_null_exact"])
-        content |= {"winner": best["label"], "why": standings.explain(rows, racing)}
-        content["tie"] = standings.explain_tie(rows, racing)
-        scores = {
-            rows[n]["label"]: read_table(
-                evaluations[n] / "select" / "scores.parquet", schema="scores/2"
-            )
-            for n in racing
-        }
-        content["comparisons"] = compare_with_winner(scores.pop(best["label"]), scores)
-        chosen_before = reuse.count_choices(race, best["digests"]["select"])
-        content["select_split"] = standings.select_split(best, chosen_before)
-        if refused and not options.demo:
-            content["refused"] = f"{best['label']} is not registered: {refused}"
-        else:
-            content["gate"] = refused or "passed"
-            child = tracking.find_child(race, best["label"])
-            about = read_json(models[racing[0]] / "variant.json", schema="model/1")
-            status = "demo" if options.demo else "passed"
-            backbone = about["contender"]["backbone"]
-            origin = read_model_name(backbone)
-            is_kept = best["variant"] == "champion" and origin and origin.name == options.model_name
-            if origin and is_kept:
-                registered = registry.keep_version(origin.name, origin.version_or_alias)
-            else:
-                tags = standings.version_tags(
-                    best,
-                    status,
-                    backbone=backbone,
-                    licence=_licence(backbone),
-                    data_licence=fields.get("data_licence") or "unknown",
-                    git_sha=provenance.commit(),
-                    code_digest=provenance.package_digest(),
-                    run=tracking.run_url(child),
-                )
-                registered = registration.register_model(
-                    options.model_name,
-                    child,
-                    models[racing[0]],
-                    Answering.read(best["answering"]),
-                    tags,
-                    write_card(
-                        name=options.model_name,
-                        what=str(variants.load_variant(best["variant"]).__doc__).splitlines()[0],
-                        best=best,
-                        contender=about["contender"],
-                        champion=content,
-                        tags=tags,
-                        files=fields.get("data", ()),
-                        race_page=tracking.run_page(parent),
-                    ),
-                )
-            content["model"] = {
-                "name": registered.name,
-                "version": registered.version,
-                "alias": registry.CANDIDATE,
-                "validation_status": status,
-                "kept": bool(is_kept),
-                "previous": registered.previous,
-                "aliases": registry.list_aliases(registered.name),
-            }
-            figures[reuse.CHOSEN] = select["exact"]
-            figures["version"] = float(registered.version)
-    write_json(
-        champion, content, schema="champion/1", made_from=digest(*(r["made_from"] for r in rows))
-    )
+    contenders = _Contenders(rows, models, evaluations, standings.rank_contenders(rows))
+    content = _run_race(race, contenders, fields)
+    figures = _figures(contenders, content)
+    made_from = digest(*(row["made_from"] for row in rows))
+    write_json(champion, content, schema="champion/1", made_from=made_from)
     if results:
         place = _publish(results, content["race"], rows, models, evaluations, champion)
         progress.say(f"register   results are in {place}")
@@ -149,8 +69,175 @@ def register(
     return figures
 
 
+@dataclass(frozen=True)
+class _Contenders:
+    """What the other steps left of each contender, in one order."""
+
+    rows: Sequence[dict[str, Any]]
+    """metrics.json."""
+    models: Sequence[Path]
+    evaluations: Sequence[Path]
+    order: Sequence[int]
+    """Their positions, the best first and the disqualified last."""
+
+    @property
+    def racing(self) -> list[int]:
+        """Positions of those that were not disqualified, the best first."""
+        return [n for n in self.order if not self.rows[n]["disqualified"]]
+
+    @property
+    def best(self) -> dict[str, Any]:
+        """metrics.json of the winner; there must be one."""
+        return self.rows[self.racing[0]]
+
+
+def _run_race(
+    race: "Race | None", contenders: _Contenders, fields: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Ranks the contenders and registers the winner if it may be; returns champion.json.
+
+    Args:
+        race: The race.
+        contenders: Who races.
+        fields: The settings of the step.
+    """
+    from squadron.registry import registration
+
+    options = from_mapping(Register, fields["register"])
+    rows, models = contenders.rows, contenders.models
+    content: dict[str, Any] = {
+        "race": name_race(race),
+        "contenders": [
+            standings.table_row(rows[n], _registered_as(rows[n], models[n], options.model_name))
+            for n in contenders.order
+        ],
+        "model": None,
+    }
+    if not contenders.racing:
+        return content | {"refused": "every contender was disqualified"}
+    content |= _describe_winner(race, contenders)
+    best = contenders.best
+    select = best["splits"]["select"]
+    refused = registration.gate(select, select["all_null_exact"])
+    if refused and not options.demo:
+        return content | {"refused": f"{best['label']} is not registered: {refused}"}
+    content["gate"] = refused or "passed"
+    content["model"] = _register_winner(race, contenders, options, content, fields)
+    return content
+
+
+def _describe_winner(race: "Race | None", contenders: _Contenders) -> dict[str, Any]:
+    """Returns who won, by what, how sure the leads are, and by which questions."""
+    from squadron.scores.leads import compare_with_winner
+    from squadron.tracking import reuse
+
+    rows, racing, best = contenders.rows, contenders.racing, contenders.best
+    scores = {
+        rows[n]["label"]: read_table(
+            contenders.evaluations[n] / "select" / "scores.parquet", schema="scores/2"
+        )
+        for n in racing
+    }
+    leads = compare_with_winner(scores.pop(best["label"]), scores)
+    chosen_before = reuse.count_choices(race, best["digests"]["select"])
+    return {
+        "winner": best["label"],
+        "why": standings.explain(rows, racing),
+        "tie": standings.explain_tie(rows, racing),
+        "comparisons": [lead.as_dict() for lead in leads],
+        "select_split": standings.select_split(best, chosen_before),
+    }
+
+
+def _register_winner(
+    race: "Race | None",
+    contenders: _Contenders,
+    options: Register,
+    content: dict[str, Any],
+    fields: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Registers the winner, or keeps the version that a champion is.
+
+    Returns:
+        What champion.json says of the version.
+    """
+    from squadron import registry
+
+    best = contenders.best
+    about = read_json(contenders.models[contenders.racing[0]] / "variant.json", schema="model/1")
+    status = "demo" if options.demo else "passed"
+    origin = read_model_name(about["contender"]["backbone"])
+    is_kept = best["variant"] == "champion" and origin and origin.name == options.model_name
+    if origin and is_kept:
+        registered = registry.keep_version(origin.name, origin.version_or_alias)
+    else:
+        registered = _register_model(race, contenders, options, content, fields, about["contender"])
+    return {
+        "name": registered.name,
+        "version": registered.version,
+        "alias": registry.CANDIDATE,
+        "validation_status": status,
+        "kept": bool(is_kept),
+        "previous": registered.previous,
+        "aliases": registry.list_aliases(registered.name),
+    }
+
+
+def _register_model(
+    race: "Race | None",
+    contenders: _Contenders,
+    options: Register,
+    content: dict[str, Any],
+    fields: Mapping[str, Any],
+    contender: Mapping[str, Any],
+) -> "Registered":
+    """Registers the winner's model as a new version, with its tags and its card."""
+    from squadron import tracking
+    from squadron.answers.answering import Answering
+    from squadron.models import variants
+    from squadron.registry import registration
+    from squadron.reports.model_card import write_card
+
+    best = contenders.best
+    child = tracking.find_child(race, best["label"])
+    tags = standings.version_tags(
+        best,
+        "demo" if options.demo else "passed",
+        backbone=contender["backbone"],
+        licence=_licence(contender["backbone"]),
+        data_licence=fields.get("data_licence") or "unknown",
+        git_sha=provenance.commit(),
+        code_digest=provenance.package_digest(),
+        run=tracking.run_url(child),
+    )
+    card = write_card(
+        name=options.model_name,
+        what=str(variants.load_variant(best["variant"]).__doc__).splitlines()[0],
+        best=best,
+        contender=contender,
+        champion=content,
+        tags=tags,
+        files=fields.get("data", ()),
+        race_page=tracking.run_page(tracking.find_parent(race)),
+    )
+    model = contenders.models[contenders.racing[0]]
+    answering = Answering.read(best["answering"])
+    return registration.register_model(options.model_name, child, model, answering, tags, card)
+
+
+def _figures(contenders: _Contenders, content: Mapping[str, Any]) -> dict[str, float]:
+    """Returns the winner's EM and its version; nothing if none was registered."""
+    from squadron.tracking import reuse
+
+    model = content["model"]
+    if model is None:
+        return {}
+    select = contenders.best["splits"]["select"]
+    return {reuse.CHOSEN: select["exact"], "version": float(model["version"])}
+
+
 def _registered_as(row: dict[str, Any], model: Path, model_name: str) -> str:
-    """The version that a champion is, such as "version 3"; "" for any other contender."""
+    """Returns the version that a champion is, such as "version 3"; "" for other contenders."""
     if row["variant"] != "champion":
         return ""
     about = read_json(model / "variant.json", schema="model/1")
@@ -162,7 +249,7 @@ def _registered_as(row: dict[str, Any], model: Path, model_name: str) -> str:
 
 
 def _licence(backbone: str) -> str:
-    """Of a backbone's weights; a registered one says its own."""
+    """Returns the licence of a backbone's weights; a registered one says its own."""
     from squadron import registry
     from squadron.models import backbones
 
@@ -181,7 +268,10 @@ def _publish(
     evaluations: Sequence[Path],
     champion: Path,
 ) -> str:
-    """Each contender's model and evaluation, then the race's summary; each with its marker."""
+    """Publishes each contender's model and evaluation, then the race's summary.
+
+    Each gets its own marker. Returns the place.
+    """
     import tempfile
 
     place = storage.join(results, race)

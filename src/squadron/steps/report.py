@@ -5,10 +5,14 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from squadron import progress, provenance, storage
 from squadron.artifacts import read_json, written_whole
 from squadron.steps._step import step
+
+if TYPE_CHECKING:
+    from squadron.reports.report import Report
 
 
 @step
@@ -36,7 +40,7 @@ def report(
         page: The file to write.
     """
     from squadron import tracking
-    from squadron.reports import notes, plots
+    from squadron.reports import plots
     from squadron.reports.report import collect_report, draw_plots, render_report
 
     started = time.monotonic()
@@ -45,31 +49,52 @@ def report(
     tracking.send_waiting(race)
     parent = tracking.find_parent(race)
     runs = {"": parent} | {each: tracking.find_child(race, each) for each in fields["labels"]}
-    seconds = {label: _seconds(tracking.read_metrics(run)) for label, run in runs.items()}
-    content = read_json(champion, schema="champion/1")
     found = collect_report(
-        content,
+        read_json(champion, schema="champion/1"),
         evaluations,
         examples,
         experiment=fields["experiment"],
         git_sha=provenance.commit(),
-        seconds=seconds,
+        seconds={label: _seconds(tracking.read_metrics(run)) for label, run in runs.items()},
     )
     text = render_report(found)
     with written_whole(page) as temporary:
         temporary.write_text(text, encoding="utf-8")
     if results:
-        with tempfile.TemporaryDirectory() as temporary_folder:
-            folder = Path(temporary_folder) / "report"
-            folder.mkdir()
-            (folder / tracking.REPORT_FILE).write_text(text, encoding="utf-8")
-            storage.publish_beside(folder, storage.join(results, content["race"], "report"))
+        _publish(text, storage.join(results, found.champion["race"], "report"))
     pictures = {
         f"figures/{name}.svg": plots.standalone(svg) for name, svg in draw_plots(found).items()
     }
     place = tracking.log_texts(parent, {tracking.REPORT_FILE: text, **pictures})
+    _describe(found, runs)
+    tracking.log_metrics(parent, {"seconds_report": time.monotonic() - started})
+    tracking.note_report(parent)
+    progress.say(f"report     {place or page}")
+
+
+def _publish(text: str, place: str) -> None:
+    """Publishes the page beside the race's summary."""
+    from squadron import tracking
+
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "report"
+        folder.mkdir()
+        (folder / tracking.REPORT_FILE).write_text(text, encoding="utf-8")
+        storage.publish_beside(folder, place)
+
+
+def _describe(found: "Report", runs: Mapping[str, str]) -> None:
+    """Gives MLflow a description of the race and of each contender, with its standing.
+
+    Args:
+        found: What the page shows.
+        runs: Label of a contender -> its run; "" -> the run of the race.
+    """
+    from squadron import tracking
+    from squadron.reports import notes, plots
+
     pages = {label: tracking.run_page(run) for label, run in runs.items()}
-    tracking.set_tags(parent, {tracking.NOTE_TAG: notes.describe_race(found, pages)})
+    tracking.set_tags(runs[""], {tracking.NOTE_TAG: notes.describe_race(found, pages)})
     for row in found.rows:
         tags = {
             tracking.NOTE_TAG: notes.describe_contender(row, found, pages),
@@ -77,9 +102,6 @@ def report(
             tracking.COLOUR_TAG: plots.colour(row.style),
         }
         tracking.set_tags(runs[row.label], tags)
-    tracking.log_metrics(parent, {"seconds_report": time.monotonic() - started})
-    tracking.note_report(parent)
-    progress.say(f"report     {place or page}")
 
 
 def _seconds(figures: Mapping[str, float]) -> dict[str, float]:

@@ -30,7 +30,7 @@ from squadron.reports.report import (
 )
 from squadron.scores import standings
 from squadron.scores.error_kinds import KIND_TEXTS, KINDS
-from squadron.scores.evaluation import compare_with_winner
+from squadron.scores.leads import compare_with_winner
 from tests.stores import make_store
 
 HOSTILE = '</mark></div><script>alert("x")</script><img src=x onerror=alert(1)> & {{ 7 * 7 }} '
@@ -192,7 +192,7 @@ def race(tmp_path_factory):
         "contenders": [standings.table_row(rows[n]) for n in order],
         "winner": winner,
         "why": standings.explain(rows, racing),
-        "comparisons": compare_with_winner(scores.pop(winner), scores),
+        "comparisons": [lead.as_dict() for lead in compare_with_winner(scores.pop(winner), scores)],
         "select_split": standings.select_split(rows[order[0]], 3),
         "gate": "passed",
         "model": {

@@ -7,7 +7,8 @@ import pytest
 
 from squadron.artifacts import CANDIDATES, EXAMPLES, SCORES
 from squadron.scores import scoring
-from squadron.scores.evaluation import Questions, add_intervals, compare_with_winner, judge
+from squadron.scores.evaluation import Questions, interval_figures, judge
+from squadron.scores.leads import compare_with_winner
 
 CONTEXT = "Ann saw Ann Lee in the old town of Évora."
 
@@ -124,13 +125,13 @@ def test_a_lead_is_compared_question_by_question():
     winner = scores([1.0] * 60 + [0.0] * 40)
     weak = scores([0.0] * 60 + [0.0] * 40)
     near = scores([0.0, *[1.0] * 59] + [0.0] * 40)
-    found = {row["label"]: row for row in compare_with_winner(winner, {"weak": weak, "near": near})}
-    assert found["weak"]["difference"] == pytest.approx(60.0)
-    assert found["weak"]["significant"]
-    assert found["weak"]["low"] > 0
-    assert found["near"]["difference"] == pytest.approx(1.0)
-    assert not found["near"]["significant"]
-    assert found["near"]["low"] < 0
+    found = {lead.label: lead for lead in compare_with_winner(winner, {"weak": weak, "near": near})}
+    assert found["weak"].difference == pytest.approx(60.0)
+    assert found["weak"].significant
+    assert found["weak"].low > 0
+    assert found["near"].difference == pytest.approx(1.0)
+    assert not found["near"].significant
+    assert found["near"].low < 0
     assert compare_with_winner(winner, {}) == []
     with pytest.raises(ValueError, match="other was judged on other questions"):
         compare_with_winner(winner, {"other": scores([1.0] * 100, ids=["x"] * 100)})
@@ -145,14 +146,14 @@ def test_a_lead_is_corrected_for_all_pairs_of_the_race():
 
     winner, rival = wrong_on(), wrong_on(*range(7))
     (alone,) = compare_with_winner(winner, {"rival": rival})
-    assert alone["p"] == pytest.approx(2 / 2**7, abs=0.004)
-    assert alone["significant"]
+    assert alone.p == pytest.approx(2 / 2**7, abs=0.004)
+    assert alone.significant
     others = {f"c{n}": wrong_on(*range(7 * n, 7 * n + 7)) for n in range(1, 11)}
     among, *_ = compare_with_winner(winner, {"rival": rival, **others})
-    assert (among["label"], among["difference"]) == ("rival", alone["difference"])
-    assert among["p"] > 0.05
-    assert not among["significant"]
-    assert among["low"] < 0 < alone["low"]
+    assert (among.label, among.difference) == ("rival", alone.difference)
+    assert among.p > 0.05
+    assert not among.significant
+    assert among.low < 0 < alone.low
 
 
 def test_a_lead_on_one_paragraph_of_many_questions_is_one_observation():
@@ -162,9 +163,9 @@ def test_a_lead_on_one_paragraph_of_many_questions_is_one_observation():
     (found,) = compare_with_winner(
         scores([1.0] * 100, paragraphs=by_paragraph), {"b": scores(behind, paragraphs=by_paragraph)}
     )
-    assert (found["difference"], found["p"]) == (10.0, 1.0)
+    assert (found.difference, found.p) == (10.0, 1.0)
     (found,) = compare_with_winner(scores([1.0] * 100), {"b": scores(behind)})
-    assert found["p"] < 0.01  # had each question a paragraph of its own
+    assert found.p < 0.01  # had each question a paragraph of its own
 
 
 def test_leads_have_an_interval_by_title_where_titles_are_enough():
@@ -174,8 +175,8 @@ def test_leads_have_an_interval_by_title_where_titles_are_enough():
         (found,) = compare_with_winner(
             scores(winner, titles=titles), {"b": scores(other, titles=titles)}
         )
-        assert (found["title_low"] is None) == (found["title_high"] is None) == (count < 8)
-    assert found["title_low"] < found["difference"] < found["title_high"]
+        assert (found.title_low is None) == (found.title_high is None) == (count < 8)
+    assert found.title_low < found.difference < found.title_high
 
 
 def test_intervals_are_by_paragraph_and_by_title_where_titles_are_enough():
@@ -186,8 +187,7 @@ def test_intervals_are_by_paragraph_and_by_title_where_titles_are_enough():
         examples = make_examples(*[[("Ann", 0)]] * 24, contexts=contexts, titles=titles)
         judged = judge(Questions.read(examples), [CANDIDATES.empty_table()], None, search=False)
         assert judged.scores["paragraph"].to_pylist()[:5] == [0, 0, 1, 1, 4]
-        add_intervals(judged)
-        summary = judged.summary
+        summary = interval_figures(judged)
         assert (summary["paragraphs"], summary["titles"]) == (12, count)
         for name in ("exact", "f1"):
             # t for 11 degrees of freedom is 2.200985; 12 paragraphs count as 12 questions.
@@ -205,5 +205,5 @@ def test_where_all_questions_share_one_context_each_is_its_own_paragraph():
     examples = make_examples([("Ann", 0)], [("Ann Lee", 8)])
     judged = judge(Questions.read(examples), [CANDIDATES.empty_table()], None, search=False)
     assert judged.scores["id"].to_pylist() == ["q0", "q1"]
-    add_intervals(judged)
-    assert (judged.summary["paragraphs"], judged.summary["titles"]) == (2, 1)
+    summary = interval_figures(judged)
+    assert (summary["paragraphs"], summary["titles"]) == (2, 1)

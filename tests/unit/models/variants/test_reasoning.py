@@ -15,7 +15,7 @@ from squadron.models.batches import WindowSet
 from squadron.models.prediction import predict_candidates
 from squadron.models.training import train_model
 from squadron.models.variants import reasoning, span
-from squadron.scores.evaluation import choose_types, judge_types
+from squadron.scores.type_figures import choose_types, judge_types
 from tests import tiny_models
 from tests.tiny_models import FP32
 
