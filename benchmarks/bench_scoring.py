@@ -27,6 +27,7 @@ import numpy as np
 
 from benchmarks.measure import at_most, finish, make_parser, medians, read_questions, take_turns
 from squadron.scores import metrics, significance
+from squadron.scores.oracle import oracle_scores
 from squadron.scores.scoring import score_parsed
 from tests.reference_squad import plain_evaluation
 
@@ -66,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "ours": lambda: score_parsed(dataset, predictions),
             "official": lambda: plain_evaluation(dataset, predictions),
             "all parts": lambda: score_all(dataset, predictions, odds, examples, texts, windows),
-            "oracle": lambda: metrics.oracle_scores(golds, candidates),
+            "oracle": lambda: oracle_scores(golds, candidates),
         },
         options.repeat,
     )

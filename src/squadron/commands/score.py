@@ -42,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
 def _bertscore(data: Path, predictions: Path) -> dict[str, float]:
     """Mean BERTScore, 0 to 100, of files that `score_files` has read."""
     from squadron.scores.bertscore import BertScorer
-    from squadron.scores.scoring import collect_questions
+    from squadron.scores.official_layout import collect_questions
 
     questions = collect_questions(json.loads(data.read_bytes()))
     chosen = json.loads(predictions.read_bytes())

@@ -12,6 +12,7 @@ __all__ = [
     "evaluation",
     "leads",
     "metrics",
+    "official_layout",
     "scoring",
     "standings",
     "type_figures",

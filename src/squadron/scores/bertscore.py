@@ -1,6 +1,6 @@
 """BERTScore: how near an answer is in meaning, by greedy matching of contextual token vectors.
 
-Owns the score and its rescaling. Which texts are compared, and files, belong to the caller.
+Owns the score. Which texts are compared, and files, belong to the caller.
 
 Precision is the mean, over the tokens of the prediction, of the highest cosine with any token of
 the reference; recall the same the other way round; F1 their harmonic mean. Rules of this module:
@@ -8,18 +8,17 @@ the reference; recall the same the other way round; F1 their harmonic mean. Rule
 - Special tokens take no part, neither as a word to be matched nor as a match. (The authors' package
   weighs them 0, but lets a word match them.)
 - Several references: the highest precision, recall and F1, each by itself, as the authors do.
-- No tokens on both sides (abstained, and rightly) is 1; on one side only, 0. Neither is rescaled.
+- No tokens on both sides (abstained, and rightly) is 1; on one side only, 0.
 - A text longer than the encoder takes is cut; answers never are.
 
-Figures depend on the encoder and its layer: compare them within one setting only.
+Figures depend on the encoder: compare only those of one encoder. Token vectors are those of its
+last layer, all tokens weigh the same, and nothing is rescaled.
 
 Source: Zhang et al. 2020 (arXiv:1904.09675).
 
 Legend: N pairs, P tokens of the longest prediction, R of the longest reference, D hidden size.
 """
 
-import math
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -27,7 +26,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from squadron.errors import InputError
 from squadron.models import backbones
 
 if TYPE_CHECKING:
@@ -42,23 +40,8 @@ Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Baseline:
-    """What texts without relation score; rescaling maps it to 0 and leaves 1 where it is."""
-
-    precision: float
-    recall: float
-    f1: float
-
-    def __post_init__(self) -> None:
-        """Refuses what would divide by nothing."""
-        for name, value in vars(self).items():
-            if not -1 <= value < 1:
-                raise InputError(f"baseline {name}: {value} is not allowed; -1 to below 1")
-
-
-@dataclass(frozen=True)
 class BertScores:
-    """One value per prediction, shape (E,): -1 to 1, in practice 0 to 1 before rescaling."""
+    """One value per prediction, shape (E,): -1 to 1, in practice 0 to 1."""
 
     precision: Floats
     recall: Floats
@@ -79,21 +62,17 @@ class BertScorer:
 
     Args:
         backbone: As `backbones.locate` takes it.
-        layer: Of the hidden states: 0 are the embeddings, 1 the first layer, ...; None is the last.
-        idf: Weigh tokens by their inverse document frequency among the references of a call.
         batch_tokens: Padded tokens of one forward pass at most (one text at least).
         device: A torch device; the first GPU or the CPU unless given.
 
     Raises:
-        InputError: If the backbone can't be loaded or has no such layer.
+        InputError: If the backbone can't be loaded.
     """
 
     def __init__(
         self,
         backbone: str = backbones.OFFLINE,
         *,
-        layer: int | None = None,
-        idf: bool = False,
         batch_tokens: int = 4_096,
         device: Any = None,
     ) -> None:
@@ -106,35 +85,24 @@ class BertScorer:
         network = backbones.from_pretrained(
             AutoModel, backbone, dtype=torch.float32, use_safetensors=True
         )
-        layers = network.config.num_hidden_layers
-        if layer is not None and not 0 <= layer <= layers:
-            raise InputError(
-                f"layer: {layer} is not allowed; the backbone {backbone!r} has layers 0 "
-                f"(embeddings) to {layers}"
-            )
         positions = getattr(network.config, "max_position_embeddings", 512)
         self._tokenizer = backbones.bare_tokenizer(tokenizer)
         self._tokenizer.enable_truncation(min(tokenizer.model_max_length, positions))
         self._pad_id = tokenizer.pad_token_id or 0
         self._device = device or pick_device()
         self._network = network.to(self._device).eval()
-        self._layer = -1 if layer is None else layer
-        self._idf = idf
         self._batch_tokens = batch_tokens
 
     def score(
         self,
         predictions: Sequence[str],
         references: Sequence[Sequence[str]],
-        *,
-        baseline: Baseline | None = None,
     ) -> BertScores:
         """Scores predictions; equal pairs are computed once, and equal texts encoded once a chunk.
 
         Args:
             predictions: One text per question; "" abstains.
             references: The accepted texts of each question; none means "not answered here".
-            baseline: Rescales every score s of two texts with tokens to (s - b) / (1 - b).
 
         Raises:
             ValueError: If there are not as many lists of references as predictions.
@@ -153,8 +121,7 @@ class BertScorer:
                 owner.append(row)
                 pair_of.append(number.setdefault((prediction, reference), len(number)))
         tokens = self._tokenize({text for pair in number for text in pair})
-        weights = self._weigh(text for some in accepted for text in some)
-        found = self._score_pairs(list(number), tokens, weights, baseline)
+        found = self._score_pairs(list(number), tokens)
         best = np.full((len(predictions), 3), -np.inf)
         np.maximum.at(best, np.array(owner, np.int64), found[np.array(pair_of, np.int64)])
         return BertScores(best[:, 0], best[:, 1], best[:, 2])
@@ -166,34 +133,6 @@ class BertScorer:
         scores = self.score(predictions, references)
         return {name: 100.0 * float(values.mean()) for name, values in vars(scores).items()}
 
-    def measure_baseline(
-        self, texts: Sequence[str], *, pairs: int = 10_000, seed: int = 13
-    ) -> Baseline:
-        """The mean scores of random pairs of different texts, as the authors measure theirs.
-
-        Measure it with the texts of the data at hand, or with any others, and use it throughout.
-
-        Args:
-            texts: Such as all references; equal ones count once, and empty ones not at all.
-            pairs: Drawn with replacement.
-            seed: Equal seeds give equal baselines.
-
-        Raises:
-            InputError: If there are not two different texts.
-        """
-        tokens = self._tokenize(set(texts))
-        different = sorted(text for text, found in tokens.items() if found.words)
-        if len(different) < 2:
-            raise InputError(
-                f"A baseline needs two different texts, not {len(different)}; give more texts"
-            )
-        random = np.random.default_rng(seed)
-        first = random.integers(0, len(different), pairs)
-        # A step of at least 1 and at most n - 1 around the circle is never the text itself.
-        second = (first + random.integers(1, len(different), pairs)) % len(different)
-        scores = self.score([different[n] for n in first], [[different[n]] for n in second])
-        return Baseline(*(float(values.mean()) for values in vars(scores).values()))
-
     def _tokenize(self, texts: Iterable[str]) -> dict[str, _Text]:
         unique = sorted(texts)
         found = {}
@@ -203,22 +142,10 @@ class BertScorer:
             found[text] = _Text(encoding.ids, is_word, words)
         return found
 
-    def _weigh(self, references: Iterable[str]) -> dict[int, float] | None:
-        """log((M + 1) / (n + 1)) of each token that n of M references have; -1 is any other."""
-        if not self._idf:
-            return None
-        texts = list(references)
-        tokens = self._tokenize(set(texts))
-        having = Counter(token for text in texts for token in set(tokens[text].words))
-        weights = {t: math.log((len(texts) + 1) / (n + 1)) for t, n in having.items()}
-        return weights | {-1: math.log(len(texts) + 1)}
-
     def _score_pairs(
         self,
         pairs: Sequence[tuple[str, str]],
         tokens: Mapping[str, _Text],
-        weights: dict[int, float] | None,
-        baseline: Baseline | None,
     ) -> Floats:
         """Precision, recall and F1 of each pair, (N, 3)."""
         scores = np.zeros((len(pairs), 3))
@@ -235,16 +162,10 @@ class BertScorer:
             texts = sorted({text for row in chunk for text in pairs[row]})
             vectors = self._encode(texts, tokens)
             for some in _cut_batches(chunk, pairs, tokens, self._network.config.hidden_size):
-                matched = _match(
+                scores[some] = _match(
                     [vectors[pairs[row][0]] for row in some],
                     [vectors[pairs[row][1]] for row in some],
-                    [_weights_of(tokens[pairs[row][0]].words, weights) for row in some],
-                    [_weights_of(tokens[pairs[row][1]].words, weights) for row in some],
                 )
-                if baseline:
-                    low = np.array([baseline.precision, baseline.recall, baseline.f1])
-                    matched = (matched - low) / (1.0 - low)
-                scores[some] = matched
         return scores
 
     def _encode(
@@ -267,9 +188,7 @@ class BertScorer:
                     attention_mask=mask.to(self._device),
                     output_hidden_states=True,
                 )
-                hidden = torch.nn.functional.normalize(
-                    output.hidden_states[self._layer].float(), dim=-1
-                )
+                hidden = torch.nn.functional.normalize(output.hidden_states[-1].float(), dim=-1)
             for row, text in enumerate(some):
                 is_word = torch.tensor(tokens[text].is_word, device=hidden.device)
                 vectors[text] = hidden[row, : len(is_word)][is_word]
@@ -332,19 +251,9 @@ def _cut_batches(
         yield batch
 
 
-def _weights_of(ids: Sequence[int], weights: dict[int, float] | None) -> list[float]:
-    """A weight per token; equal ones without idf, or where no token tells anything."""
-    if weights is None:
-        return [1.0] * len(ids)
-    found = [weights.get(token, weights[-1]) for token in ids]
-    return found if sum(found) > 0 else [1.0] * len(ids)
-
-
 def _match(
     predictions: Sequence["torch.Tensor"],
     references: Sequence["torch.Tensor"],
-    prediction_weights: Sequence[Sequence[float]],
-    reference_weights: Sequence[Sequence[float]],
 ) -> Floats:
     """Greedy matching of pairs of unit vectors: precision, recall and F1, (N, 3)."""
     import torch
@@ -354,9 +263,6 @@ def _match(
 
     prediction_NPD, reference_NRD = pad(predictions), pad(references)
     device = prediction_NPD.device
-    weight_NP = pad([torch.tensor(w) for w in prediction_weights]).to(device)
-    weight_NR = pad([torch.tensor(w) for w in reference_weights]).to(device)
-    # Idf weights may be 0, so that what is padding is told by lengths.
     inside_NP = pad([torch.ones(len(p), dtype=torch.bool) for p in predictions]).to(device)
     inside_NR = pad([torch.ones(len(r), dtype=torch.bool) for r in references]).to(device)
     cosine_NPR = torch.bmm(prediction_NPD, reference_NRD.transpose(1, 2))
@@ -364,8 +270,8 @@ def _match(
     cosine_NPR = cosine_NPR.masked_fill(~both_NPR, -2.0)
     best_NP = cosine_NPR.amax(dim=2).masked_fill(~inside_NP, 0.0)
     best_NR = cosine_NPR.amax(dim=1).masked_fill(~inside_NR, 0.0)
-    precision_N = (best_NP * weight_NP).sum(1) / weight_NP.sum(1)
-    recall_N = (best_NR * weight_NR).sum(1) / weight_NR.sum(1)
+    precision_N = best_NP.sum(1) / inside_NP.sum(1)
+    recall_N = best_NR.sum(1) / inside_NR.sum(1)
     columns = torch.stack([precision_N, recall_N], dim=1).double().cpu().numpy()
     # Rounding may put the cosine of a vector with itself a little above 1.
     precision, recall = np.clip(columns, -1.0, 1.0).T

@@ -18,6 +18,7 @@ from squadron.answers import calibration, ranking
 from squadron.answers.answering import Answering
 from squadron.artifacts import SCORES, read_contexts, write_official
 from squadron.scores import error_kinds, metrics, significance
+from squadron.scores.oracle import oracle_scores
 
 _ORACLE_QUESTIONS = 1000
 """Of so many questions the texts of all candidates are in memory at once."""
@@ -113,7 +114,7 @@ def interval_figures(judged: Judged) -> dict[str, float]:
 def oracle_figures(judged: Judged, questions: Questions) -> dict[str, float]:
     """Returns `oracle_exact_match` and `oracle_f1`: the best that the candidates would allow.
 
-    An upper bound over all candidates of all windows (metrics.oracle_scores). No contender is
+    An upper bound over all candidates of all windows (`oracle_scores`). No contender is
     ranked by it.
     """
     texts = ranking.all_texts(judged.ranked, questions.contexts)
@@ -121,7 +122,7 @@ def oracle_figures(judged: Judged, questions: Questions) -> dict[str, float]:
     for start in range(0, len(questions.ids), _ORACLE_QUESTIONS):
         golds = questions.golds[start : start + _ORACLE_QUESTIONS]
         some = list(islice(texts, len(golds)))
-        pieces.append(metrics.oracle_scores(golds, some, questions.rule))
+        pieces.append(oracle_scores(golds, some, questions.rule))
     return {
         f"oracle_{name}": 100.0 * float(np.concatenate(parts).mean())
         for name, parts in zip(("exact_match", "f1"), zip(*pieces, strict=True), strict=True)

@@ -74,7 +74,7 @@ def f1(prediction: str, gold: str) -> float:
     Returns:
         0 to 1; when either side has no tokens, 1 if both have none and 0 otherwise.
     """
-    return _token_f1(normalize_answer(prediction), normalize_answer(gold), both_empty=1.0)
+    return token_f1(normalize_answer(prediction), normalize_answer(gold), both_empty=1.0)
 
 
 def f1_v11(prediction: str, gold: str) -> float:
@@ -83,7 +83,7 @@ def f1_v11(prediction: str, gold: str) -> float:
     Returns:
         0 to 1; 0 when no token is shared, also when both sides have no tokens.
     """
-    return _token_f1(normalize_answer(prediction), normalize_answer(gold), both_empty=0.0)
+    return token_f1(normalize_answer(prediction), normalize_answer(gold), both_empty=0.0)
 
 
 def score_answers(
@@ -105,28 +105,10 @@ def score_answers(
     Raises:
         ValueError: Lengths differ, the rule is unknown, or the gold answers can't be scored.
     """
-    if rule not in RULES:
-        raise ValueError(f"rule is {rule!r}; it must be one of {', '.join(map(repr, RULES))}.")
-    if len(golds) != len(predictions):
-        raise ValueError(
-            f"{len(golds)} lists of gold answers and {len(predictions)} predictions; give one "
-            "prediction (None where it is missing) per example."
-        )
-    for position, answers in enumerate(golds):
-        if isinstance(answers, str):
-            raise ValueError(
-                f"golds[{position}] is the string {answers[:40]!r}; it must be a sequence of "
-                "strings, one per gold answer."
-            )
-        if rule == "v1.1" and not answers:
-            raise ValueError(
-                f"golds[{position}] is empty; the v1.1 rule needs at least one gold answer per "
-                'example, score unanswerable questions with rule="v2".'
-            )
-
+    _check_sets(golds, predictions, rule)
     texts = {text for answers in golds for text in answers}
     texts.update(text for text in predictions if text is not None)
-    normalized = _normalize_all(texts)
+    normalized = normalize_all(texts)
 
     exact_scores: list[float] = []
     f1_scores: list[float] = []
@@ -148,10 +130,32 @@ def score_answers(
         else:
             # The two sides differ, so the rule about two empty sides can't apply.
             exact_scores.append(0.0)
-            f1_scores.append(
-                max(_token_f1(predicted, target, both_empty=0.0) for target in targets)
-            )
+            f1_scores.append(max(token_f1(predicted, target, both_empty=0.0) for target in targets))
     return np.array(exact_scores, dtype=np.float64), np.array(f1_scores, dtype=np.float64)
+
+
+def _check_sets(
+    golds: Sequence[Sequence[str]], predictions: Sequence[str | None], rule: Rule
+) -> None:
+    """Refuses what `score_answers` can't score."""
+    if rule not in RULES:
+        raise ValueError(f"rule is {rule!r}; it must be one of {', '.join(map(repr, RULES))}.")
+    if len(golds) != len(predictions):
+        raise ValueError(
+            f"{len(golds)} lists of gold answers and {len(predictions)} predictions; give one "
+            "prediction (None where it is missing) per example."
+        )
+    for position, answers in enumerate(golds):
+        if isinstance(answers, str):
+            raise ValueError(
+                f"golds[{position}] is the string {answers[:40]!r}; it must be a sequence of "
+                "strings, one per gold answer."
+            )
+        if rule == "v1.1" and not answers:
+            raise ValueError(
+                f"golds[{position}] is empty; the v1.1 rule needs at least one gold answer per "
+                'example, score unanswerable questions with rule="v2".'
+            )
 
 
 def score_tokens(
@@ -172,7 +176,7 @@ def score_tokens(
     Returns:
         Precision (E,) and recall (E,), 0 to 1, in the order of the examples.
     """
-    normalized = _normalize_all({text for answers in golds for text in answers} | set(predictions))
+    normalized = normalize_all({text for answers in golds for text in answers} | set(predictions))
     both_empty = 1.0 if rule == "v2" else 0.0
     scores = np.zeros((2, len(predictions)))
     for row, (answers, prediction) in enumerate(zip(golds, predictions, strict=True)):
@@ -185,51 +189,6 @@ def score_tokens(
         elif predicted:
             pairs = [_token_shares(predicted, target) for target in targets if target]
             scores[:, row] = max(pairs, key=_by_f1, default=(0.0, 0.0))
-    return scores[0], scores[1]
-
-
-def oracle_scores(
-    golds: Sequence[Sequence[str]],
-    candidates: Sequence[Sequence[str]],
-    rule: Rule = "v2",
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """The best scores that any choice among the candidates could reach: an upper bound.
-
-    Each question is scored as if someone who knows the gold answers had picked the candidate, so
-    these are no scores of a model and nothing may be chosen by them. They tell what ranking and
-    abstaining lose from what the spans at hand would allow. The empty answer is always among the
-    candidates, so a question without gold answers is always right.
-
-    Args:
-        golds: As for `score_answers`.
-        candidates: The texts of each example's candidates, E sequences, in any order.
-        rule: "v2" or "v1.1".
-
-    Returns:
-        Highest exact match (E,), 0 or 1, and highest F1 (E,), 0 to 1; not always of one candidate.
-    """
-    texts = {text for answers in golds for text in answers}
-    # What stands against a question without gold answers changes nothing.
-    pairs = zip(golds, candidates, strict=True)
-    texts.update(text for answers, some in pairs if answers for text in some)
-    normalized = _normalize_all(texts)
-    scores = np.zeros((2, len(golds)))
-    for row, (answers, some) in enumerate(zip(golds, candidates, strict=True)):
-        targets = {normalized[text] for text in answers}
-        if rule == "v2":
-            targets = targets - {""} or {""}
-        found = {normalized[text] for text in some} if answers else set()
-        found.add("")
-        right = found & targets
-        scores[0, row] = bool(right)
-        if right and (rule == "v2" or right != {""}):
-            scores[1, row] = 1.0
-            continue
-        # Most candidates share no token with any gold answer: F1 is 0.
-        kinds = {token for target in targets for token in target.split()}
-        near = [text for text in found if not kinds.isdisjoint(text.split(" "))]
-        f1s = (_token_f1(text, target, 0.0) for text in near for target in targets)
-        scores[1, row] = max(f1s, default=0.0)
     return scores[0], scores[1]
 
 
@@ -268,57 +227,6 @@ def summarize(
         if chosen.any():
             summary |= _average(exact[chosen], f1[chosen], prefix)
     return summary
-
-
-def empty_by_null_odds(
-    scores: npt.NDArray[np.float64],
-    null_odds: npt.NDArray[np.float64],
-    has_answer: npt.NDArray[np.bool_],
-    threshold: float = 1.0,
-) -> npt.NDArray[np.float64]:
-    """Scores once the answers to questions that look unanswerable are taken back.
-
-    Args:
-        scores: Of the answers as predicted (E,), 0 to 1.
-        null_odds: Higher is more likely unanswerable (E,); any scale.
-        has_answer: Whether each question has a gold answer (E,).
-        threshold: Answers with null odds above it become "". The official evaluation uses 1.
-
-    Returns:
-        (E,), 0 to 1: 1 where an answer was rightly taken back, 0 where wrongly.
-    """
-    return np.where(null_odds > threshold, (~has_answer).astype(np.float64), scores)
-
-
-def search_null_odds(
-    scores: npt.NDArray[np.float64],
-    null_odds: npt.NDArray[np.float64],
-    has_answer: npt.NDArray[np.bool_],
-    is_text: npt.NDArray[np.bool_],
-) -> tuple[float, int]:
-    """The best total that a threshold on the null odds reaches, as the official v2.0 search has it.
-
-    Questions are answered one after the other, the surest first. An answered question adds its
-    score if it has an answer; if it has none, a text (even one that normalises to nothing) costs
-    what abstaining had earned. Two things are as in the official search: questions with equal odds
-    are taken one by one in the given order, so a total between them counts though no threshold
-    gives it; and of equally good places the first wins.
-
-    Args:
-        scores: Of the answers as predicted (E,), 0 to 1.
-        null_odds: Higher is more likely unanswerable (E,).
-        has_answer: Whether each question has a gold answer (E,).
-        is_text: Whether the predicted answer is anything but "" (E,).
-
-    Returns:
-        The sum of scores at the best place, and the position of the last question answered there;
-        -1 if it is best to answer nothing.
-    """
-    order = np.argsort(null_odds, kind="stable")
-    gain = np.where(has_answer, scores, np.where(is_text, -1.0, 0.0))[order]
-    totals = np.cumsum(np.concatenate([[float((~has_answer).sum())], gain]))
-    best = int(np.argmax(totals))
-    return float(totals[best]), int(order[best - 1]) if best else -1
 
 
 def score_spans(
@@ -367,7 +275,7 @@ def _drop_article_tokens(words: str) -> str:
     return " ".join([token for token in words.split() if token not in _ARTICLES])
 
 
-def _normalize_all(texts: Iterable[str]) -> dict[str, str]:
+def normalize_all(texts: Iterable[str]) -> dict[str, str]:
     """Normalise every text once; the plain ones are translated together, one per line."""
     normalized: dict[str, str] = {}
     plain: list[str] = []
@@ -388,7 +296,7 @@ def _by_f1(shares: tuple[float, float]) -> tuple[float, float]:
     return (precision * recall / (precision + recall) if precision else 0.0), precision
 
 
-def _token_f1(predicted: str, gold: str, both_empty: float) -> float:
+def token_f1(predicted: str, gold: str, both_empty: float) -> float:
     """F1 of two normalised answers; `both_empty` is the score when neither has tokens."""
     if not predicted or not gold:
         return both_empty if predicted == gold else 0.0

@@ -14,7 +14,8 @@ from typing import Any
 
 from squadron.errors import InputError
 from squadron.scores.metrics import RULES, Rule
-from squadron.scores.scoring import check_null_odds, score_parsed
+from squadron.scores.official_layout import check_null_odds
+from squadron.scores.scoring import score_parsed
 
 _DESCRIPTION = """
 Exact match and F1 as the official SQuAD evaluations define them (Rajpurkar et al. 2016, 2018).

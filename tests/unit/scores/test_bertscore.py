@@ -6,10 +6,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from squadron.errors import InputError
 from squadron.models import backbones
 from squadron.scores import bertscore
-from squadron.scores.bertscore import Baseline, BertScorer
+from squadron.scores.bertscore import BertScorer
 from tests.tiny_models import BRIDGE, EIGHT_QUESTIONS, LIBRARY, RIVER, TRAM, write_backbone
 
 WORDS = [
@@ -53,13 +52,12 @@ def scorer(backbone: str) -> BertScorer:
 class Plain:
     """BERTScore by the paper's formulas: one text per pass, nested loops, no padding."""
 
-    def __init__(self, backbone, layer=None, idf=False):
+    def __init__(self, backbone):
         from transformers import AutoModel
 
         self.tokenizer = backbones.load_tokenizer(backbone)
         self.bare = backbones.bare_tokenizer(self.tokenizer)
         self.model = AutoModel.from_pretrained(backbone).eval()
-        self.layer, self.idf = layer, idf
 
     def words(self, text):
         return self.bare.encode(text, add_special_tokens=False).ids
@@ -68,40 +66,27 @@ class Plain:
         ids = self.bare.encode(text).ids
         with torch.inference_mode():
             states = self.model(torch.tensor([ids]), output_hidden_states=True).hidden_states
-        hidden = states[-1 if self.layer is None else self.layer][0]
+        hidden = states[-1][0]
         assert self.tokenizer.cls_token_id == ids[0]
         assert self.tokenizer.sep_token_id == ids[-1]
         return [row.double().numpy() for row in hidden[1:-1]]
 
-    def weights(self, text, texts):
-        if not self.idf:
-            return [1.0] * len(self.words(text))
-        found = []
-        for word in self.words(text):
-            having = sum(word in self.words(other) for other in texts)
-            found.append(math.log((len(texts) + 1) / (having + 1)))
-        return found if sum(found) else [1.0] * len(found)
+    def one_way(self, these, those):
+        best = [max(x @ y / math.sqrt(x @ x) / math.sqrt(y @ y) for y in those) for x in these]
+        return sum(best) / len(best)
 
-    def one_way(self, these, those, weights):
-        total = 0.0
-        for x, weight in zip(these, weights, strict=True):
-            best = max(x @ y / math.sqrt(x @ x) / math.sqrt(y @ y) for y in those)
-            total += weight * best
-        return total / sum(weights)
-
-    def pair(self, prediction, reference, texts):
+    def pair(self, prediction, reference):
         if not self.words(prediction) or not self.words(reference):
             return [float(self.words(prediction) == self.words(reference))] * 3
         x, y = self.vectors(prediction), self.vectors(reference)
-        precision = self.one_way(x, y, self.weights(prediction, texts))
-        recall = self.one_way(y, x, self.weights(reference, texts))
+        precision = self.one_way(x, y)
+        recall = self.one_way(y, x)
         return [precision, recall, 2 * precision * recall / (precision + recall)]
 
     def score(self, predictions, references):
         accepted = [some or [""] for some in references]
-        texts = [text for some in accepted for text in some]
         return [
-            [max(column) for column in zip(*(self.pair(p, r, texts) for r in some), strict=True)]
+            [max(column) for column in zip(*(self.pair(p, r) for r in some), strict=True)]
             for p, some in zip(predictions, accepted, strict=True)
         ]
 
@@ -110,11 +95,9 @@ def columns(scores):
     return np.stack([scores.precision, scores.recall, scores.f1], axis=1)
 
 
-@pytest.mark.parametrize("idf", [False, True])
-@pytest.mark.parametrize("layer", [None, 0, 1, 2])
-def test_scores_equal_those_of_plain_loops(backbone, layer, idf):
-    found = BertScorer(backbone, layer=layer, idf=idf).score(PREDICTIONS, REFERENCES)
-    expected = Plain(backbone, layer, idf).score(PREDICTIONS, REFERENCES)
+def test_scores_equal_those_of_plain_loops(backbone):
+    found = BertScorer(backbone).score(PREDICTIONS, REFERENCES)
+    expected = Plain(backbone).score(PREDICTIONS, REFERENCES)
     assert columns(found) == pytest.approx(np.array(expected), abs=1e-5)
     assert len(set(found.f1.round(4))) >= 5  # or nothing was told apart
 
@@ -147,7 +130,7 @@ def test_equal_texts_score_1_and_others_less(scorer):
 def test_abstaining_is_right_or_wrong_and_nothing_between(scorer):
     predictions = ["", "", "Spain", " ", "", "Spain"]
     references = [[], [""], [], ["", "Spain"], ["Spain"], ["", "Spain"]]
-    found = scorer.score(predictions, references, baseline=Baseline(0.5, 0.6, 0.7))
+    found = scorer.score(predictions, references)
     assert columns(found) == pytest.approx(np.repeat([[1], [1], [0], [1], [0], [1]], 3, axis=1))
 
 
@@ -219,46 +202,13 @@ def test_a_text_longer_than_the_encoder_takes_is_cut(scorer):
     assert score == pytest.approx(1, abs=1e-5)
 
 
-def test_a_baseline_becomes_0_and_1_stays(scorer):
-    plain = columns(scorer.score(["salt", "salt"], [["wine"], ["salt"]]))
-    baseline = Baseline(*plain[0])
-    rescaled = columns(scorer.score(["salt", "salt"], [["wine"], ["salt"]], baseline=baseline))
-    assert rescaled == pytest.approx(np.array([[0.0] * 3, [1.0] * 3]), abs=1e-4)
-
-
-def test_a_measured_baseline_is_the_mean_of_pairs_of_different_texts(scorer):
-    texts = ["salt", "wine", "160 metres", "", "salt"]
-    every = [(a, b) for a in set(texts) - {""} for b in set(texts) - {"", a}]
-    scores = columns(scorer.score([a for a, _ in every], [[b] for _, b in every]))
-    found = scorer.measure_baseline(texts, pairs=4000)
-    assert list(vars(found).values()) == pytest.approx(scores.mean(axis=0), abs=0.01)
-    assert found == scorer.measure_baseline(texts, pairs=4000)
-    assert found != scorer.measure_baseline(texts, pairs=4000, seed=1)
-    with pytest.raises(InputError, match="needs two different texts, not 1"):
-        scorer.measure_baseline(["salt", "salt", ""])
-
-
-def test_a_word_that_all_references_have_weighs_nothing(backbone):
-    idf, plain = BertScorer(backbone, idf=True), BertScorer(backbone)
-    references = [["the salt"], ["the wine"], ["the arch"]]
-    predictions = ["the salt", "the tram", "the"]
-    assert idf.score(predictions, references).f1[1] != plain.score(predictions, references).f1[1]
-    # "the" alone: no token tells anything, so all count alike.
-    assert np.isfinite(columns(idf.score(["the"] * 3, [["the"]] * 3))).all()
-
-
 def test_no_questions_give_no_scores(scorer):
     assert columns(scorer.score([], [])).shape == (0, 3)
 
 
-def test_what_can_not_be_right_is_refused(backbone, scorer):
+def test_what_can_not_be_right_is_refused(scorer):
     with pytest.raises(ValueError, match="2 predictions and 1 lists of references"):
         scorer.score(["a", "b"], [["a"]])
-    for layer in (3, -1):
-        with pytest.raises(InputError, match=f"layer: {layer} is not allowed"):
-            BertScorer(backbone, layer=layer)
-    with pytest.raises(InputError, match="baseline recall: 1 is not allowed; -1 to below 1"):
-        Baseline(0, 1, 0)
 
 
 def test_the_offline_encoder_puts_what_means_the_same_nearer():

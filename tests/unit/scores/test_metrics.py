@@ -10,12 +10,12 @@ from squadron.scores.metrics import (
     f1,
     f1_v11,
     normalize_answer,
-    oracle_scores,
     score_answers,
     score_spans,
     score_tokens,
     summarize,
 )
+from squadron.scores.oracle import oracle_scores
 from tests.reference_squad import (
     plain_averages,
     plain_exact,
