@@ -1,4 +1,4 @@
-"""A model and a data file -> figures: what a race's steps do to a split, in one process.
+"""A model and a data file -> figures: what the steps of a race do with a split, in one process.
 
 It reads and validates as ingest does, answers with the `Reader`, and judges with `evaluation`, so
 a file with the questions of a race's split gives the figures of that race.
@@ -24,21 +24,21 @@ from squadron.scores.evaluation import Judged, Questions, interval_figures, judg
 
 @dataclass(frozen=True)
 class Judgement:
-    """What a model is worth on a file."""
+    """The figures of a model on a file."""
 
     questions: Questions
     judged: Judged
     summary: dict[str, float]
     """The figures of `judged.summary`, and their intervals (`evaluation.interval_figures`)."""
     seconds: float
-    """From the questions to the answers; reading the file and loading the model not counted."""
+    """From the questions to the answers, without reading the file and loading the model."""
     thresholds: dict[str, "Threshold"]
-    """The effect of the null threshold, by name; empty where every question has an answer."""
+    """What each null threshold gives, by its name; empty where every question has an answer."""
 
 
 @dataclass(frozen=True)
 class Threshold:
-    """What a null threshold gives."""
+    """The figures that a null threshold gives."""
 
     value: float | None
     """None answers every question."""
@@ -47,7 +47,7 @@ class Threshold:
 
 
 def read_file(path: Path, source: str) -> tuple[pa.Table, Report]:
-    """The examples of a file, of schema `artifacts.EXAMPLES`, and what was repaired or left out.
+    """Reads the examples of a file, and what was repaired or left out.
 
     Args:
         path: The file.
@@ -68,7 +68,7 @@ def read_file(path: Path, source: str) -> tuple[pa.Table, Report]:
 
 
 def find_seen(folder: Path, examples: pa.Table) -> Seen:
-    """What of the examples the model in a folder was trained on."""
+    """Returns which of the examples the model in a folder was trained on."""
     return trained_on.find_seen(trained_on.read_record(str(folder)), examples)
 
 
@@ -94,7 +94,7 @@ def judge_examples(reader: Reader, examples: pa.Table) -> Judgement:
 
 
 def _compare_thresholds(questions: Questions, judged: Judged) -> dict[str, Threshold]:
-    """The model's own threshold beside none, and beside the one that would be best here."""
+    """Compares the model's own threshold with none, and with the best one for this file."""
     if questions.has_answer.all():
         return {}
     score = judged.ranked.best_score()

@@ -1,26 +1,26 @@
-"""On which questions a contender is good: exact match and F1 by kinds of questions.
+"""Exact match and F1 by kinds of questions.
 
-A group parts all questions of a split by one property; figures of one part say little about why,
-since properties go together. Nothing is chosen by them.
+A group divides all questions of a split by one property. Properties go together, so the figures of
+one part say little about the cause. Nothing is chosen by them.
 
-Groups, each a row per value that occurs:
+Each group has a row for each value that occurs:
 
 - all: every question.
 - question_word: what, who, when, where, why, how, how many/much, which or other; `question_word`
   has the rule.
 - answerable: yes or no, by whether there is a gold answer.
-- reasoning_type_data, reasoning_type_rules: one of question_types.TYPES, apart by `label_source`:
-  labels of the data and guesses by rules are never mixed.
+- reasoning_type_data, reasoning_type_rules: one of question_types.TYPES. Labels of the data and
+  guesses by rules (`label_source`) are never mixed.
 - answer_words: words of the first gold answer; 0 for a question without one.
 - context_words: words of the context. The edges are near the quartiles of SQuAD v2.0's dev
   questions (93, 114, 148) and of its training questions (81, 106, 141), and are the same for any
   data, so that splits compare.
-- windows: windows that the context was cut into, where that is known.
+- windows: the number of windows that the context was cut into, where that is known.
 - title: the article.
 
-A word is what `str.split` finds. Intervals are of 95 %, by paragraph (`significance.interval`). A
-value with fewer than 20 questions, or with questions of fewer than 5 paragraphs, has none: it would
-be too wide to be of use.
+A word is what `str.split` finds. The intervals are 95 % intervals by paragraph
+(`significance.interval`). A value with fewer than 20 questions, or with questions of fewer than 5
+paragraphs, has no interval: it would be too wide to be useful.
 """
 
 import re
@@ -78,11 +78,12 @@ _Parts = tuple[Sequence[str], npt.NDArray[np.int64]]
 
 
 def question_word(question: str) -> str:
-    """The first question word among the first 12 words, one of QUESTION_WORDS.
+    """Returns the first question word among the first 12 words, one of QUESTION_WORDS.
 
-    Twelve, since many questions come to it late ("The church was built in what year?"); not all,
-    since a "who" or "when" far from the start mostly begins a clause. Whom and whose count as who;
-    "other" where there is none: questions to be answered with yes or no, commands, typing errors.
+    Many questions have it late ("The church was built in what year?"), so 12 words are read. A
+    "who" or "when" further from the start mostly begins a clause. "whom" and "whose" count as
+    "who". Questions without a question word count as "other": yes-or-no questions, commands,
+    typing errors.
 
     >>> question_word("In how many  days was it built?")
     'how many/much'
@@ -101,7 +102,7 @@ def question_word(question: str) -> str:
 
 
 def count_windows(rows: pa.Table, example_ids: Sequence[str]) -> npt.NDArray[np.int64]:
-    """How many windows each question has; shape (N,).
+    """Counts the windows of each question; shape (N,).
 
     Args:
         rows: One per window, of schema `artifacts.EXTENTS`.
@@ -118,21 +119,21 @@ def count_windows(rows: pa.Table, example_ids: Sequence[str]) -> npt.NDArray[np.
 def break_down(
     examples: pa.Table, scores: pa.Table, windows: npt.NDArray[np.int64] | None = None
 ) -> pa.Table:
-    """Exact match and F1 of every group.
+    """Computes exact match and F1 of every group.
 
     Args:
         examples: Of schema `artifacts.EXAMPLES`, N questions.
         scores: Of schema `artifacts.SCORES`, of the same questions in the same order.
-        windows: Of each question, as `count_windows` gives them, shape (N,); without them, and for
-            a question with 0, there is no such row.
+        windows: The windows of each question, as `count_windows` gives them, shape (N,). Without
+            them, and for a question with 0 windows, there is no row.
 
     Returns:
-        Of schema `artifacts.BREAKDOWN`: groups in the order of GROUPS, values from small to large
-        or as the lists have them, titles by the alphabet. Questions without a label are in no row
-        of a reasoning type.
+        A table of schema `artifacts.BREAKDOWN`: groups in the order of GROUPS, values from small
+        to large or in the order of their lists, titles by the alphabet. Questions without a label
+        are in no row of a reasoning type.
 
     Raises:
-        ValueError: If the scores are of other questions.
+        ValueError: If the scores belong to other questions.
     """
     if not examples["id"].equals(scores["id"]):
         raise ValueError("the scores are not of these examples in their order")
@@ -152,7 +153,7 @@ def break_down(
 
 
 def _part(examples: pa.Table, windows: npt.NDArray[np.int64] | None) -> dict[str, _Parts]:
-    """Which value each question has, of each group."""
+    """Returns for each group which value each question has."""
     count = examples.num_rows
     golds = examples["answers"].combine_chunks()
     has_answer = pc.list_value_length(golds).fill_null(0).to_numpy(zero_copy_only=False) > 0
@@ -189,13 +190,13 @@ def _part(examples: pa.Table, windows: npt.NDArray[np.int64] | None) -> dict[str
 
 
 def _find(column: Any, names: Sequence[str]) -> npt.NDArray[np.int64]:
-    """The place of each text in the names, -1 where it is none of them."""
+    """Returns the place of each text in the names, -1 where it is none of them."""
     places = pc.index_in(column, value_set=pa.array(names, pa.string())).fill_null(-1)
     return np.asarray(places.to_numpy(), np.int64)
 
 
 def _cut(numbers: npt.NDArray[np.int64], edges: Sequence[tuple[int, str]]) -> _Parts:
-    """The names of the parts, and in which each number is; -1 below the first edge."""
+    """Returns the names of the parts and the part of each number; -1 is below the first edge."""
     starts = [start for start, _ in edges]
     return [name for _, name in edges], np.searchsorted(starts, numbers, side="right") - 1
 

@@ -1,23 +1,23 @@
-"""Wrong answers, each sorted into exactly one kind; and what a person needs to look at one.
+"""Sorts each wrong answer into exactly one kind, and cuts the excerpt that shows it.
 
 A wrong answer is one with exact match 0. Its kind is the first of these that fits:
 
 - `should_have_abstained`: no gold answer, and something was answered.
-- `window_missed_the_answer`: there are gold answers, and no window of the question holds one whole,
-  whatever was answered: the model never saw it in one piece.
+- `window_missed_the_answer`: there are gold answers, and no window of the question holds one of
+  them whole, so the model never saw it in one piece. What was answered does not matter.
 - `should_have_answered`: there are gold answers, and nothing was answered.
-- `normalisation_only`: the same letters and digits as a gold answer, at whatever place: what is
-  left differs only in what the official evaluation counts and most readers don't (accents, forms
-  of the same character, dashes, quotation marks, signs of currencies, where words part).
-- `boundary`: shares a character with a gold answer, and its two edges are together at most
-  `BOUNDARY_TOKENS` tokens off that answer's. Tokens are what spaces part; a piece of one counts as
-  one.
-- `right_sentence`: shares a character with the sentence of a gold answer; that includes answers
-  that overlap a gold one and are further off.
+- `normalisation_only`: it has the same letters and digits as a gold answer, at any place. It
+  differs only in what the official evaluation counts and most readers don't: accents, forms of the
+  same character, dashes, quotation marks, currency signs, spaces.
+- `boundary`: it shares a character with a gold answer, and its two edges together are at most
+  `BOUNDARY_TOKENS` tokens away from the edges of that answer. Spaces separate tokens, and a part of
+  a token counts as one.
+- `right_sentence`: it shares a character with the sentence of a gold answer. Answers that overlap a
+  gold answer and whose edges are further off are among them.
 - `wrong_place`: all others.
 
-Sentences end after `.`, `!` or `?` before a space, and at line ends; abbreviations are taken for
-ends, too, so `right_sentence` is rather too few than too many.
+Sentences end after `.`, `!` or `?` before a space, and at line ends. Abbreviations count as ends,
+too, so the count of `right_sentence` is too low rather than too high.
 """
 
 import re
@@ -56,7 +56,7 @@ KIND_TEXTS = {
 }
 """What each kind means, in the words of the report, the model card and MLflow's pages."""
 EXCERPT_CHARACTERS = 120
-"""Of context before and after what is shown of an answer."""
+"""Characters of context that are shown before and after an answer."""
 
 Span = tuple[int, int]
 
@@ -72,7 +72,7 @@ def find_reached(
     gold_spans: npt.NDArray[np.int64],
     gold_counts: npt.NDArray[np.int64],
 ) -> npt.NDArray[np.bool_]:
-    """Whether some window of each question holds one of its gold answers whole; shape (E,).
+    """Says of each question whether a window holds one of its gold answers whole; shape (E,).
 
     Args:
         windows: Of schema `artifacts.EXTENTS`.
@@ -104,10 +104,10 @@ def sort_errors(
     is_wrong: Sequence[bool],
     reached: Sequence[bool] | None = None,
 ) -> list[str]:
-    """The kind of each wrong answer, "" where the answer is right.
+    """Returns the kind of each wrong answer, and "" where the answer is right.
 
     Args:
-        contexts: Of E questions.
+        contexts: The contexts of E questions.
         golds: The spans of each question's gold answers in characters, half-open; none where
             nothing answers it.
         spans: The answered ones, (-1, -1) where nothing was answered.
@@ -115,7 +115,7 @@ def sort_errors(
         reached: As `find_reached` gives it; None if that is not known.
 
     Returns:
-        E of KINDS or "".
+        E values, each of KINDS or "".
     """
     kinds = [""] * len(contexts)
     sentence_ends: dict[str, list[int]] = {}
@@ -135,7 +135,7 @@ def sort_errors(
 
 
 def count_kinds(kinds: Sequence[str]) -> dict[str, int]:
-    """How many there are of each kind, zeros included, in the order of KINDS."""
+    """Counts the errors of each kind, zeros included, in the order of KINDS."""
     counts = Counter(kinds)
     return {kind: counts[kind] for kind in KINDS}
 
@@ -146,12 +146,12 @@ def errors_table(
     scores: npt.NDArray[np.float64],
     kinds: Sequence[str],
 ) -> pa.Table:
-    """One row per wrong answer, of schema `artifacts.ERRORS`.
+    """Returns a row per wrong answer, of schema `artifacts.ERRORS`.
 
     Args:
         examples: Of schema `artifacts.EXAMPLES`, E rows.
         spans: As for `sort_errors`.
-        scores: Of each question's best candidate, answered or not, shape (E,).
+        scores: The score of each question's best candidate, answered or not, shape (E,).
         kinds: As `sort_errors` gives them.
     """
     wrong = [number for number, kind in enumerate(kinds) if kind]
@@ -183,12 +183,12 @@ def errors_table(
 
 
 def cut_excerpt(context: str, answer: Span, gold: Span) -> tuple[str, Span, Span]:
-    """The context around an answer and a gold answer, and where both stand in it.
+    """Returns the context around an answer and a gold answer, and where both stand in it.
 
-    Two pieces with an ellipsis between them, where they are far apart.
+    Where they are far apart, the excerpt is two pieces with an ellipsis between them.
 
     Args:
-        context: Where both are from.
+        context: The text that holds both.
         answer: In characters, half-open; (-1, -1) for none.
         gold: The same.
 
@@ -220,14 +220,14 @@ def cut_excerpt(context: str, answer: Span, gold: Span) -> tuple[str, Span, Span
 
 
 def loosely(text: str) -> str:
-    """Its letters and digits alone, without articles, accents, case and typographic forms."""
+    """Returns letters and digits alone, without articles, accents, case and typographic forms."""
     plain = unicodedata.normalize("NFKD", text.casefold())
     plain = "".join(c for c in plain if not unicodedata.combining(c)).casefold()
     return _NO_LETTER.sub("", _ARTICLE.sub(" ", plain))
 
 
 def _compare(context: str, span: Span, golds: Sequence[Span], ends: list[int]) -> str:
-    """The kind of a wrong answer to a question that has gold answers."""
+    """Returns the kind of a wrong answer to a question that has gold answers."""
     letters = loosely(context[span[0] : span[1]])
     if letters and letters in {loosely(context[start:end]) for start, end in golds}:
         return "normalisation_only"
@@ -252,19 +252,19 @@ def _tokens_off(context: str, one: Span, other: Span) -> int:
 
 
 def _sentence(span: Span, ends: list[int], length: int) -> Span:
-    """From the last sentence end before a span to the first one at or after its end."""
+    """Returns the span from the last sentence end before a span to the first one at or after it."""
     before = bisect_right(ends, span[0])
     after = bisect_left(ends, span[1])
     return ends[before - 1] if before else 0, ends[after] if after < len(ends) else length
 
 
 def _distance(one: Span, other: Span) -> int:
-    """0 for spans that overlap; any number where there is no first span."""
+    """Returns 0 for spans that overlap, and any number where there is no first span."""
     return max(0, one[0] - other[1], other[0] - one[1]) if one[0] >= 0 else other[0]
 
 
 def sample_rows(errors: pa.Table, limit: int) -> list[dict[str, Any]]:
-    """At most `limit` rows, evenly spread: neighbours are often about one paragraph."""
+    """Returns at most `limit` rows, evenly spread: neighbours are often about one paragraph."""
     count = errors.num_rows
     chosen = np.linspace(0, count - 1, min(count, limit)).round().astype(np.int64)
     return list(errors.take(chosen).to_pylist())

@@ -1,7 +1,7 @@
-"""Candidates of a split -> answers and figures: the one way to judge tune, select and test.
+"""Candidates of a split -> answers and figures. This is the one way to judge tune, select and test.
 
-Training judges its epochs with it too, so the EM that picks an epoch is the EM of the table, unless
-the experiment has another answer rule than `window`, by which epochs are always judged.
+Training judges its epochs with it, too. Epochs are always judged by the answer rule `window`. With
+that rule, the EM that picks an epoch is the EM of the table.
 """
 
 from collections.abc import Iterable, Iterator
@@ -21,12 +21,12 @@ from squadron.scores import error_kinds, metrics, significance
 from squadron.scores.oracle import oracle_scores
 
 _ORACLE_QUESTIONS = 1000
-"""Of so many questions the texts of all candidates are in memory at once."""
+"""The number of questions whose candidates are in memory as texts at once."""
 
 
 @dataclass(frozen=True)
 class Questions:
-    """What a split is judged against, in the order of the examples."""
+    """The questions and gold answers of a split, in the order of the examples."""
 
     ids: list[str]
     contexts: list[str]
@@ -34,11 +34,11 @@ class Questions:
     golds: list[list[str]]
     has_answer: npt.NDArray[np.bool_]
     gold_spans: npt.NDArray[np.int64]
-    """Start and end in characters of all gold answers, question by question, shape (G, 2)."""
+    """Start and end in characters of all gold answers, question by question; shape (G, 2)."""
 
     @classmethod
     def read(cls, examples: pa.Table) -> "Questions":
-        """Of a table of schema `artifacts.EXAMPLES`."""
+        """Reads a table of schema `artifacts.EXAMPLES`."""
         answers = examples["answers"].to_pylist()
         golds = [[answer["text"] for answer in some] for some in answers]
         has_answer = np.array([bool(some) for some in golds], bool)
@@ -56,20 +56,20 @@ class Questions:
 
     @property
     def rule(self) -> metrics.Rule:
-        """The official evaluation that fits: v1.1 if every question has an answer."""
+        """The official evaluation that applies: v1.1 if every question has an answer."""
         return "v1.1" if self.has_answer.all() else "v2"
 
 
 @dataclass(frozen=True)
 class Judged:
-    """Answers of one split and what they are worth."""
+    """The answers of one split and their figures."""
 
     chosen: list[str]
-    """One per question; "" where the context does not answer it."""
+    """One answer per question; "" where the context does not answer it."""
     spans: npt.NDArray[np.int64]
     """Start and end in characters of each answer, -1 where it is ""; shape (E, 2)."""
     best: list[str]
-    """What it would answer if it had to: the best text of each question, threshold or not."""
+    """The best text of each question, whether or not it exceeds the threshold."""
     ranked: ranking.Ranked
     summary: dict[str, float]
     """The official figures, `answered` (share of questions, 0 to 100) and `all_null_exact`; then
@@ -79,13 +79,13 @@ class Judged:
     scores: pa.Table
     """Of schema `artifacts.SCORES`, one row per question."""
     null_thresholds: dict[str, float | None]
-    """Where searched: the best by EM (`exact`, the one applied) and the best by F1 (`f1`)."""
+    """If searched, the best thresholds by EM (`exact`, which is applied) and by F1 (`f1`)."""
     right: npt.NDArray[np.bool_]
-    """Whether the best answer, threshold or not, is exactly right; shape (E,)."""
+    """Whether the best text is exactly right, whether or not it is answered; shape (E,)."""
 
 
 def settle_answering(judged: Judged, rule: str) -> Answering:
-    """What the tune split teaches: the threshold found there, and probabilities fitted there."""
+    """Returns the threshold that was found on the tune split, and probabilities fitted to it."""
     mapping = calibration.fit(judged.ranked.best_score(), judged.right)
     return Answering(judged.null_threshold, rule, mapping)
 
@@ -132,8 +132,8 @@ def oracle_figures(judged: Judged, questions: Questions) -> dict[str, float]:
 def write_answers(folder: Path, questions: Questions, judged: Judged) -> None:
     """Writes answers.json, predictions.json and null_odds.json in the official layout.
 
-    `answers` are the answers; `predictions` and `null_odds`, what it would answer if it had to and
-    how likely each question has no answer, are for the official search of thresholds.
+    `answers` are the answers. The official search of thresholds reads the other two: what it would
+    answer if it had to, and how likely it is that a question has no answer.
     """
     contents: dict[str, list[Any]] = {
         "answers": judged.chosen,
@@ -150,9 +150,9 @@ def list_best(
     n_best: int,
     mapping: calibration.Calibration | None,
 ) -> Iterator[list[dict[str, Any]]]:
-    """The n best of each question for nbest.json; the best one with its `probability`.
+    """Returns the n best of each question for nbest.json; the best has its `probability`.
 
-    The others have none: the mapping was fitted on best ones (docs/decisions/calibration.md).
+    The others have none: the mapping was fitted to best answers (docs/decisions/calibration.md).
     """
     lists = ranking.rank_as_dicts(judged.ranked, questions.contexts, n_best)
     sure = mapping.apply(judged.ranked.best_score()).tolist() if mapping else None
@@ -165,13 +165,13 @@ def list_best(
 def find_errors(
     examples: pa.Table, questions: Questions, judged: Judged, extents: pa.Table | None
 ) -> pa.Table:
-    """The wrong answers, each with its kind, of schema `artifacts.ERRORS`.
+    """Returns the wrong answers, each with its kind, in a table of schema `artifacts.ERRORS`.
 
     Args:
         examples: Of schema `artifacts.EXAMPLES`.
-        questions: Of the same examples.
+        questions: The same examples as questions.
         judged: Their answers.
-        extents: Of schema `artifacts.EXTENTS`, what the windows hold; None if that is not known.
+        extents: What the windows hold, of schema `artifacts.EXTENTS`; None if that is not known.
     """
     counts = np.array([len(some) for some in questions.golds], np.int64)
     reached = None
@@ -197,19 +197,19 @@ def judge(
     """Answers and scores a split.
 
     Args:
-        questions: Of the split.
-        candidates: Tables of schema `artifacts.CANDIDATES`, as predict writes them; taken one by
-            one.
+        questions: The questions of the split.
+        candidates: Tables of schema `artifacts.CANDIDATES`, as predict writes them. They are read
+            one by one.
         threshold: The null threshold to apply; ignored if it is searched.
-        search: Search the thresholds that give the best EM and the best F1 here, and apply that
-            of EM; for the tune split alone.
+        search: Whether to search the thresholds that give the best EM and the best F1 here, and to
+            apply the one of EM. Only the tune split may be searched, and what was trained on.
         rule: One of config.ANSWER_RULES.
     """
     ranked = ranking.rank_parts(candidates, questions.ids, rule)
     texts, best = ranking.best_texts(ranked, questions.contexts), ranked.best_score()
     exact, f1 = metrics.score_answers(questions.golds, texts, questions.rule)
     right = (exact == 1) & np.isfinite(best)
-    # What it would answer if it had to: tells models apart that do best to abstain.
+    # This figure tells models apart that reach their best EM by abstaining from everything.
     has_answer = questions.has_answer
     answerable_f1 = 100.0 * float(f1[has_answer].mean()) if has_answer.any() else 0.0
     thresholds: dict[str, float | None] = {}

@@ -1,8 +1,7 @@
-"""How sure a figure is: the interval of a mean, and which contenders differ by more than chance.
+"""The interval of a mean, and which contenders differ by more than chance.
 
-Questions about one paragraph are not independent, so the paragraph is the unit here, not the
-question. Nothing here knows models. docs/decisions/significance.md has the measured error rates,
-coverage and power.
+Questions about one paragraph are not independent, so the paragraph is the unit, not the question.
+docs/decisions/significance.md has the measured error rates, coverage and power.
 
 Sources: Canay, Romano and Shaikh 2017 for sign changes of few clusters; Westfall and Young 1993 for
 the maximum over a family of comparisons; Korn and Graubard 1998 and Dean and Pagano 2015 for the
@@ -21,21 +20,21 @@ import numpy as np
 import numpy.typing as npt
 
 RESAMPLES = 10_000
-"""Sign patterns at most. Near p = 0.05 the chance of the draws moves p by 0.002."""
+"""The largest number of sign patterns. Near p = 0.05 the draws move p by about 0.002."""
 CHUNK = 1 << 20
-"""Signs drawn at a time, so that thousands of clusters need 10 MB and not a gigabyte."""
+"""Signs that are drawn at a time, so that thousands of clusters need 10 MB of memory."""
 SEED = 13
 SIGNIFICANT = 0.05
 LEVEL = 0.95
 LEAST_CLUSTERS = 8
 """With fewer clusters nothing is compared. docs/decisions/significance.md has the reason."""
 _TIE = 1e-9
-"""Statistics that differ by less are equal: only rounding tells them apart."""
+"""Statistics that differ by less count as equal: the difference is rounding."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """How far one contender is ahead of another on the same questions."""
+    """The lead of one contender over another on the same questions."""
 
     difference: float
     low: float | None
@@ -47,10 +46,9 @@ class Comparison:
 
 
 def cluster_numbers(contexts: Sequence[str]) -> npt.NDArray[np.int64]:
-    """The paragraph of each question, numbered; shape (N,).
+    """Numbers the paragraph of each question; shape (N,).
 
-    Where all questions share one context by design, each question is a cluster of its own: there
-    is nothing else to draw.
+    Where all questions share one context by design, each question is a cluster of its own.
     """
     numbers = number_groups(contexts)
     return numbers if numbers.max(initial=0) > 0 else np.arange(len(numbers), dtype=np.int64)
@@ -64,7 +62,7 @@ def number_groups(names: Sequence[str]) -> npt.NDArray[np.int64]:
 def interval(
     values: npt.NDArray[Any], clusters: npt.NDArray[np.int64], level: float = LEVEL
 ) -> tuple[float, float]:
-    """The interval of the mean of percentages, by Wilson's method on the effective sample size.
+    """The interval of a mean of percentages, by Wilson's method on the effective sample size.
 
     The effective sample size is the number of independent questions whose mean would vary as much
     as this mean varies between clusters. Student's t with C - 1 degrees of freedom makes up for
@@ -73,7 +71,7 @@ def interval(
     0 to 100.
 
     Args:
-        values: One per question, 0 to 100, shape (N,).
+        values: A value per question, 0 to 100, shape (N,).
         clusters: A number from 0 for each question, shape (N,).
         level: How often such intervals hold the mean.
 
@@ -90,7 +88,7 @@ def interval(
         return 0.0, 100.0
     share = float(share_N.mean())
     variance = count / (count - 1) * float((residuals_C**2).sum()) / total**2
-    # Clusters that happen to be alike don't make a mean surer than independent questions would.
+    # A mean is never surer than with independent questions, even if clusters happen to be alike.
     variance = max(variance, float(share_N.var()) / (total - 1))
     spread = share * (1 - share)
     size = spread / variance if spread > _TIE else float(count)

@@ -1,4 +1,4 @@
-"""Who is ahead: the order of contenders, the rows of the table, what a version says of itself."""
+"""The order of contenders, the rows of the race's table, and the tags of a registered version."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -11,13 +11,11 @@ MERITS = ("exact", "f1", "answerable_f1")
 
 
 RULES = (*MERITS, "trainable_parameters", "champion", "label")
-"""What orders contenders that were not disqualified, the first rule that tells them apart."""
+"""The rules that order contenders. The first rule that tells two contenders apart decides."""
 
 
 def rank_contenders(rows: Sequence[dict[str, Any]]) -> list[int]:
-    """Best EM on select first; then F1, and F1 if every answerable question were answered.
-
-    Then fewer trained parameters, the champion, the label. The disqualified come last.
+    """Orders contenders by `RULES`: the best EM on select comes first, the disqualified last.
 
     Args:
         rows: metrics.json of every contender.
@@ -33,7 +31,7 @@ def rank_contenders(rows: Sequence[dict[str, Any]]) -> list[int]:
 
 
 def _standing(row: dict[str, Any]) -> dict[str, Any]:
-    """What each of `RULES` compares; the lower value is ahead."""
+    """Returns the value that each of `RULES` compares; the lower value is ahead."""
     select = row["splits"].get("select", {})
     size = row["training"].get("trainable_parameters") or 0.0
     # A champion that ties with what it was made from stays, or every race would have another.
@@ -43,7 +41,7 @@ def _standing(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def run_figures(row: Mapping[str, Any]) -> dict[str, float]:
-    """The figures of a contender's splits as its MLflow run names them: select_exact_match, ...
+    """Returns the figures of a contender's splits as its MLflow run names them: select_f1, ...
 
     Args:
         row: metrics.json of the contender.
@@ -57,7 +55,7 @@ def run_figures(row: Mapping[str, Any]) -> dict[str, float]:
 
 
 def explain(rows: Sequence[dict[str, Any]], order: Sequence[int]) -> str:
-    """What the first of these contenders won with; `explain_tie` says how a tie was decided.
+    """Says by what the first contender won; `explain_tie` says how a tie was decided.
 
     Args:
         rows: metrics.json of every contender.
@@ -67,7 +65,7 @@ def explain(rows: Sequence[dict[str, Any]], order: Sequence[int]) -> str:
 
 
 def explain_tie(rows: Sequence[dict[str, Any]], order: Sequence[int]) -> str:
-    """Which rule put the winner ahead of each contender with the same EM; "" without a tie.
+    """Says which rule put the winner ahead of contenders with the same EM; "" without a tie.
 
     Args:
         rows: metrics.json of every contender.
@@ -89,12 +87,12 @@ def explain_tie(rows: Sequence[dict[str, Any]], order: Sequence[int]) -> str:
 
 
 def _decisive(best: dict[str, Any], other: dict[str, Any]) -> str:
-    """The first rule that tells two contenders apart."""
+    """Returns the first rule that tells two contenders apart."""
     return next(rule for rule in RULES if best[rule] != other[rule])
 
 
 def _advantage(rule: str, best: dict[str, Any]) -> str:
-    """In what the winner is ahead by a rule."""
+    """Says how the winner is ahead by a rule."""
     return {
         "f1": f"by F1 ({-best['f1']:.2f})",
         "answerable_f1": (
@@ -109,13 +107,13 @@ def _advantage(rule: str, best: dict[str, Any]) -> str:
 
 
 def join(words: Sequence[str]) -> str:
-    """A list as people write it: "a, b and c"."""
+    """Joins words as people write a list: "a, b and c"."""
     *most, last = words
     return f"{', '.join(most)} and {last}" if most else last
 
 
 def select_split(best: dict[str, Any], chosen_before: int | None) -> dict[str, Any]:
-    """What champion.json says of the questions that chose the winner.
+    """Describes for champion.json the questions that chose the winner.
 
     Args:
         best: metrics.json of the winner.
@@ -133,7 +131,7 @@ def select_split(best: dict[str, Any], chosen_before: int | None) -> dict[str, A
 
 
 def table_row(row: dict[str, Any], registered_as: str = "") -> dict[str, Any]:
-    """What champion.json and the table show of a contender.
+    """Describes a contender for champion.json and the table.
 
     Args:
         row: metrics.json of the contender.
@@ -157,7 +155,9 @@ def table_row(row: dict[str, Any], registered_as: str = "") -> dict[str, Any]:
 
 
 def version_tags(row: dict[str, Any], status: str, **origin: str) -> dict[str, str]:
-    """A registered version has no metrics of its own: its tags carry figures and origin.
+    """Returns the tags of a registered version: its figures and its origin.
+
+    A version has no metrics of its own in MLflow.
 
     Args:
         row: metrics.json of the winner.

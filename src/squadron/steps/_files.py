@@ -1,4 +1,4 @@
-"""What several steps read: the windows of a contender, its splits, its checkpoints."""
+"""Files that several steps read: the windows of a contender, its splits, its checkpoints."""
 
 from pathlib import Path
 from typing import Any
@@ -8,15 +8,16 @@ from squadron.config import Contender
 from squadron.runs_folder.kept import kept_folder
 
 JUDGED = ("tune", "select", "test")
-"""The splits that are predicted and scored; the first questions of train besides, if asked for."""
+"""The splits that are always predicted and scored."""
 COMPARED = ("select", "test")
 """The splits on which contenders are compared: nothing is settled on them."""
 
 
 def judged_splits(contender: Contender) -> dict[str, int]:
-    """The splits of this contender that are predicted and scored -> how many questions, 0 for all.
+    """Returns the splits of a contender that are judged, and how many questions of each; 0 is all.
 
-    tune comes first: the others are judged by its null threshold.
+    tune comes first, because the others are judged by its null threshold. The first questions of
+    train are judged, too, if the contender asks for it.
     """
     splits = dict.fromkeys(JUDGED, 0)
     if contender.predict.train_questions:
@@ -26,12 +27,12 @@ def judged_splits(contender: Contender) -> dict[str, int]:
 
 
 def read_about_windows(windows: Path) -> dict[str, Any]:
-    """`windows.json` of the folder that featurize wrote."""
+    """Reads windows.json of the folder that featurize wrote."""
     return read_json(windows / "windows.json", schema="windows/1")
 
 
 def find_layout(about_windows: dict[str, Any]) -> Any:
-    """The `layout.Layout` that `windows.json` holds."""
+    """Returns the `layout.Layout` that windows.json holds."""
     from squadron.data.layout import Layout
 
     fields = about_windows["layout"]
@@ -40,7 +41,7 @@ def find_layout(about_windows: dict[str, Any]) -> Any:
 
 
 def settle_answer_tokens(contender: Contender, windows: Path) -> Contender:
-    """With the longest answer that featurize found, where the contender leaves it to the data."""
+    """Returns the contender with the longest answer of the data, if it leaves that to the data."""
     from dataclasses import replace
 
     from squadron.config import Predict
@@ -48,16 +49,16 @@ def settle_answer_tokens(contender: Contender, windows: Path) -> Contender:
     if contender.predict.max_answer_tokens:
         return contender
     found = read_about_windows(windows)["answer_tokens"]
-    # No window of train has an answer: there is nothing to learn it from.
+    # Where no window of train has an answer, the default applies.
     found = found or Predict().max_answer_tokens
     return replace(contender, predict=replace(contender.predict, max_answer_tokens=found))
 
 
 def checkpoint_folder(label: str, made_from: str) -> Path:
-    """The checkpoints of one training, where a retried step finds them again.
+    """Names the folder of the checkpoints of one training, where a retried step finds them again.
 
     Args:
-        label: Of the contender.
-        made_from: Digest of all that shapes the training, the code included.
+        label: The contender's label.
+        made_from: The digest of all that shapes the training, the code included.
     """
     return kept_folder() / f"{label}-{made_from}"
