@@ -17,17 +17,10 @@ from squadron import provenance, steps
 from squadron.artifacts import CANDIDATES, EXTENTS, read_json, read_table, write_json, write_table
 from squadron.config import Contender, Data, Evaluate, Splits, to_json
 from squadron.reports import notes
-from squadron.reports.report import (
-    MOST_ERRORS,
-    MOST_ERRORS_IN_ALL,
-    MOST_PARTS,
-    collect_report,
-    draw_plots,
-    group_types,
-    highlight,
-    judge_race,
-    render_report,
-)
+from squadron.reports.page import MOST_PARTS, group_types, highlight, render_report
+from squadron.reports.race_plots import draw_plots
+from squadron.reports.report import MOST_ERRORS, MOST_ERRORS_IN_ALL, collect_report
+from squadron.reports.verdict import judge_race
 from squadron.scores import standings
 from squadron.scores.error_kinds import KIND_TEXTS, KINDS
 from squadron.scores.evaluation import compare_with_winner
@@ -300,7 +293,7 @@ def test_the_certainty_of_the_lead_is_that_of_champion_json(race, page):
     assert comparison["significant"]
     assert "Its lead in EM over every other contender is more than chance." in page.words
     assert f"{comparison['difference']:.2f}" in page.words
-    assert f"{comparison['low']:.1f} to {comparison['high']:.1f}" in page.words
+    assert f"{comparison['low']:.2f} to {comparison['high']:.2f}" in page.words
     assert f"p {comparison['p']:.3f}" in page.words
     assert "behind, more than chance" in page.words
     split = champion["select_split"]
@@ -501,7 +494,7 @@ def test_a_lead_that_may_be_chance_is_not_called_one(race, report):
     found = verdict(report, race[2], comparisons=unsure)
     assert found.tone == "unsure"
     assert "poor may be as good: the lead is too small to rank" in found.headline
-    assert any(reason.startswith("Too small to rank") for reason in found.reasons)
+    assert any(reason.startswith("Its lead is too small to rank") for reason in found.reasons)
 
 
 def test_too_few_paragraphs_are_said_in_the_headline_and_draw_no_lead(race, report):
@@ -534,7 +527,7 @@ def test_a_refusal_and_a_race_without_a_model_say_so(race, report):
     assert "good is not registered: it is too weak" in found.reasons
     nobody = {"race": "r", "contenders": [], "refused": "every contender was disqualified"}
     found = judge_race(nobody, [])
-    assert found.headline == "No model to promote: every contender was disqualified."
+    assert found.headline == "There is no model to promote: every contender was disqualified."
 
 
 def test_a_test_set_that_was_trained_on_is_said_first_and_shows_nothing(race, report):
@@ -568,7 +561,7 @@ def test_another_order_on_test_is_told(race, report):
     rows[1].metrics["splits"]["test"]["exact"] = 99.0
     found = judge_race(race[2], rows)
     assert any(
-        "On test, which decides nothing, poor is ahead: EM 99.00" in r for r in found.reasons
+        "On test, which decides nothing, poor is ahead: its EM is 99.00" in r for r in found.reasons
     )
 
 
@@ -579,7 +572,7 @@ def test_a_race_of_nobody_is_a_page_too(race):
     found = collect_report(content, evaluations[2:], examples)
     page = Page(render_report(found))
     assert (page.wrong, page.open) == ([], [])
-    assert "No model to promote: all disqualified." in page.words
+    assert "There is no model to promote: all disqualified." in page.words
     assert draw_plots(found) == {}
 
 
