@@ -109,8 +109,8 @@ def describe_contender(row: "Row", report: "Report", pages: Mapping[str, str]) -
     select, test = row.select, row.test
     figures = [
         f"On {name}, {summary['total']:,} questions: "
-        f"EM {_keep_together(figure_with_interval(summary, 'exact', names_level=True))}, "
-        f"F1 {_keep_together(figure_with_interval(summary, 'f1', names_level=True))}."
+        f"EM {figure_with_interval(summary, 'exact', names_level=True)}, "
+        f"F1 {figure_with_interval(summary, 'f1', names_level=True)}."
         for name, summary in (("select", select), ("test", test))
         if summary
     ]
@@ -179,7 +179,7 @@ def _race_table(report: "Report", pages: Mapping[str, str], room: int) -> str:
         line = _line(cells)
         if sum(len(each) + 1 for each in lines) + len(line) + 60 > room:
             left = len(report.rows) - number
-            return "\n".join([*lines, "", f"And {left} more, in report.html."])
+            return "\n".join([*lines, "", f"The other {left} are in report.html."])
         lines.append(line)
     return "\n".join([*lines, "", f"In brackets: {LEVEL} intervals."])
 
@@ -196,7 +196,7 @@ def _standing(row: "Row", report: "Report") -> str:
     if row.mark == "winner":
         tie = f" {plain(report.champion['tie'])}" if report.champion.get("tie") else ""
         why = plain(report.champion["why"])
-        return f"The winner of {len(report.rows)} contenders: {why}.{tie}"
+        return f"It is the winner of {len(report.rows)} contenders, with the {why}.{tie}"
     if row.comparison is None:
         return "It was not ranked."
     winner = plain(report.champion["winner"])
@@ -232,13 +232,10 @@ def _origin(row: "Row", report: "Report") -> str:
 
 
 def _figure_cell(summary: Mapping[str, Any] | None, key: str) -> str:
-    """Returns a figure with its interval for a cell of a table."""
-    return _keep_together(figure_with_interval(summary, key)) if summary else MISSING
-
-
-def _keep_together(text: str) -> str:
-    """Marks a text so that a narrow cell does not break it into two lines."""
-    return text.replace(" ", "\u00a0").replace("–", "–\u2060")
+    """Returns a figure with its interval, marked so that a narrow cell keeps it on one line."""
+    if not summary:
+        return MISSING
+    return figure_with_interval(summary, key).replace(" ", "\u00a0").replace("–", "–\u2060")
 
 
 def _link(text: str, page: str) -> str:

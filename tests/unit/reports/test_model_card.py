@@ -1,4 +1,4 @@
-"""The model card: the figures, what speaks against the model, and text that stays text."""
+"""The model card has the figures and the limits of a model, and it escapes texts."""
 
 import copy
 

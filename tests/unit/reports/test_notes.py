@@ -1,4 +1,4 @@
-"""The descriptions that MLflow shows: the figures of the report, and text that stays text."""
+"""The descriptions that MLflow shows have the figures of the report, and they escape texts."""
 
 import json
 from dataclasses import replace
@@ -88,7 +88,7 @@ def test_a_race_of_many_fits_a_tag_and_says_how_many_are_not_shown(count):
     assert len(text) <= markdown.LONGEST
     shown = len(cells(text)) - 1
     assert shown > 10
-    assert f"And {count - shown} more, in report.html." in text
+    assert f"The other {count - shown} are in report.html." in text
     assert "`squadron promote 3`" in text
 
 
@@ -97,7 +97,7 @@ def test_a_race_of_many_fits_a_tag_and_says_how_many_are_not_shown(count):
     [
         (
             ROWS[0],
-            "The winner of 3 contenders: highest EM on select, 58.51. "
+            "It is the winner of 3 contenders, with the highest EM on select, 58.51. "
             "Race [squad-01](#/runs/p?w=m).",
         ),
         (ROWS[1], "by 2.96 points of EM on select (95 % interval 0.90 to 5.00), more than chance."),

@@ -1,4 +1,4 @@
-"""The report: of files that the steps wrote, each figure as they have it, whatever texts hold."""
+"""The report shows the figures of the files that the steps wrote, and it escapes their texts."""
 
 import copy
 import json
@@ -31,7 +31,7 @@ VOID = {"meta", "br", "link", "img", "input", "hr"}
 
 
 class Page(HTMLParser):
-    """Elements with their attributes, text without style and script, and what is out of balance."""
+    """The elements of a page, its text without style and script, and elements that are not closed."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -75,7 +75,7 @@ class Page(HTMLParser):
 
 
 def write_corpus(path, articles=30, *, has_unanswerable=True):
-    """Questions with and without answers, in texts that try to break out of a page."""
+    """Writes questions with and without answers, with texts that try to break out of a page."""
     data = []
     for number in range(articles):
         texts = []
@@ -96,7 +96,7 @@ def write_corpus(path, articles=30, *, has_unanswerable=True):
 
 
 def write_candidates(folder, examples, answer_of, training):
-    """What a model might have found: `answer_of` an example is a text and a score, or None."""
+    """Writes what a model might have found; `answer_of` returns a text and a score."""
     for split in ("tune", "select", "test"):
         rows, windows = [], []
         table = read_table(examples / f"{split}.parquet", schema="examples/1")
@@ -124,7 +124,7 @@ def good(number, example):
 
 
 def poor(number, example):
-    """Right, half right, shy and too bold in turn; answering some is better than none."""
+    """Is in turn right, half right, too careful and too bold; that beats answering nothing."""
     turn = number // 2 % 4
     if not example["answers"]:
         return "Ada", 5.0 if turn == 0 else -5.0
@@ -141,7 +141,7 @@ TRAINING = {"log": LOG, "seconds": 12.5, "examples_per_second": 3.25, "trainable
 
 
 def evaluate(root, label, answer_of):
-    """The evaluation folder of a contender that answers so; a disqualified one without answers."""
+    """Makes the evaluation folder of a contender; one without `answer_of` is disqualified."""
     place = root / label
     if answer_of:
         write_candidates(place / "candidates", root / "examples", answer_of, TRAINING)
@@ -163,7 +163,7 @@ def evaluate(root, label, answer_of):
 
 @pytest.fixture(scope="module")
 def race(tmp_path_factory):
-    """(examples, evaluations, champion.json) of a race of two and one that was disqualified."""
+    """(examples, evaluations, champion.json) of a race of two; a third one was disqualified."""
     root = tmp_path_factory.mktemp("report")
     write_corpus(root / "corpus.json")
     data = Data(train=(str(root / "corpus.json"),), splits=Splits(2, 22, 2))
@@ -380,7 +380,7 @@ def test_the_applied_threshold_is_a_point_of_the_curve_wherever_it_lies(race, re
         ((_, exact),) = (point for point in row.curve if point[0] == row.null_threshold)
         assert exact == pytest.approx(row.metrics["splits"]["tune"]["exact"])
     examples, evaluations, champion = race
-    # Above all scores, as of a model that does best to answer nothing.
+    # A model that does best to answer nothing has a threshold above all scores.
     folders = [shutil.copytree(each, tmp_path / each.parent.name) for each in evaluations]
     figures = read_json(folders[0] / "metrics.json", schema="metrics/1")
     figures["answering"]["null_threshold"] = 1e3
