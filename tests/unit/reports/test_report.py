@@ -31,7 +31,7 @@ VOID = {"meta", "br", "link", "img", "input", "hr"}
 
 
 class Page(HTMLParser):
-    """The elements of a page, its text without style and script, and elements that are not closed."""
+    """The elements of a page, its text without style and script, and what is not closed."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
