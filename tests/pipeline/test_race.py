@@ -46,7 +46,7 @@ def test_the_table_shows_every_contender_the_winner_and_the_next_commands(race):
 def test_intervals_and_the_certainty_of_the_lead_are_shown_and_kept(race):
     folder, shown = race
     assert "95 %" in shown
-    said = ("Too small to rank: ", "Too few paragraphs to rank (", "is more than chance")
+    said = ("too small to rank: ", "too few paragraphs to rank contenders (", "more than chance")
     assert any(words in shown for words in said)
     metrics = json.loads((evaluation(folder, "span") / "metrics.json").read_text())
     for split in ("select", "test"):

@@ -1,7 +1,7 @@
-"""The card of a registered model: what it is, how good and how surely, and what it is not for.
+"""The card of a registered model: what it is, how good it is, how sure that is, and its limits.
 
-Pure: the figures are those of metrics.json, what is certain comes from champion.json. `registry`
-stores the card in the model's folder and the short form as the version's description.
+This module only makes texts, from metrics.json and champion.json. `registry` stores the card in the
+model's folder and the short form as the version's description.
 
 Source: Mitchell et al. 2019 for what a card holds.
 """
@@ -11,17 +11,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from squadron.data.contamination import describe_shared
-from squadron.reports import race_table
 from squadron.reports.markdown import plain
+from squadron.reports.race_facts import describe_doubts, describe_leads
+from squadron.reports.wording import LEVEL, figure_with_interval, words
 from squadron.scores.error_kinds import KIND_TEXTS
 
 FILE = "MODEL_CARD.md"
-"""In a registered model folder."""
+"""The name of the card in a registered model's folder."""
 
 
 @dataclass(frozen=True)
 class ModelCard:
-    """Both forms, in Markdown."""
+    """Both forms of a card, in Markdown."""
 
     text: str
     summary: str
@@ -38,35 +39,21 @@ def write_card(
     files: Sequence[str] = (),
     race_page: str = "",
 ) -> ModelCard:
-    """The card of a race's winner.
+    """Writes the card of a race's winner.
 
     Args:
-        name: In the registry.
-        what: Its variant does, in one sentence.
-        best: Its metrics.json.
-        contender: As variant.json has it.
-        champion: champion.json, with the comparisons; its model may be missing yet.
-        tags: Of the version: status and origin.
-        files: Of the data.
-        race_page: Of the race's run, for a link in the short form; "" for none.
+        name: Of the model in the registry.
+        what: What its variant does, in one sentence.
+        best: metrics.json of the winner.
+        contender: The contender as variant.json has it.
+        champion: champion.json with the comparisons. Its model may still be missing.
+        tags: Tags of the version: status and origin.
+        files: The files of the data.
+        race_page: The page of the race's run, for a link in the short form; "" for none.
     """
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("squadron.reports"),
-        # Markdown, not HTML: what comes from people is escaped by the filter `plain`.
-        autoescape=False,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {"plain": plain, "code": _code, "sure": _sure}
-    leads = race_table.describe_leads(dict(champion))
+    leads = describe_leads(dict(champion))
     warnings = describe_shared(best.get("shared_with_train", {}))
-    gate = str(champion.get("gate", "passed"))
-    limits = _limits(best, contender, tags, leads, "" if gate == "passed" else gate)
-    text = environment.get_template("model_card.md.j2").render(
+    text = _render_card(
         name=name,
         what=what,
         best=best,
@@ -76,88 +63,143 @@ def write_card(
         files=files,
         leads=leads,
         warnings=warnings,
-        limits=limits,
+        limits=_list_limits(best, contender, champion, tags),
         kinds=KIND_TEXTS,
+        level=LEVEL,
     )
-    select, test = best["splits"]["select"], best["splits"].get("test")
-    tested = (
-        f"{test['total']:,} questions: EM {_sure(test, 'exact')}, F1 {_sure(test, 'f1')}"
-        if test
-        else "not judged"
-    )
-    race = f"[{plain(champion['race'])}]({race_page})" if race_page else plain(champion["race"])
-    summary = (
-        # Without marks at the beginning: lists of versions show it as it is written.
-        "".join(f"Warning: {plain(warning)}\n\n" for warning in warnings)
-        + f"{best['label']}, winner of the race {race}. {what}\n\n"
-        f"- select, {select['total']:,} questions: EM {_sure(select, 'exact')}, "
-        f"F1 {_sure(select, 'f1')}\n"
-        f"- test{', ' if test else ': '}{tested}\n"
-        f"- validation status: {tags.get('validation_status', 'unknown')}\n"
-        + "".join(f"- {plain(lead)}\n" for lead in leads)
-        + f"- backbone {plain(tags.get('backbone', 'unknown'))}, its licence: "
-        f"{plain(tags.get('licence', 'unknown'))}\n"
-        f"- trained on: {plain(tags.get('trained_on', 'unknown'))}\n"
-        f"- licence of the data: {plain(tags.get('data_licence', 'unknown'))}\n\n"
-        f"The whole card is {FILE} among the version's files, in `artifacts/model`."
-    )
-    return ModelCard(text, summary)
+    race = plain(champion["race"])
+    if race_page:
+        race = f"[{race}]({race_page})"
+    return ModelCard(text, _summarise(what, best, tags, leads, warnings, race))
 
 
-def _limits(
+def _render_card(**content: Any) -> str:
+    """Renders the template of the long form."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("squadron.reports"),
+        # This is Markdown, not HTML: the filter `plain` escapes what comes from people.
+        autoescape=False,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {
+        "plain": plain,
+        "code": _code,
+        "sure": figure_with_interval,
+        "words": words,
+    }
+    return environment.get_template("model_card.md.j2").render(content)
+
+
+def _summarise(
+    what: str,
     best: Mapping[str, Any],
-    contender: Mapping[str, Any],
     tags: Mapping[str, str],
     leads: Sequence[str],
-    refused: str,
+    warnings: Sequence[str],
+    race: str,
+) -> str:
+    """Returns the short form.
+
+    Args:
+        what: As for `write_card`.
+        best: As for `write_card`.
+        tags: As for `write_card`.
+        leads: Sentences about the winner's lead.
+        warnings: Sentences about what the splits share with train.
+        race: The race in Markdown.
+    """
+    known = {
+        key: plain(tags.get(key, "unknown"))
+        for key in ("validation_status", "backbone", "licence", "trained_on", "data_licence")
+    }
+    items = [
+        f"select{_describe_split(best['splits']['select'])}",
+        f"test{_describe_split(best['splits'].get('test'))}",
+        f"validation status: {known['validation_status']}",
+        *map(plain, leads),
+        f"backbone {known['backbone']}, its licence: {known['licence']}",
+        f"trained on: {known['trained_on']}",
+        f"licence of the data: {known['data_licence']}",
+    ]
+    return (
+        # The beginning has no markup, because lists of versions show it as it is written.
+        "".join(f"Warning: {plain(warning)}\n\n" for warning in warnings)
+        + f"{best['label']}, winner of the race {race}. {what}\n\n"
+        + "".join(f"- {item}\n" for item in items)
+        + f"\nThe whole card is {FILE} among the version's files, in `artifacts/model`."
+    )
+
+
+def _describe_split(summary: Mapping[str, Any] | None) -> str:
+    """Returns what follows the name of a split: its size and its figures."""
+    if not summary:
+        return ": not judged"
+    exact, f1 = (figure_with_interval(summary, key, names_level=True) for key in ("exact", "f1"))
+    return f", {summary['total']:,} questions: EM {exact}, F1 {f1}"
+
+
+def _list_limits(
+    best: Mapping[str, Any],
+    contender: Mapping[str, Any],
+    champion: Mapping[str, Any],
+    tags: Mapping[str, str],
 ) -> list[str]:
-    """What is known to speak against it; the kind of sentences that a reader must not miss."""
-    select = best["splits"]["select"]
+    """Lists what is known to speak against the model, one limit per text."""
     found = []
     if tags.get("validation_status") == "demo":
-        found.append("A demo, made on data too few to rank models on. Not for use.")
+        found.append(
+            "This is a demo. Its data are too few to rank models on, so it is not for use."
+        )
     if tags.get("trained_on", "unknown") == "unknown":
         found.append(
             "What it was trained on is unknown: it may have seen the questions of select and test "
             "before, and its figures may be too high."
         )
-    if refused:
-        found.append(f"Outside a demo it would have been refused: {refused}.")
-    found += [lead for lead in leads if lead.startswith(("Too", "The same"))]
+    gate = str(champion.get("gate", "passed"))
+    if gate != "passed":
+        found.append(f"Outside a demo it would have been refused: {gate}.")
+    found += describe_doubts(dict(champion))
     found += [
-        "It answers with a piece of the given text and nothing else: no sums, no yes or no, no "
-        "answer that is put together from several places.",
-        "Languages and topics are those of its data; nothing was measured on others.",
+        "It answers with one piece of the given text. It does not calculate, it does not answer "
+        "yes or no, and it does not put an answer together from several places.",
+        "It was measured on the languages and topics of its data and on no others.",
+        _describe_abstaining(best["splits"]["select"]),
     ]
-    wrong = select.get("NoAns_exact")
-    if wrong is None:
-        found.append(
-            "Every question of its data has an answer: it was never tried on questions that the "
-            "text does not answer, and answers those, too."
-        )
-    else:
-        found.append(
-            f"Where the text has no answer it gave one in {100 - wrong:.1f} % of such questions on "
-            "select."
-        )
     answering = best.get("answering") or {}
     if not answering.get("calibration"):
-        found.append("Its scores are no probabilities: they were not calibrated.")
+        found.append("Its scores are not calibrated, so they are not probabilities.")
     options = contender.get("windows", {})
     if options.get("max_length"):
         found.append(
-            f"Texts are read in windows of {options['max_length']} tokens; an answer that no "
-            "window holds whole can't be found."
+            f"It reads texts in windows of {options['max_length']} tokens. It cannot find an "
+            "answer that no window holds whole."
         )
     return found
 
 
-def _sure(summary: Mapping[str, Any], key: str) -> str:
-    low, high = summary.get(f"{key}_low"), summary.get(f"{key}_high")
-    between = "" if low is None or high is None else f" (95 %: {low:.1f} to {high:.1f})"
-    return f"{summary[key]:.2f}{between}"
+def _describe_abstaining(select: Mapping[str, Any]) -> str:
+    """Returns what the model does where the text has no answer.
+
+    Args:
+        select: Figures on select; without NoAns figures if every question has an answer.
+    """
+    right = select.get("NoAns_exact")
+    if right is None:
+        return (
+            "Every question of its data has an answer. It was never tried on questions that the "
+            "text does not answer, and it answers those, too."
+        )
+    return (
+        f"It wrongly gave an answer to {100 - right:.1f} % of the questions of select that the "
+        "text does not answer."
+    )
 
 
 def _code(text: object) -> str:
-    """Text between backticks."""
+    """Returns a text as Markdown code on one line."""
     return "`" + " ".join(str(text).split()).replace("`", "'") + "`"

@@ -1,30 +1,32 @@
-"""What MLflow shows of a race in words: descriptions in Markdown, and a view of its contenders.
+"""What MLflow shows about a race: descriptions in Markdown, and a view of its contenders.
 
-Pure: texts from a report; `tracking` and `registry` store them. Links are those of MLflow's own
-pages, relative, so that they hold on any server and on none.
+This module only makes texts; `tracking` and `registry` store them. Links are relative links of
+MLflow's own pages, so they hold on every server and without one.
 """
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from squadron.reports.markdown import LONGEST, plain
+from squadron.reports.wording import LEVEL, MISSING, figure_with_interval, lead_interval, words
 
 if TYPE_CHECKING:
-    from squadron.reports.report import Report, Row
+    from squadron.reports.report import Report
+    from squadron.reports.rows import Row
 
 MOST_KINDS = 3
-"""Of wrong answers that a contender's description names."""
+"""Maximum number of kinds of wrong answers that a contender's description names."""
 PROMOTION = "squadron promote VERSION --model NAME --to staging"
 VIEW = "contenders"
 """The key of the view in links; see `contenders_view`."""
 
 
 def describe_experiment(runs_page: str) -> str:
-    """What a race is and how to read it.
+    """Describes what a race is and how to read it.
 
     Args:
-        runs_page: Of the experiment, with the view; "" for none.
+        runs_page: The page of the experiment with the view of contenders; "" for none.
     """
     view = (
         f" [All contenders of all races, best EM on select first]({runs_page})."
@@ -34,29 +36,30 @@ def describe_experiment(runs_page: str) -> str:
     return (
         "Races of extractive question-answering models: contenders are trained on the same data, "
         "judged on the same questions, and the best one is registered.\n\n"
-        f"- A race is a parent run, a contender a child run. Begin with the last race's "
+        f"- A race is a parent run, and each contender is a child run. Begin with the last race's "
         f"description and its report.html.{view}\n"
-        "- Figures begin with the split they are of. tune settles thresholds and the best epoch, "
-        "so it flatters; select chooses the winner; test decides nothing and is only reported. No "
-        "question of the three was trained on.\n"
-        "- EM (exact_match) and F1 are the official SQuAD figures, 0 to 100. low and high are 95 % "
-        "intervals for the titles that were asked about, title_low and title_high for others; "
-        "two contenders whose intervals overlap may differ all the same: squadron.standing says "
-        "what a paired comparison found.\n"
-        f"- The winner gets the alias candidate. A person promotes it: `{PROMOTION}`, or set the "
-        "alias staging on the version's page.\n"
+        "- The name of a figure begins with its split. tune settles thresholds and the best epoch, "
+        "so its figures are too high. select chooses the winner. test decides nothing and is only "
+        "reported. No question of the three was trained on.\n"
+        f"- EM (exact_match) and F1 are the official SQuAD figures, 0 to 100. low and high are "
+        f"{LEVEL} intervals for the titles that were asked about, title_low and title_high are for "
+        "other titles. Two contenders whose intervals overlap may still differ. squadron.standing "
+        "says what a paired comparison found.\n"
+        f"- The winner gets the alias candidate. A person promotes it with `{PROMOTION}`, or by "
+        "setting the alias staging on the version's page.\n"
     )
 
 
 def describe_model(name: str) -> str:
-    """A registered model: what it does, what its aliases mean, how it is used and promoted."""
+    """Describes a registered model: what it does, what its aliases mean, how to use it."""
     promotion = PROMOTION.replace("NAME", name)
     return (
         "Answers questions with a piece of a given text, or says that the text has no answer.\n\n"
-        "- Each version won a race; its description has the figures and its limits, and links to "
+        "- Each version won a race. Its description has its figures and its limits, and links to "
         "the race.\n"
-        "- candidate is the last winner, staging the version that a person promoted.\n"
-        f"- Promote: `{promotion}`. The tag previous_staging of the version says which one to go "
+        "- The alias candidate is the last winner. The alias staging is the version that a person "
+        "promoted.\n"
+        f"- Promote: `{promotion}`. The version's tag previous_staging names the version to go "
         "back to. MLflow's button Promote model does something else: it copies a version under "
         "another name.\n"
         f'- Ask: `squadron ask --model {name} --context FILE_OR_TEXT "your question"`.\n'
@@ -64,27 +67,27 @@ def describe_model(name: str) -> str:
 
 
 def describe_race(report: "Report", pages: Mapping[str, str]) -> str:
-    """The verdict, the table and what to open, for the parent run.
+    """Describes a race for its parent run: the verdict, the table and what to open.
 
     Args:
-        report: Of the race.
-        pages: Label -> page of the child run, and "" -> that of the parent; see
+        report: The report of the race.
+        pages: Label -> page of the child run, and "" -> page of the parent; see
             `tracking.run_page`.
     """
     verdict = report.verdict
     parts = [
-        # Plain text first: lists of runs show it as it is written.
+        # The beginning has no markup, because lists of runs show it as it is written.
         *(f"Warning: {plain(warning)}" for warning in verdict.warnings),
         plain(verdict.headline),
-        f"Begin with {_link('report.html', artifact(pages.get('', ''), 'report.html'))}: plots, "
-        "wrong answers, all figures.",
+        f"Begin with {_link('report.html', artifact(pages.get('', ''), 'report.html'))}: it has "
+        "plots, wrong answers and all figures.",
     ]
     ending = "".join(f"- {plain(reason)}\n" for reason in verdict.reasons)
     if verdict.commands:
         ending += "\n" + "\n".join(f"`{command}`" for command in verdict.commands) + "\n"
     ending += (
-        "\nOf each contender: its description, errors.json (wrong answers) and breakdown.json "
-        "(figures by kinds of questions) among its artifacts."
+        "\nEach contender has a description and, among its artifacts, errors.json (wrong answers) "
+        "and breakdown.json (figures by kinds of questions)."
     )
     room = LONGEST - sum(map(len, parts)) - len(ending)
     table = _race_table(report, pages, room)
@@ -92,21 +95,22 @@ def describe_race(report: "Report", pages: Mapping[str, str]) -> str:
 
 
 def describe_contender(row: "Row", report: "Report", pages: Mapping[str, str]) -> str:
-    """How a contender did and what it is, for its child run.
+    """Describes how a contender did and what it is, for its child run.
 
     Args:
-        row: Of the contender.
-        report: Of its race.
+        row: The contender.
+        report: The report of its race.
         pages: As for `describe_race`.
     """
-    race = _link(report.race, pages.get("", ""))
     from squadron.scores.error_kinds import KIND_TEXTS
 
+    race = _link(report.race, pages.get("", ""))
     sentences = [f"{_standing(row, report)} Race {race}."]
     select, test = row.select, row.test
     figures = [
-        f"On {name}, {summary['total']:,} questions: EM {_sure(summary, 'exact')}, F1 "
-        f"{_sure(summary, 'f1')}."
+        f"On {name}, {summary['total']:,} questions: "
+        f"EM {figure_with_interval(summary, 'exact', names_level=True)}, "
+        f"F1 {figure_with_interval(summary, 'f1', names_level=True)}."
         for name, summary in (("select", select), ("test", test))
         if summary
     ]
@@ -116,26 +120,24 @@ def describe_contender(row: "Row", report: "Report", pages: Mapping[str, str]) -
     if select and wrong:
         most = sorted(row.kinds.items(), key=lambda each: -each[1])[:MOST_KINDS]
         shown = "".join(
-            f"\n- {kind.replace('_', ' ')}, {count}: {KIND_TEXTS[kind]}"
-            for kind, count in most
-            if count
+            f"\n- {words(kind)}, {count}: {KIND_TEXTS[kind]}" for kind, count in most if count
         )
         place = artifact(pages.get(row.label, ""), "errors.json")
         sentences.append(
-            f"Wrong on {wrong:,} of {select['total']:,} questions of select, most of all "
-            f"({_link('errors.json', place)} lists them):{shown}"
+            f"It is wrong on {wrong:,} of {select['total']:,} questions of select "
+            f"({_link('errors.json', place)} lists them). The most frequent kinds:{shown}"
         )
     return "\n\n".join(sentences)[:LONGEST]
 
 
 def contenders_view(created: int) -> str:
-    """A view of MLflow's list of runs: contenders alone, best EM on select first, its figures.
+    """Returns a view of MLflow's list of runs: contenders only, best EM on select first.
 
-    The layout is MLflow 3's own, and its page lays it over the usual one: whatever a release does
-    not know is left out.
+    The layout is MLflow 3's own. Its page combines it with the default layout and ignores what its
+    release does not know.
 
     Args:
-        created: Milliseconds since 1970.
+        created: When the view was made, in milliseconds since 1970.
     """
     figures = [
         f"metrics.`{split}_{name}`"
@@ -156,13 +158,13 @@ def contenders_view(created: int) -> str:
 
 
 def artifact(page: str, name: str) -> str:
-    """The page of a run's artifact; "" without a run's page."""
+    """Returns the page of a run's artifact; "" without a run's page."""
     place, mark, query = page.partition("?")
     return f"{place}/artifacts/{name}{mark}{query}" if page else ""
 
 
 def _race_table(report: "Report", pages: Mapping[str, str], room: int) -> str:
-    """In `room` characters, with a last line that says how many contenders had none."""
+    """Returns a table in `room` characters; its last line counts the contenders left out."""
     heads = ("contender", "standing", "EM on select", "F1 on select", "EM on test")
     lines = [_line(heads), "|---" * len(heads) + "|"]
     for number, row in enumerate(report.rows):
@@ -170,49 +172,56 @@ def _race_table(report: "Report", pages: Mapping[str, str], room: int) -> str:
         cells = [
             _link(row.name, pages.get(row.label, "")),
             row.mark,
-            _sure(select, "exact") if select else "–",
-            _sure(select, "f1") if select else "–",
-            _sure(test, "exact") if test else "–",
+            _figure_cell(select, "exact"),
+            _figure_cell(select, "f1"),
+            _figure_cell(test, "exact"),
         ]
         line = _line(cells)
         if sum(len(each) + 1 for each in lines) + len(line) + 60 > room:
             left = len(report.rows) - number
-            return "\n".join([*lines, "", f"And {left} more, in report.html."])
+            return "\n".join([*lines, "", f"The other {left} are in report.html."])
         lines.append(line)
-    return "\n".join([*lines, "", "In brackets: 95 % intervals."])
+    return "\n".join([*lines, "", f"In brackets: {LEVEL} intervals."])
 
 
 def _line(cells: Iterable[str]) -> str:
-    # MLflow's page leaves no room between cells.
+    """Returns a line of a Markdown table. MLflow's page leaves no room between cells."""
     return "| " + " | ".join(f"{cell}\u00a0\u00a0" for cell in cells) + " |"
 
 
 def _standing(row: "Row", report: "Report") -> str:
-    if row.metrics["disqualified"]:
-        return f"Disqualified: {plain(row.metrics['disqualified']).rstrip('.')}."
+    """Returns the standing of a contender as a sentence."""
+    if row.disqualified:
+        return f"Disqualified: {plain(row.disqualified).rstrip('.')}."
     if row.mark == "winner":
         tie = f" {plain(report.champion['tie'])}" if report.champion.get("tie") else ""
-        return f"The winner of {len(report.rows)}: {plain(report.champion['why'])}.{tie}"
+        why = plain(report.champion["why"])
+        return f"It is the winner of {len(report.rows)} contenders, with the {why}.{tie}"
     if row.comparison is None:
-        return "Not ranked."
+        return "It was not ranked."
     winner = plain(report.champion["winner"])
     if row.mark == "level":
-        return f"Its EM on select is that of the winner, {winner}."
+        return f"It has the same EM on select as the winner, {winner}."
     lead = row.comparison
-    behind = f"Behind the winner, {winner}, by {lead['difference']:.2f} points of EM on select"
-    if lead["low"] is None:
-        return f"{behind}: there are too few paragraphs to tell whether by chance."
-    behind += f" (95 %: {lead['low']:.2f} to {lead['high']:.2f})"
-    return f"{behind}, more than chance." if lead["significant"] else f"{behind}: may be chance."
+    behind = (
+        f"It is behind the winner, {winner}, by {lead['difference']:.2f} points of EM on select"
+    )
+    between = lead_interval(lead)
+    if not between:
+        return f"{behind}. There are too few paragraphs to tell whether this is chance."
+    behind += f" ({LEVEL} interval {between})"
+    return (
+        f"{behind}, more than chance." if lead["significant"] else f"{behind}. This may be chance."
+    )
 
 
 def _origin(row: "Row", report: "Report") -> str:
-    """Variant, backbone and what was trained."""
+    """Returns the variant, the backbone and what was trained as a sentence."""
     contenders = {each["label"]: each for each in report.experiment.get("contenders", [])}
     own = contenders.get(row.label, {})
     backbone = f" on the backbone {plain(own['backbone'])}" if own else ""
     what = f"Variant {plain(row.metrics['variant'])}{backbone}"
-    training = row.metrics["training"]
+    training = row.training
     trained, whole = training.get("trainable_parameters"), training.get("parameters")
     if trained:
         of = f" of {int(whole):,}" if whole and whole != trained else ""
@@ -222,12 +231,13 @@ def _origin(row: "Row", report: "Report") -> str:
     return f"{what}: nothing was trained." if trained is not None else f"{what}."
 
 
-def _sure(summary: Mapping[str, float], key: str) -> str:
-    """A figure and its interval, which narrow cells must not break in two."""
-    low, high = summary.get(f"{key}_low"), summary.get(f"{key}_high")
-    between = "" if low is None or high is None else f"\u00a0({low:.1f}–\u2060{high:.1f})"
-    return f"{summary[key]:.2f}{between}"
+def _figure_cell(summary: Mapping[str, Any] | None, key: str) -> str:
+    """Returns a figure with its interval, marked so that a narrow cell keeps it on one line."""
+    if not summary:
+        return MISSING
+    return figure_with_interval(summary, key).replace(" ", "\u00a0").replace("–", "–\u2060")
 
 
 def _link(text: str, page: str) -> str:
+    """Returns a link to a page, or the text alone without one."""
     return f"[{plain(text)}]({page})" if page else plain(text)

@@ -41,7 +41,9 @@ def report(
     """
     from squadron import tracking
     from squadron.reports import plots
-    from squadron.reports.report import collect_report, draw_plots, render_report
+    from squadron.reports.page import render_report
+    from squadron.reports.race_plots import draw_plots
+    from squadron.reports.report import collect_report
 
     started = time.monotonic()
     fields = json.loads(experiment)

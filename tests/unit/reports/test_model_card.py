@@ -1,4 +1,4 @@
-"""The model card: the figures, what speaks against the model, and text that stays text."""
+"""The model card has the figures and the limits of a model, and it escapes texts."""
 
 import copy
 
@@ -54,19 +54,19 @@ def card(**changes):
 
 def test_it_has_figures_with_intervals_data_licence_and_use():
     text = card().text
-    assert "| select | 1,822 | 58.51 (95 %: 55.9 to 61.0) | 60.24 (95 %: 57.6 to 62.7) |" in text
+    assert "| select | 1,822 | 58.51 (55.9–61.0) | 60.24 (57.6–62.7) |" in text
     assert "| test | 1,576 | 51.46 " in text
     for words in (
         "35.39 | 79.92",
         "off by 5.0 points",
         "| boundary | 29 |",
-        "37 of 1822 on select",
+        "On select, 37 of 1822 answers are wrong",
         "- `s3://data/train.json`",
         "| select | `0123abcd` |",
         "| licence of the backbone | Apache-2.0 |",
         "models:/squadron-squad2@candidate",
         "curl localhost:8080/invocations",
-        "it gave one in 20.1 % of such questions",
+        "wrongly gave an answer to 20.1 % of the questions of select that the text does not",
         "windows of 384 tokens",
     ):
         assert words in text, words
@@ -77,13 +77,13 @@ def test_it_has_figures_with_intervals_data_licence_and_use():
 def test_the_short_form_says_where_the_long_one_is():
     summary = card().summary
     assert FILE in summary
-    assert "EM 58.51 (95 %: 55.9 to 61.0)" in summary
+    assert "EM 58.51 (95 % interval 55.9–61.0)" in summary
     assert "Its lead in EM over every other contender is more than chance." in summary
     assert len(summary) < 2000
 
 
 def test_the_licence_of_the_data_is_said_where_it_is_known():
-    assert "| licence of the data | not known here; ask whoever gave the files |" in card().text
+    assert "| licence of the data | not known; ask whoever gave the files |" in card().text
     assert "licence of the data: unknown" in card().summary
     known = card(tags=TAGS | {"data_licence": "CC-BY-SA-4.0"})
     assert "| licence of the data | CC-BY-SA-4.0 |" in known.text
@@ -96,8 +96,10 @@ def test_a_lead_that_may_be_chance_and_a_demo_are_limits():
     champion["gate"] = "it does not beat answering nothing"
     limits = card(champion=champion, tags=TAGS | {"validation_status": "demo"}).text
     limits = limits.split("## Limits")[1]
-    assert "- A demo" in limits
-    assert "- Too small to rank: chance alone could put it ahead of span by 2.96" in limits
+    assert "- This is a demo." in limits
+    assert (
+        "- Its lead is too small to rank: chance alone could put it ahead of span by 2.96" in limits
+    )
     assert "would have been refused: it does not beat answering nothing." in limits
     assert "demo" not in card().text.split("## Limits")[1]
 
@@ -143,7 +145,7 @@ def test_unknown_training_data_is_a_limit_and_is_said_in_both_forms(tags):
 
 def test_known_and_declared_training_data_is_no_limit():
     known = card(tags=TAGS | {"trained_on": "known"})
-    assert "| trained on | known: trained_on.json of its files lists it |" in known.text
+    assert "| trained on | known: trained_on.json among its files lists it |" in known.text
     declared = card(tags=TAGS | {"trained_on": "as declared: org/bert on train-v2.0.json"})
     assert "| trained on | as declared: org/bert on train-v2.0.json |" in declared.text
     for given in (known, declared):

@@ -1,4 +1,4 @@
-"""The descriptions that MLflow shows: the figures of the report, and text that stays text."""
+"""The descriptions that MLflow shows have the figures of the report, and they escape texts."""
 
 import json
 from dataclasses import replace
@@ -6,7 +6,9 @@ from dataclasses import replace
 import pytest
 
 from squadron.reports import markdown, notes
-from squadron.reports.report import Report, Row, Verdict
+from squadron.reports.report import Report
+from squadron.reports.rows import Row
+from squadron.reports.verdict import Verdict
 
 SPLIT = {"exact": 58.507, "exact_low": 55.89, "exact_high": 61.04, "f1": 60.238, "total": 1822}
 LEAD = {"label": "span", "difference": 2.963, "low": 0.9, "high": 5.0, "significant": True}
@@ -86,17 +88,24 @@ def test_a_race_of_many_fits_a_tag_and_says_how_many_are_not_shown(count):
     assert len(text) <= markdown.LONGEST
     shown = len(cells(text)) - 1
     assert shown > 10
-    assert f"And {count - shown} more, in report.html." in text
+    assert f"The other {count - shown} are in report.html." in text
     assert "`squadron promote 3`" in text
 
 
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        (ROWS[0], "The winner of 3: highest EM on select, 58.51. Race [squad-01](#/runs/p?w=m)."),
-        (ROWS[1], "by 2.96 points of EM on select (95 %: 0.90 to 5.00), more than chance."),
-        (replace(ROWS[1], comparison=LEAD | {"significant": False}), "5.00): may be chance. Race"),
-        (replace(ROWS[1], mark="level"), "Its EM on select is that of the winner, crf. Race"),
+        (
+            ROWS[0],
+            "It is the winner of 3 contenders, with the highest EM on select, 58.51. "
+            "Race [squad-01](#/runs/p?w=m).",
+        ),
+        (ROWS[1], "by 2.96 points of EM on select (95 % interval 0.90 to 5.00), more than chance."),
+        (
+            replace(ROWS[1], comparison=LEAD | {"significant": False}),
+            "5.00). This may be chance. Race",
+        ),
+        (replace(ROWS[1], mark="level"), "It has the same EM on select as the winner, crf. Race"),
         (ROWS[2], "Disqualified: loss is nan. Race"),
     ],
 )
@@ -107,12 +116,12 @@ def test_a_contender_begins_with_its_standing(given, words):
 
 def test_a_contender_has_figures_origin_and_its_most_frequent_errors():
     text = joined(notes.describe_contender(ROWS[0], REPORT, PAGES))
-    assert "On select, 1,822 questions: EM 58.51 (55.9–61.0), F1 60.24." in text
+    assert "On select, 1,822 questions: EM 58.51 (95 % interval 55.9–61.0), F1 60.24." in text
     assert (
         "Variant crf on the backbone all-MiniLM-L6-v2: 2,050 parameters of 22,565,376 were "
         "trained, best on tune in epoch 2." in text
     )
-    assert "Wrong on 37 of 1,822 questions" in text
+    assert "It is wrong on 37 of 1,822 questions" in text
     assert "[errors.json](#/runs/c/artifacts/errors.json?w=m)" in text
     kinds = [line for line in text.splitlines() if line.startswith("- ")]
     assert [kind.split(":")[0] for kind in kinds] == ["- boundary, 29", "- wrong place, 8"]

@@ -1,4 +1,4 @@
-"""Plots: what stands where, for whom, and that any number and any text makes a whole picture."""
+"""Plots are drawn to scale, everybody can read them, and any number or text makes a valid one."""
 
 import math
 import re

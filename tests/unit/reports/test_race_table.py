@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from squadron.reports.race_table import LEAST_NEEDED, describe_leads, render_table, screen_width
+from squadron.reports.race_facts import describe_leads
+from squadron.reports.race_table import LEAST_NEEDED, render_table, screen_width
 
 FIXTURES = Path(__file__).resolve().parents[2] / "fixtures"
 
@@ -97,9 +98,9 @@ def test_a_race_in_which_all_were_disqualified_has_a_table(champion):
         "wild is disqualified: loss is nan",
         "Nothing is registered: all are out.",
         "",
-        "Next: change what the reasons name (a loss that is not finite asks for a lower "
-        "train.learning_rate, or for train.precision: fp32), and run the same command again. Steps "
-        "that do not change come from the cache.",
+        "Next: change what the reasons name (if a loss is not finite, lower train.learning_rate or "
+        "set train.precision: fp32), and run the same command again. Steps that do not change come "
+        "from the cache.",
         "  make ui",
     ]
 
@@ -121,12 +122,12 @@ The race, ranked by EM on the select split
 ├──────────────────┼───────────┼───────────┼───────────┼───────────┼───────────┤
 │ wild             │         - │         - │         - │         - │         - │
 └──────────────────┴───────────┴───────────┴───────────┴───────────┴───────────┘
-Left out, as 80 columns have no room: trainable, seconds.
+Left out because 80 columns are too few: trainable, seconds.
 select: 1,090 questions, test: 90 questions.
 wild is disqualified: loss is nan
 Winner: champion (version 2) (highest EM on select, 61.23).
 champion shares this EM with span; it is ahead of span because a champion stays at a tie.
-Too small to rank: its EM is that of span.
+Its lead is too small to rank: it has the same EM as span.
 The champion stays: squadron-example version 2; the alias 'candidate' moved there from version 3.
 Version 2 is staging already.
 Report: file:///home/ada/races/runs/artifacts/1/0f/artifacts/report.html
@@ -314,10 +315,12 @@ def test_a_lead_that_may_be_chance_is_said(champion):
     lead = {"label": "pretrained", "difference": 37.93, "low": 35.0, "high": 40.5, "p": 0.2}
     champion["comparisons"] = [lead | {"significant": False}]
     words = "chance alone could put it ahead of pretrained by 37.93 (35.00 to 40.50)"
-    assert f"Too small to rank: {words}." in render_table(champion)
+    assert f"Its lead is too small to rank: {words}." in render_table(champion)
     level = {"label": "wild", "difference": 0.0, "low": 0.0, "high": 0.0, "p": 1.0}
     champion["comparisons"] = [level | {"significant": False}, lead | {"significant": False}]
-    assert f"Too small to rank: its EM is that of wild; {words}." in render_table(champion)
+    assert f"Its lead is too small to rank: it has the same EM as wild; {words}." in render_table(
+        champion
+    )
     champion["comparisons"] = [lead | {"significant": True}]
     assert "over every other contender is more than chance" in render_table(champion)
 
@@ -356,8 +359,8 @@ def test_too_few_paragraphs_are_said_and_no_interval_is_made_up(champion):
     few = {"low": None, "high": None, "p": 1.0, "significant": False}
     champion |= {"comparisons": [LEAD | few], "select_split": SPLIT | {"paragraphs": 5}}
     assert describe_leads(champion) == [
-        "Too few paragraphs to rank (5 of at least 8): chance alone could put it ahead of "
-        "pretrained by 37.93."
+        "The select split has too few paragraphs to rank contenders (5 of at least 8): chance "
+        "alone could put the winner ahead of pretrained by 37.93."
     ]
 
 
@@ -400,7 +403,9 @@ def test_training_questions_have_a_column_of_their_own_where_they_were_judged(ch
     shown = render_table(champion)
     assert row_of(shown, "span")[0][6] == "99.12"
     assert row_of(shown, "pretrained")[0][6] == "-"
-    assert "train F1: the answerable ones of 1,200 questions that contenders were" in shown
+    assert (
+        "train F1: measured on the answerable ones of 1,200 questions that contenders were" in shown
+    )
     table = [line for line in shown.splitlines() if line.startswith(("┏", "│"))]
     assert max(map(len, table)) <= 110
 
@@ -422,8 +427,12 @@ def test_types_of_questions_are_told_apart_by_who_labelled_them(champion):
         "types_rules_macro_f1": 91.25,
     }
     lines = render_table(champion).splitlines()
-    assert "span on types of questions: 81.2 % as the data's labels say, macro-F1 70.0." in lines
-    assert "span on types of questions: 97.5 % as the cue rules say, macro-F1 91.2." in lines
+    assert (
+        "span agrees with the data's labels on the types of 81.2 % of questions (macro-F1 70.0)."
+    ) in lines
+    assert (
+        "span agrees with the cue rules on the types of 97.5 % of questions (macro-F1 91.2)."
+    ) in lines
 
 
 def test_seeds_have_a_mean_and_a_spread(champion):

@@ -1,4 +1,4 @@
-"""The report: of files that the steps wrote, each figure as they have it, whatever texts hold."""
+"""The report shows the figures of the files that the steps wrote, and it escapes their texts."""
 
 import copy
 import json
@@ -17,17 +17,10 @@ from squadron import provenance, steps
 from squadron.artifacts import CANDIDATES, EXTENTS, read_json, read_table, write_json, write_table
 from squadron.config import Contender, Data, Evaluate, Splits, to_json
 from squadron.reports import notes
-from squadron.reports.report import (
-    MOST_ERRORS,
-    MOST_ERRORS_IN_ALL,
-    MOST_PARTS,
-    collect_report,
-    draw_plots,
-    group_types,
-    highlight,
-    judge_race,
-    render_report,
-)
+from squadron.reports.page import MOST_PARTS, group_types, highlight, render_report
+from squadron.reports.race_plots import draw_plots
+from squadron.reports.report import MOST_ERRORS, MOST_ERRORS_IN_ALL, collect_report
+from squadron.reports.verdict import judge_race
 from squadron.scores import standings
 from squadron.scores.error_kinds import KIND_TEXTS, KINDS
 from squadron.scores.leads import compare_with_winner
@@ -38,7 +31,7 @@ VOID = {"meta", "br", "link", "img", "input", "hr"}
 
 
 class Page(HTMLParser):
-    """Elements with their attributes, text without style and script, and what is out of balance."""
+    """The elements of a page, its text without style and script, and what is not closed."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -82,7 +75,7 @@ class Page(HTMLParser):
 
 
 def write_corpus(path, articles=30, *, has_unanswerable=True):
-    """Questions with and without answers, in texts that try to break out of a page."""
+    """Writes questions with and without answers, with texts that try to break out of a page."""
     data = []
     for number in range(articles):
         texts = []
@@ -103,7 +96,7 @@ def write_corpus(path, articles=30, *, has_unanswerable=True):
 
 
 def write_candidates(folder, examples, answer_of, training):
-    """What a model might have found: `answer_of` an example is a text and a score, or None."""
+    """Writes what a model might have found; `answer_of` returns a text and a score."""
     for split in ("tune", "select", "test"):
         rows, windows = [], []
         table = read_table(examples / f"{split}.parquet", schema="examples/1")
@@ -131,7 +124,7 @@ def good(number, example):
 
 
 def poor(number, example):
-    """Right, half right, shy and too bold in turn; answering some is better than none."""
+    """Is in turn right, half right, too careful and too bold; that beats answering nothing."""
     turn = number // 2 % 4
     if not example["answers"]:
         return "Ada", 5.0 if turn == 0 else -5.0
@@ -148,7 +141,7 @@ TRAINING = {"log": LOG, "seconds": 12.5, "examples_per_second": 3.25, "trainable
 
 
 def evaluate(root, label, answer_of):
-    """The evaluation folder of a contender that answers so; a disqualified one without answers."""
+    """Makes the evaluation folder of a contender; one without `answer_of` is disqualified."""
     place = root / label
     if answer_of:
         write_candidates(place / "candidates", root / "examples", answer_of, TRAINING)
@@ -170,7 +163,7 @@ def evaluate(root, label, answer_of):
 
 @pytest.fixture(scope="module")
 def race(tmp_path_factory):
-    """(examples, evaluations, champion.json) of a race of two and one that was disqualified."""
+    """(examples, evaluations, champion.json) of a race of two; a third one was disqualified."""
     root = tmp_path_factory.mktemp("report")
     write_corpus(root / "corpus.json")
     data = Data(train=(str(root / "corpus.json"),), splits=Splits(2, 22, 2))
@@ -300,7 +293,7 @@ def test_the_certainty_of_the_lead_is_that_of_champion_json(race, page):
     assert comparison["significant"]
     assert "Its lead in EM over every other contender is more than chance." in page.words
     assert f"{comparison['difference']:.2f}" in page.words
-    assert f"{comparison['low']:.1f} to {comparison['high']:.1f}" in page.words
+    assert f"{comparison['low']:.2f} to {comparison['high']:.2f}" in page.words
     assert f"p {comparison['p']:.3f}" in page.words
     assert "behind, more than chance" in page.words
     split = champion["select_split"]
@@ -387,7 +380,7 @@ def test_the_applied_threshold_is_a_point_of_the_curve_wherever_it_lies(race, re
         ((_, exact),) = (point for point in row.curve if point[0] == row.null_threshold)
         assert exact == pytest.approx(row.metrics["splits"]["tune"]["exact"])
     examples, evaluations, champion = race
-    # Above all scores, as of a model that does best to answer nothing.
+    # A model that does best to answer nothing has a threshold above all scores.
     folders = [shutil.copytree(each, tmp_path / each.parent.name) for each in evaluations]
     figures = read_json(folders[0] / "metrics.json", schema="metrics/1")
     figures["answering"]["null_threshold"] = 1e3
@@ -501,7 +494,7 @@ def test_a_lead_that_may_be_chance_is_not_called_one(race, report):
     found = verdict(report, race[2], comparisons=unsure)
     assert found.tone == "unsure"
     assert "poor may be as good: the lead is too small to rank" in found.headline
-    assert any(reason.startswith("Too small to rank") for reason in found.reasons)
+    assert any(reason.startswith("Its lead is too small to rank") for reason in found.reasons)
 
 
 def test_too_few_paragraphs_are_said_in_the_headline_and_draw_no_lead(race, report):
@@ -534,7 +527,7 @@ def test_a_refusal_and_a_race_without_a_model_say_so(race, report):
     assert "good is not registered: it is too weak" in found.reasons
     nobody = {"race": "r", "contenders": [], "refused": "every contender was disqualified"}
     found = judge_race(nobody, [])
-    assert found.headline == "No model to promote: every contender was disqualified."
+    assert found.headline == "There is no model to promote: every contender was disqualified."
 
 
 def test_a_test_set_that_was_trained_on_is_said_first_and_shows_nothing(race, report):
@@ -568,7 +561,7 @@ def test_another_order_on_test_is_told(race, report):
     rows[1].metrics["splits"]["test"]["exact"] = 99.0
     found = judge_race(race[2], rows)
     assert any(
-        "On test, which decides nothing, poor is ahead: EM 99.00" in r for r in found.reasons
+        "On test, which decides nothing, poor is ahead: its EM is 99.00" in r for r in found.reasons
     )
 
 
@@ -579,7 +572,7 @@ def test_a_race_of_nobody_is_a_page_too(race):
     found = collect_report(content, evaluations[2:], examples)
     page = Page(render_report(found))
     assert (page.wrong, page.open) == ([], [])
-    assert "No model to promote: all disqualified." in page.words
+    assert "There is no model to promote: all disqualified." in page.words
     assert draw_plots(found) == {}
 
 

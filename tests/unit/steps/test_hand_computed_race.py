@@ -263,7 +263,7 @@ def test_the_verdict_and_what_it_holds_for(race):
     first = next(n for n, line in enumerate(lines) if line.startswith("Winner: zeta"))
     assert lines[first + 1 : first + 5] == [
         race[1]["tie"],
-        "Too small to rank: its EM is that of alpha.",
+        "Its lead is too small to rank: it has the same EM as alpha.",
         "This holds for questions on these 2 titles of select (8 paragraphs); there are too few "
         "titles to tell how it is on others.",
         "The same select split (digest select-digest) has chosen the winner of another race: every "
