@@ -1,0 +1,80 @@
+"""Plain values of YAML and JSON to dataclasses, strictly."""
+
+import dataclasses
+import typing
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from squadron.config.contenders import Contender, TrainedOn
+from squadron.config.suggestions import describe_unknown
+from squadron.config.values import convert_value, require_list
+from squadron.config.wording import join_path
+from squadron.errors import InputError
+
+T = TypeVar("T")
+
+
+def from_mapping(cls: type[T], raw: Mapping[str, Any], path: str = "") -> T:
+    """Builds a dataclass from a mapping, strictly.
+
+    Args:
+        cls: A dataclass of this module (or a variant's options).
+        raw: Plain values as YAML or JSON give them.
+        path: Where the mapping stands, such as "contenders -> 1 -> train"; for messages.
+
+    Raises:
+        InputError: On an unknown key, a wrong type or an impossible value.
+    """
+    if not isinstance(raw, Mapping):
+        raise InputError(f"{path or cls.__name__}: {raw!r} is not allowed; a mapping is needed")
+    hints = typing.get_type_hints(cls)
+    names = [f.name for f in dataclasses.fields(cls)]  # type: ignore[arg-type]
+    values = {}
+    for key, value in raw.items():
+        if key not in names:
+            listed = [*names, "seeds"] if cls is Contender else names
+            raise InputError(describe_unknown(path, str(key), listed, value))
+        values[key] = convert(hints[key], value, join_path(path, key))
+    required = [
+        f.name
+        for f in dataclasses.fields(cls)  # type: ignore[arg-type]
+        if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+    ]
+    for name in required:
+        if name not in values:
+            raise InputError(f"{join_path(path, name)} is missing; it has no default")
+    try:
+        return cls(**values)
+    except InputError as error:
+        raise InputError(join_path(path, str(error))) from None
+
+
+def convert(hint: Any, value: Any, path: str) -> Any:
+    """Returns a value as its type needs it: a section, a list of sections, or a single value.
+
+    Args:
+        hint: A dataclass, `tuple[X, ...]` of dataclasses, or what `convert_value` takes.
+        value: As YAML or JSON gives it. `None` is an empty section.
+        path: Where the value stands, for messages.
+
+    Raises:
+        InputError: As `from_mapping`.
+    """
+    if dataclasses.is_dataclass(hint):
+        return from_mapping(typing.cast(type[Any], hint), _spell_out(hint, value), path)
+    item = typing.get_args(hint)[0] if typing.get_origin(hint) is tuple else None
+    if dataclasses.is_dataclass(item):
+        return tuple(
+            convert(item, entry, f"{path} -> {number}")
+            for number, entry in enumerate(require_list(value, path), start=1)
+        )
+    return convert_value(hint, value, path)
+
+
+def _spell_out(section: Any, value: Any) -> Any:
+    """Returns a section's mapping where a short form stands for it."""
+    if value is None:
+        return {}  # YAML reads a section whose lines are all commented out as nothing
+    if section is TrainedOn and value == "nothing":
+        return {"nothing": True}
+    return value
