@@ -1,69 +1,81 @@
-"""What takes part in a race: a contender, and what its backbone was trained on."""
+"""What takes part in a race: contenders, and what their backbones were trained on."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
-from squadron.config.checks import require
+from squadron.config.limits import Limit, check_limits, matches, require
 from squadron.config.prediction import Predict
 from squadron.config.training import Train
 from squadron.config.windows import Windows
 
+_TEXTS = Limit("an empty text names nothing", lambda texts: all(map(str.strip, texts)))
+_LABEL = matches(
+    "[A-Za-z0-9][A-Za-z0-9._-]{0,59}",
+    "letters, digits, '-', '_' and '.' only, at most 60, as it names files and runs",
+)
+
 
 @dataclass(frozen=True)
 class TrainedOn:
-    """What the backbone was trained on, as far as the experiment's author knows.
+    """What the backbone was trained on, as far as you know.
 
-    For models of elsewhere that have a QA head: their training data is unknown here. Give `nothing`
-    alone, or `files` and `titles`. In an experiment, `trained_on: nothing` is short for
-    `trained_on: {nothing: true}`. What a model's own record says counts besides.
+    Declare it for an external model that has a question-answering head, whose training data
+    Squadron cannot know. Give `nothing` alone, or `files` and `titles`. `trained_on: nothing` is
+    short for `trained_on: {nothing: true}`. What the model's own record says counts in addition.
     """
 
     nothing: bool = False
-    """It has seen no title and no question of these data."""
-    files: tuple[str, ...] = ()
-    """Files (paths or s3://bucket/key): it was trained on all of their titles and questions."""
-    titles: tuple[str, ...] = ()
-    """It was trained on all questions of these titles, and of no others except those of `files`."""
+    """The backbone has seen no title and no question of these data."""
+    files: Annotated[tuple[str, ...], _TEXTS] = ()
+    """Files (paths or `s3://bucket/key`). The backbone was trained on all their titles and
+    questions."""
+    titles: Annotated[tuple[str, ...], _TEXTS] = ()
+    """The backbone was trained on all questions of these titles, and on no other titles except
+    those of `files`."""
     source: str = "squad"
-    """A file of `sources/`: how `files` are read."""
+    """How `files` are read: the name of a file in `src/squadron/data/sources/`."""
 
     def __post_init__(self) -> None:
+        check_limits(self)
         for name in ("files", "titles"):
             given = list(getattr(self, name))
-            require(all(map(str.strip, given)), name, given, "an empty text names nothing")
             allowed = f"`nothing` leaves no room for {name}; give one or the other"
             require(not (self.nothing and given), name, given, allowed)
 
 
 @dataclass(frozen=True)
 class Contender:
-    """One runner of the race: a variant, its options, and its sections in full."""
+    """One participant of the race: a variant, its options, and its own sections.
+
+    A contender takes `backbone`, `trained_on`, `windows`, `train` and `predict` from the top of the
+    file and states only what differs. A variant's name alone is a contender, too.
+    """
 
     variant: str
-    """A file of `variants/`."""
-    label: str = ""
-    """Its name in tables and MLflow; the variant's name unless given."""
-    backbone: str = "all-MiniLM-L6-v2"
-    """The offline default, a hub name, a local folder, an s3:// prefix, or `scratch`: a compact
-    BERT from nothing whose vocabulary comes from the train split, whole words (`scratch:words`, the
-    same) or pieces (`scratch:wordpiece`), or a registered model: models:/NAME/VERSION or
-    models:/NAME@ALIAS."""
+    """The kind of model: the name of a file in `src/squadron/models/variants/`."""
+    label: Annotated[str, _LABEL] = ""
+    """The contender's name in tables and in MLflow; the variant's name if empty. Each contender
+    needs its own label."""
+    backbone: Annotated[str, Limit("name a model", bool)] = "all-MiniLM-L6-v2"
+    """The model that is trained: `all-MiniLM-L6-v2` (needs no network), a name on the Hugging Face
+    hub, a local folder, an `s3://` prefix, or a registered model, `models:/NAME/VERSION` or
+    `models:/NAME@ALIAS`. `scratch` is a small BERT without pretraining whose vocabulary is made
+    from the split train: of whole words (`scratch:words`, the same as `scratch`) or of word pieces
+    (`scratch:wordpiece`)."""
     options: dict[str, Any] = field(default_factory=dict)
-    """What the variant itself can be told; checked against its own dataclass."""
+    """The variant's own settings."""
     windows: Windows = field(default_factory=Windows)
+    """How this contender's windows are cut."""
     train: Train = field(default_factory=Train)
+    """How this contender is trained."""
     predict: Predict = field(default_factory=Predict)
+    """How this contender's candidates are made."""
     group: str = ""
-    """What contenders that differ in their seed alone have in common; set by `seeds`, a list in the
-    experiment file that makes one contender per seed."""
+    """The common name of contenders that differ in their seed alone. `seeds` sets it."""
     trained_on: TrainedOn = field(default_factory=TrainedOn)
-    """What the backbone was trained on, where it has no record of its own."""
+    """What the backbone was trained on, if it has no record of its own."""
 
     def __post_init__(self) -> None:
         if not self.label:
             object.__setattr__(self, "label", self.variant)
-        allowed = "letters, digits, '-', '_' and '.' only, at most 60, as it names files and runs"
-        ok = 0 < len(self.label) <= 60 and all(c.isalnum() or c in "-_." for c in self.label)
-        ok = ok and self.label.isascii() and self.label[0].isalnum()
-        require(ok, "label", self.label, allowed)
-        require(bool(self.backbone), "backbone", self.backbone, "name a model")
+        check_limits(self)

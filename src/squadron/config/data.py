@@ -1,33 +1,43 @@
 """The section `data`: where the examples come from and how they are split."""
 
 from dataclasses import dataclass, field
+from typing import Annotated
 
-from squadron.config.checks import require
+from squadron.config.limits import (
+    PATHS,
+    SHARE,
+    SHARE_OR_COUNT,
+    Limit,
+    at_least,
+    check_limits,
+    one_of,
+    require,
+)
 
 SPLITS = ("train", "tune", "select", "test")
+
+_COUNT = at_least(0, "0 (all) or more")
 
 
 @dataclass(frozen=True)
 class Splits:
-    """How the titles of `data.train` are shared out, by a hash of each title.
+    """How the titles of `data.train` are shared out among the splits, by a hash of each title.
 
-    A value below 1 is a share: a title belongs to the split for ever, however much the data grows.
-    A whole number is a count: that many titles, those with the lowest hashes. With `split_by:
-    question`, read "question" (its id) for "title".
+    A value below 1 is a share. A title then stays in its split however much the data grow. A whole
+    number is a count: the split gets that many titles, those with the lowest hashes. All other
+    titles are in the split train. With `split_by: question`, questions are shared out by a hash of
+    their ids, so read "question" for "title".
     """
 
-    tune: float = 0.15
-    """Early stopping and the null threshold."""
-    select: float = 0.15
-    """The choice between contenders and the registration gate."""
-    test: float = 0.15
-    """Scored once and only reported. Ignored when the data comes with its own test set."""
+    tune: Annotated[float, SHARE_OR_COUNT] = 0.15
+    """The split for early stopping and for the null threshold."""
+    select: Annotated[float, SHARE_OR_COUNT] = 0.15
+    """The split that decides between contenders and whether the winner may be registered."""
+    test: Annotated[float, SHARE_OR_COUNT] = 0.15
+    """The split that is scored once and only reported. It is ignored if `data.test` names files."""
 
     def __post_init__(self) -> None:
-        for name in ("tune", "select", "test"):
-            value = getattr(self, name)
-            ok = value >= 0 and (value < 1 or float(value).is_integer())
-            require(ok, name, value, "give a share from 0 to below 1, or a whole number of titles")
+        check_limits(self)
         shares = sum(v for v in (self.tune, self.select, self.test) if v < 1)
         require(shares < 1, "tune + select + test", shares, "the shares must leave room for train")
 
@@ -36,51 +46,46 @@ class Splits:
 class Data:
     """The ingest step: where the examples come from and how they are split."""
 
-    train: tuple[str, ...] = ()
-    """Files (paths or s3://bucket/key) whose titles are split into train, tune, select and test."""
-    test: tuple[str, ...] = ()
-    """The data's own test set; given, no title of `train` goes to test."""
-    train_only: tuple[str, ...] = ()
-    """More files, whose titles all train whatever their hashes say. A title that `train` has too
-    trains wholly, so `splits` shares out the other titles of `train`."""
+    train: Annotated[tuple[str, ...], Limit("name at least one file", bool), PATHS] = ()
+    """Files (paths or `s3://bucket/key`). Their titles are split into train, tune, select and
+    test."""
+    test: Annotated[tuple[str, ...], PATHS] = ()
+    """Files of the data's own test set. If it names any, no title of `train` goes to test."""
+    train_only: Annotated[tuple[str, ...], PATHS] = ()
+    """More files, whose titles are all in the split train. A title that is in `train` as well is
+    in the split train with all its questions, and `splits` shares out the other titles of
+    `train`."""
     source: str = "squad"
-    """A file of `sources/`: how the files are read."""
+    """How the files are read: the name of a file in `src/squadron/data/sources/`."""
     splits: Splits = field(default_factory=Splits)
-    split_by: str = "title"
-    """title: all questions of a title stay together. question: each by itself, for data whose
-    questions share their context by design (the source `table`)."""
+    """How titles are shared out among the splits."""
+    split_by: Annotated[str, one_of(("title", "question"))] = "title"
+    """`title` keeps all questions of a title in one split. `question` places each question by
+    itself, for data whose questions share their context by design (the source `table`)."""
     seed: int = 13
-    """Mixed into the title hash and into the draw of `max_*_examples`."""
-    max_train_examples: int = 0
-    """Examples (questions), never windows; 0 keeps all. The same for the three below."""
-    max_tune_examples: int = 0
-    max_select_examples: int = 0
-    max_test_examples: int = 0
-    max_rejected_share: float = 0.02
-    """More rejected examples than this share stop the run."""
-    max_shared_share: float = 0.01
-    """The run stops if train has more than this share of the paragraphs of tune, select or test;
-    with `split_by: question`, of their questions with the same answer. Paragraphs are compared
-    without regard to white space, Unicode form and case. Only `data.test` can share any: titles of
-    `data.train` that share a paragraph stay in one split (docs/decisions/leakage.md)."""
+    """Changes which titles go to which split and which examples `max_*_examples` keeps."""
+    max_train_examples: Annotated[int, _COUNT] = 0
+    """The most examples (questions, not windows) of the split train; 0 keeps all."""
+    max_tune_examples: Annotated[int, _COUNT] = 0
+    """The most examples of the split tune; 0 keeps all."""
+    max_select_examples: Annotated[int, _COUNT] = 0
+    """The most examples of the split select; 0 keeps all."""
+    max_test_examples: Annotated[int, _COUNT] = 0
+    """The most examples of the split test; 0 keeps all."""
+    max_rejected_share: Annotated[float, SHARE] = 0.02
+    """The run stops if more than this share of the examples is rejected."""
+    max_shared_share: Annotated[float, SHARE] = 0.01
+    """The run stops if more than this share of the paragraphs of tune, select or test is in train
+    as well; with `split_by: question`, of their questions with the same answer. Paragraphs are
+    compared without regard to white space, Unicode form and case. Only `data.test` can share
+    paragraphs, because titles of `data.train` that share a paragraph stay in one split
+    (docs/decisions/leakage.md)."""
     licence: str = ""
-    """Of the data, as you know it: goes to the model card and the version's tags; empty: not
-    known."""
+    """The licence of the data, as you know it; empty if you do not know it. It goes to the model
+    card and to the tags of the model version."""
 
     def __post_init__(self) -> None:
-        require(bool(self.train), "train", list(self.train), "name at least one file")
-        require(all(self.train), "train", list(self.train), "an empty path names no file")
-        for name in ("test", "train_only"):
-            given = list(getattr(self, name))
-            require(all(given), name, given, "an empty path names no file")
-        choices = ("title", "question")
-        require(self.split_by in choices, "split_by", self.split_by, f"one of {choices}")
-        for split in SPLITS:
-            name = f"max_{split}_examples"
-            require(getattr(self, name) >= 0, name, getattr(self, name), "0 (all) or more")
-        for name in ("max_rejected_share", "max_shared_share"):
-            share = getattr(self, name)
-            require(0 <= share <= 1, name, share, "give a share from 0 to 1")
+        check_limits(self)
 
     @property
     def files(self) -> tuple[str, ...]:

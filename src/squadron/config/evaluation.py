@@ -1,25 +1,25 @@
-"""The section `evaluate`: what is measured."""
+"""The section `evaluate`: what is measured, and by which rule a model answers."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from squadron.config.checks import require
+from squadron.config.limits import check_limits, one_of
 
 ANSWER_RULES = ("window", "lowest_null")
 
 
 @dataclass(frozen=True)
 class Evaluate:
-    """The evaluate step: what is measured beside EM and F1."""
+    """The evaluate step: what is measured in addition to EM and F1, and how a model answers."""
 
     bertscore: bool = False
-    """BERTScore of the answers to select and test, by the offline encoder, at the price of passing
-    all different answers through it. Reported only."""
-    answer_rule: str = "window"
-    """What a span must beat to be the answer: `window`, the no-answer score of its own window; or
-    `lowest_null`, the lowest of all windows of the question, as in the literature. Stored with the
-    registered model, which serves by it. The epochs of training are judged by `window`
-    (docs/decisions/answer-rule.md)."""
+    """Also computes the BERTScore of the answers to select and test. It is only reported. It uses
+    the offline encoder and passes every different answer through it, which takes time."""
+    answer_rule: Annotated[str, one_of(ANSWER_RULES)] = "window"
+    """What a span must beat to be the answer. `window`: the no-answer score of its own window.
+    `lowest_null`: the lowest no-answer score of all windows of the question, as in the literature.
+    The rule is stored with the registered model, which serves by it. The epochs of training are
+    always judged by `window` (docs/decisions/answer-rule.md)."""
 
     def __post_init__(self) -> None:
-        choices = ANSWER_RULES
-        require(self.answer_rule in choices, "answer_rule", self.answer_rule, f"one of {choices}")
+        check_limits(self)

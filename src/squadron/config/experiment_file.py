@@ -1,4 +1,4 @@
-"""Reads experiment files."""
+"""Reads an experiment from its file, with the chosen profile and the overrides laid over it."""
 
 from pathlib import Path
 from typing import Any
@@ -15,44 +15,20 @@ def load_experiment(path: Path, overrides: tuple[str, ...] = (), profile: str = 
     """Reads an experiment file.
 
     Args:
-        path: A YAML file; the file's stem is the name unless it gives one.
-        overrides: `section.key=value` strings, the value in YAML; they win over file and profile.
-        profile: A key of the file's `profiles`, whose settings are merged over the file; a list
-            such as `contenders` replaces the file's.
+        path: A YAML file. The file's name without its ending is the experiment's name, unless the
+            file gives one.
+        overrides: Texts of the form `section.key=value`, with the value in YAML. They win over the
+            file and the profile.
+        profile: A key of the file's `profiles`, whose settings are merged over the file. A list
+            such as `contenders` replaces the file's list.
 
     Raises:
         InputError: With the path of the bad value and what is allowed.
     """
-    import yaml
-
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        known = ", ".join(sorted(str(p) for p in Path("experiments").glob("*.yaml")))
-        raise InputError(
-            f"The experiment file {path} does not exist; there are: {known or 'none'}"
-        ) from None
-    except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a name that no file can have
-        raise InputError(f"The experiment file {str(path)!r} can't be read: {error}") from None
-    try:
-        raw = parse_yaml(text)
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date or number that is none
-        problem = " ".join(str(error).split())
-        raise InputError(f"The experiment file {path} is not valid YAML: {problem}") from None
-    if not isinstance(raw, dict):
-        raise InputError(
-            f"The experiment file {path} holds {name_kind(raw)}; "
-            "a mapping such as 'data:' is needed"
-        )
+    raw = _read_mapping(path)
     raw.setdefault("name", path.stem)
     try:
-        profiles = _take_profiles(raw)
-        if profile and profile not in profiles:
-            raise InputError(
-                f"{profile!r} is not a profile; there are: {', '.join(profiles) or 'none'}"
-            )
-        chosen = merge(raw, profiles[profile]) if profile else raw
-        _check_profiles(raw, profiles)
+        chosen = _choose_profile(raw, profile)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
     for override in overrides:
@@ -63,8 +39,59 @@ def load_experiment(path: Path, overrides: tuple[str, ...] = (), profile: str = 
         raise InputError(f"{path}: {error}") from None
 
 
+def _read_mapping(path: Path) -> dict[str, Any]:
+    """Returns the plain values of an experiment file.
+
+    Raises:
+        InputError: If there is no such file, or if it holds something else than a YAML mapping.
+    """
+    import yaml
+
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        known = ", ".join(sorted(str(p) for p in Path("experiments").glob("*.yaml")))
+        raise InputError(
+            f"The experiment file {path} does not exist; there are: {known or 'none'}"
+        ) from None
+    # A ValueError means that the file is no UTF-8, or that no file can have this name.
+    except (OSError, ValueError) as error:
+        raise InputError(f"The experiment file {str(path)!r} can't be read: {error}") from None
+    try:
+        raw = parse_yaml(text)
+    except (yaml.YAMLError, ValueError) as error:
+        problem = " ".join(str(error).split())
+        raise InputError(f"The experiment file {path} is not valid YAML: {problem}") from None
+    if not isinstance(raw, dict):
+        raise InputError(
+            f"The experiment file {path} holds {name_kind(raw)}; "
+            "a mapping such as 'data:' is needed"
+        )
+    return raw
+
+
+def _choose_profile(raw: dict[str, Any], profile: str) -> dict[str, Any]:
+    """Returns the plain values of a file with the chosen profile merged over them.
+
+    Args:
+        raw: The plain values of the file. `profiles` is taken out of them.
+        profile: The name of a profile, or "" for the file as it is.
+
+    Raises:
+        InputError: If there is no such profile, or if any profile of the file is wrong.
+    """
+    profiles = _take_profiles(raw)
+    if profile and profile not in profiles:
+        raise InputError(
+            f"{profile!r} is not a profile; there are: {', '.join(profiles) or 'none'}"
+        )
+    chosen = merge(raw, profiles[profile]) if profile else raw
+    _check_profiles(raw, profiles)
+    return chosen
+
+
 def _take_profiles(raw: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Takes `profiles` out of a file: name -> what it lays over the file."""
+    """Removes `profiles` from the values of a file and returns each profile by its name."""
     profiles = raw.pop("profiles", None) or {}
     if not isinstance(profiles, dict):
         raise InputError(f"profiles: {profiles!r} is {name_kind(profiles)}; a mapping is needed")
@@ -77,11 +104,11 @@ def _take_profiles(raw: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def _check_profiles(raw: dict[str, Any], profiles: dict[str, dict[str, Any]]) -> None:
-    """Builds every profile, so that a slip is found before its profile is needed."""
+    """Builds every profile, so that a mistake is found before its profile is needed."""
     try:
         build_experiment(raw)
     except InputError:
-        return  # the file is wrong or needs an override: nothing can be said of its profiles
+        return  # The file is wrong or needs an override, so profiles cannot be checked.
     for name, content in profiles.items():
         try:
             build_experiment(merge(raw, content))

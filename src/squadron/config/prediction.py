@@ -1,33 +1,32 @@
-"""The section `predict`: how candidates are drawn."""
+"""The section `predict`: how candidates are made from a model's scores."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from squadron.config.checks import require
+from squadron.config.limits import at_least, check_limits, one_of
+
+PRECISIONS = ("auto", "bf16", "fp32")
 
 
 @dataclass(frozen=True)
 class Predict:
-    """The predict step: how candidates are drawn from a window's scores."""
+    """The predict step: how candidates are made from the scores of a window."""
 
-    n_best: int = 20
-    """Candidates kept per window, drawn from as many best starts and ends."""
-    max_answer_tokens: int = 30
-    """The longest answer; 0 chooses it to hold 95 % of the answers of the train split."""
-    batch_size: int = 64
+    n_best: Annotated[int, at_least(1)] = 20
+    """Candidates that are kept per window. They are the best spans of as many starts and ends."""
+    max_answer_tokens: Annotated[int, at_least(0, "0 (chosen by the data) or more")] = 30
+    """The longest answer in tokens; 0 chooses the length that holds 95 % of the answers of the
+    split train."""
+    batch_size: Annotated[int, at_least(1)] = 64
     """Windows per forward pass."""
-    precision: str = "fp32"
-    """fp32 by default: answers then do not depend on how windows were batched (or served)."""
-    train_questions: int = 0
-    """So many questions of those trained on, the first ones, are judged too and reported as
-    `train`, with the null threshold that is best there; the table shows F1 on the answerable ones
-    without a threshold. Shows that training works where select is too small to tell; never selected
-    on."""
+    precision: Annotated[str, one_of(PRECISIONS)] = "fp32"
+    """`fp32`, `bf16` or `auto`, as in the section `train`. With fp32, answers do not depend on how
+    windows are batched or served."""
+    train_questions: Annotated[int, at_least(0)] = 0
+    """So many of the questions that were trained on, the first ones, are judged as well and
+    reported as `train`, with the null threshold that is best for them. The table shows their F1 on
+    answerable questions without a threshold. This shows that training works where select is too
+    small to tell. Models are never selected by it."""
 
     def __post_init__(self) -> None:
-        require(self.train_questions >= 0, "train_questions", self.train_questions, "0 or more")
-        for name in ("n_best", "batch_size"):
-            require(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
-        longest = self.max_answer_tokens
-        require(longest >= 0, "max_answer_tokens", longest, "0 (chosen by the data) or more")
-        choices = ("auto", "bf16", "fp32")
-        require(self.precision in choices, "precision", self.precision, f"one of {choices}")
+        check_limits(self)

@@ -1,4 +1,4 @@
-"""The section `register`: where the winner goes."""
+"""The section `register`: what the winner must show and where it goes."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ class Register:
     """The register step: what the winner must show and where it goes."""
 
     model_name: str = ""
-    """Name in the MLflow registry; `squadron-<experiment>` unless given."""
+    """The model's name in the MLflow registry; `squadron-<experiment>` if empty."""
     demo: bool = False
-    """A data set too small to rank on: the winner is registered even below the gate, and its
-    version says `validation_status=demo`."""
+    """Says that the data are too small to rank models. The winner is then registered even if it
+    does not pass the gate, and its version says `validation_status=demo`."""

@@ -1,4 +1,8 @@
-"""Builds an experiment from the plain values of its file."""
+"""Builds an experiment from the plain values of its file.
+
+The settings at the top of a file are defaults for every contender, and a contender with `seeds`
+stands for several. Here they become contenders that state all their settings themselves.
+"""
 
 import dataclasses
 import typing
@@ -7,25 +11,56 @@ from typing import Any
 
 from squadron.config.contenders import Contender
 from squadron.config.conversion import convert, from_mapping
-from squadron.config.experiment import Experiment
+from squadron.config.experiment import SHARED, Experiment
 from squadron.config.suggestions import describe_unknown
 from squadron.errors import InputError
 
 
 def build_experiment(raw: Mapping[str, Any]) -> Experiment:
-    """Builds an Experiment from plain mappings.
+    """Builds an Experiment from plain mappings, which it does not change.
 
-    The sections backbone, trained_on, windows, train and predict stand at the top as defaults for
-    every contender; a contender may differ in any of them.
+    Args:
+        raw: The values of an experiment file without `profiles`. `backbone`, `trained_on`,
+            `windows`, `train` and `predict` may stand at the top; a contender may differ in any of
+            them.
+
+    Raises:
+        InputError: With the path of the bad value and what is allowed.
     """
     top = dict(raw)
-    names = ("backbone", "trained_on", "windows", "train", "predict")
-    shared: dict[str, Any] = {name: top.pop(name) for name in names if name in top}
-    known = [f.name for f in dataclasses.fields(Experiment)]
-    for key in top:
+    shared: dict[str, Any] = {name: top.pop(name) for name in SHARED if name in top}
+    _check_names(top)
+    contenders = _read_contenders(top.get("contenders"))
+    _check_shared(shared, contenders)
+    top["contenders"] = [
+        merge(_choose_defaults(contender, shared), contender)
+        for number, entry in enumerate(contenders, start=1)
+        for contender in _expand_seeds(entry, f"contenders -> {number}")
+    ]
+    return from_mapping(Experiment, top)
+
+
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns two nested mappings merged; the values of `over` win."""
+    merged = dict(base)
+    for key, value in over.items():
+        if isinstance(merged.get(key), Mapping) and (value is None or isinstance(value, Mapping)):
+            merged[key] = merge(merged[key], value or {})  # an empty section changes nothing
+        else:
+            merged[key] = value
+    return merged
+
+
+def _check_names(top: Mapping[str, Any]) -> None:
+    known = [field.name for field in dataclasses.fields(Experiment)]
+    for key, value in top.items():
         if key not in known:
-            raise InputError(describe_unknown("", str(key), [*known, *names, "profiles"], top[key]))
-    contenders = top.get("contenders")
+            names = [*known, *SHARED, "profiles"]
+            raise InputError(describe_unknown("", str(key), names, value))
+
+
+def _read_contenders(contenders: Any) -> list[dict[str, Any]]:
+    """Returns one mapping for each entry of the list; a variant's name becomes one, too."""
     if not isinstance(contenders, list) or not contenders:
         raise InputError(f"contenders: {contenders!r} is not allowed; list at least one variant")
     mappings: list[dict[str, Any]] = []
@@ -38,32 +73,29 @@ def build_experiment(raw: Mapping[str, Any]) -> Experiment:
                 "give a variant's name or a mapping with 'variant:'"
             )
         mappings.append(contender)
+    return mappings
+
+
+def _check_shared(shared: Mapping[str, Any], contenders: list[dict[str, Any]]) -> None:
+    """Refuses a bad value where it stands in the file if a contender takes it as it is."""
     hints = typing.get_type_hints(Contender)
     for name, value in shared.items():
-        # Where a contender takes it as it is, a bad value is named where it stands in the file.
-        if any(name not in contender for contender in mappings):
+        if any(name not in contender for contender in contenders):
             convert(hints[name], value, name)
-    mappings = [
-        each
-        for number, contender in enumerate(mappings, start=1)
-        for each in _expand_seeds(contender, f"contenders -> {number}")
-    ]
-    top["contenders"] = [
-        merge(_defaults_for(contender, shared), contender) for contender in mappings
-    ]
-    return from_mapping(Experiment, top)
 
 
-def _defaults_for(contender: Mapping[str, Any], shared: Mapping[str, Any]) -> dict[str, Any]:
-    """The defaults of one contender: `trained_on` is about the backbone that stands beside it."""
-    left_out = (
-        {"trained_on"} & shared.keys() if {"backbone", "trained_on"} & {*contender} else set()
-    )
-    return {name: value for name, value in shared.items() if name not in left_out}
+def _choose_defaults(contender: Mapping[str, Any], shared: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the settings at the top of the file that a contender takes.
+
+    `trained_on` at the top is about the backbone at the top. A contender with a backbone of its own
+    does not take it.
+    """
+    has_own = "backbone" in contender or "trained_on" in contender
+    return {name: value for name, value in shared.items() if not (name == "trained_on" and has_own)}
 
 
 def _expand_seeds(contender: dict[str, Any], path: str) -> list[dict[str, Any]]:
-    """One contender per seed of `seeds`, each with a label of its own."""
+    """Returns one contender for each seed of `seeds`, each with its own label."""
     if "seeds" not in contender:
         return [contender]
     rest = dict(contender)
@@ -80,14 +112,3 @@ def _expand_seeds(contender: dict[str, Any], path: str) -> list[dict[str, Any]]:
         merge(rest, {"label": f"{group}-seed{seed}", "group": group, "train": {"seed": seed}})
         for seed in seeds
     ]
-
-
-def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Nested mappings merged; what `over` says wins."""
-    merged = dict(base)
-    for key, value in over.items():
-        if isinstance(merged.get(key), Mapping) and (value is None or isinstance(value, Mapping)):
-            merged[key] = merge(merged[key], value or {})  # an empty section says nothing
-        else:
-            merged[key] = value
-    return merged

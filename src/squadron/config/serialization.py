@@ -11,15 +11,19 @@ T = TypeVar("T")
 
 
 def to_json(section: Any) -> str:
-    """One section as the one JSON string that a component receives; equal sections, equal text."""
+    """Returns a section as the JSON string that a component gets; equal sections, equal text."""
     return json.dumps(dataclasses.asdict(section), sort_keys=True, ensure_ascii=True)
 
 
 def from_json(cls: type[T], text: str) -> T:
-    """The inverse of `to_json`."""
+    """Returns the section of class `cls` that `to_json` made a text of.
+
+    Raises:
+        InputError: As `from_mapping`.
+    """
     return from_mapping(cls, json.loads(text))
 
 
 def digest(*parts: str) -> str:
-    """Sixteen hex digits that change when any part changes; used in keys, never for security."""
+    """Returns 16 hexadecimal digits that change if any part changes; not for security."""
     return hashlib.sha256("\0".join(parts).encode("utf-8")).hexdigest()[:16]

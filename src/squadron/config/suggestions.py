@@ -1,4 +1,4 @@
-"""What a name that is no setting may have meant."""
+"""What a name that is no setting may have been meant to be."""
 
 import dataclasses
 import difflib
@@ -6,14 +6,21 @@ import typing
 from typing import Any
 
 from squadron.config.contenders import Contender, TrainedOn
-from squadron.config.experiment import Experiment
+from squadron.config.experiment import SHARED, Experiment
 from squadron.config.values import SEVERAL_SEEDS, convert_value
 from squadron.config.wording import join_path
 from squadron.errors import InputError
 
 
 def describe_unknown(path: str, key: str, names: list[str], value: object) -> str:
-    """What is wrong with a name that is no setting, and where the setting may belong."""
+    """Returns what is wrong with a name that is no setting, and where the setting may belong.
+
+    Args:
+        path: Where the name was found; "" at the top.
+        key: The name.
+        names: The settings that may stand there.
+        value: The value that the name was given.
+    """
     problem = f"{join_path(path, key)} is not a setting; "
     if key in ("seed", "seeds") and isinstance(value, list):
         single = " or ".join(map(repr, _find_places("seed", 0, path)))
@@ -26,15 +33,16 @@ def describe_unknown(path: str, key: str, names: list[str], value: object) -> st
 
 
 def _find_places(key: str, value: object, path: str) -> list[str]:
-    """The other settings of that name that could have that value, as `--set` names them.
+    """Returns the settings of that name that can have that value, as `--set` names them.
 
     Args:
         key: The name.
-        value: What it was given.
-        path: Where it was found. What is about one contender belongs to a contender's sections.
+        value: The value that it was given.
+        path: Where it was found. A contender's setting is looked for in a contender's sections
+            first.
     """
     everywhere = _list_settings(Experiment)
-    own = [f"{name}." for name in ("windows", "train", "predict")]
+    own = [f"{name}." for name in SHARED]
     found = [place for place in everywhere if place.rpartition(".")[2] == key]
     if path.startswith("contenders"):
         found = [place for place in found if place.startswith(tuple(own))] or found
@@ -50,14 +58,14 @@ def _can_be(hint: Any, value: object) -> bool:
 
 
 def _list_settings(cls: type[Any], prefix: str = "") -> dict[str, Any]:
-    """All settings with their types, as `--set` names them: "train.epochs", "contenders.1.label".
+    """Returns all settings and their types, as `--set` names them, such as "train.epochs".
 
-    Those of a declaration (`TrainedOn`) are left out: their names are usual words, such as `files`.
+    Settings of `TrainedOn` are left out, because they have usual names, such as `files`.
     """
     settings: dict[str, Any] = {}
     for name, hint in typing.get_type_hints(cls).items():
         if typing.get_args(hint)[:1] == (Contender,):
-            # Its sections stand at the top as well, as defaults of all contenders.
+            # A contender's sections may also stand at the top of a file, for all contenders.
             inner = _list_settings(Contender)
             for place, kind in inner.items():
                 settings[place if "." in place else f"{name}.1.{place}"] = kind

@@ -1,59 +1,53 @@
-"""The section `train`: the training loop."""
+"""The section `train`: the training loop that all variants share."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from squadron.config.checks import require
+from squadron.config.limits import SHARE_BELOW_ONE, above, at_least, check_limits, one_of
+from squadron.config.prediction import PRECISIONS
+
+MONITORS = ("exact_match", "eval_loss", "epoch")
 
 
 @dataclass(frozen=True)
 class Train:
-    """The train step: the one loop that every variant shares."""
+    """The train step: the training loop that all variants share."""
 
-    epochs: int = 2
-    learning_rate: float = 2e-4
-    """Peak rate of AdamW, after the warm-up."""
-    batch_size: int = 16
+    epochs: Annotated[int, at_least(1)] = 2
+    """How often training goes through all windows of the split train."""
+    learning_rate: Annotated[float, above(0)] = 2e-4
+    """The highest learning rate of AdamW, which it has after the warm-up."""
+    batch_size: Annotated[int, at_least(1)] = 16
     """Windows per forward pass and device."""
-    gradient_accumulation: int = 1
+    gradient_accumulation: Annotated[int, at_least(1)] = 1
     """Forward passes per optimizer step."""
-    warmup_share: float = 0.1
-    """Share of all optimizer steps with a rising learning rate; then linear decay to 0."""
-    weight_decay: float = 0.01
-    max_grad_norm: float = 1.0
-    monitor: str = "exact_match"
-    """What makes an epoch the best, on tune: exact_match (then F1, then F1 of the best answers to
-    the answerable questions, threshold or not), or eval_loss (the mean loss of its windows). The
-    best epoch is kept, and early stopping waits for a better one. epoch: the last one is kept, for
-    where tune is too small to tell epochs apart."""
-    patience: int = 0
-    """Stop after this many epochs without a better one; 0 never stops early."""
-    precision: str = "auto"
-    """auto (bf16 autocast where the processor has it), bf16 or fp32."""
-    checkpoint_minutes: float = 10.0
-    """Minutes between checkpoints inside an epoch; every epoch ends with one."""
-    max_examples: int = 0
-    """Questions of train that this contender is trained on, the first ones; 0 for all."""
-    max_negative_windows: int = 0
-    """Windows without the answer that train per question, drawn once; 0 keeps all. All windows are
-    predicted."""
-    seed: int = 13
+    warmup_share: Annotated[float, SHARE_BELOW_ONE] = 0.1
+    """The share of all optimizer steps during which the learning rate rises. Afterwards it falls
+    linearly to 0."""
+    weight_decay: Annotated[float, at_least(0)] = 0.01
+    """The weight decay of AdamW."""
+    max_grad_norm: Annotated[float, above(0)] = 1.0
+    """Gradients with a larger norm are scaled down to this norm."""
+    monitor: Annotated[str, one_of(MONITORS)] = "exact_match"
+    """Which epoch is the best, judged on tune. `exact_match` compares EM, then F1, then the F1 of
+    the best answers to the answerable questions without a threshold. `eval_loss` compares the mean
+    loss of the windows. The best epoch is kept, and early stopping waits for a better one. `epoch`
+    keeps the last epoch, for a tune split that is too small to tell epochs apart."""
+    patience: Annotated[int, at_least(0)] = 0
+    """Training stops after this many epochs without a better one; 0 never stops early."""
+    precision: Annotated[str, one_of(PRECISIONS)] = "auto"
+    """`bf16` (autocast), `fp32`, or `auto`: bf16 where the processor supports it, else fp32."""
+    checkpoint_minutes: Annotated[float, at_least(0)] = 10.0
+    """Minutes between checkpoints within an epoch. Every epoch ends with a checkpoint."""
+    max_examples: Annotated[int, at_least(0)] = 0
+    """This contender is trained on so many questions of the split train, the first ones; 0 means
+    all."""
+    max_negative_windows: Annotated[int, at_least(0)] = 0
+    """The most windows without the answer that are trained on per question, drawn once; 0 keeps
+    all. Prediction always reads all windows."""
+    seed: Annotated[int, at_least(0)] = 13
+    """The seed of all random choices of training. To train with several seeds, list `seeds` in a
+    contender."""
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "gradient_accumulation"):
-            require(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
-        for name in (
-            "weight_decay",
-            "patience",
-            "checkpoint_minutes",
-            "max_examples",
-            "max_negative_windows",
-            "seed",
-        ):
-            require(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
-        for name in ("learning_rate", "max_grad_norm"):
-            require(getattr(self, name) > 0, name, getattr(self, name), "above 0")
-        require(0 <= self.warmup_share < 1, "warmup_share", self.warmup_share, "0 to below 1")
-        monitors = ("exact_match", "eval_loss", "epoch")
-        require(self.monitor in monitors, "monitor", self.monitor, f"one of {monitors}")
-        choices = ("auto", "bf16", "fp32")
-        require(self.precision in choices, "precision", self.precision, f"one of {choices}")
+        check_limits(self)

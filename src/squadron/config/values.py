@@ -1,6 +1,6 @@
 """Checks single values of YAML and JSON against the types of settings.
 
-Knows texts, numbers, lists and mappings. Sections are the business of `conversion`.
+Knows texts, numbers, lists and mappings. `conversion` knows sections.
 """
 
 import math
@@ -15,7 +15,10 @@ SEVERAL_SEEDS = "; for several, list `seeds` in a contender, such as {variant: s
 
 
 def convert_value(hint: Any, value: Any, path: str) -> Any:
-    """Returns a value as its type needs it. Whole numbers pass as numbers, a text as a list of one.
+    """Returns a value as its type needs it.
+
+    A whole number may stand for a number, and one text for a list of texts. Nothing else is
+    converted.
 
     Args:
         hint: One of str, bool, int, float, Any, `tuple[X, ...]` and `dict[str, X]`.
@@ -42,7 +45,11 @@ def convert_value(hint: Any, value: Any, path: str) -> Any:
 
 
 def require_list(value: Any, path: str) -> list[Any]:
-    """Returns the value if it is a list; otherwise raises InputError."""
+    """Returns the entries of a list.
+
+    Raises:
+        InputError: If the value is no list.
+    """
     if not isinstance(value, list | tuple):
         raise _refuse_kind(value, path, "a list")
     return list(value)
@@ -58,7 +65,7 @@ def _convert_list(item: Any, value: Any, path: str) -> tuple[Any, ...]:
 
 
 def _convert_mapping(item: Any, value: Any, path: str) -> dict[str, Any]:
-    if value is None:  # YAML reads a section whose lines are all commented out as nothing
+    if value is None:  # YAML reads a mapping whose lines are all commented out as nothing.
         return {}
     if not isinstance(value, dict):
         raise _refuse_kind(value, path, "a mapping")
@@ -69,7 +76,7 @@ def _convert_mapping(item: Any, value: Any, path: str) -> dict[str, Any]:
 
 
 def _convert_number(value: Any, path: str) -> float:
-    # YAML 1.1 reads "2e-4" as text; a number is what everyone means.
+    # YAML 1.1 reads "2e-4" as text, but everyone means a number.
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise _refuse_kind(value, path, "a number")
     try:
@@ -80,7 +87,7 @@ def _convert_number(value: Any, path: str) -> float:
         number = math.inf
     if not math.isfinite(number):
         raise InputError(f"{path}: {value!r} is not allowed; a finite number is needed")
-    return number + 0.0  # -0.0 becomes 0.0: equal settings have equal text
+    return number + 0.0  # -0.0 becomes 0.0, so that equal settings have equal text.
 
 
 def _convert_whole_number(value: Any, path: str) -> int:

@@ -1,31 +1,27 @@
-"""The section `windows`: how contexts are cut."""
+"""The section `windows`: how contexts are cut into windows."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from squadron.config.checks import require
+from squadron.config.limits import at_least, check_limits, require
 
 
 @dataclass(frozen=True)
 class Windows:
     """The featurize step: how a context is cut into overlapping windows."""
 
-    max_length: int = 384
-    """Tokens of one window, question and special tokens included."""
-    stride: int = 128
-    """Context tokens shared by two neighbouring windows (not the step between them)."""
-    max_question_length: int = 64
-    """Tokens kept of a question; longer ones are cut, kept and counted."""
+    max_length: Annotated[int, at_least(16)] = 384
+    """Tokens of one window, with the question and the special tokens."""
+    stride: Annotated[int, at_least(0)] = 128
+    """Context tokens that two neighbouring windows share (not the step between them). It must be
+    below `max_length` - `max_question_length` - 4 special tokens."""
+    max_question_length: Annotated[int, at_least(1)] = 64
+    """Tokens that are kept of a question. Longer questions are cut; they stay in the data and are
+    counted."""
 
     def __post_init__(self) -> None:
-        require(self.max_length >= 16, "max_length", self.max_length, "16 or more")
-        require(self.stride >= 0, "stride", self.stride, "0 or more")
-        require(
-            self.max_question_length >= 1,
-            "max_question_length",
-            self.max_question_length,
-            "1 or more",
-        )
-        # The least room a context has: all but the longest question and (at most) four specials.
+        check_limits(self)
+        # The least room for a context: all but the longest question and at most four specials.
         room = self.max_length - self.max_question_length - 4
         require(
             self.stride < room,

@@ -1,7 +1,8 @@
-"""Words that the messages of this package share."""
+"""How messages name values and places."""
 
 
 def name_kind(value: object) -> str:
+    """Returns what kind of thing a value is, such as "a whole number"."""
     names = {
         type(None): "nothing",
         bool: "true or false",
@@ -15,4 +16,5 @@ def name_kind(value: object) -> str:
 
 
 def join_path(path: str, name: str) -> str:
+    """Returns where a setting stands, such as "train -> epochs". At the top, `path` is ""."""
     return f"{path} -> {name}" if path else name
