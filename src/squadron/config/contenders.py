@@ -65,11 +65,11 @@ class Contender:
     options: dict[str, Any] = field(default_factory=dict)
     """The variant's own settings."""
     windows: Windows = field(default_factory=Windows)
-    """How this contender's windows are cut."""
+    """How contexts are cut into windows."""
     train: Train = field(default_factory=Train)
-    """How this contender is trained."""
+    """How the model is trained."""
     predict: Predict = field(default_factory=Predict)
-    """How this contender's candidates are made."""
+    """How candidates are made."""
     group: str = ""
     """The common name of contenders that differ in their seed alone. `seeds` sets it."""
     trained_on: TrainedOn = field(default_factory=TrainedOn)
