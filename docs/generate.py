@@ -35,13 +35,16 @@ INTRO = """\
 An experiment is a YAML file with the settings below; every setting that it leaves out has its
 default. The table of the whole file comes first, then one table per section, then the options of
 each variant. `pipeline.py run FILE --set train.epochs=3` changes one setting for one run, and
-`--set contenders.1.label=first` one of the first contender. An unknown name or an impossible value
-is refused before anything runs. Editors that read the first line of our experiment files complete
-and check settings with `experiments/schema.json`.
+`--set contenders.1.label=first` changes one of the first contender. An unknown name or an
+impossible value is refused before anything runs.
+
+Editors with support for YAML complete and check the settings of a file whose first line names the
+schema, as in the files of `experiments/`: `# yaml-language-server: $schema=schema.json`.
 """
 SHARED_INTRO = f"""\
 {", ".join(f"`{name}`" for name in SHARED[:-1])} and `{SHARED[-1]}` are defaults for every
-contender. A contender may differ in any of them.
+contender. A contender may differ in any of them. One with a `backbone` of its own does not take
+`trained_on` from here.
 """
 PROFILES = (
     "Named groups of settings. `--profile NAME` merges one of them over the file. A list such as "
@@ -52,7 +55,7 @@ SEEDS = (
     "called LABEL-seedN and has the label as its `group`."
 )
 NUMBER = r"^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$"
-"""A number as text: YAML 1.1 reads 2e-4 so, and the loader takes it."""
+"""A number as text. YAML 1.1 reads 2e-4 as text, and the loader accepts it."""
 TYPES: dict[Any, tuple[str, dict[str, Any]]] = {
     str: ("text", {"type": "string"}),
     bool: ("true or false", {"type": "boolean"}),
@@ -68,7 +71,7 @@ TYPES: dict[Any, tuple[str, dict[str, Any]]] = {
     ),
     dict[str, Any]: ("mapping", {"type": ["object", "null"]}),
 }
-"""Type of a field -> its name for people, its JSON Schema."""
+"""Type of a field -> its name in docs/settings.md, its JSON Schema."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -187,11 +190,16 @@ def _write_default(setting: Setting) -> str:
     default = setting.default
     if setting.name == "name":
         return "the file's name"
-    if default is dataclasses.MISSING:
+    if default is dataclasses.MISSING or _is_refused(setting):
         return "required"
     if dataclasses.is_dataclass(default):
         return "see below"
     return f"`{json.dumps(default)}`" if default or default in (0, False) else "empty"
+
+
+def _is_refused(setting: Setting) -> bool:
+    """Says whether a list has to be given, because its default is an empty one that is refused."""
+    return setting.default == () and not all(limit.holds(()) for limit in setting.limits)
 
 
 def _write_limit(limit: Limit) -> str:
@@ -259,7 +267,7 @@ def _describe_setting(setting: Setting) -> dict[str, Any]:
         schema |= limit.schema
     if setting.name in ("variant", "source"):
         schema["enum"] = list_variants() if setting.name == "variant" else list_sources()
-    if setting.default is not dataclasses.MISSING:
+    if setting.default is not dataclasses.MISSING and not _is_refused(setting):
         schema["default"] = setting.default
     return {"description": setting.description, **schema}
 

@@ -39,7 +39,7 @@ class TrainedOn:
         check_limits(self)
         for name in ("files", "titles"):
             given = list(getattr(self, name))
-            allowed = f"`nothing` leaves no room for {name}; give one or the other"
+            allowed = f"`nothing` contradicts {name}; give one or the other"
             require(not (self.nothing and given), name, given, allowed)
 
 
@@ -56,7 +56,7 @@ class Contender:
     label: Annotated[str, _LABEL] = ""
     """The contender's name in tables and in MLflow; the variant's name if empty. Each contender
     needs its own label."""
-    backbone: Annotated[str, Limit("name a model", bool)] = "all-MiniLM-L6-v2"
+    backbone: Annotated[str, Limit("name a model", bool, {"minLength": 1})] = "all-MiniLM-L6-v2"
     """The model that is trained: `all-MiniLM-L6-v2` (needs no network), a name on the Hugging Face
     hub, a local folder, an `s3://` prefix, or a registered model, `models:/NAME/VERSION` or
     `models:/NAME@ALIAS`. `scratch` is a small BERT without pretraining whose vocabulary is made

@@ -17,6 +17,7 @@ from squadron.config.limits import (
 SPLITS = ("train", "tune", "select", "test")
 
 _COUNT = at_least(0, "0 (all) or more")
+_FILES = Limit("name at least one file", bool, {"minItems": 1})
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Splits:
 class Data:
     """The ingest step: where the examples come from and how they are split."""
 
-    train: Annotated[tuple[str, ...], Limit("name at least one file", bool), PATHS] = ()
+    train: Annotated[tuple[str, ...], _FILES, PATHS] = ()
     """Files (paths or `s3://bucket/key`). Their titles are split into train, tune, select and
     test."""
     test: Annotated[tuple[str, ...], PATHS] = ()

@@ -61,5 +61,6 @@ class Experiment:
                 self.data.split_by == "title" or not titles,
                 f"contenders -> {number} -> trained_on -> titles",
                 titles,
-                "with data -> split_by: question only `files` tell which questions were seen",
+                "with `data.split_by: question`, give `files`: titles do not tell which questions "
+                "were seen",
             )

@@ -61,7 +61,7 @@ SHARE_OR_COUNT = Limit(
     lambda value: value >= 0 and (value < 1 or float(value).is_integer()),
     {"minimum": 0},
 )
-PATHS = Limit("an empty path names no file", all)
+PATHS = Limit("an empty path names no file", all, {"minLength": 1})
 
 
 def require(condition: bool, name: str, value: object, allowed: str) -> None:

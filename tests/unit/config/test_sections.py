@@ -112,7 +112,7 @@ def test_what_a_backbone_was_trained_on_can_be_declared(tmp_path):
         ("{file: a}", "trained_on -> file is not a setting; did you mean 'files'?"),
         (
             "{nothing: true, titles: [Oxygen]}",
-            "trained_on -> titles: ['Oxygen'] is not allowed; `nothing` leaves no room for titles",
+            "trained_on -> titles: ['Oxygen'] is not allowed; `nothing` contradicts titles",
         ),
         ("{files: ['']}", "trained_on -> files: [''] is not allowed; an empty text names nothing"),
         ("{nothing: 1}", "trained_on -> nothing: 1 is a whole number; true or false is needed"),
