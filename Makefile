@@ -15,9 +15,9 @@ KEEP ?=
 BIN := .venv/bin
 TORCH_OPTION := $(if $(TORCH_INDEX_URL),--extra-index-url $(TORCH_INDEX_URL))
 TOOL_CACHES := .pytest_cache .ruff_cache .mypy_cache .hypothesis
-SOURCES := .ci src components launch tests benchmarks examples pipeline.py
+SOURCES := .ci src components launch tests benchmarks docs examples pipeline.py
 
-.PHONY: help setup run test test-fast lint format ui bench image clean
+.PHONY: help setup run test test-fast lint format docs ui bench image clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -59,6 +59,9 @@ lint: .venv/dev ## ruff and mypy
 format: .venv/dev ## Let ruff rewrite what it can
 	@$(BIN)/ruff check --fix $(SOURCES)
 	@$(BIN)/ruff format $(SOURCES)
+
+docs: .venv/run ## Write docs/settings.md and experiments/schema.json from the code
+	@$(BIN)/python docs/generate.py
 
 # What is missing is said before anything is installed.
 ui: ## MLflow on the runs of this checkout, http://127.0.0.1:5000

@@ -1,8 +1,8 @@
-"""Reads JSON and YAML that people wrote: what can't be used later is a ValueError here.
+"""Reads JSON and YAML that people wrote; a text that cannot be used is a ValueError.
 
-The parsers of both languages stop with other errors than ValueError where a text is nested deeply,
-and YAML lets through what fails far from the file: numbers that Python does not print, half
-surrogate pairs, and aliases that make a small file enormous.
+The parsers of both languages raise other errors than ValueError if a text is nested deeply. The
+YAML parser also accepts values that fail later and far from the file: numbers that Python does not
+print, half surrogate pairs, and aliases that make a small file enormous.
 """
 
 import json
@@ -10,11 +10,11 @@ import reprlib
 from typing import Any
 
 MAX_DEPTH = 32
-"""Levels of a YAML file. An experiment has about six."""
+"""The most levels of a YAML file. An experiment has about six."""
 MAX_VALUES = 100_000
-"""Values of a YAML file, each alias counted where it is used."""
+"""The most values of a YAML file. An alias counts wherever it is used."""
 MAX_BITS = 4096
-"""Of whole numbers in YAML: about 1,200 digits, which a message can still show."""
+"""The most bits of a whole number in YAML: about 1,200 digits, which a message can still show."""
 
 
 def parse_json(text: str | bytes) -> Any:
@@ -43,9 +43,9 @@ def parse_yaml(text: str) -> Any:
     import yaml
 
     class Loader(yaml.SafeLoader):
-        """Refuses a key that stands twice, of which YAML would keep the last."""
+        """Refuses a key that stands twice. YAML would keep the last of the two."""
 
-        # Before merged keys (`<<`) are added to a mapping, which may well repeat its own.
+        # Keys are compared before YAML adds merged ones (`<<`), which may repeat a mapping's own.
         def compose_mapping_node(self, anchor: Any) -> Any:
             node = super().compose_mapping_node(anchor)
             _check_keys(node)
@@ -62,7 +62,7 @@ def parse_yaml(text: str) -> Any:
 
 
 def shorten(value: object) -> str:
-    """Returns a value as a message shows it, a few levels deep and on one line."""
+    """Returns a value as a message shows it: on one line, and a few levels deep."""
     printer = reprlib.Repr()
     printer.maxlevel = 3
     printer.maxstring = printer.maxother = printer.maxlong = 80
@@ -73,7 +73,7 @@ def shorten(value: object) -> str:
 
 
 def _check_keys(node: Any) -> None:
-    """Compares those keys of one mapping that are texts or numbers."""
+    """Refuses a mapping in which a text or a number is a key twice."""
     line_of: dict[tuple[str, str], int] = {}
     for key, _ in node.value:
         name = (key.tag, key.value)
@@ -90,6 +90,7 @@ def _check_keys(node: Any) -> None:
 
 
 def _check_values(value: Any) -> None:
+    """Refuses what is nested too deeply, too large, or cannot be encoded."""
     waiting = [(value, 1)]
     count = 0
     while waiting:
@@ -113,7 +114,7 @@ def _check_values(value: Any) -> None:
 
 
 def _without_advice(error: ValueError) -> ValueError:
-    """Python's words on long numbers are about Python's settings."""
+    """Returns the error in words for users; Python's words advise to change Python's settings."""
     if str(error).startswith("Exceeds the limit"):
         return ValueError("it has a number of more than 4,300 digits")
     return error

@@ -12,9 +12,9 @@ import pyarrow as pa
 import pytest
 import yaml
 
-from squadron import config, storage
+from squadron import storage
 from squadron.artifacts import EXAMPLES
-from squadron.config import Contender, Data, from_json, load_experiment, to_json
+from squadron.config import Contender, Data, experiment_file, from_json, load_experiment, to_json
 from squadron.data.example_table import as_row
 from squadron.data.sources import load_source, squad
 from squadron.data.validation import Report, validate_examples
@@ -95,7 +95,7 @@ def test_mutated_files_give_valid_examples_or_one_sentence(kind, tmp_path, monke
 @pytest.mark.parametrize(
     ("kind", "module", "name", "parse"),
     [
-        ("experiment", config, "parse_yaml", yaml.safe_load),
+        ("experiment", experiment_file, "parse_yaml", yaml.safe_load),
         ("squad", squad, "parse_json", json.loads),
     ],
 )

@@ -1,0 +1,129 @@
+import dataclasses
+import typing
+
+import pytest
+
+from squadron.config import (
+    Contender,
+    Data,
+    Evaluate,
+    Experiment,
+    Predict,
+    Register,
+    Resources,
+    Splits,
+    Train,
+    TrainedOn,
+    Windows,
+    from_json,
+    from_mapping,
+    to_json,
+)
+from tests.unit.config.experiment_texts import SMALLEST, load, refusal
+
+SECTIONS = [
+    Splits,
+    Data,
+    Windows,
+    Train,
+    Predict,
+    Contender,
+    TrainedOn,
+    Evaluate,
+    Register,
+    Resources,
+    Experiment,
+]
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_defaults_stand_in_the_dataclass_alone(section):
+    needed = {
+        Data: {"train": ["a.json"]},
+        Contender: {"variant": "span"},
+        Experiment: {"name": "x", "data": {"train": ["a"]}, "contenders": [{"variant": "span"}]},
+    }.get(section, {})
+    built = from_mapping(section, needed)
+    for field in dataclasses.fields(section):
+        if field.name in needed or field.name in ("label", "register"):
+            continue
+        default = field.default
+        if default is dataclasses.MISSING:
+            default = field.default_factory()
+        assert getattr(built, field.name) == default
+
+
+def test_every_file_of_the_data_is_listed():
+    data = Data(train=("a",), test=("b",), train_only=("c", "s3://d/e"))
+    assert set(data.files) == {"a", "b", "c", "s3://d/e"}
+
+
+def test_sections_can_not_be_changed():
+    for section in SECTIONS:
+        assert section.__dataclass_params__.frozen
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Train().epochs = 3
+
+
+def test_every_field_has_a_type_that_is_checked():
+    def kinds(hint):
+        return [hint, *(kind for part in typing.get_args(hint) for kind in kinds(part))]
+
+    known = {str, int, float, bool, dict, tuple, typing.Any, Ellipsis, *SECTIONS}
+    for section in SECTIONS:
+        for name, hint in typing.get_type_hints(section).items():
+            for kind in kinds(hint):
+                plain = typing.get_origin(kind) or kind
+                assert plain in known, (section, name)
+
+
+def test_an_unknown_answer_rule_is_refused_with_those_there_are(tmp_path):
+    message = refusal(tmp_path, SMALLEST + "evaluate: {answer_rule: lowest}\n")
+    assert "evaluate -> answer_rule: 'lowest' is not allowed; one of ('window'" in message
+
+
+def test_what_a_backbone_was_trained_on_can_be_declared(tmp_path):
+    text = """
+        data: {train: a.json}
+        backbone: org/one
+        trained_on: nothing
+        contenders:
+          - span
+          - {variant: span, label: two, trained_on: {files: b.json, titles: [Oxygen]}}
+          - {variant: span, label: three, backbone: org/three}
+          - {variant: span, label: four, backbone: org/four, trained_on: {files: [c.json]}}
+    """
+    found = [contender.trained_on for contender in load(tmp_path, text).contenders]
+    assert found == [
+        TrainedOn(nothing=True),
+        TrainedOn(files=("b.json",), titles=("Oxygen",)),
+        TrainedOn(),  # What stands beside another backbone says nothing of this one.
+        TrainedOn(files=("c.json",)),
+    ]
+    both = load(tmp_path, SMALLEST, "trained_on=nothing").contenders[0]
+    assert both.trained_on == TrainedOn(nothing=True)
+    assert from_json(Contender, to_json(both)) == both
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("everything", "trained_on: 'everything' is not allowed; a mapping is needed"),
+        ("{file: a}", "trained_on -> file is not a setting; did you mean 'files'?"),
+        (
+            "{nothing: true, titles: [Oxygen]}",
+            "trained_on -> titles: ['Oxygen'] is not allowed; `nothing` contradicts titles",
+        ),
+        ("{files: ['']}", "trained_on -> files: [''] is not allowed; an empty text names nothing"),
+        ("{nothing: 1}", "trained_on -> nothing: 1 is a whole number; true or false is needed"),
+    ],
+)
+def test_a_declaration_that_says_nothing_clear_is_refused(tmp_path, value, message):
+    assert refusal(tmp_path, f"{SMALLEST}trained_on: {value}\n").startswith(message)
+
+
+def test_titles_declare_nothing_where_data_are_split_by_question(tmp_path):
+    text = SMALLEST.replace("a.json", "a.json, split_by: question")
+    message = refusal(tmp_path, text + "trained_on: {titles: [Oxygen]}\n")
+    assert message.startswith("contenders -> 1 -> trained_on -> titles: ['Oxygen'] is not allowed")
+    assert load(tmp_path, text + "trained_on: {files: [b.json]}\n").data.split_by == "question"
