@@ -16,8 +16,11 @@ PAGES = sorted(
     {*ROOT.glob("*.md"), *(page for top in FOLDERS.split() for page in (ROOT / top).rglob("*.md"))}
 )
 ROOMS = " ".join(path.name for path in SOURCE.iterdir() if (path / "__init__.py").exists())
-# A file or folder of the checkout or of a room; patterns and schemas such as `scores/2` are not.
-NAMED = re.compile(rf"`((?!\w+/\d)(?:{FOLDERS} {ROOMS})/[\w./-]*)`".replace(" ", "|"))
+# `docs/README.md` of the checkout, or `data/windows.py` of a room, which needs its ending: a schema
+# is written like `scores/2`.
+NAMED = re.compile(
+    rf"`((?:{FOLDERS})/[\w./-]*|(?:{ROOMS})/(?:[\w./-]*(?:\.\w+|/))?)`".replace(" ", "|")
+)
 
 
 def find_missing(page: Path, text: str) -> list[str]:
