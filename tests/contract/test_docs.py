@@ -9,6 +9,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "src" / "squadron"
 README = ROOT / "README.md"
 MOST_WORDS = 1000
+CITED = re.compile(r"\bdocs/[\w/-]+\.md\b")
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 FOLDERS = "benchmarks components docker docs examples experiments launch manifests src tests"
@@ -26,12 +27,24 @@ NAMED = re.compile(
 def find_missing(page: Path, text: str) -> list[str]:
     """What a page links or names in backticks that is not there."""
     prose = FENCE.sub("", text)
-    links = [link.partition("#")[0] for link in LINK.findall(prose) if "://" not in link]
-    missing = [link for link in links if not (page.parent / link).exists()]
+    missing = []
+    for link in LINK.findall(prose):
+        name, _, part = link.partition("#")
+        target = page.parent / name if name else page
+        if "://" not in link and not (target.exists() and has_part(target, part)):
+            missing.append(link)
     for name in NAMED.findall(prose):
         if not (ROOT / name).exists() and not (SOURCE / name).exists():
             missing.append(name)
     return missing
+
+
+def has_part(page: Path, part: str) -> bool:
+    """Says whether a page has the heading that the end of a link names, as GitHub writes it."""
+    if not part:
+        return True
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return part in {re.sub(r"[^\w -]", "", each).lower().replace(" ", "-") for each in headings}
 
 
 def read_tree(text: str) -> list[str]:
@@ -63,7 +76,9 @@ def test_what_a_page_links_or_names_is_there(page: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "missing"),
     [
-        ("[a page](nowhere.md#part)", ["nowhere.md"]),
+        ("[a page](nowhere.md#part)", ["nowhere.md#part"]),
+        ("[a part](docs/review.md#no-such-part)", ["docs/review.md#no-such-part"]),
+        ("[a part](docs/review.md#what-the-words-mean)", []),
         ("see `data/no_such_module.py`", ["data/no_such_module.py"]),
         ("see `src/squadron/nothing/`", ["src/squadron/nothing/"]),
         ("`docs/README.md`, [a site](https://example.com/x.md), `data.train`", []),
@@ -72,6 +87,16 @@ def test_what_a_page_links_or_names_is_there(page: Path) -> None:
 )
 def test_a_dead_link_is_seen(text: str, missing: list[str]) -> None:
     assert find_missing(README, text) == missing
+
+
+def test_pages_that_the_code_names_are_there() -> None:
+    named = set[str]()
+    for top in FOLDERS.split():
+        for file in (ROOT / top).rglob("*"):
+            if file.suffix in {".py", ".yaml", ".j2", ".sh"}:
+                named |= set(CITED.findall(file.read_text(encoding="utf-8")))
+    assert len(named) > 10
+    assert {name for name in named if not (ROOT / name).exists()} == set()
 
 
 def test_the_index_lists_every_page_of_docs() -> None:
