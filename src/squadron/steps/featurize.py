@@ -25,7 +25,9 @@ def featurize(*, entry: str, examples: Path, windows: Path, digests: str = "") -
             for the backbone `scratch`.
     """
     from squadron.config import Windows, from_mapping
-    from squadron.data.windows import Remembered, covering_length, read_layout, slide_windows
+    from squadron.data.layout import read_layout
+    from squadron.data.tokens import Remembered
+    from squadron.data.windows import covering_length, slide_windows
     from squadron.models import backbones, scratch
 
     fields = json.loads(entry)
