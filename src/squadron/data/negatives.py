@@ -1,4 +1,4 @@
-"""The windows without an answer that training sees."""
+"""Draws the windows without an answer that training sees."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,21 +11,21 @@ from squadron.data.window_table import NULL_TOKEN, Longs, WindowTable
 
 
 def limit_negatives(windows: WindowTable, limit: int, seed: int) -> WindowTable:
-    """Keeps every window with its answer and, of each example, at most `limit` of the others.
+    """Keeps all windows with an answer and, for each example, at most `limit` without one.
 
     Args:
-        windows: Some or all of a table.
-        limit: 0 keeps all.
-        seed: The same one draws the same windows.
+        windows: Some or all windows of a table.
+        limit: Windows without an answer per example; 0 keeps all.
+        seed: The same seed draws the same windows.
 
     Returns:
-        Windows in their order; `windows` itself if nothing is dropped.
+        The windows that are kept, in their order; `windows` itself if nothing is dropped.
     """
     if not limit:
         return windows
     random = np.random.default_rng(seed)
     kept, place = [np.zeros(0, np.int64)], 0
-    # An example whose windows stand in two chunks keeps the lowest draws of both.
+    # The windows of an example may lie in two chunks. Its lowest draws of both are kept.
     drawn = _Drawn.empty()
     for chunk in windows.chunks():
         negative = np.flatnonzero(chunk.cut.start_token_N == NULL_TOKEN)
@@ -43,7 +43,7 @@ def limit_negatives(windows: WindowTable, limit: int, seed: int) -> WindowTable:
 
 @dataclass(frozen=True)
 class _Drawn:
-    """Windows without an answer, with a random number each."""
+    """Windows without an answer, each with a random number."""
 
     example: Longs
     number: npt.NDArray[np.float64]
@@ -61,10 +61,9 @@ class _Drawn:
         return _Drawn(*(column[chosen] for column in vars(self).values()))
 
     def lowest(self, limit: int) -> "_Drawn":
-        """Those with the `limit` lowest numbers of each example."""
+        """Returns the windows with the `limit` lowest numbers of each example."""
         if not len(self.example):
             return self
         order = np.lexsort((self.number, self.example))
-        # The place of each one among those of its example.
         rank = count_up(np.unique(self.example, return_counts=True)[1])
         return self.where(order[rank < limit])
