@@ -10,7 +10,6 @@ __all__ = [
     "folding",
     "layout",
     "leakage",
-    "negatives",
     "question_types",
     "sources",
     "split",

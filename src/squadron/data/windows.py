@@ -1,4 +1,4 @@
-"""Cuts examples into windows of tokens, and labels the windows that hold the answer.
+"""Cuts examples into windows of tokens, labels those that hold the answer, and draws the others.
 
 Each context and each question is tokenised once, by the tokenizer's own threads. The windows follow
 by array arithmetic, without a copy per window. The result equals what `tokenizers` gives for
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -21,9 +22,9 @@ from squadron.config import Windows
 from squadron.data.labels import Labels, WindowPlan, find_labels, read_first_answers
 from squadron.data.layout import Layout
 from squadron.data.question_types import TYPES, UNKNOWN
-from squadron.data.ranges import join_ranges
+from squadron.data.ranges import count_up, join_ranges
 from squadron.data.tokens import Ints, Longs, Remembered, Tokens, tokenize
-from squadron.data.window_table import WindowTable
+from squadron.data.window_table import NULL_TOKEN, WindowTable
 from squadron.errors import InputError
 
 if TYPE_CHECKING:
@@ -96,6 +97,37 @@ def slide_windows(
     return WindowTable(table, layout), counts
 
 
+def limit_negatives(windows: WindowTable, limit: int, seed: int) -> WindowTable:
+    """Keeps all windows with an answer and, for each example, at most `limit` without one.
+
+    Args:
+        windows: Some or all windows of a table.
+        limit: Windows without an answer per example; 0 keeps all.
+        seed: The same seed draws the same windows.
+
+    Returns:
+        The windows that are kept, in their order; `windows` itself if nothing is dropped.
+    """
+    if not limit:
+        return windows
+    random = np.random.default_rng(seed)
+    kept, place = [np.zeros(0, np.int64)], 0
+    # The windows of an example may lie in two chunks. Its lowest draws of both are kept.
+    drawn = _Drawn.empty()
+    for chunk in windows.chunks():
+        negative = np.flatnonzero(chunk.cut.start_token_N == NULL_TOKEN)
+        positive = np.flatnonzero(chunk.cut.start_token_N != NULL_TOKEN)
+        new = _Drawn(chunk.cut.example_N[negative], random.random(len(negative)), negative + place)
+        drawn = drawn.joined(new)
+        is_open = drawn.example == chunk.cut.example_N[-1]
+        lowest = drawn.lowest(limit)
+        kept += [positive + place, lowest.place[lowest.example != chunk.cut.example_N[-1]]]
+        drawn = drawn.where(is_open).lowest(limit)
+        place += len(chunk)
+    places = np.sort(np.concatenate([*kept, drawn.place]))
+    return windows if len(places) == len(windows) else windows.take(places)
+
+
 def covering_length(windows: WindowTable, unreachable: int, share: float = 0.95) -> int:
     """Returns the fewest tokens that hold at least a share of the answers.
 
@@ -119,6 +151,34 @@ def covering_length(windows: WindowTable, unreachable: int, share: float = 0.95)
     lengths = np.sort(ends - starts + 1)
     needed = int(np.ceil(share * (len(lengths) + unreachable) - 1e-9))
     return int(lengths[min(needed, len(lengths)) - 1])
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """Windows without an answer, each with a random number."""
+
+    example: Longs
+    number: npt.NDArray[np.float64]
+    place: Longs
+
+    @classmethod
+    def empty(cls) -> "_Drawn":
+        return cls(np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.int64))
+
+    def joined(self, other: "_Drawn") -> "_Drawn":
+        pairs = zip(vars(self).values(), vars(other).values(), strict=True)
+        return _Drawn(*(np.concatenate(pair) for pair in pairs))
+
+    def where(self, chosen: Any) -> "_Drawn":
+        return _Drawn(*(column[chosen] for column in vars(self).values()))
+
+    def lowest(self, limit: int) -> "_Drawn":
+        """Returns the windows with the `limit` lowest numbers of each example."""
+        if not len(self.example):
+            return self
+        order = np.lexsort((self.number, self.example))
+        rank = count_up(np.unique(self.example, return_counts=True)[1])
+        return self.where(order[rank < limit])
 
 
 def _tokenize_contexts(

@@ -35,8 +35,8 @@ def train(*, contender: str, windows: Path, examples: Path, model: Path, digests
     import torch
 
     from squadron import tracking
-    from squadron.data.negatives import limit_negatives
     from squadron.data.window_table import WindowTable
+    from squadron.data.windows import limit_negatives
     from squadron.models import backbones, model_folder, scratch, trained_on, variants
     from squadron.models.batches import WindowSet
     from squadron.models.devices import pick_device

@@ -15,13 +15,13 @@ from squadron.artifacts import CUT_WINDOWS, EXAMPLES, WINDOWS, read_windows, wri
 from squadron.config import Windows
 from squadron.data import window_table
 from squadron.data.layout import Layout, read_layout
-from squadron.data.negatives import limit_negatives
 from squadron.data.sources import squad
 from squadron.data.validation import Report, validate_examples
 from squadron.data.window_table import WindowTable
 from squadron.data.windows import (
     WindowCounts,
     covering_length,
+    limit_negatives,
     slide_windows,
 )
 from squadron.errors import InputError
