@@ -1,8 +1,8 @@
 """Every file that passes from step to step: its schema, how it is written and how it is read back.
 
-Each artifact says its `schema` (name and version) and what it was `made_from` (a digest). A reader
-refuses a file of another schema. A writer puts a file in place whole or not at all. May import
-config.
+Each artifact holds its `schema` (name and version) and `made_from` (a digest of what it was made
+from). Readers refuse a file of another schema. Writers put a file in place whole or not at all.
+May import config. Others use the names in `__all__`.
 """
 
 from squadron.artifacts.contexts import encode_contexts, read_contexts

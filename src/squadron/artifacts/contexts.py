@@ -1,4 +1,4 @@
-"""The contexts of examples."""
+"""The column `context` of the examples, which holds each different context once."""
 
 from collections.abc import Sequence
 
@@ -7,14 +7,14 @@ import pyarrow as pa
 from squadron.errors import InputError
 
 MOST_TEXT_BYTES = 2**31 - 1
-"""Of the different contexts of a split: Parquet counts the bytes of a page in 32 bits."""
+"""Limit for the different contexts of a split: Parquet counts the bytes of a page in 32 bits."""
 
 
 def read_contexts(examples: pa.Table) -> list[str]:
-    """The context of each example, as few texts as there are different contexts.
+    """Returns the context of each example; equal contexts are one and the same Python text.
 
     Args:
-        examples: Of schema `EXAMPLES`.
+        examples: A table of schema `EXAMPLES`.
     """
     contexts: list[str] = []
     for chunk in examples["context"].chunks:
@@ -24,7 +24,7 @@ def read_contexts(examples: pa.Table) -> list[str]:
 
 
 def encode_contexts(contexts: Sequence[str]) -> pa.DictionaryArray:
-    """The column `context` of schema `EXAMPLES`, which holds each different context once.
+    """Returns the column `context` of schema `EXAMPLES`.
 
     Raises:
         InputError: If the different contexts are too much text for one table.

@@ -1,4 +1,4 @@
-"""What all artifacts share."""
+"""Writes a file whole or not at all, and checks what a file says about itself."""
 
 import contextlib
 import os
@@ -11,7 +11,7 @@ from squadron.errors import InputError
 
 @dataclass(frozen=True)
 class Artifact:
-    """What a file says about itself."""
+    """What a file says about itself: its schema, and a digest of what it was made from."""
 
     schema: str
     made_from: str
@@ -19,10 +19,10 @@ class Artifact:
 
 @contextlib.contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """Gives a temporary sibling to write to; it takes the name `path` only if nothing was raised.
+    """Yields a temporary file beside `path`, and renames it to `path` if nothing was raised.
 
     Raises:
-        InputError: If the folder can't be written to, or something else stands in the way.
+        InputError: If the folder can't be written to, or another file or folder is in the way.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -44,6 +44,17 @@ def written_whole(path: Path) -> Iterator[Path]:
 
 
 def check_artifact(path: Path, found: Artifact, schema: str, made_from: str | None) -> None:
+    """Refuses a file that is not the one that is needed.
+
+    Args:
+        path: The file.
+        found: What the file says about itself.
+        schema: The schema that is needed.
+        made_from: What it must be made from; None accepts anything.
+
+    Raises:
+        InputError: If the schema or the origin differs.
+    """
     if found.schema != schema:
         raise InputError(
             f"The file {path} has schema {found.schema or 'none'!r}, {schema!r} is needed; "

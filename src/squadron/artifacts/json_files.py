@@ -1,4 +1,4 @@
-"""JSON files."""
+"""Writes and reads JSON files."""
 
 import json
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from squadron.errors import InputError
 
 
 def write_json(path: Path, content: dict[str, Any], *, schema: str, made_from: str) -> None:
-    """Writes a JSON object, `schema` and `made_from` first."""
+    """Writes a JSON object that begins with `schema` and `made_from`."""
     with written_whole(path) as temporary:
         text = json.dumps(
             {"schema": schema, "made_from": made_from, **content}, indent=1, ensure_ascii=False
@@ -23,7 +23,8 @@ def read_json(path: Path, *, schema: str, made_from: str | None = None) -> dict[
     """Reads a JSON object.
 
     Raises:
-        InputError: If it is missing, not JSON, of another schema or made from something else.
+        InputError: If the file is missing, not a JSON object, of another schema, or not made from
+            `made_from` (where given).
     """
     try:
         content = parse_json(path.read_text(encoding="utf-8"))
@@ -40,7 +41,12 @@ def read_json(path: Path, *, schema: str, made_from: str | None = None) -> dict[
 
 
 def write_official(path: Path, content: Iterable[tuple[str, Any]]) -> None:
-    """JSON in the official layout: ids at the top, no schema beside them; one after the other."""
+    """Writes JSON in the official layout, which has the ids at the top and no schema.
+
+    Args:
+        path: The file.
+        content: Pairs of id and value, which are written one after the other.
+    """
     encode = json.JSONEncoder(ensure_ascii=False).encode
     with written_whole(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         separator = "{"

@@ -1,4 +1,4 @@
-"""The columns of every table that passes from step to step, and names of files in model folders."""
+"""The columns of every table that passes from step to step, and the names of model files."""
 
 import pyarrow as pa
 
@@ -7,12 +7,12 @@ EXAMPLES = pa.schema(
         ("id", pa.string()),
         ("title", pa.string()),
         ("question", pa.string()),
-        # Each different context is stored once. `read_contexts` gives them as Python texts.
+        # Each different context is stored once. `read_contexts` returns them as Python texts.
         ("context", pa.dictionary(pa.int32(), pa.string())),
-        # Every accepted answer; none means "not answered here". Characters of `context`.
+        # All accepted answers; none means "not answered here". Characters count in `context`.
         ("answers", pa.list_(pa.struct([("text", pa.string()), ("start_char", pa.int32())]))),
         ("reasoning_type", pa.string()),  # one of question_types.TYPES
-        ("label_source", pa.string()),  # of the type: "data" or "rules"
+        ("label_source", pa.string()),  # where the type comes from: "data" or "rules"
     ]
 )
 
@@ -20,8 +20,8 @@ WINDOWS = pa.schema(
     [
         ("example_id", pa.string()),
         ("question_ids", pa.large_list(pa.int32())),  # tokens of the question, cut to the limit
-        # Tokens of the whole context, stored once however many examples share it. A token has the
-        # characters [start, end) of the context; see windows.py about blanks.
+        # Tokens of the whole context, stored once however many examples share it. A token covers
+        # the characters [start, end) of the context; data/tokens.py says how blanks count.
         (
             "context",
             pa.dictionary(
@@ -35,11 +35,12 @@ WINDOWS = pa.schema(
                 ),
             ),
         ),
-        # Window w holds the context tokens from w * step on, `room` at most.
+        # Window w holds the context tokens from w * step on, at most `room` of them.
         ("room", pa.int32()),
         ("step", pa.int32()),
-        ("windows", pa.int32()),  # how many there are
-        # The windows that hold the answer, rising, and its first and last token in their input_ids.
+        ("windows", pa.int32()),  # number of windows
+        # The windows that hold the answer, in rising order, with the places of the answer's first
+        # and last token in the input_ids of the window.
         (
             "labels",
             pa.large_list(
@@ -52,10 +53,10 @@ WINDOWS = pa.schema(
                 )
             ),
         ),
-        ("reasoning_type", pa.int32()),  # its place in question_types.TYPES, -1 for none
+        ("reasoning_type", pa.int32()),  # place in question_types.TYPES, -1 for none
     ]
 )
-"""One row per example: window_table.WindowTable reads the windows out of it."""
+"""One row per example. `window_table.WindowTable` reads the windows from it."""
 
 CUT_WINDOWS = pa.schema(
     [
@@ -68,13 +69,13 @@ CUT_WINDOWS = pa.schema(
         # Positions in input_ids, inclusive.
         ("context_start", pa.int32()),
         ("context_end", pa.int32()),
-        # The answer's first and last token; (0, 0), the null token, where it is not in the window.
+        # The answer's first and last token; (0, 0), the null token, if it is not in the window.
         ("start_token", pa.int32()),
         ("end_token", pa.int32()),
-        ("reasoning_type", pa.int32()),  # its place in question_types.TYPES, -1 for none
+        ("reasoning_type", pa.int32()),  # place in question_types.TYPES, -1 for none
     ]
 )
-"""One row per window, which only memory holds: what `WindowTable.expand` gives."""
+"""One row per window, as `WindowTable.expand` returns them. No file has this schema."""
 
 CANDIDATES = pa.schema(
     [
@@ -83,8 +84,8 @@ CANDIDATES = pa.schema(
         ("rank", pa.int32()),  # within its window, from 0
         ("start_char", pa.int32()),
         ("end_char", pa.int32()),
-        ("score", pa.float32()),  # log-odds against the no-answer hypothesis of its own window
-        ("null_score", pa.float32()),  # the window's own no-answer score, as the model gives it
+        ("score", pa.float32()),  # log-odds against the no-answer hypothesis of the same window
+        ("null_score", pa.float32()),  # no-answer score of the window, as the model gives it
     ]
 )
 
@@ -92,7 +93,7 @@ WINDOW_TYPES = pa.schema(
     [
         ("example_id", pa.string()),
         ("window", pa.int32()),
-        ("log_probabilities", pa.list_(pa.float32())),  # of question_types.TYPES, in that order
+        ("log_probabilities", pa.list_(pa.float32())),  # one for each of question_types.TYPES
     ]
 )
 
@@ -109,10 +110,10 @@ SCORES = pa.schema(
 BREAKDOWN = pa.schema(
     [
         ("group", pa.string()),  # one of breakdown.GROUPS
-        ("value", pa.string()),  # the part of the group that the row is about
+        ("value", pa.string()),  # the part of the group that this row describes
         ("questions", pa.int64()),
-        ("exact", pa.float64()),  # 0 to 100, as all below
-        ("exact_low", pa.float64()),  # of the 95 % interval; null where there are too few
+        ("exact", pa.float64()),  # 0 to 100, like all columns below
+        ("exact_low", pa.float64()),  # 95 % interval; null for too few questions
         ("exact_high", pa.float64()),
         ("f1", pa.float64()),
         ("f1_low", pa.float64()),
@@ -134,12 +135,12 @@ ERRORS = pa.schema(
     [
         ("id", pa.string()),
         ("question", pa.string()),
-        ("golds", pa.list_(pa.string())),  # none: nothing answers it
-        ("answer", pa.string()),  # "": abstained
-        ("score", pa.float64()),  # of the best candidate, -inf where there is none
+        ("golds", pa.list_(pa.string())),  # empty for an unanswerable question
+        ("answer", pa.string()),  # "" if the model abstained
+        ("score", pa.float64()),  # score of the best candidate, -inf without one
         ("kind", pa.string()),  # one of error_kinds.KINDS
-        ("excerpt", pa.string()),  # of the context
-        # Characters [start, end) of the excerpt, -1 for none; of gold answers the nearest one.
+        ("excerpt", pa.string()),  # part of the context
+        # Characters [start, end) of the excerpt, -1 for none. The gold answer is the nearest one.
         ("answer_start", pa.int32()),
         ("answer_end", pa.int32()),
         ("gold_start", pa.int32()),
@@ -149,7 +150,7 @@ ERRORS = pa.schema(
 
 
 MODEL_ABOUT = "variant.json"
-"""In a model folder: the contender, its training, and the sha256 of every file."""
+"""File in a model folder: the contender, its training, and the sha256 of every file."""
 MODEL_SCHEMA = "model/1"
 ANSWERING = "answering.json"
-"""In a registered model folder: how it answers (answering.Answering), as evaluation found."""
+"""File in the folder of a registered model: how it answers (`answering.Answering`)."""

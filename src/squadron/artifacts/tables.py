@@ -1,4 +1,4 @@
-"""Tables."""
+"""Writes and reads tables: Parquet files, and Arrow files for windows."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -12,18 +12,18 @@ from squadron.artifacts.files import Artifact, check_artifact, written_whole
 from squadron.errors import InputError
 
 PART_ROWS = 65_536
-"""Rows of a table that is read part by part."""
+"""Rows of a part, where a table is read part by part."""
 
 
 def write_table(path: Path, table: pa.Table, *, schema: str, made_from: str) -> None:
-    """Writes a Parquet table with its schema name and origin in the metadata."""
+    """Writes a Parquet table; its metadata hold `schema` and `made_from`."""
     about = {"squadron.schema": schema, "squadron.made_from": made_from}
     with written_whole(path) as temporary:
         pq.write_table(
             table.replace_schema_metadata(about),
             temporary,
             compression="zstd",
-            # Above the limit, Parquet would write a text again for every row that has it.
+            # Above this limit, Parquet writes a text again for every row that has it.
             dictionary_pagesize_limit=MOST_TEXT_BYTES,
         )
 
@@ -32,7 +32,7 @@ def write_table(path: Path, table: pa.Table, *, schema: str, made_from: str) -> 
 def written_in_parts(
     path: Path, columns: pa.Schema, *, schema: str, made_from: str
 ) -> Iterator[Callable[[pa.Table], None]]:
-    """Gives a function that adds rows to a Parquet table, for tables that grow with the windows."""
+    """Yields a function that adds rows to a Parquet table, for tables with rows for each window."""
     about = {"squadron.schema": schema, "squadron.made_from": made_from}
     with (
         written_whole(path) as temporary,
@@ -45,8 +45,8 @@ def read_table(path: Path, *, schema: str, made_from: str | None = None) -> pa.T
     """Reads a Parquet table.
 
     Raises:
-        InputError: If it is missing, torn, of another schema, or made from something else than
-            `made_from` (where given).
+        InputError: If the file is missing, damaged, of another schema, or not made from `made_from`
+            (where given).
     """
     if not path.is_file():
         raise InputError(f"The file {path} does not exist; run the step that makes it")
@@ -59,13 +59,13 @@ def read_table(path: Path, *, schema: str, made_from: str | None = None) -> pa.T
 
 
 def read_parts(path: Path, *, schema: str, made_from: str | None = None) -> Iterator[pa.Table]:
-    """Reads a Parquet table part by part, for tables that grow with the number of windows.
+    """Yields the parts of a Parquet table, for tables with rows for each window.
 
-    Columns of text come dictionary-encoded, which is small and quick where it repeats.
+    Columns of text are dictionary-encoded, which is small and fast for repeated texts.
 
     Raises:
-        InputError: As `read_table`, when the first part is asked for; if the file turns out to be
-            torn further on, there.
+        InputError: For the same reasons as `read_table`, when the first part is read. If a later
+            part is damaged, when that part is read.
     """
     if not path.is_file():
         raise InputError(f"The file {path} does not exist; run the step that makes it")
@@ -81,11 +81,11 @@ def read_parts(path: Path, *, schema: str, made_from: str | None = None) -> Iter
 
 
 def write_windows(path: Path, table: pa.Table, *, about: dict[str, str]) -> None:
-    """Writes windows as an uncompressed Arrow file, so that readers can memory-map it.
+    """Writes windows as an uncompressed Arrow file, which readers can memory-map.
 
     Args:
         path: The file.
-        table: Of schema `WINDOWS`.
+        table: A table of schema `WINDOWS`.
         about: Further metadata.
     """
     with written_whole(path) as temporary:
@@ -95,10 +95,10 @@ def write_windows(path: Path, table: pa.Table, *, about: dict[str, str]) -> None
 
 
 def read_windows(path: Path) -> pa.Table:
-    """Memory-maps windows: nothing is read before it is touched.
+    """Memory-maps windows, so that only the parts that are used are read.
 
     Raises:
-        InputError: If the file is missing, torn or of another schema.
+        InputError: If the file is missing, damaged or of another schema.
     """
     if not path.is_file():
         raise InputError(f"The file {path} does not exist; run the step that makes it")
@@ -113,6 +113,6 @@ def read_windows(path: Path) -> pa.Table:
 
 
 def _about(schema: pa.Schema) -> Artifact:
-    """What the metadata of a table says."""
+    """Returns what the metadata of a table say."""
     about = {k.decode(): v.decode() for k, v in (schema.metadata or {}).items()}
     return Artifact(about.get("squadron.schema", ""), about.get("squadron.made_from", ""))
