@@ -1,4 +1,4 @@
-"""The step admit: who may race on these examples, told before anything trains."""
+"""The step admit: checks which contenders may race on these examples, before anything trains."""
 
 import json
 from pathlib import Path
@@ -13,16 +13,16 @@ from squadron.steps._step import step
 
 @step
 def admit(*, contenders: str, examples: Path, digests: str = "") -> None:
-    """Refuses contenders that have seen what would judge them, or take no such long windows.
+    """Refuses contenders that have seen what would judge them, or whose windows are too long.
 
     Args:
         contenders: JSON list of {label, backbone, trained_on, windows}.
-        digests: JSON of provenance.Digests; "" compares nothing.
+        digests: JSON of provenance.Digests; with "", nothing is compared.
         examples: As ingest wrote them.
 
     Raises:
-        InputError: With the contender, and one of the titles or questions that it has seen or the
-            longest window that its backbone takes.
+        InputError: If a contender is refused. The message names it, and one of the titles or
+            questions that it has seen or the longest window that its backbone takes.
     """
     from squadron.models import backbones, scratch, trained_on
 
@@ -37,7 +37,7 @@ def admit(*, contenders: str, examples: Path, digests: str = "") -> None:
     for contender in json.loads(contenders):
         label, backbone = contender["label"], contender["backbone"]
         if scratch.read_kind(backbone):
-            continue  # it is made of this race's train split
+            continue  # Such a backbone is made from the train split of this race and has seen no more.
         declared = from_mapping(TrainedOn, contender["trained_on"])
         for file in declared.files:
             planned.check_data(file, storage.content_digest(file))
