@@ -37,7 +37,7 @@ def admit(*, contenders: str, examples: Path, digests: str = "") -> None:
     for contender in json.loads(contenders):
         label, backbone = contender["label"], contender["backbone"]
         if scratch.read_kind(backbone):
-            continue  # Such a backbone is made from the train split of this race and has seen no more.
+            continue  # It is made from the train split of this race and has seen nothing else.
         declared = from_mapping(TrainedOn, contender["trained_on"])
         for file in declared.files:
             planned.check_data(file, storage.content_digest(file))
