@@ -56,9 +56,8 @@ class Report:
         samples = self.samples.setdefault(reason, [])
         if len(samples) < SAMPLES_PER_REASON:
             sample = f"{example.where or example.id} (question {example.id})"
-            samples.append(
-                sample.encode(errors="backslashreplace").decode()
-            )  # an id may not be valid UTF-8
+            # An id may hold half a surrogate pair, which UTF-8 can not encode.
+            samples.append(sample.encode(errors="backslashreplace").decode())
 
     def describe(self) -> list[str]:
         """Returns one line about repairs and one about rejections; no line without any."""
