@@ -39,7 +39,7 @@ class Calibration:
     slope: float = 0.0
     intercept: float = 0.0
     probabilities: tuple[float, ...] = ()
-    """The one probability of a constant mapping, in a list because stored models have it so."""
+    """The one probability of a constant mapping. It is a list because stored models have one."""
     questions: int = 0
     """Number of questions on which the mapping was fitted."""
     note: str = ""

@@ -1,4 +1,4 @@
-"""Cuts examples into windows of tokens, labels those that hold the answer, and draws the others.
+"""Cuts examples into windows of tokens, labels them, and draws the ones without an answer.
 
 Each context and each question is tokenised once, by the tokenizer's own threads. The windows follow
 by array arithmetic, without a copy per window. The result equals what `tokenizers` gives for
