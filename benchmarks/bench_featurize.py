@@ -24,8 +24,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.measure import at_most, finish, make_parser, medians, read_questions, take_turns
 from squadron.config import Windows
+from squadron.data.layout import read_layout
 from squadron.data.window_table import NULL_TOKEN
-from squadron.data.windows import read_layout, slide_windows
+from squadron.data.windows import slide_windows
 from squadron.models import backbones
 
 MOST_TIMES_ENCODE_BATCH = 1.5

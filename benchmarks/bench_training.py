@@ -271,7 +271,7 @@ class Pace:
 
 def run_side(side: str, windows: Path, backbone: str, edges: Sequence[int]) -> None:
     """Trains to the last edge; says the seconds of each segment and at last the peak memory."""
-    from squadron.data.windows import Layout
+    from squadron.data.layout import Layout
     from squadron.models.batches import WindowSet
 
     fields = json.loads((windows.parent / "layout.json").read_text())

@@ -248,7 +248,8 @@ def read_questions(path: Path) -> Any:
 def cut_windows(path: Path, backbone: str) -> tuple[Any, Any]:
     """(windows of a SQuAD file as `featurize` cuts them with default settings, their layout)."""
     from squadron.config import Windows
-    from squadron.data.windows import read_layout, slide_windows
+    from squadron.data.layout import read_layout
+    from squadron.data.windows import slide_windows
     from squadron.models import backbones
 
     tokenizer = backbones.load_tokenizer(backbone)

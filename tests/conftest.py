@@ -6,7 +6,7 @@ import hypothesis
 import pytest
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
-from squadron.data.windows import Layout, read_layout
+from squadron.data.layout import Layout, read_layout
 from tests import token_families
 
 # A machine may be busy or slow: how long an example takes to draw or to run says nothing of the

@@ -18,9 +18,10 @@ import torch
 from squadron.answers import ranking
 from squadron.artifacts import EXAMPLES, WINDOWS, read_windows, write_json
 from squadron.config import Predict, Windows
+from squadron.data.layout import Layout, read_layout
 from squadron.data.question_types import guess_type
 from squadron.data.window_table import WindowTable
-from squadron.data.windows import Layout, read_layout, slide_windows
+from squadron.data.windows import slide_windows
 from squadron.models import backbones
 from squadron.models.prediction import predict_candidates
 from squadron.models.training import Training

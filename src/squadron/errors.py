@@ -1,11 +1,11 @@
-"""The one exception that means "what you gave can't be used": shown as a sentence, exit code 2."""
+"""The exception for bad input, which is shown as a sentence and ends a program with exit code 2."""
 
 
 class InputError(ValueError):
-    """Something outside the program (a file, a setting, a server) can't be used as it is.
+    """A file, a setting or a server can't be used as it is.
 
-    The message is one sentence or two that name the thing, its value, what is allowed and the
-    remedy. Command lines print it without a traceback and exit with code 2.
+    The message has one or two sentences with the thing, its value, what is allowed and the fix.
+    Command lines print it without a traceback and exit with code 2.
     """
 
 

@@ -1,12 +1,12 @@
-"""What a step was planned with, and whether that is what it runs and reads.
+"""Digests of the code and data that a race was planned with, and checks against them.
 
-A race is planned on one machine and run on others. The plan holds, for each step, a digest of every
-file of this package that the step can import. The digest is part of the step's cache key, so a
-changed module makes exactly those steps again that can import it. Each step computes the digest of
-the files that it runs and refuses to work with others.
+A race is planned on one machine and runs on others. For each step, the plan holds a digest of all
+files of this package that the step can import. The digest is part of the step's cache key: if a
+module changes, exactly the steps that can import it run again. Each step computes the digest of
+its own files and refuses to run if it differs.
 
-Owns the digests that a step is given, digests of code, and the commit. How data and backbones are
-digested is known to `storage`, `backbones` and `registry`.
+Owns the digests that a step is given, digests of code, and the commit. The digests of data and
+backbones are computed by `storage`, `models.backbones` and `registry`.
 """
 
 import ast
@@ -23,47 +23,47 @@ from pathlib import Path
 from squadron.errors import InputError
 
 COMMIT_VARIABLE = "SQUADRON_GIT_SHA"
-"""The commit of the code that runs: an image has it built in, a launcher sets it for its steps."""
+"""Holds the commit of the code that runs. An image sets it, and the launcher sets it for steps."""
 PACKAGE = Path(__file__).parent
 DIGEST_LENGTH = 16
-"""Hexadecimal digits of a digest."""
+"""Number of hexadecimal digits in a digest."""
 
 
 @dataclass(frozen=True)
 class Digests:
-    """What a step was planned with."""
+    """The digests that a step was planned with."""
 
     code: str
-    """Of the files that the step can import, see `code_digest`."""
+    """Digest of the files that the step can import; see `code_digest`."""
     roots: tuple[str, ...]
-    """The modules that the step begins with; see `code_digest`."""
+    """The modules with which the step begins; see `code_digest`."""
     data: dict[str, str] = field(default_factory=dict)
     """Location of a data file -> digest of its content."""
     backbones: dict[str, str] = field(default_factory=dict)
-    """Backbone as the experiment names it -> its fingerprint."""
+    """Name of a backbone in the experiment -> its fingerprint."""
 
     def __str__(self) -> str:
         return json.dumps(asdict(self), sort_keys=True)
 
     def check_data(self, location: str, found: str) -> None:
-        """Refuses a data file with other content than the race was planned with.
+        """Refuses a data file whose content is not what the race was planned with.
 
         Raises:
-            InputError: If the digest differs. A location that was not planned is not compared.
+            InputError: If the digest differs. Locations that were not planned are not compared.
         """
         _compare(f"The data file {location}", self.data.get(location, found), found)
 
     def check_backbone(self, backbone: str, found: str) -> None:
-        """Refuses a backbone with other content than the race was planned with.
+        """Refuses a backbone whose content is not what the race was planned with.
 
         Raises:
-            InputError: If the fingerprint differs. One that was not planned is not compared.
+            InputError: If the fingerprint differs. A backbone that was not planned is not compared.
         """
         _compare(f"The backbone {backbone}", self.backbones.get(backbone, found), found)
 
 
 def read_digests(text: str) -> Digests:
-    """Digests from their JSON; "" gives some that nothing is compared with."""
+    """Reads digests from JSON; with "", the result accepts everything."""
     if not text:
         return Digests("", ())
     fields = json.loads(text)
@@ -75,43 +75,44 @@ def plan_digests(
     data: dict[str, str] | None = None,
     backbones: dict[str, str] | None = None,
 ) -> Digests:
-    """The digests of a step that begins with these modules, of the code of this machine."""
+    """Returns the digests of a step that begins with these modules, for the code that runs here."""
     return Digests(code_digest(roots), tuple(roots), data or {}, backbones or {})
 
 
 def code_digest(roots: Sequence[str], package: Path = PACKAGE) -> str:
-    """Digest of the files that some modules of this package can import.
+    """Returns a digest of the files that some modules of this package can import.
 
     Args:
         roots: Names of modules below the package, such as "steps.train" or "models.variants.crf".
         package: Its folder.
 
     Returns:
-        Hexadecimal digits. Equal files at equal places give equal digests on every machine.
+        Hexadecimal digits. Equal files in equal places give equal digests on every machine.
     """
     return _digest_files(reachable_files(roots, package), package)
 
 
 def package_digest(package: Path = PACKAGE) -> str:
-    """Digest of every source file and template of the package: the identity of an image's code."""
+    """Returns a digest of all source files and templates, which identifies the code of an image."""
     files = sorted(path for end in ("py", "j2") for path in package.rglob(f"*.{end}"))
     return _digest_files(files, package)
 
 
 def reachable_files(roots: Sequence[str], package: Path = PACKAGE) -> list[Path]:
-    """The files of the package that some of its modules can import or read, sorted.
+    """Returns the files of the package that some of its modules can import or read, sorted.
 
-    Imports inside functions count, imports for type checkers do not. A text that is the name of a
-    template, or of a module such as "serving/pyfunc.py", counts as an import of that file. The
-    `__init__` of a package around a module counts as a file. What it imports counts only where
-    something imports the package itself: `steps` imports every step, to offer them to others.
+    Imports inside functions count; imports for type checkers do not. A string with the name of a
+    template, or of a module such as "serving/pyfunc.py", counts as an import of that file. If a
+    module lies in a package, the `__init__` of the package counts as a file. The imports of this
+    `__init__` count only if something imports the package itself: `steps` imports all steps in
+    order to offer them to others.
 
     Args:
         roots: Names of modules below the package.
         package: Its folder.
 
     Raises:
-        ValueError: If there is no module of one of the names.
+        ValueError: If no module has one of the names.
     """
     waiting = [_find_file(root, package) for root in roots]
     found: set[Path] = set()
@@ -130,11 +131,11 @@ def reachable_files(roots: Sequence[str], package: Path = PACKAGE) -> list[Path]
 
 
 def check_code(step: str, planned: Digests) -> None:
-    """Refuses to run other code than the race was planned with.
+    """Refuses to run code that is not what the race was planned with.
 
     Args:
-        step: Its name, for the message.
-        planned: What the step was given; without a digest of code nothing is compared.
+        step: Name of the step, for the message.
+        planned: What the step was given. Without a digest of code, nothing is compared.
 
     Raises:
         InputError: If the files here have another digest.
@@ -151,10 +152,10 @@ def check_code(step: str, planned: Digests) -> None:
 
 @functools.cache
 def commit() -> str:
-    """The commit of the code that runs, with "-dirty" at its end if files differ from it.
+    """Returns the commit of the code that runs, with "-dirty" at its end if files differ from it.
 
-    SQUADRON_GIT_SHA wins. Without it, git is asked about the checkout of this file. Returns
-    "unknown" where neither knows.
+    SQUADRON_GIT_SHA comes first, then git in the checkout of this file. Returns "unknown" if
+    neither knows the commit.
     """
     given = os.environ.get(COMMIT_VARIABLE)
     if given:
@@ -186,10 +187,10 @@ def _compare(what: str, planned: str, found: str) -> None:
 
 
 def _find_file(module: str, package: Path) -> Path:
-    """The file of a module of the package.
+    """Returns the file of a module of the package.
 
     Raises:
-        ValueError: If there is none.
+        ValueError: If there is no such module.
     """
     place = package.joinpath(*module.split(".")) if module else package
     file = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
@@ -200,14 +201,14 @@ def _find_file(module: str, package: Path) -> Path:
 
 @functools.cache
 def _read_uses(path: Path, package: Path, content: bytes) -> tuple[Path, ...]:
-    """The files of the package that one of its files imports or names."""
+    """Returns the files of the package that one of its files imports or names."""
     if path.suffix != ".py":
         return ()
     tree = ast.parse(content)
     uses: list[Path] = []
     for statement in executed_statements(tree):
         for module in _imported(statement, package.name):
-            with contextlib.suppress(ValueError):  # a name inside a module
+            with contextlib.suppress(ValueError):  # it is a name inside a module
                 uses.append(_find_file(module, package))
     named = {file.name: file for file in package.rglob("*.j2")}
     named |= {
@@ -215,7 +216,7 @@ def _read_uses(path: Path, package: Path, content: bytes) -> tuple[Path, ...]:
         for file in package.rglob("*.py")
         if not file.stem.startswith("_")
     }
-    # Few files name another one; to look at every constant of the others would take a second.
+    # Few files name another file. To look at all constants of the others would take a second.
     if any(name.encode() in content for name in named):
         texts = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
         uses += [named[text] for text in texts if isinstance(text, str) and text in named]
@@ -223,7 +224,7 @@ def _read_uses(path: Path, package: Path, content: bytes) -> tuple[Path, ...]:
 
 
 def executed_statements(tree: ast.Module) -> Iterator[ast.stmt]:
-    """Every statement of a module, without what only a type checker runs."""
+    """Yields all statements of a module except those that only a type checker runs."""
     waiting = list(tree.body)
     while waiting:
         statement = waiting.pop()
@@ -242,7 +243,7 @@ def _is_for_checkers(test: ast.expr) -> bool:
 
 
 def _imported(node: ast.AST, package: str) -> list[str]:
-    """Names below the package that one statement may import; some may be no modules."""
+    """Returns the names in the package that a statement imports; some may not be modules."""
     if isinstance(node, ast.Import):
         full = [alias.name for alias in node.names]
     elif isinstance(node, ast.ImportFrom) and node.module and not node.level:

@@ -17,7 +17,8 @@ from squadron.answers import ranking
 from squadron.answers.answering import Answering
 from squadron.artifacts import EXAMPLES
 from squadron.config import Contender
-from squadron.data.windows import read_layout, slide_windows
+from squadron.data.layout import read_layout
+from squadron.data.windows import slide_windows
 from squadron.models import backbones, model_folder
 from squadron.models.devices import pick_device
 from squadron.models.prediction import predict_candidates

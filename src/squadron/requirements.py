@@ -1,7 +1,7 @@
-"""What must be installed where a part of this package runs, read from the imports of its files.
+"""Finds what must be installed where a part of this package runs, from the imports of its files.
 
-A registered model brings this package along and asks for everything else in its requirements.txt.
-A list by hand would be wrong as soon as a file gets a new import, so there is none.
+A registered model contains this package and lists everything else in its requirements.txt. A list
+that someone maintains by hand would be wrong after the next new import, so there is none.
 """
 
 import ast
@@ -16,10 +16,10 @@ from squadron import provenance
 
 
 def find_distributions(module: str) -> set[str]:
-    """The distributions that a module of this package imports, itself or by way of others of it.
+    """Returns the distributions that a module of this package imports, directly or indirectly.
 
-    Imports inside of functions count, and imports for type checking do not. A package that is not
-    installed is left out: whatever ran here ran without it.
+    Imports inside functions count; imports for type checkers do not. A package that is not
+    installed is left out, because the code has run without it.
 
     Args:
         module: Dotted name, such as "squadron.reader".
@@ -30,19 +30,19 @@ def find_distributions(module: str) -> set[str]:
     found: set[str] = set()
     for package in find_packages(module):
         owners = _owners().get(package, [])
-        # mlflow-skinny and mlflow-tracing bring a folder mlflow, too.
+        # mlflow-skinny and mlflow-tracing install a folder mlflow, too.
         same = [name for name in owners if _normalise(name) == _normalise(package)]
         found.update(same or owners)
     return found
 
 
 def find_packages(module: str, package: Path = provenance.PACKAGE) -> set[str]:
-    """The packages of others that a module can import, by the names that Python has for them.
+    """Returns the import names of the third-party packages that a module can import.
 
     Args:
-        module: Dotted name of a module of the package; all files of the package that it can import
+        module: Dotted name of a module of the package. All files of the package that it can import
             are read.
-        package: Its folder.
+        package: The folder of the package.
     """
     files = provenance.reachable_files([module.removeprefix(f"{package.name}.")], package)
     found = {
@@ -55,8 +55,8 @@ def find_packages(module: str, package: Path = provenance.PACKAGE) -> set[str]:
 
 
 def pin(distributions: Iterable[str]) -> list[str]:
-    """Lines of a requirements.txt with the versions that are installed here, sorted."""
-    # A local part, such as +cpu of torch, names a build and not a version that an index has.
+    """Returns the sorted lines of a requirements.txt with the versions that are installed here."""
+    # A local part, such as +cpu of torch, names a build; package indexes do not have it.
     return sorted(
         f"{name}=={importlib.metadata.version(name).partition('+')[0]}" for name in distributions
     )
@@ -64,7 +64,7 @@ def pin(distributions: Iterable[str]) -> list[str]:
 
 @functools.cache
 def _owners() -> Mapping[str, list[str]]:
-    """The distributions that bring each importable name."""
+    """Returns import name -> the distributions that install it."""
     return importlib.metadata.packages_distributions()
 
 
@@ -73,7 +73,7 @@ def _normalise(name: str) -> str:
 
 
 def _find_imports(file: Path) -> Iterator[str]:
-    """The dotted names that a file imports when it runs."""
+    """Yields the dotted names that a file imports when it runs."""
     for statement in provenance.executed_statements(ast.parse(file.read_bytes())):
         if isinstance(statement, ast.Import):
             yield from (alias.name for alias in statement.names)

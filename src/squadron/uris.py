@@ -1,13 +1,13 @@
-"""URIs as they may be shown: without user, password or token."""
+"""Removes users, passwords and tokens from URIs, so that the URIs may be shown."""
 
 import logging
 import re
 from urllib.parse import unquote
 
-# Everything before the last "@" of the authority.
+# Everything before the last "@" of the part between "//" and the next "/".
 _IN_AUTHORITY = re.compile(r"(?<=://)[^\s/?#]*@")
-# A password may hold a raw "/" (SQLAlchemy allows it). "host:5000/page@tag" has none: what follows
-# the colon is a port. The URI of a database holds no "@" but the one before its host.
+# A password may contain a raw "/" (SQLAlchemy allows it). "host:5000/page@tag" has no password:
+# a port follows the colon. In the URI of a database, the only "@" is the one before its host.
 _RAW_PASSWORD = re.compile(
     r"(?<=://)[^\s:/?#@]+:(?!\d{1,5}[/?#])[^\s@]*@"
     r"|(?:(?<=postgresql://)|(?<=psycopg://)|(?<=psycopg2://)|(?<=pymysql://)|(?<=mysql://))"
@@ -17,20 +17,20 @@ _SECRET = (
     r"[\w.%-]*(?:token|passw|pwd|passphrase|secret|credential|signature|api_?key|access_?key|auth"
     r"|user|login)[\w.%-]*|key|sig|sas|code"
 )
-# Also without a scheme before it: an error of `requests` names the path and the query alone.
+# Matches without a scheme, too: errors of `requests` name only the path and the query.
 _PARAMETER = re.compile(rf"(?P<before>[?&;#])(?:{_SECRET})=[^\s&;#'\"`)>]*(?P<more>&?)", re.I)
 
 
 def hide_secrets(text: str) -> str:
     """Removes user, password and secret query parameters from a URI, or from every URI of a text.
 
-    A user stands for a password, too: MLflow and S3 servers take a token as the user's name.
+    The user is removed, too, because MLflow and S3 servers accept a token as the user's name.
 
     Args:
-        text: A URI, or a message that may hold some.
+        text: A URI, or a message that may contain some.
 
     Returns:
-        The text; a URI still leads to the same place, for whoever has the rights.
+        The text. Its URIs still lead to the same places.
     """
     while True:
         shorter = _RAW_PASSWORD.sub("", _IN_AUTHORITY.sub("", text))
@@ -41,13 +41,13 @@ def hide_secrets(text: str) -> str:
 
 
 def hide_in_record(record: logging.LogRecord) -> bool:
-    """Removes secrets from a line of a log; a filter for loggers of other packages."""
+    """Removes secrets from a log record; use it as a filter of the loggers of other packages."""
     record.msg, record.args = hide_secrets(record.getMessage()), None
     return True
 
 
 def secrets_of(uri: str) -> list[str]:
-    """The passwords and tokens that a URI holds, as written and decoded; longest first."""
+    """Returns the passwords and tokens in a URI, as written and decoded, the longest first."""
     found = []
     for part in (*_IN_AUTHORITY.findall(uri), *_RAW_PASSWORD.findall(uri)):
         found += [part.removesuffix("@").partition(":")[2]]

@@ -7,7 +7,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from squadron import artifacts
 from squadron.artifacts import (
     CANDIDATES,
     EXAMPLES,
@@ -136,7 +135,7 @@ def test_a_table_comes_back_as_it_was(rows, tmp_path):
 
 
 def test_a_table_comes_back_in_parts_with_texts_encoded(tmp_path, monkeypatch):
-    monkeypatch.setattr(artifacts, "PART_ROWS", 7)
+    monkeypatch.setattr("squadron.artifacts.tables.PART_ROWS", 7)
     rows = [{**ROWS[0], "id": f"q{number // 3}"} for number in range(20)]
     path = tmp_path / "train.parquet"
     table = pa.Table.from_pylist(rows, schema=EXAMPLES)
@@ -213,7 +212,7 @@ def test_a_context_that_many_examples_share_is_stored_and_read_once(tmp_path):
 
 
 def test_more_text_than_a_table_can_hold_is_refused(monkeypatch):
-    monkeypatch.setattr(artifacts, "MOST_TEXT_BYTES", 10)
+    monkeypatch.setattr("squadron.artifacts.contexts.MOST_TEXT_BYTES", 10)
     assert encode_contexts(["12345", "67890", "12345"]).to_pylist() == ["12345", "67890", "12345"]
     assert message_of(encode_contexts, ["12345", "6789é"]) == (
         "The 2 different contexts of one split have 11 bytes, at most 10 can be stored; give less "

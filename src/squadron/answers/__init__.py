@@ -1,7 +1,7 @@
-"""Candidates in, answers out: ranking, the null threshold, calibrated probabilities.
+"""Turns candidates into answers: ranking, the null threshold and calibrated probabilities.
 
 Owns how one answer is picked from the spans of all windows of a question. May import config and
-artifacts; knows no network and no torch. Others use the modules that `__all__` names.
+artifacts, but no models and no torch. Others use the modules in `__all__`.
 """
 
 __all__ = ["answering", "calibration", "ranking"]

@@ -1,7 +1,7 @@
-"""How a model answers: what evaluation settled on tune, a registered model keeps and serves by.
+"""How a model answers: its null threshold, its answer rule and its probabilities.
 
-One object travels: metrics.json and status.json hold it under "answering", a registered model
-folder as answering.json.
+Evaluation settles them on the tune split, and a registered model keeps them. metrics.json and
+status.json hold them under "answering", the folder of a registered model in answering.json.
 """
 
 from collections.abc import Mapping
@@ -15,29 +15,29 @@ from squadron.errors import InputError
 
 @dataclass(frozen=True)
 class Answering:
-    """From candidates to one answer per question and how sure it is.
+    """How candidates become one answer per question with a probability.
 
-    The defaults are those of a model that was never evaluated, and of one that was registered
-    before there was such a field: they never change, whatever an experiment's defaults are.
+    The defaults hold for a model that was never evaluated, and for one that was registered before
+    the field existed. So they never change, whatever the defaults of an experiment are.
     """
 
     null_threshold: float | None = None
-    """Scores must exceed it; None answers every question."""
+    """A question is answered if its best score exceeds this; None answers every question."""
     answer_rule: str = "window"
     """One of config.ANSWER_RULES."""
     calibration: Calibration | None = None
-    """Turns scores into probabilities."""
+    """Turns scores into probabilities; None if the model has no probabilities."""
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Returns the fields for JSON."""
         return asdict(self) | {"calibration": self.calibration and self.calibration.as_dict()}
 
     @classmethod
     def read(cls, fields: Mapping[str, Any]) -> "Answering":
-        """Of what `as_dict` gave; absent fields get their defaults, others are ignored.
+        """Reads what `as_dict` returned; absent fields get their defaults, others are ignored.
 
         Raises:
-            InputError: If the answer rule is not one of this version's.
+            InputError: If this version does not know the answer rule or the calibration.
         """
         rule = fields.get("answer_rule", cls.answer_rule)
         if rule not in ANSWER_RULES:

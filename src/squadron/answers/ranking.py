@@ -1,10 +1,11 @@
-"""Candidates -> one answer per question: merging, ranking, and when not to answer.
+"""Merges and ranks the candidates of each question, and decides when not to answer.
 
-A candidate's score is its log-odds against the no-answer hypothesis of its own window, so windows
-of different lengths compare. A question is answered when its best score exceeds the null threshold.
+A candidate's score is its log-odds against the no-answer hypothesis of the same window, so that
+scores from windows of different lengths can be compared. A question is answered if its best score
+exceeds the null threshold.
 
-The rule `lowest_null` is the literature's instead (Devlin et al. 2019): spans of all windows
-compare by their summed logits, and stand against the lowest no-answer score of any window of the
+The rule `lowest_null` follows the literature instead (Devlin et al. 2019): it compares the spans of
+all windows by the sum of their logits, minus the lowest no-answer score of any window of the
 question.
 """
 
@@ -19,12 +20,12 @@ import pyarrow as pa
 from squadron.config import ANSWER_RULES
 
 NO_CANDIDATE_ODDS = 1e30
-"""Null odds of a question without a candidate: above any score, finite as JSON needs it."""
+"""Null odds of a question without a candidate: above any score, but finite, as JSON needs."""
 
 
 @dataclass(frozen=True)
 class Ranked:
-    """Merged candidates of E questions, flat, best first, no span twice.
+    """Merged candidates of E questions, flat; for each question the best first, no span twice.
 
     Question e has the rows edges[e] to edges[e + 1] - 1.
     """
@@ -35,14 +36,17 @@ class Ranked:
     score: npt.NDArray[np.float32]
 
     def best_score(self) -> npt.NDArray[np.float64]:
-        """Score of each question's best candidate, -inf where it has none; shape (E,)."""
+        """Returns the score of each question's best candidate, -inf without one; shape (E,)."""
         best = np.full(len(self.edges) - 1, -np.inf)
         has = self.edges[1:] > self.edges[:-1]
         best[has] = self.score[self.edges[:-1][has]]
         return best
 
     def best_span(self) -> npt.NDArray[np.int64]:
-        """Start and end character of each question's best candidate, -1 where none; (E, 2)."""
+        """Returns start and end character of each question's best candidate, shape (E, 2).
+
+        Both are -1 for a question without a candidate.
+        """
         spans = np.full((len(self.edges) - 1, 2), -1, np.int64)
         has = self.edges[1:] > self.edges[:-1]
         first = self.edges[:-1][has]
@@ -53,15 +57,17 @@ class Ranked:
 def rank_candidates(
     candidates: pa.Table, example_ids: Sequence[str], rule: str = "window"
 ) -> Ranked:
-    """Merges the candidates of all windows by character span (the best score is kept) and ranks.
+    """Merges the candidates of all windows by character span, and ranks them.
 
-    Ties go to the earlier and then the shorter span, so the order of windows changes nothing.
+    A span that several windows have keeps its best score. Of equal scores, the earlier and then the
+    shorter span comes first, so the order of the windows does not matter.
 
     Args:
-        candidates: Of schema `artifacts.CANDIDATES`; those of unknown examples are ignored.
+        candidates: A table of schema `artifacts.CANDIDATES`. Candidates of unknown examples are
+            ignored.
         example_ids: The questions, in the order of the result.
-        rule: One of config.ANSWER_RULES, by which windows compare. By `lowest_null` scores are
-            start + end minus the lowest null score of the question's windows that have candidates.
+        rule: One of config.ANSWER_RULES. With `lowest_null`, a score is start + end minus the
+            lowest null score of the question's windows that have candidates.
     """
     return rank_parts([candidates], example_ids, rule)
 
@@ -69,23 +75,23 @@ def rank_candidates(
 def rank_parts(
     parts: Iterable[pa.Table], example_ids: Sequence[str], rule: str = "window"
 ) -> Ranked:
-    """As `rank_candidates` of all parts together, with one part at a time in memory.
+    """Does the same as `rank_candidates` for all parts together, with one part in memory at a time.
 
     Args:
-        parts: Of candidates. Those of one question stand in one part or in neighbouring ones, as
-            predict writes them.
-        example_ids: As for `rank_candidates`.
-        rule: Likewise.
+        parts: Tables of candidates. The candidates of one question must be in one part or in
+            neighbouring parts, as predict writes them.
+        example_ids: The questions, in the order of the result.
+        rule: One of config.ANSWER_RULES.
 
     Raises:
-        ValueError: If a question comes back after another part has ended it.
+        ValueError: If a question has candidates in parts that are not neighbours.
     """
     if rule not in ANSWER_RULES:
         raise ValueError(f"rule is {rule!r}; it must be one of {ANSWER_RULES}")
     numbers = {name: number for number, name in enumerate(example_ids)}
     counts = np.zeros(len(example_ids), np.int64)
     pieces: list[_Piece] = []
-    # The last question of a part may go on in the next one.
+    # The last question of a part may continue in the next part.
     open_rows = _Rows.empty()
     for part in parts:
         rows = _Rows.concatenate([open_rows, _Rows.read(part, numbers)])
@@ -105,10 +111,10 @@ def rank_parts(
 
 @dataclass(frozen=True)
 class _Rows:
-    """Candidates, a column each."""
+    """Candidates, column by column."""
 
     example: npt.NDArray[np.int32]
-    """Numbers of the questions."""
+    """Number of the question."""
     window: npt.NDArray[np.int32]
     start: npt.NDArray[np.int32]
     end: npt.NDArray[np.int32]
@@ -127,7 +133,7 @@ class _Rows:
 
     @classmethod
     def read(cls, candidates: pa.Table, numbers: Mapping[str, int]) -> "_Rows":
-        """Without those of unknown examples."""
+        """Reads a table, without the candidates of unknown examples."""
         pieces = []
         for batch in candidates.to_batches():
             encoded = batch.column("example_id")
@@ -142,7 +148,7 @@ class _Rows:
         return cls.concatenate(pieces)
 
     def where(self, chosen: Any) -> "_Rows":
-        """Those of a mask or of row numbers."""
+        """Returns the rows of a mask, or those with the given numbers."""
         return _Rows(*(column[chosen] for column in vars(self).values()))
 
 
@@ -151,11 +157,14 @@ _Piece = tuple[Any, Any, Any, Any]
 
 
 def _close(rows: _Rows, rule: str, counts: npt.NDArray[np.int64], pieces: list[_Piece]) -> None:
-    """Ranks whole questions, adds the rows that are kept to `pieces` and their number to counts."""
+    """Ranks the candidates of questions that are complete.
+
+    Adds the rows that are kept to `pieces`, and their number per question to `counts`.
+    """
     if not len(rows.example):
         return
     first = int(rows.example.min())
-    # From 0, so that nothing below is as long as all examples.
+    # Numbers start from 0 here, so that no array below is as long as all examples.
     example = rows.example.astype(np.int64) - first
     score = rows.score
     if rule == "lowest_null":
@@ -164,8 +173,8 @@ def _close(rows: _Rows, rule: str, counts: npt.NDArray[np.int64], pieces: list[_
         score = score + (rows.null - lowest[example])
     order = _rank(example, score, rows.start, rows.end)
     example, score, rows = example[order], score[order], rows.where(order)
-    # A window has a span once, so only questions with several windows can have it twice. A stable
-    # sort by span keeps equal ones in their order: by question, the best one first.
+    # A window has each span once, so only questions with several windows can have a span twice. A
+    # stable sort by span keeps equal spans in their order: by question, the best score first.
     shared = np.flatnonzero(_several_windows(rows.window, example))
     span = (rows.start.astype(np.int64) << 32) + rows.end
     by_span = shared[np.argsort(span[shared], kind="stable")]
@@ -181,12 +190,12 @@ def _close(rows: _Rows, rule: str, counts: npt.NDArray[np.int64], pieces: list[_
 
 
 def _rank(example: Any, score: Any, start: Any, end: Any) -> Any:
-    """The order by example, then the higher score, the earlier start and the earlier end."""
-    # One integer per row: float32 bits order as integers do once negative ones are turned round.
+    """Returns the order by example, then higher score, earlier start and earlier end."""
+    # Each row gets one integer. The bits of float32 sort like integers if negative ones are turned.
     bits = (score.astype(np.float32) + np.float32(0)).view(np.int32).astype(np.int64)
     rising = np.where(bits < 0, -(bits & 0x7FFFFFFF), bits)
     key = (example << 32) - rising
-    # Candidates come nearly sorted, which this sort makes use of.
+    # Candidates are nearly sorted, which makes this sort fast.
     order = np.argsort(key, kind="stable")
     key = key[order]
     tied = np.zeros(len(order), bool)
@@ -199,7 +208,7 @@ def _rank(example: Any, score: Any, start: Any, end: Any) -> Any:
 
 
 def _several_windows(window: Any, example: Any) -> Any:
-    """True for the rows of examples whose rows are of more than one window."""
+    """Returns True for the rows of examples that have candidates from several windows."""
     count = int(example[-1]) + 1 if len(example) else 0
     low = np.full(count, np.iinfo(window.dtype).max, window.dtype)
     high = np.full(count, -1, window.dtype)
@@ -209,7 +218,7 @@ def _several_windows(window: Any, example: Any) -> Any:
 
 
 def best_texts(ranked: Ranked, contexts: Sequence[str]) -> list[str]:
-    """The text of each question's best span, "" where there is none."""
+    """Returns the text of each question's best span, "" without one."""
     texts = []
     for number, context in enumerate(contexts):
         first = ranked.edges[number]
@@ -219,7 +228,7 @@ def best_texts(ranked: Ranked, contexts: Sequence[str]) -> list[str]:
 
 
 def all_texts(ranked: Ranked, contexts: Sequence[str]) -> Iterator[list[str]]:
-    """The texts of all candidates of each question, best first; one question after the other."""
+    """Yields for each question the texts of all its candidates, the best first."""
     for number, context in enumerate(contexts):
         rows = slice(ranked.edges[number], ranked.edges[number + 1])
         spans = zip(ranked.start_char[rows].tolist(), ranked.end_char[rows].tolist(), strict=True)
@@ -229,9 +238,9 @@ def all_texts(ranked: Ranked, contexts: Sequence[str]) -> Iterator[list[str]]:
 def apply_threshold(
     texts: Sequence[str], best_score: npt.NDArray[np.float64], threshold: float | None
 ) -> list[str]:
-    """Empties the answer of each question whose best score does not exceed the threshold.
+    """Replaces answers by "" where the best score does not exceed the threshold.
 
-    None answers everything.
+    With None, every question is answered.
     """
     if threshold is None:
         return list(texts)
@@ -241,10 +250,10 @@ def apply_threshold(
 
 
 def null_odds(best_score: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """How likely each question is unanswerable, for the official script: higher is more likely.
+    """Returns the null odds for the official script: higher means more likely unanswerable.
 
-    A question whose odds are below minus the null threshold is answered. Where there is no
-    candidate, they are a large finite number.
+    A question is answered if its odds are below minus the null threshold. Without a candidate, the
+    odds are a large finite number.
     """
     return np.where(np.isfinite(best_score), 0.0 - best_score, NO_CANDIDATE_ODDS)
 
@@ -254,31 +263,32 @@ def find_threshold(
     exact: npt.NDArray[np.float64],
     has_answer: npt.NDArray[np.bool_],
 ) -> float | None:
-    """The null threshold with the highest exact match (or F1), searched over all there are.
+    """Finds the null threshold with the highest exact match (or F1) among all thresholds.
 
-    To be searched on the tune split only. Of equally good thresholds the one that answers most
+    Use questions of the tune split only. Of equally good thresholds, the one that answers most
     questions wins.
 
     Args:
-        best_score: Of each question's best candidate, shape (E,).
-        exact: 1 where that candidate is right, shape (E,); or its F1, 0 to 1.
-        has_answer: Shape (E,).
+        best_score: Score of each question's best candidate, shape (E,).
+        exact: 1 if that candidate is right, else 0, shape (E,); or its F1, 0 to 1.
+        has_answer: Whether the question has an answer, shape (E,).
 
     Returns:
-        Half-way between two scores; None (answer everything) if every question has an answer:
-        then there is nothing to learn abstaining from.
+        A number half-way between two scores. None (answer everything) if every question has an
+        answer, because then nothing shows when to abstain.
     """
     if has_answer.all():
         return None
-    # A question without a candidate stays unanswered at any threshold.
+    # A question without a candidate is unanswered with any threshold.
     scored = np.isfinite(best_score)
     best_score, exact, has_answer = best_score[scored], exact[scored], has_answer[scored]
     order = np.argsort(-best_score, kind="stable")
     score = best_score[order]
-    # Answering the k best-scored questions: right answers among them, rightly empty among the rest.
+    # If the k questions with the best scores are answered, `total[k]` is the number of right
+    # answers among them minus the number of unanswerable questions among them.
     gain = exact[order].astype(np.float64) - ~has_answer[order]
     total = np.concatenate([[0.0], np.cumsum(gain)])
-    # k is possible only where the score really drops.
+    # A threshold fits behind question k only if the score drops there.
     possible = np.ones(len(total), bool)
     possible[1:-1] = score[:-1] > score[1:]
     total[~possible] = -np.inf
@@ -291,20 +301,20 @@ def find_threshold(
         return float(score[0]) + 1.0
     above, below = float(score[k - 1]), float(score[k])
     middle = (above + below) / 2
-    return middle if middle < above else below  # neighbouring floats have nothing between them
+    return middle if middle < above else below  # no number lies between neighbouring floats
 
 
 def rank_as_dicts(
     ranked: Ranked, contexts: Sequence[str], n_best: int
 ) -> Iterator[list[dict[str, Any]]]:
-    """The n best of each question as {text, start_char, end_char, score}, for nbest.json.
+    """Yields for each question its n best as {text, start_char, end_char, score}, for nbest.json.
 
-    One question after the other: all of them together would be the most that evaluate holds.
+    It yields one question at a time: all together would need more memory than the rest of evaluate.
     """
     for number, context in enumerate(contexts):
         first = ranked.edges[number]
         kept = slice(first, min(ranked.edges[number + 1], first + n_best))
-        # Lists: reading numpy's numbers one at a time would take most of the time.
+        # Lists are used because reading single numbers from NumPy would take most of the time.
         columns = (ranked.start_char[kept], ranked.end_char[kept], ranked.score[kept])
         yield [
             {"text": context[start:end], "start_char": start, "end_char": end, "score": score}

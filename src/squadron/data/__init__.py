@@ -1,7 +1,7 @@
-"""Examples in, windows out: reading, checking and splitting data, and cutting it into windows.
+"""Turns data into windows: reads, checks and splits examples, and cuts them into windows.
 
-Owns what a question, a context and a window are. May import config, storage and artifacts; knows
-neither a network nor torch. Others use the modules that `__all__` names.
+Owns what a question, a context and a window are. May import config, storage and artifacts, but no
+models and no torch. Others use the modules in `__all__`.
 """
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "question_types",
     "sources",
     "split",
+    "tokens",
     "validation",
     "window_table",
     "windows",

@@ -1,6 +1,7 @@
-"""What judged splits share with the train split, in words, and when their figures mean nothing.
+"""Describes what judged splits share with train, and says when their figures mean nothing.
 
-`leakage` counts it, ingest says it, and evaluate hands it on to the table, the report and the card.
+`leakage` counts it. Ingest prints it, and evaluate passes it on to the table, the report and the
+model card.
 """
 
 from collections.abc import Mapping
@@ -9,17 +10,17 @@ from typing import Any
 from squadron.config import Data
 
 Shared = Mapping[str, Mapping[str, Any]]
-"""Judged split -> {unit, units, shared, titles, all_titles}, of splits that share anything."""
+"""Judged split -> {unit, units, shared, titles, all_titles}; only splits that share something."""
 
 
 def read_shared(validation: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """What judged splits share with train.
+    """Reads what judged splits share with train.
 
     Args:
         validation: The content of validation.json.
 
     Returns:
-        As `Shared` describes it. By question, titles are shared by design and not counted.
+        As in `Shared`. If data are split by question, titles are shared by design and not counted.
     """
     leakage = validation["leakage"]
     shared = {}
@@ -39,16 +40,16 @@ def read_shared(validation: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 def is_test_spoilt(shared: Shared) -> bool:
     """Says whether test shares more with train than is allowed by default.
 
-    Someone may raise `data.max_shared_share`, so that the race is not refused. Figures on what was
-    trained on mean nothing all the same, so evaluate does not judge such a test split. The other
-    splits share nothing: `split` keeps what belongs together in one of them.
+    If someone raises `data.max_shared_share`, the race is not refused. Figures on questions that
+    were trained on still mean nothing, so evaluate does not judge such a test split. The other
+    splits share nothing, because `split` keeps what belongs together in one split.
     """
     found = shared.get("test")
     return found is not None and bool(found["shared"] > Data.max_shared_share * found["units"])
 
 
 def describe_shared(shared: Shared) -> list[str]:
-    """One warning for each split that shares paragraphs, questions or titles with train."""
+    """Returns a warning for each split that shares paragraphs, questions or titles with train."""
     is_spoilt = is_test_spoilt(shared)
     return [_describe(name, found, name == "test" and is_spoilt) for name, found in shared.items()]
 

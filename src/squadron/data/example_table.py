@@ -1,4 +1,4 @@
-"""Examples -> the table of schema `artifacts.EXAMPLES` that every later part reads."""
+"""Makes a table of schema `artifacts.EXAMPLES` from examples, which all later parts read."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,8 +11,8 @@ from squadron.data.sources import Example
 
 
 def make_table(examples: Sequence[Example]) -> pa.Table:
-    """The examples as a table of schema EXAMPLES, which holds each different context once."""
-    # First of all, as it refuses what is too long for any column.
+    """Returns a table of schema EXAMPLES, which holds each different context once."""
+    # This comes first, because it refuses contexts that are too long for a column.
     contexts = encode_contexts([example.context for example in examples])
     place = EXAMPLES.get_field_index("context")
     rows = [as_row(example) for example in examples]
@@ -21,7 +21,7 @@ def make_table(examples: Sequence[Example]) -> pa.Table:
 
 
 def as_row(example: Example) -> dict[str, Any]:
-    """All columns but the context, which many rows may share."""
+    """Returns all columns except the context, which many rows may share."""
     return {
         "id": example.id,
         "title": example.title,

@@ -25,16 +25,16 @@ class Layout:
 
     @property
     def special_count(self) -> int:
-        """Special tokens in one window."""
+        """The number of special tokens in one window."""
         return len(self.before) + len(self.between) + len(self.after)
 
 
 def read_layout(tokenizer: "Tokenizer", pad_id: int) -> Layout:
-    """Learns the layout from the tokenizer itself, by encoding a pair.
+    """Reads the layout from the tokenizer, by encoding a pair.
 
     Raises:
-        InputError: If no special token stands first (the null token would be a word), or the
-            question does not come before the context.
+        InputError: If the first token is not a special token (the null token would be a word), or
+            if the question does not come before the context.
     """
     encoding = tokenizer.encode("a", "b")
     sequences = encoding.sequence_ids

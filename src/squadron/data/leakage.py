@@ -1,11 +1,11 @@
-"""Leakage: what is judged and was trained on too, counted and refused above a set share.
+"""Counts leakage: what judged splits share with train. Above a set share, the race is refused.
 
-Owns which examples may not be torn apart (`shared_keys`, by which `split.py` groups them), the
-figures of validation.json and the sentence of the refusal. Texts are compared as `folding` says.
+Owns which examples belong in one split (`shared_keys`, by which `split.py` groups them), the
+figures in validation.json and the message of the refusal. Texts are compared as in `folding`.
 
-The unit is the paragraph where data are split by title, because questions of one paragraph share
-its facts. It is the question with its answer where data are split by question, because contexts
-are shared there by design.
+If data are split by title, the unit is the paragraph, because questions on one paragraph share its
+facts. If data are split by question, the unit is the question with its answer, because contexts are
+then shared by design.
 """
 
 import functools
@@ -27,42 +27,42 @@ Key = tuple[str, ...]
 
 @dataclass(frozen=True)
 class SplitLeakage:
-    """What one judged split has in common with the train split."""
+    """What one judged split shares with the train split."""
 
     units: int
-    """Paragraphs of the split; by question, its questions."""
+    """Number of paragraphs in the split; of questions, if data are split by question."""
     shared: int
-    """Units that are trained on too."""
+    """Units that are also in train."""
     questions: int
-    """Questions of the split whose text is asked in train too, of whatever paragraph."""
+    """Questions of the split whose text is also asked in train, about any paragraph."""
     titles: int
-    """Titles of the split that train has too."""
+    """Titles of the split that are also in train."""
     samples: list[str]
     """The beginning of the first shared units."""
 
     @property
     def share(self) -> float:
-        """Share of the units that are trained on, 0 to 1."""
+        """The share of the units that are also in train, 0 to 1."""
         return self.shared / self.units if self.units else 0.0
 
 
 @dataclass(frozen=True)
 class Leakage:
-    """What the splits of one ingest have in common."""
+    """What the splits of one ingest share."""
 
     unit: str
     """"paragraph" or "question"."""
     splits: dict[str, SplitLeakage]
     """Judged split -> what it shares with train."""
     in_several_splits: dict[str, int]
-    """Different titles, paragraphs and questions that stand in more than one split."""
+    """The number of titles, paragraphs and questions that are in more than one split."""
     spellings: dict[str, list[str]]
-    """Title -> its spellings, where it has several."""
+    """Title -> its spellings, for titles with several."""
     tied: list[list[str]]
     """Titles that stay together because they share a paragraph."""
 
     def as_dict(self, max_shared_share: float) -> dict[str, Any]:
-        """For validation.json."""
+        """Returns the entry `leakage` of validation.json."""
         return {
             "unit": self.unit,
             "max_shared_share": max_shared_share,
@@ -89,7 +89,7 @@ class Leakage:
         }
 
     def describe(self) -> str:
-        """Returns what moved titles as one short clause for the screen, "" where nothing did."""
+        """Returns a clause for the screen about titles that count as one; "" if there are none."""
         found = []
         if self.spellings:
             found.append(f"{_count(len(self.spellings), 'title')} in several spellings")
@@ -99,7 +99,7 @@ class Leakage:
 
 
 def unify_titles(examples: Iterable[Example]) -> dict[str, list[str]]:
-    """Gives titles that count as the same one spelling: the one that comes first.
+    """Gives titles that count as the same one spelling, the one that comes first.
 
     Returns:
         Title -> its spellings in file order, for titles that have several.
@@ -115,13 +115,13 @@ def unify_titles(examples: Iterable[Example]) -> dict[str, list[str]]:
 
 
 def shared_keys(example: Example, by_title: bool, fold: Callable[[str], str]) -> set[Key]:
-    """Returns the keys of an example: two examples with a common key belong in one split.
+    """Returns the keys of an example. Two examples with a common key belong in one split.
 
     Args:
-        example: Validated.
-        by_title: Whether data are split by title: the key is then the paragraph, else the question
-            with each of its answers, or with its context where it has none.
-        fold: `fold_text`, cached by whoever reads many examples of one context.
+        example: A validated example.
+        by_title: Whether data are split by title. If so, the key is the paragraph. If not, the keys
+            are the question with each of its answers; without answers, with its context.
+        fold: `fold_text`, with a cache for callers that read many examples of one context.
     """
     if by_title:
         return {(fold(example.context),)}
@@ -136,11 +136,11 @@ def find_leakage(
     spellings: dict[str, list[str]],
     tied: list[list[str]],
 ) -> Leakage:
-    """Compares the splits as they are used, limits applied.
+    """Compares the splits as they are used, after limits were applied.
 
     Args:
         parts: Split -> its examples, of every split.
-        settings: Of the step.
+        settings: The settings of ingest.
         spellings: As `unify_titles` returned them.
         tied: As `split.share_out` found them.
     """
@@ -148,7 +148,7 @@ def find_leakage(
     by_title = settings.split_by == "title"
     trained = {key for each in parts["train"] for key in shared_keys(each, by_title, fold)}
     asked = {fold(each.question) for each in parts["train"]}
-    # No title is no common title.
+    # Examples without a title share no title.
     titles = {each.title for each in parts["train"] if each.title.strip()}
     splits = {}
     for name in JUDGED:
@@ -178,7 +178,7 @@ def find_leakage(
 
 
 def check_leakage(leakage: Leakage, max_share: float) -> None:
-    """Refuses a race that would judge models on what they are trained on.
+    """Refuses a race that would judge models on questions that they were trained on.
 
     Raises:
         InputError: If a judged split shares more than `max_share` (0 to 1) of its units with train.

@@ -1,15 +1,15 @@
-"""What kind of reasoning a question asks for: weak labels from its words, and figures on types.
+"""Guesses from its words what type of reasoning a question needs, and scores such guesses.
 
-Rules, the first that fits:
+The first rule that fits decides:
 
-- causal: it asks why, or for a cause, a reason or a purpose ("why", "what caused", "for what
-  reason", "what led to").
-- comparative: it sets things against each other: "compared to", "versus", "how does X differ"; a
+- causal: the question asks why, or for a cause, a reason or a purpose ("why", "what caused", "for
+  what reason", "what led to").
+- comparative: the question compares things: "compared to", "versus", "how does X differ"; a
   choice ("which ..., X or Y?"); what two have in common ("are both ...", "the same as ..."); or
   "which" with a comparative, a superlative or a limit ("in which year was X higher", "which
   company has the most", "which years exceed").
-- factual: any other. So is how far two figures lie apart ("what percentage more than in 2018"):
-  it is looked up or reckoned, nothing is chosen.
+- factual: any other question. The difference between two figures ("what percentage more than in
+  2018") is factual, too, because it is looked up or calculated and nothing is chosen.
 
 `benchmarks/measure_question_types.py` measures the rules on labelled questions; docs/results.md has
 the figures.
@@ -19,7 +19,7 @@ import re
 from collections.abc import Sequence
 
 TYPES = ("factual", "causal", "comparative")
-"""Windows and models number them in this order."""
+"""The types; windows and models number them in this order."""
 UNKNOWN = -1
 """The number of a question without a type."""
 
@@ -59,7 +59,7 @@ _FIGURES = re.compile(r"\bhow (?:much|many)\b|\bpercent|\baverage\b|\btotal\b|\b
 
 
 def guess_type(question: str) -> str:
-    """The kind of a question by the rules above, one of TYPES.
+    """Returns the type of a question by the rules above, one of TYPES.
 
     >>> guess_type("Why did the bridge close?")
     'causal'
@@ -77,16 +77,16 @@ def guess_type(question: str) -> str:
 
 
 def score_types(predicted: Sequence[str], wanted: Sequence[str]) -> dict[str, float]:
-    """How well types were found.
+    """Scores predicted types.
 
     Args:
-        predicted: One of TYPES per question.
-        wanted: What it should be.
+        predicted: The predicted type of each question, one of TYPES.
+        wanted: The right type of each question.
 
     Returns:
-        `accuracy` and `macro_f1`, 0 to 100, the latter over the types that are wanted or predicted
-        at all; and per type `{type}_count` (wanted), `{type}_precision`, `{type}_recall`,
-        `{type}_f1`, 0 where nothing was found. Empty for no questions.
+        `accuracy` and `macro_f1`, 0 to 100, the latter over all types that are wanted or predicted.
+        For each type `{type}_count` (wanted), `{type}_precision`, `{type}_recall` and `{type}_f1`,
+        which are 0 if nothing was found. An empty dictionary without questions.
     """
     if not wanted:
         return {}

@@ -1,8 +1,9 @@
-"""Which title goes to which split: by a hash of the title, so that growing data moves nothing.
+"""Decides by a hash of the title which title goes to which split.
 
-All questions of a title stay together, and so do titles that share a paragraph (`leakage` says what
-counts as the same one). Such a group goes where its title with the lowest position goes, so growing
-data can move a title towards train alone (docs/decisions/leakage.md).
+The hash keeps titles in their split when data grow. All questions of a title stay together, and so
+do titles that share a paragraph (`leakage` defines which paragraphs count as the same). Such a
+group goes where its title with the lowest position goes. So growing data can move a title only
+towards train (docs/decisions/leakage.md).
 """
 
 import functools
@@ -22,17 +23,17 @@ HELD_OUT = ("test", "select", "tune")
 
 @dataclass(frozen=True)
 class Shares:
-    """How the examples were shared out."""
+    """The splits, and how they came about."""
 
     parts: dict[str, list[Example]]
     """Split -> its examples, in the order of SPLITS."""
     tied: list[list[str]]
-    """Titles that stay together because they share a paragraph; by question, none are listed."""
+    """Titles that stay together because they share a paragraph; none with `split_by: question`."""
     available: dict[str, int]
-    """Split -> its examples before `data.max_{split}_examples` drew some of them."""
+    """Split -> number of its examples before the limit `data.max_{split}_examples`."""
 
     def describe(self) -> str:
-        """The size of each split, with the setting that made it smaller, if one did."""
+        """Returns the size of each split, and the setting that made it smaller, if one did."""
         sizes = []
         for name, part in self.parts.items():
             whole = self.available[name]
@@ -42,28 +43,28 @@ class Shares:
 
 
 def title_position(title: str, seed: int) -> float:
-    """A number in [0, 1) that depends on the title and the seed alone."""
+    """Returns a number in [0, 1) that depends only on the title and the seed."""
     digest = hashlib.sha256(f"{seed}\0{title}".encode()).digest()
     return int.from_bytes(digest[:8], "big") / 2**64
 
 
 def assign_titles(titles: Iterable[str], splits: Splits, seed: int) -> dict[str, str]:
-    """Gives every title its split, each by its own position; see `assign_positions`."""
+    """Gives each title its split by its own position; see `assign_positions`."""
     return assign_positions({title: title_position(title, seed) for title in titles}, splits)
 
 
 def assign_positions(positions: Mapping[str, float], splits: Splits) -> dict[str, str]:
-    """Gives every title its split.
+    """Gives each title its split.
 
-    Shares cut [0, 1) into fixed ranges, so a title keeps its split whatever else there is. Counts
-    take the titles with the lowest positions among those that no share has taken.
+    Shares cut [0, 1) into fixed ranges, so a title keeps its split whatever other titles there are.
+    Counts take the titles with the lowest positions that no share has taken.
 
     Args:
         positions: Title -> its position in [0, 1).
-        splits: Of the settings.
+        splits: The shares and counts of the settings.
 
     Returns:
-        title -> "train", "tune", "select" or "test".
+        Title -> "train", "tune", "select" or "test".
     """
     order = sorted(positions, key=lambda title: (positions[title], title))
     assigned: dict[str, str] = {}
@@ -112,7 +113,7 @@ def tie_titles(keys: Iterable[tuple[str, Iterable[Key]]]) -> dict[str, str]:
 
 
 def limit_examples(examples: Sequence[Example], limit: int, seed: int) -> list[Example]:
-    """At most `limit` examples (0: all), drawn by a hash of the id, kept in their order."""
+    """Draws at most `limit` examples (0: all) by a hash of the id, and keeps their order."""
     if not limit or len(examples) <= limit:
         return list(examples)
     drawn = sorted(examples, key=lambda example: title_position(example.id, seed))[:limit]
@@ -127,34 +128,28 @@ def share_out(
     settings: Data,
     spellings: Mapping[str, Sequence[str]] | None = None,
 ) -> Shares:
-    """Gives every example its split, and draws as many as the settings allow.
+    """Gives each example its split, and draws as many as the settings allow.
 
     Args:
-        own: Of `data.train`; no id of `only`.
-        only: Of `data.train_only`: they train, and so does whatever shares a title or a paragraph
-            with them.
-        given: Of `data.test`, the data's own test set.
-        settings: Of the step.
-        spellings: Title -> how it is written, as `leakage.unify_titles` gives them.
+        own: Examples of `data.train`; no id of them may be in `only`.
+        only: Examples of `data.train_only`. They go to train, and so do all examples that share a
+            title or a paragraph with them.
+        given: Examples of `data.test`, a test set of its own.
+        settings: The settings of ingest.
+        spellings: Title -> its spellings, as `leakage.unify_titles` returned them.
 
     Raises:
         InputError: If a split would be empty.
     """
     splits = replace(settings.splits, test=0) if settings.test else settings.splits
-    # With split_by question, an id stands where a title does.
+    # If data are split by question, the id takes the place of the title.
     by_title = settings.split_by == "title"
     title_of = {e.id: e.title if by_title else e.id for e in (*own, *only)}
     fold = functools.cache(fold_text)
     group_of = tie_titles((title_of[e.id], shared_keys(e, by_title, fold)) for e in (*own, *only))
     trained = {group_of[title_of[e.id]] for e in only}
-    # Shares put train lowest: a group's lowest position takes no title out of train.
-    positions: dict[str, float] = {}
-    for title, group in group_of.items():
-        if group not in trained:
-            written = (spellings or {}).get(title, [title]) if by_title else [title]
-            found = min(title_position(spelling, settings.seed) for spelling in written)
-            positions[group] = min(found, positions.get(group, 1.0))
-    split_of = assign_positions(positions, splits)
+    written = (spellings or {}) if by_title else {}
+    split_of = assign_positions(_find_positions(group_of, trained, written, settings.seed), splits)
     parts: dict[str, list[Example]] = {name: [] for name in SPLITS}
     parts["train"] += only
     for example in own:
@@ -180,3 +175,27 @@ def share_out(
                 + (", or set data -> split_by: question" if by_title else "")
             )
     return Shares(parts, tied, available)
+
+
+def _find_positions(
+    group_of: Mapping[str, str],
+    trained: set[str],
+    spellings: Mapping[str, Sequence[str]],
+    seed: int,
+) -> dict[str, float]:
+    """Returns the position of each group that does not have to train.
+
+    Args:
+        group_of: Title -> its group.
+        trained: Groups that go to train in any case.
+        spellings: Title -> its spellings, for titles with several.
+        seed: The seed of the settings.
+    """
+    positions: dict[str, float] = {}
+    for title, group in group_of.items():
+        if group not in trained:
+            written = spellings.get(title, [title])
+            found = min(title_position(spelling, seed) for spelling in written)
+            # Train has the lowest positions, so a group's lowest one takes no title out of train.
+            positions[group] = min(found, positions.get(group, 1.0))
+    return positions

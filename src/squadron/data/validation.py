@@ -1,6 +1,7 @@
-"""Judges examples: every answer is round-tripped, repaired when unambiguous, else rejected.
+"""Validates examples: checks every answer against its context, then repairs or rejects it.
 
-Owns the reasons and the report; reads and writes nothing.
+An answer is repaired only if the repair is unambiguous. Owns the reasons and the report; reads and
+writes no files.
 """
 
 import re
@@ -13,8 +14,8 @@ from squadron.data.question_types import TYPES
 from squadron.data.sources import Answer, Example
 from squadron.errors import InputError
 
-# How far a start may be off and still be moved without doubt: the nearest occurrence must be the
-# only one this close. Off-by-one labels and lost spaces stay within it.
+# How many characters a start may be off. A start is moved if only one occurrence of the answer is
+# this near. Off-by-one labels and lost spaces stay within this limit.
 REPAIR_REACH = 16
 SAMPLES_PER_REASON = 5
 EMPTY_CONTEXT = "empty context"
@@ -32,12 +33,12 @@ REPAIRS = {
     ALL_DROPPED: "unanswerable question freed of answers",
     GUESSED: "unknown type of reasoning guessed instead",
 }
-"""What ingest says of each kind of repair, after its count."""
+"""Kind of repair -> what ingest prints after its count."""
 
 
 @dataclass
 class Report:
-    """What happened to the examples of one ingest."""
+    """Counts of what happened to the examples of one ingest."""
 
     accepted: int = 0
     repaired: Counter[str] = field(default_factory=Counter)
@@ -46,26 +47,27 @@ class Report:
 
     @property
     def total(self) -> int:
-        """Examples seen."""
+        """The number of examples that were read."""
         return self.accepted + self.rejected.total()
 
     def note(self, counter: "Counter[str]", reason: str, example: Example) -> None:
-        """Counts a case and keeps the first few as samples."""
+        """Counts a case, and keeps the first few cases as samples."""
         counter[reason] += 1
         samples = self.samples.setdefault(reason, [])
         if len(samples) < SAMPLES_PER_REASON:
             sample = f"{example.where or example.id} (question {example.id})"
-            samples.append(sample.encode(errors="backslashreplace").decode())  # any id can be kept
+            # An id may hold half a surrogate pair, which UTF-8 can not encode.
+            samples.append(sample.encode(errors="backslashreplace").decode())
 
     def describe(self) -> list[str]:
-        """What was repaired and what was rejected, as one line each; none where nothing was."""
+        """Returns one line about repairs and one about rejections; no line without any."""
         repaired = [f"{n:,} x {REPAIRS[reason]}" for reason, n in self.repaired.most_common()]
         rejected = [f"{n:,} x {reason}" for reason, n in self.rejected.most_common()]
         lines = {"repaired": repaired, "rejected": rejected}
         return [f"{what}: {', '.join(found)}" for what, found in lines.items() if found]
 
     def as_dict(self) -> dict[str, Any]:
-        """For validation.json."""
+        """Returns the entries for validation.json."""
         return {
             "total": self.total,
             "accepted": self.accepted,
@@ -76,10 +78,10 @@ class Report:
 
 
 def validate_examples(examples: Iterable[Example], report: Report) -> list[Example]:
-    """Keeps what is right, repairs what is unambiguous, rejects and counts the rest.
+    """Returns the valid examples, some of them repaired, and counts repairs and rejections.
 
-    An example with several answers loses only the answers that can't be repaired; with none left
-    it is rejected. The first occurrence of an id wins.
+    An example with several answers loses only the answers that can't be repaired. It is rejected if
+    no answer is left. Of several examples with one id, the first is kept.
     """
     kept: list[Example] = []
     seen: set[str] = set()
@@ -96,7 +98,7 @@ def validate_examples(examples: Iterable[Example], report: Report) -> list[Examp
 
 
 def check_rejected_share(report: Report, max_share: float) -> None:
-    """Stops a run whose data is mostly broken.
+    """Refuses data with too many rejected examples.
 
     Raises:
         InputError: If more than `max_share` (0 to 1) of the examples were rejected.
@@ -115,9 +117,14 @@ def check_rejected_share(report: Report, max_share: float) -> None:
 
 
 def _judge(example: Example, seen: set[str], contexts: dict[str, str], report: Report) -> str:
-    """The reason to reject an example, or an empty string; repairs it in place.
+    """Returns the reason to reject an example, or "". Repairs the example in place.
 
-    `contexts` remembers what was found about each context, as many examples may share a long one.
+    Args:
+        example: Any example.
+        seen: The ids of the examples that were kept so far.
+        contexts: Context -> what `_judge_context` returned, because many examples may share a long
+            context.
+        report: Gets the repairs.
     """
     if not example.id:
         return "no id"
@@ -164,7 +171,7 @@ def _judge(example: Example, seen: set[str], contexts: dict[str, str], report: R
 
 
 def _judge_context(context: str) -> str:
-    """The reason to reject what has this context, or an empty string."""
+    """Returns the reason to reject examples with this context, or ""."""
     if not context.strip():
         return EMPTY_CONTEXT
     try:
@@ -175,10 +182,14 @@ def _judge_context(context: str) -> str:
 
 
 def _repair(answer: Answer, context: str) -> str:
-    """Empty if the answer stands where it says; "repaired: how" if moved there; else the reason."""
+    """Checks that the answer is where it says, and repairs it in place if not.
+
+    Returns:
+        "" for a right answer, "repaired: " and how for a repaired one, else the reason to drop it.
+    """
     text, start = answer.text, answer.start_char
     if text and start >= 0 and context.startswith(text, start):
-        # A span with blanks around it would never match what a tokeniser can give back.
+        # Spans of tokens never have blanks around them, so the answer must not have any.
         stripped = text.strip()
         if not stripped:
             return "empty answer"
@@ -193,7 +204,7 @@ def _repair(answer: Answer, context: str) -> str:
     how = MOVED
     spans = _occurrences(context, re.escape(text))
     if not spans:
-        # Only the blanks may differ, such as "a b" for "a\r\nb" or "a  b" of the context.
+        # Perhaps only the blanks differ, such as "a b" for "a\r\nb" or "a  b" in the context.
         how = INSIDE
         spans = _occurrences(context, r"\s+".join(map(re.escape, text.split())))
     near = [span for span in spans if abs(span[0] - start) <= REPAIR_REACH]
@@ -205,5 +216,5 @@ def _repair(answer: Answer, context: str) -> str:
 
 
 def _occurrences(context: str, pattern: str) -> list[tuple[int, int]]:
-    """Every [start, end) of the pattern, overlapping ones too."""
+    """Returns [start, end) of all matches of the pattern, including overlapping ones."""
     return [match.span(1) for match in re.finditer(f"(?=({pattern}))", context)]

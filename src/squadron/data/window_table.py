@@ -1,8 +1,8 @@
-"""The windows of many examples, without a copy of any token.
+"""Reads the windows of many examples without a copy of any token.
 
-An example refers to its context, and the tokens of a context are stored once. A window is then only
-a number: which tokens it holds follows from the example's `room` and `step`. So examples that share
-one long context need little room on disk and in memory, however many windows they have together.
+An example refers to its context, and the tokens of a context are stored once. A window is only a
+number: the example's `room` and `step` tell which tokens it holds. So examples that share a long
+context need little space on disk and in memory, however many windows they have.
 
 Legend: E examples, N windows, L labels (windows that hold their example's answer).
 """
@@ -23,46 +23,46 @@ from squadron.data.layout import Layout
 Longs = npt.NDArray[np.int64]
 
 NULL_TOKEN = 0
-"""Where "not answered here" points: the first token, a special one."""
+"""The token that stands for "not answered here": the first one, which is a special token."""
 
 EXAMPLES_PER_CHUNK = 4_096
 WINDOWS_PER_CHUNK = 65_536
-"""What is worked on at once is bounded by both: 65,536 windows need about 10 MB of numbers."""
+"""Limits of a chunk, both in force: 65,536 windows need about 10 MB of numbers."""
 
 
 @dataclass(frozen=True)
 class Cut:
-    """Numbers of some windows; token positions count from the first token of the window."""
+    """Numbers of some windows. Token positions count from the first token of the window."""
 
     example_N: Longs
-    """Row of the window's example."""
+    """Row of the example in the table."""
     window_N: Longs
-    """Number within its example, from 0."""
+    """Number of the window within its example, from 0."""
     first_N: Longs
-    """Place of its first context token among the tokens of all contexts."""
+    """Place of the first context token among the tokens of all contexts."""
     context_length_N: Longs
-    """Context tokens."""
+    """Number of context tokens."""
     question_length_N: Longs
     context_start_N: Longs
     start_token_N: Longs
-    """The answer's first token, NULL_TOKEN where it is not in the window; so is end_token_N."""
+    """The answer's first token. If the answer is not here, it and end_token_N are NULL_TOKEN."""
     end_token_N: Longs
     reasoning_type_N: Longs
 
     @property
     def context_end_N(self) -> Longs:
-        """Inclusive; an empty context gives an empty range, whose end is before its start."""
+        """The last context token, inclusive. If the context is empty, it is before the start."""
         return self.context_start_N + self.context_length_N - 1
 
 
 class WindowTable:
-    """Windows in their order: example by example, window by window.
+    """Windows in order: example by example, window by window.
 
     Args:
-        table: Of schema `artifacts.WINDOWS`, memory-mapped or not. All its contexts must be in one
-            dictionary, as `slide_windows` makes it and `artifacts.read_windows` reads it.
-        layout: Of the tokenizer that made them.
-        numbers: Which of its windows, rising; all unless given.
+        table: A table of schema `artifacts.WINDOWS`, memory-mapped or not. All contexts must be in
+            one dictionary, as in the tables of `slide_windows` and `artifacts.read_windows`.
+        layout: The layout of the tokenizer that made the windows.
+        numbers: The numbers of the chosen windows, rising; None means all.
     """
 
     def __init__(
@@ -92,32 +92,32 @@ class WindowTable:
 
     @property
     def num_rows(self) -> int:
-        """How many windows there are."""
+        """The number of windows."""
         return len(self._numbers)
 
     def take(self, places: Any) -> "WindowTable":
-        """Some of the windows, by their rising places among these."""
+        """Returns some of the windows, by their places among these in rising order."""
         places = np.asarray(places, np.int64)
         if isinstance(self._numbers, range):
             return self._with(places + self._numbers.start)
         return self._with(self._numbers[places])
 
     def slice(self, first: int, count: int | None = None) -> "WindowTable":
-        """`count` windows from one on, or all from there on."""
+        """Returns `count` windows from the place `first` on, or all from there on."""
         return self._with(self._numbers[first : None if count is None else first + count])
 
     def first_examples(self, count: int) -> "WindowTable":
-        """The windows of the first `count` examples of the table, of all for 0."""
+        """Returns the windows of the first `count` examples of the table; 0 means all."""
         if not count or count >= self.table.num_rows:
             return self
         return self.slice(0, self._count_below(int(self._firsts[count])))
 
     def chunks(self) -> Iterator["WindowTable"]:
-        """These windows, part by part: so many that memory stays small, never none."""
+        """Yields these windows in parts that need little memory; no part is empty."""
         place = 0
         while place < len(self):
             example = int(np.searchsorted(self._firsts, self._numbers[place], side="right")) - 1
-            # Chunks end where a round number of examples ends, whatever windows were chosen.
+            # A chunk ends after a round number of examples, whichever windows were chosen.
             bound = (example // EXAMPLES_PER_CHUNK + 1) * EXAMPLES_PER_CHUNK
             bound = min(bound, self.table.num_rows)
             last = min(self._count_below(int(self._firsts[bound])), place + WINDOWS_PER_CHUNK)
@@ -125,21 +125,21 @@ class WindowTable:
             place = last
 
     def _with(self, numbers: "range | Longs") -> "WindowTable":
-        """Other windows of the same table."""
+        """Returns other windows of the same table."""
         other = copy.copy(self)
         other.__dict__.pop("cut", None)
         other._numbers = numbers
         return other
 
     def _count_below(self, number: int) -> int:
-        """How many of these windows have a smaller number in the whole table."""
+        """Counts the windows here that have a smaller number in the whole table."""
         if isinstance(self._numbers, range):
             return min(max(number - self._numbers.start, 0), len(self._numbers))
         return int(np.searchsorted(self._numbers, number))
 
     @cached_property
     def cut(self) -> Cut:
-        """The numbers of all these windows; ask chunks for it where there may be many."""
+        """The numbers of all these windows. Use `chunks` first if there may be many windows."""
         numbers = np.asarray(self._numbers, np.int64)
         example_N = np.searchsorted(self._firsts, numbers, side="right") - 1
         window_N = numbers - self._firsts[example_N]
@@ -169,13 +169,13 @@ class WindowTable:
 
     @property
     def lengths(self) -> Longs:
-        """Tokens of each window, specials included."""
+        """The number of tokens of each window, including special tokens."""
         cut = self.cut
         return self.layout.special_count + cut.question_length_N + cut.context_length_N
 
     @cached_property
     def _labels(self) -> tuple[Longs, Longs, Longs]:
-        """(number of the window in the whole table, first token, last token) of each label."""
+        """Number of the window in the whole table, first token and last token of each label."""
         labels = _one_chunk(self.table["labels"])
         flat = labels.flatten()
         counts = np.diff(labels.offsets.to_numpy())
@@ -187,7 +187,7 @@ class WindowTable:
         return self._firsts[example_L] + window_L, start_L, end_L
 
     def input_ids(self, place: int) -> npt.NDArray[np.int32]:
-        """The tokens of one window."""
+        """Returns the tokens of one window."""
         cut, layout = self.cut, self.layout
         example, first = cut.example_N[place], cut.first_N[place]
         question = self._question_edges[example : example + 2]
@@ -202,11 +202,11 @@ class WindowTable:
         )
 
     def example_ids(self) -> pa.Array:
-        """The id of each window's example."""
+        """Returns the id of each window's example."""
         return _one_chunk(self.table["example_id"]).take(pa.array(self.cut.example_N))
 
     def extents(self) -> pa.Table:
-        """The characters of its context that each window holds, of schema `artifacts.EXTENTS`."""
+        """Returns the characters that each window holds, of schema `artifacts.EXTENTS`."""
         cut = self.cut
         heads, tails = (np.zeros(len(self), np.int32) for _ in range(2))
         has = cut.context_length_N > 0
@@ -216,15 +216,16 @@ class WindowTable:
         return pa.Table.from_arrays(columns, schema=EXTENTS)
 
     def expand(self) -> pa.Table:
-        """Every window with all its tokens, of schema `artifacts.CUT_WINDOWS`.
+        """Returns every window with all its tokens, as a table of schema `artifacts.CUT_WINDOWS`.
 
-        For tests and for looking at windows: it copies each context token once per window.
+        This is for tests and for people who look at windows. It copies each context token once per
+        window.
         """
         tables = [part._expand() for part in self.chunks()]
         return pa.concat_tables(tables) if tables else CUT_WINDOWS.empty_table()
 
     def to_pylist(self) -> list[dict[str, Any]]:
-        """Every window as a dictionary; see `expand`."""
+        """Returns every window as a dictionary; see `expand`."""
         rows: list[dict[str, Any]] = self.expand().to_pylist()
         return rows
 
@@ -252,7 +253,7 @@ class WindowTable:
 
 
 def _one_chunk(column: pa.ChunkedArray) -> Any:
-    """A column as one array; nothing is copied where it is one already."""
+    """Returns a column as one array; does not copy a column that is one array already."""
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 

@@ -2,17 +2,34 @@
 
 import hashlib
 import json
+import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from squadron import progress, provenance, storage
 from squadron.artifacts import read_contexts, write_json, write_table
 from squadron.config import Data, digest, from_json
 from squadron.data import contamination
+from squadron.data.example_table import make_table
+from squadron.data.leakage import check_leakage, find_leakage, unify_titles
 from squadron.data.question_types import TYPES
+from squadron.data.sources import Example, load_source, read_file
+from squadron.data.split import share_out
+from squadron.data.validation import Report, check_rejected_share, validate_examples
 from squadron.steps._step import step
+
+
+class _Given(NamedTuple):
+    """The valid examples of each kind of file."""
+
+    own: list[Example]
+    """From `data.train`, to be split."""
+    only: list[Example]
+    """From `data.train_only`."""
+    test: list[Example]
+    """From `data.test`."""
 
 
 @step
@@ -21,77 +38,44 @@ def ingest(*, data: str, examples: Path, digests: str = "") -> None:
 
     Args:
         data: JSON of config.Data.
-        digests: JSON of provenance.Digests; "" compares nothing.
-        examples: The folder to write; validation.json lies in it too.
+        digests: JSON of provenance.Digests; with "", nothing is compared.
+        examples: The folder to write, which also gets validation.json.
     """
-    import tempfile
-
-    from squadron.data.example_table import make_table
-    from squadron.data.leakage import check_leakage, find_leakage, unify_titles
-    from squadron.data.sources import Example, load_source, read_file
-    from squadron.data.split import share_out
-    from squadron.data.validation import Report, check_rejected_share, validate_examples
-
     settings = from_json(Data, data)
     planned = provenance.read_digests(digests)
+    # An unknown source is refused before any file is fetched.
     load_source(settings.source)
-    report = Report()
-    figures: dict[str, float] = {}
     started = time.monotonic()
-    with tempfile.TemporaryDirectory() as temporary:
 
-        def read(locations: Sequence[str]) -> Iterator[Example]:
-            for number, location in enumerate(locations):
-                folder = Path(temporary) / f"{len(locations)}-{number}"
-                planned.check_data(location, storage.content_digest(location))
-                yield from read_file(settings.source, storage.fetch_file(location, folder))
+    report = Report()
+    given = _read_files(settings, planned, report)
+    own = _without_repeated(given, report)
+    check_rejected_share(report, settings.max_rejected_share)
 
-        own = validate_examples(read(settings.train), report)
-        only = validate_examples(read(settings.train_only), report)
-        given = validate_examples(read(settings.test), report)
-        # A question that both kinds of files have trains, once, and is never judged.
-        asked = {e.id: e.question for e in only}
-        both = [e for e in own if e.id in asked]
-        own = [e for e in own if e.id not in asked]
-        for example in both:
-            if example.question != asked[example.id]:
-                report.accepted -= 1
-                report.note(report.rejected, "id used twice", example)
-        check_rejected_share(report, settings.max_rejected_share)
-        spellings = unify_titles((*own, *only, *given))
-        shares = share_out(own, only, given, settings, spellings)
-        leakage = find_leakage(shares.parts, settings, spellings, shares.tied)
-        check_leakage(leakage, settings.max_shared_share)
-        tables = {name: make_table(part) for name, part in shares.parts.items()}
-        made_from = {name: _digest_table(table) for name, table in tables.items()}
-        for name, table in tables.items():
-            path = examples / f"{name}.parquet"
-            write_table(path, table, schema="examples/1", made_from=made_from[name])
-        figures["seconds_ingest"] = time.monotonic() - started
-        content = {
-            **report.as_dict(),
-            "figures": figures,
-            "split_by": settings.split_by,
-            "splits": {
-                name: {
-                    "examples": table.num_rows,
-                    "titles": sorted(set(table["title"].to_pylist())),
-                    "unanswerable": sum(not a for a in table["answers"].to_pylist()),
-                    "reasoning_types": _count_types(table),
-                    "digest": made_from[name],
-                    "files": _files_of(name, settings),
-                }
-                for name, table in tables.items()
-            },
-            "leakage": leakage.as_dict(settings.max_shared_share),
-            "train_only": {"examples": len(only), "questions_also_in_train": len(both)},
-        }
-        write_json(
-            examples / "validation.json",
-            content,
-            schema="validation/1",
-            made_from=digest(*made_from.values()),
-        )
+    spellings = unify_titles((*own, *given.only, *given.test))
+    shares = share_out(own, given.only, given.test, settings, spellings)
+    leakage = find_leakage(shares.parts, settings, spellings, shares.tied)
+    check_leakage(leakage, settings.max_shared_share)
+
+    tables = {name: make_table(part) for name, part in shares.parts.items()}
+    made_from = _write_tables(examples, tables)
+    content = {
+        **report.as_dict(),
+        "figures": {"seconds_ingest": time.monotonic() - started},
+        "split_by": settings.split_by,
+        "splits": {
+            name: _describe_split(name, table, made_from[name], settings)
+            for name, table in tables.items()
+        },
+        "leakage": leakage.as_dict(settings.max_shared_share),
+        "train_only": {
+            "examples": len(given.only),
+            "questions_also_in_train": len(given.own) - len(own),
+        },
+    }
+    path = examples / "validation.json"
+    write_json(path, content, schema="validation/1", made_from=digest(*made_from.values()))
+
     for warning in contamination.describe_shared(contamination.read_shared(content)):
         progress.say(f"ingest     Warning: {warning}")
     for line in report.describe():
@@ -101,15 +85,67 @@ def ingest(*, data: str, examples: Path, digests: str = "") -> None:
     progress.say(f"ingest     {report.accepted:,} examples: {shares.describe()}{leaks}")
 
 
+def _read_files(settings: Data, planned: provenance.Digests, report: Report) -> _Given:
+    """Fetches all files, checks that they are the planned ones, and validates their examples."""
+    with tempfile.TemporaryDirectory() as temporary:
+
+        def read(locations: Sequence[str]) -> Iterator[Example]:
+            for number, location in enumerate(locations):
+                folder = Path(temporary) / f"{len(locations)}-{number}"
+                planned.check_data(location, storage.content_digest(location))
+                yield from read_file(settings.source, storage.fetch_file(location, folder))
+
+        return _Given(
+            own=validate_examples(read(settings.train), report),
+            only=validate_examples(read(settings.train_only), report),
+            test=validate_examples(read(settings.test), report),
+        )
+
+
+def _without_repeated(given: _Given, report: Report) -> list[Example]:
+    """Returns the examples of `data.train` that are not in `data.train_only`.
+
+    A question in both trains once and is never judged. If one id has two different questions, the
+    one of `data.train` is reported as rejected.
+    """
+    asked = {example.id: example.question for example in given.only}
+    for example in given.own:
+        if asked.get(example.id, example.question) != example.question:
+            report.accepted -= 1
+            report.note(report.rejected, "id used twice", example)
+    return [example for example in given.own if example.id not in asked]
+
+
+def _write_tables(examples: Path, tables: Mapping[str, Any]) -> dict[str, str]:
+    """Writes the table of each split, and returns the digest of each."""
+    made_from = {name: _digest_table(table) for name, table in tables.items()}
+    for name, table in tables.items():
+        path = examples / f"{name}.parquet"
+        write_table(path, table, schema="examples/1", made_from=made_from[name])
+    return made_from
+
+
+def _describe_split(name: str, table: Any, made_from: str, settings: Data) -> dict[str, Any]:
+    """Returns the entry of a split in validation.json."""
+    return {
+        "examples": table.num_rows,
+        "titles": sorted(set(table["title"].to_pylist())),
+        "unanswerable": sum(not some for some in table["answers"].to_pylist()),
+        "reasoning_types": _count_types(table),
+        "digest": made_from,
+        "files": _files_of(name, settings),
+    }
+
+
 def _files_of(split: str, settings: Data) -> list[str]:
-    """The files that a split's examples may come from."""
+    """Returns the files from which the examples of a split may come."""
     if split == "train":
         return [*settings.train, *settings.train_only]
     return list(settings.test if split == "test" and settings.test else settings.train)
 
 
 def _count_types(table: Any) -> dict[str, dict[str, int]]:
-    """Questions of each type, by where the label is from."""
+    """Counts the questions of each type, for each source of labels."""
     pairs = list(
         zip(table["label_source"].to_pylist(), table["reasoning_type"].to_pylist(), strict=True)
     )
@@ -120,9 +156,9 @@ def _count_types(table: Any) -> dict[str, dict[str, int]]:
 
 
 def _digest_table(table: Any) -> str:
-    """The digest of its rows, not of how Parquet happens to store them.
+    """Returns a digest of the rows of a table, which does not depend on how Parquet stores them.
 
-    A context counts by its own digest, which is computed once however many rows share it.
+    A context enters with its own digest, which is computed once for all rows that share it.
     """
     sha256 = hashlib.sha256()
     digest_of: dict[str, str] = {}

@@ -1,21 +1,24 @@
-"""Where files live: a folder of this machine or a prefix of an S3 bucket, by the same functions.
+"""Publishes and fetches files, with the same functions for local folders and S3 prefixes.
 
 A location is a `str`: a path, or ``s3://bucket/prefix``. This package owns publishing with a
-manifest and a commit marker, fetching with verification, and digests that tell whether content
-changed. It doesn't know what the files mean and keeps no state. Whatever fails raises an
-InputError that names the location and the remedy. Published content lies so::
+manifest and a commit marker, fetching with verification, and digests that show whether content
+changed. It does not know what the files mean, and it keeps no state. All failures are InputErrors
+that name the location and the fix. Published content has this layout::
 
     a folder                          an S3 prefix
     location/weights.safetensors      location/content-<digest>/weights.safetensors
     location/manifest.json            location/content-<digest>/manifest.json
     location/_COMMITTED               location/_COMMITTED
 
-The manifest lists path, size and sha256 of every file; the marker holds the manifest's sha256 and
-names the folder with the content. A folder is renamed into place whole. In S3 content lies under
-its own digest and the marker is written last and only if there is none: two publishers can't
-overwrite each other's files, and the marker decides. What killed attempts leave may be deleted:
-``content-*`` that no marker names, ``.unfinished-*`` folders, and the parts of killed uploads (by
-the bucket's lifecycle rule AbortIncompleteMultipartUpload). Fetched content keeps its records.
+The manifest lists path, size and sha256 of every file. The marker holds the sha256 of the manifest
+and names the folder with the content. A local folder is renamed into place when it is complete. In
+S3, content lies under its own digest, and the marker is written last and only if there is none. So
+two publishers can't overwrite each other's files, and the marker decides which content counts.
+
+Attempts that were killed may leave files that can be deleted: ``content-*`` prefixes that no marker
+names, ``.unfinished-*`` folders, and parts of uploads (the lifecycle rule
+AbortIncompleteMultipartUpload of the bucket removes them). Fetched content keeps its manifest and
+marker. May import errors and uris.
 """
 
 from pathlib import Path
@@ -46,11 +49,14 @@ __all__ = [
 
 
 def fetch_file(location: str, folder: Path) -> Path:
-    """Makes one file readable on this machine: whole, or not there at all.
+    """Makes one file readable on this machine, and returns its path.
+
+    A download is complete, or the file does not exist.
 
     Args:
-        location: A file's path, which is returned, or the ``s3://`` location of one object.
-        folder: Where a download goes, under the object's last name; replaced if it exists.
+        location: The path of a file, which is returned, or the ``s3://`` location of one object.
+        folder: Where a download goes, under the last name of the object. An existing file is
+            replaced.
     """
     place = parse_location(location)
     if isinstance(place, S3Location):
@@ -60,14 +66,15 @@ def fetch_file(location: str, folder: Path) -> Path:
 
 
 def fetch_folder(location: str, folder: Path) -> Path:
-    """Makes a folder readable on this machine; published content is verified, other is not.
+    """Makes a folder readable on this machine, and returns its path.
 
-    Content that is half published, or isn't what its commit marker says, is refused.
+    Published content is verified; other content is not. Content that is only partly published, or
+    that differs from its commit marker, is refused.
 
     Args:
-        location: A folder's path, which is returned, or an ``s3://`` prefix.
-        folder: Where a download goes: whole, or not at all. It must be missing or empty, or hold
-            this published content already, and its parent must be writable.
+        location: The path of a folder, which is returned, or an ``s3://`` prefix.
+        folder: Where a download goes. It is complete afterwards, or nothing is written. It must not
+            exist, be empty, or already hold this published content. Its parent must be writable.
     """
     place = parse_location(location)
     if isinstance(place, S3Location):
@@ -78,7 +85,7 @@ def fetch_folder(location: str, folder: Path) -> Path:
 
 
 def fetch_published(location: str, folder: Path) -> Path:
-    """As `fetch_folder`, but refuses content without a commit marker."""
+    """Does the same as `fetch_folder`, but refuses content without a commit marker."""
     place = parse_location(location)
     if isinstance(place, S3Location):
         return s3.fetch_folder(place, folder, must_be_published=True)
@@ -86,17 +93,17 @@ def fetch_published(location: str, folder: Path) -> Path:
 
 
 def publish(folder: Path, location: str) -> str:
-    """Publishes all files of a folder, all or nothing, and returns the location.
+    """Publishes all files of a folder or none, and returns the location.
 
-    Publishing the same content again does nothing, or completes what an attempt that died left
-    half done. Empty folders, file modes and a published folder's records aren't published.
+    To publish the same content again does nothing, or completes an earlier attempt that was killed.
+    Empty folders, file modes, and the manifest and marker of a published folder are not published.
 
     Args:
-        folder: What to publish.
-        location: The folder or ``s3://`` prefix that will stand for this content alone.
+        folder: The folder to publish.
+        location: The folder or ``s3://`` prefix, which will hold only this content.
 
     Raises:
-        InputError: Other content is published there, there is nothing to publish, a name or file
+        InputError: If other content is published there, there is nothing to publish, a name or file
             can't be published, or the location can't be written.
     """
     place = parse_location(location)
@@ -112,13 +119,14 @@ def publish(folder: Path, location: str) -> str:
 
 
 def publish_beside(folder: Path, location: str) -> str:
-    """As `publish`; other content that is there already stays, and this goes beside it.
+    """Publishes a folder; if other content is already there, publishes it beside that.
 
-    The name ends with the content's digest, so the same content again finds its place. For results
-    that may be made twice, such as a report with a newer template: what is there stays.
+    The name of the second location ends with the digest of the content, so that the same content
+    always gets the same place. This is for results that may be made twice, such as a report with a
+    newer template.
 
     Returns:
-        Where the content is.
+        The location of the content.
     """
     try:
         return publish(folder, location)
@@ -140,10 +148,10 @@ def require_writable(location: str) -> None:
 
 
 def content_digest(location: str) -> str:
-    """A hexadecimal digest that changes when the content of a file, folder or prefix does.
+    """Returns a hexadecimal digest that changes when a file, folder or prefix changes.
 
-    Local files are read: the same files give the same digest anywhere, published or not. In S3 the
-    digest is made of names, sizes and ETags, so the same content in two places may differ.
+    Local files are read: the same files have the same digest everywhere, published or not. In S3,
+    the digest is made from names, sizes and ETags, so equal content in two places may differ.
     """
     place = parse_location(location)
     if isinstance(place, S3Location):

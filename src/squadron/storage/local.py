@@ -1,4 +1,4 @@
-"""Folders of this machine: listing, hashing, verifying, and filling a new one in one step."""
+"""Lists, hashes, verifies and fills folders of this machine."""
 
 import errno
 import hashlib
@@ -27,11 +27,11 @@ _REMEDIES = {
 
 @contextmanager
 def sentences(verb: str, path: Path) -> Iterator[None]:
-    """Turns the file system's refusals into InputErrors; a path can't be "read" or "written"."""
+    """Turns errors of the file system into InputErrors; `verb` is "read" or "written"."""
     try:
         yield
     except OSError as error:
-        if UNFINISHED in str(path):  # the caller's own `sentences` knows the target
+        if UNFINISHED in str(path):  # an outer `sentences` of the caller knows the target
             raise
         named = str(error.filename2 or error.filename or path)
         place = path if UNFINISHED in named else named
@@ -40,14 +40,14 @@ def sentences(verb: str, path: Path) -> Iterator[None]:
 
 
 def describe(root: Path) -> Manifest:
-    """Reads all files of a folder, except a published folder's own records."""
+    """Hashes all files of a folder, except its manifest and marker."""
     files = {path.relative_to(root).as_posix(): path for path in list_files(root)}
     names = sorted(files.keys() - {MANIFEST_NAME, MARKER_NAME})
     return Manifest(tuple(FileEntry(name, *hash_file(files[name])) for name in names))
 
 
 def list_files(folder: Path) -> Iterator[Path]:
-    """All files, links to files too (model caches); refuses what publishing would leave out."""
+    """Yields all files and links to files (model caches); refuses what can't be published."""
     for path in folder.iterdir():
         is_folder = path.is_dir() and not path.is_symlink()
         if not (is_folder or path.is_file()) or not is_plain_name(path.name):
@@ -59,24 +59,25 @@ def list_files(folder: Path) -> Iterator[Path]:
 
 
 def hash_file(path: Path) -> tuple[int, str]:
-    """Size in bytes and sha256 of a file."""
+    """Returns the size of a file in bytes and its sha256."""
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         return file.tell(), digest
 
 
 def read_marker(folder: Path) -> Marker | None:
-    """The marker of a folder, or None if it has none."""
+    """Returns the marker of a folder, or None without one."""
     path = folder / MARKER_NAME
-    if path not in folder.iterdir():  # which also finds out that the folder is missing or a file
+    if path not in folder.iterdir():  # raises if the folder is missing or a file
         return None
     return Marker.from_bytes(path.read_bytes(), str(path))
 
 
 def read_content(folder: Path) -> tuple[Path, Manifest]:
-    """Where a folder's content lies and what it is; published content is verified."""
+    """Returns the folder with the content, and its manifest; verifies published content."""
     marker = read_marker(folder)
-    root = folder / marker.content if marker else folder  # not itself: a copied S3 prefix
+    # If the folder is a copy of an S3 prefix, the marker names a folder inside it.
+    root = folder / marker.content if marker else folder
     path = root / MANIFEST_NAME
     if marker:
         manifest = Manifest.from_bytes(path.read_bytes(), marker, str(path))
@@ -88,7 +89,7 @@ def read_content(folder: Path) -> tuple[Path, Manifest]:
 
 
 def verify(folder: Path) -> Path:
-    """The folder with a published location's files, all of them checked."""
+    """Checks all files of a published folder, and returns the folder with the content."""
     with sentences("read", folder):
         if read_marker(folder) is None:
             records.raise_uncommitted(str(folder))
@@ -98,7 +99,7 @@ def verify(folder: Path) -> Path:
 def require_described(
     root: Path, manifest: Manifest, where: str, remedy: str = records.PUBLISH_AGAIN
 ) -> None:
-    """Refuses files that aren't those of the manifest, naming one by where it came from."""
+    """Refuses files that differ from the manifest; the message names one of them."""
     different = {file.path for file in set(describe(root).files) ^ set(manifest.files)}
     if different:
         raise InputError(
@@ -108,7 +109,11 @@ def require_described(
 
 
 def holds(folder: Path, manifest: Manifest | None) -> bool:
-    """Whether a folder is published content of this manifest; False means it is free."""
+    """Says whether a folder holds the content of this manifest; False means that it is free.
+
+    Raises:
+        InputError: If the folder holds anything else.
+    """
     is_there = folder.exists()
     marker = read_marker(folder) if is_there else None
     if marker and manifest:
@@ -122,29 +127,30 @@ def holds(folder: Path, manifest: Manifest | None) -> bool:
 
 
 def build(target: Path, manifest: Manifest | None, fill: Callable[[Path], None]) -> bool:
-    """Fills a new folder and renames it into place; a failure leaves nothing.
+    """Fills a new folder and renames it to `target`; a failure leaves nothing.
 
-    With a manifest it becomes a published folder. False means that the target is one of this
-    content already, by someone who was faster too.
+    With a manifest, it becomes a published folder. Returns False if the target already holds this
+    content, possibly because another process was faster.
     """
     with sentences("written", target):
         if holds(target, manifest):
             return False
-        final = target.resolve()  # a link to an empty folder stays a link
+        final = target.resolve()  # if the target is a link to an empty folder, the link stays
         final.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=UNFINISHED, dir=final.parent) as temporary:
             built = Path(temporary, "built")
-            built.mkdir()  # gets the usual permissions, which the one around it hasn't
+            built.mkdir()  # it gets the usual permissions, which a temporary folder does not have
             fill(built)
             if manifest:
                 (built / MANIFEST_NAME).write_bytes(manifest.to_bytes())
                 (built / MARKER_NAME).write_bytes(Marker(manifest.sha256).to_bytes())
-            for path in built.rglob("*"):  # else a power cut could leave the name without bytes
+            # Without this, a power cut could leave file names without content.
+            for path in built.rglob("*"):
                 if path.is_file():
                     with path.open("rb") as file:
                         os.fsync(file.fileno())
             try:
-                built.rename(final)  # replaces an empty folder, nothing else
+                built.rename(final)  # this replaces an empty folder, but nothing else
             except OSError:
                 if not holds(target, manifest):
                     raise
@@ -153,9 +159,10 @@ def build(target: Path, manifest: Manifest | None, fill: Callable[[Path], None])
 
 
 def require_writable(target: Path) -> None:
-    """Makes the folder in a temporary one beside it, and removes both; the folder need not exist.
+    """Checks that the target can be written: makes a temporary folder nearby and removes it.
 
-    The target itself is never made, so that a race that is refused later leaves no empty folder.
+    The target need not exist, and it is not made: a race that is refused later must not leave an
+    empty folder.
     """
     with sentences("written", target):
         final = target.resolve()
@@ -165,7 +172,7 @@ def require_writable(target: Path) -> None:
 
 
 def publish(folder: Path, manifest: Manifest, target: Path) -> None:
-    """Copies a folder that the manifest describes to where it is published."""
+    """Publishes a folder that the manifest describes, by copying it."""
 
     def fill(built: Path) -> None:
         for file in manifest.files:

@@ -1,4 +1,4 @@
-"""Locations: a path of this machine, or ``s3://bucket/prefix``."""
+"""Reads locations: a path of this machine, or ``s3://bucket/prefix``."""
 
 import re
 from dataclasses import dataclass
@@ -20,11 +20,11 @@ class S3Location:
     key: str = ""
 
     def __str__(self) -> str:
-        """The location as people write it."""
+        """Returns the location as people write it."""
         return f"s3://{self.bucket}/{self.key}".rstrip("/")
 
     def key_of(self, name: str) -> str:
-        """The key of a name under this location; "" is the location's own."""
+        """Returns the key of a name under this location; "" gives the key of the location."""
         return "/".join(part for part in (self.key, name) if part)
 
 
@@ -33,7 +33,7 @@ def parse_location(location: str) -> Path | S3Location:
     is_s3 = location.startswith("s3://")
     is_other = _OTHER_SCHEME.match(location) and not is_s3
     shown = hide_secrets(location)
-    # What is wrong with an S3 prefix is said below.
+    # S3 prefixes are checked below, with a message of their own.
     is_unusable = "\0" in location or (not is_s3 and _UNUSABLE.search(location))
     if not location or location != location.strip() or is_unusable or is_other:
         raise InputError(
@@ -53,12 +53,12 @@ def parse_location(location: str) -> Path | S3Location:
 
 
 def is_remote(location: str) -> bool:
-    """Whether a location is in S3 rather than on this machine; raises as `parse_location`."""
+    """Says whether a location is in S3; raises the same errors as `parse_location`."""
     return isinstance(parse_location(location), S3Location)
 
 
 def join(location: str, *names: str) -> str:
-    """The location of something inside a folder or S3 prefix; refuses names that lead out."""
+    """Returns the location of a name in a folder or S3 prefix; refuses names that lead out."""
     place = parse_location(location)
     for name in names:
         require_plain_name(name, location)
@@ -68,7 +68,7 @@ def join(location: str, *names: str) -> str:
 
 
 def is_plain_name(name: str) -> bool:
-    """Whether a relative path names something inside its folder, in UTF-8."""
+    """Says whether a relative path stays inside its folder and is valid UTF-8."""
     return not _UNUSABLE.search(name) and not {"", ".", ".."} & set(name.split("/"))
 
 

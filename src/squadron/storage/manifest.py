@@ -1,4 +1,4 @@
-"""The two records of published content: the manifest, and the marker that commits to it."""
+"""The two records of published content: the manifest, and the commit marker."""
 
 import hashlib
 import json
@@ -16,28 +16,28 @@ TRY_AGAIN = "nothing was published: run this again when nothing writes there"
 
 
 class OtherContentError(InputError):
-    """Something else is published at a location already."""
+    """Other content is already published at a location."""
 
 
 @dataclass(frozen=True)
 class _Record:
     def to_bytes(self) -> bytes:
-        """The content of the file: the same fields give the same bytes everywhere."""
+        """Returns the content of the file; the same fields give the same bytes everywhere."""
         record = {"schema_version": SCHEMA_VERSION, **asdict(self)}
         return (json.dumps(record, indent=1, sort_keys=True) + "\n").encode()
 
 
 @dataclass(frozen=True)
 class Marker(_Record):
-    """The commit marker: which manifest is published here, and where its content lies."""
+    """The commit marker: the manifest that is published here, and where its content lies."""
 
     manifest_sha256: str
     content: str = ""
-    """Relative to the location; "" is the location itself."""
+    """Folder of the content, relative to the location; "" is the location."""
 
     @classmethod
     def from_bytes(cls, content: bytes, where: str) -> "Marker":
-        """Reads ``_COMMITTED``; refuses one that leads out of the location."""
+        """Reads ``_COMMITTED``; refuses a marker that leads out of the location."""
         try:
             record = json.loads(content)
             version = record.pop("schema_version")
@@ -70,7 +70,7 @@ class Manifest(_Record):
 
     @property
     def sha256(self) -> str:
-        """The digest of ``manifest.json``, and so of the content."""
+        """The sha256 of ``manifest.json``, which identifies the content."""
         return hashlib.sha256(self.to_bytes()).hexdigest()
 
     @classmethod

@@ -1,4 +1,4 @@
-"""S3 prefixes: fetching, publishing and digests by way of boto3, which is imported on first use."""
+"""Fetches, publishes and digests S3 prefixes with boto3, which is imported on first use."""
 
 import contextlib
 import hashlib
@@ -24,7 +24,7 @@ _CONTENT = re.compile(r"content-[0-9a-f]{32}/")  # where `publish` puts it
 
 
 class Store:
-    """One S3 location with its own client; whatever its methods raise is an InputError."""
+    """One S3 location with a client of its own. All errors of its methods are InputErrors."""
 
     def __init__(self, place: S3Location) -> None:
         from boto3.session import Session
@@ -42,11 +42,11 @@ class Store:
         self.place = place
         self.server = hide_secrets(url or "") or "of the AWS configuration"
         with sentences(self, "", "read"):
-            # A session of its own: boto3's default one would keep credentials between calls.
+            # The default session of boto3 would keep credentials between calls.
             self.client: Any = Session().client("s3", endpoint_url=url, config=config)
 
     def list_objects(self, prefix: str) -> Iterator[tuple[str, int, str]]:
-        """Key, size in bytes and ETag of all objects whose key begins so, by key."""
+        """Yields key, size in bytes and ETag of all objects with this prefix, sorted by key."""
         pages = self.client.get_paginator("list_objects_v2")
         with sentences(self, "", "read"):
             for page in pages.paginate(Bucket=self.place.bucket, Prefix=prefix):
@@ -54,7 +54,7 @@ class Store:
                     yield item["Key"], item["Size"], item["ETag"]
 
     def read(self, name: str) -> bytes | None:
-        """The content of a small object, or None if there is none."""
+        """Returns the content of a small object, or None if it does not exist."""
         with sentences(self, name, "read"):
             try:
                 content: bytes = self.client.get_object(**self._at(name))["Body"].read()
@@ -63,7 +63,7 @@ class Store:
         return content
 
     def read_marker(self) -> Marker | None:
-        """The commit marker, or None if there is none."""
+        """Returns the commit marker, or None if it does not exist."""
         content = self.read(MARKER_NAME)
         where = f"{self.place}/{MARKER_NAME}"
         return None if content is None else Marker.from_bytes(content, where)
@@ -76,24 +76,24 @@ class Store:
                 self.client.download_fileobj(Fileobj=file, **self._at(name))
 
     def upload(self, path: Path, name: str) -> None:
-        """Sends a file; large ones in parts, which are dropped again if one fails."""
+        """Uploads a file. Large files go in parts, which are removed if one of them fails."""
         with sentences(self, name, "written", path), path.open("rb") as file:
             self.client.upload_fileobj(Fileobj=file, **self._at(name))
 
     def write(self, name: str, content: bytes, **condition: str) -> None:
-        """Writes a small object; with IfNoneMatch="*", another's may be there instead."""
+        """Writes a small object. With IfNoneMatch="*", an object that is already there stays."""
         with sentences(self, name, "written"):
             try:
                 self.client.put_object(Body=content, **condition, **self._at(name))
             except self.client.exceptions.ClientError as error:
                 status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-                if condition and status == 501:  # not implemented
+                if condition and status == 501:  # the server does not implement conditions
                     self.write(name, content)
-                elif not condition or status not in (409, 412):  # another was faster
+                elif not condition or status not in (409, 412):  # another writer was faster
                     raise
 
     def remove(self, name: str) -> None:
-        """Deletes an object, or leaves it where that isn't allowed."""
+        """Deletes an object, if that is allowed."""
         with contextlib.suppress(self.client.exceptions.ClientError):
             self.client.delete_object(**self._at(name))
 
@@ -102,7 +102,7 @@ class Store:
 
 
 def fetch_file(place: S3Location, folder: Path) -> Path:
-    """Downloads one object: whole, or not at all."""
+    """Downloads one object completely, or leaves no file."""
     target = folder / place.key.rpartition("/")[2]
     with local.sentences("written", target):
         folder.mkdir(parents=True, exist_ok=True)
@@ -113,14 +113,14 @@ def fetch_file(place: S3Location, folder: Path) -> Path:
 
 
 def fetch_folder(place: S3Location, folder: Path, must_be_published: bool) -> Path:
-    """Downloads the objects of a prefix: all, or none; verified if published."""
+    """Downloads all objects of a prefix or none, and verifies published content."""
     store = Store(place)
     marker = store.read_marker()
     if marker is not None:
         return _fetch_published(store, marker, folder)
     prefix = f"{place.key}/".removeprefix("/")
     names = [key.removeprefix(prefix) for key, _, _ in store.list_objects(prefix)]
-    names = [name for name in names if name and name[-1] != "/"]  # web consoles' empty "folders"
+    names = [name for name in names if name and name[-1] != "/"]  # empty "folders" of web consoles
     if not names:
         _raise_missing(store)
     if must_be_published or any(_CONTENT.match(name) for name in names):
@@ -155,7 +155,7 @@ def _fetch_published(store: Store, marker: Marker, folder: Path) -> Path:
 
 
 def publish(folder: Path, manifest: Manifest, place: S3Location) -> None:
-    """Uploads a folder that the manifest describes, and commits to it unless someone has."""
+    """Uploads a folder that the manifest describes, and writes the marker if there is none."""
     store = Store(place)
     new = Marker(manifest.sha256, content=f"content-{manifest.sha256[:32]}")
     marker = store.read_marker()
@@ -173,7 +173,7 @@ def publish(folder: Path, manifest: Manifest, place: S3Location) -> None:
 
 
 def require_writable(place: S3Location) -> None:
-    """Writes an empty object and removes it again."""
+    """Checks that the prefix can be written: writes an empty object and removes it."""
     store = Store(place)
     name = f"{local.UNFINISHED}{uuid4().hex}"
     store.write(name, b"")
@@ -181,11 +181,11 @@ def require_writable(place: S3Location) -> None:
 
 
 def digest(place: S3Location) -> str:
-    """A digest of the keys, sizes and ETags of an object or of a prefix's objects."""
+    """Returns a digest of the keys, sizes and ETags of an object or of all objects of a prefix."""
     store = Store(place)
     marker = store.read_marker()
     prefix = f"{place.key_of(marker.content if marker else '')}/".removeprefix("/")
-    # An object and a prefix may share a name; which one the caller fetches isn't known here.
+    # An object and a prefix may have the same name, and the caller may fetch either of them.
     own = [item for item in islice(store.list_objects(place.key), 1) if item[0] == place.key]
     objects = own + list(store.list_objects(prefix))
     if not objects:

@@ -1,4 +1,4 @@
-"""What boto3 raises, as sentences that say what to do."""
+"""Turns errors of boto3 into messages that say what to do."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,8 @@ from squadron.storage import local
 from squadron.uris import hide_secrets
 
 _CHECK_RIGHTS = " Check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY (or role) and the bucket's policy."
-# By the server's error code (a reply without a body has its status for one), or by exception.
+# Error code of the server, or name of the exception -> fix. A reply without a body has its HTTP
+# status as its code.
 _REMEDIES = {
     "404": " Correct the location.",
     "NoSuchKey": " Correct the location.",
@@ -32,7 +33,14 @@ _REMEDIES = {
 
 @contextmanager
 def sentences(store: Any, name: str, verb: str, path: Path | None = None) -> Iterator[None]:
-    """Turns refusals into InputErrors: an object can't be "read" (into a path) or "written"."""
+    """Turns errors into InputErrors.
+
+    Args:
+        store: The location and its client.
+        name: Name of the object in this location.
+        verb: "read" or "written".
+        path: The local file that is written or read.
+    """
     from botocore.exceptions import BotoCoreError, ClientError
     from s3transfer.exceptions import RetriesExceededError, S3DownloadFailedError
 
@@ -46,7 +54,7 @@ def sentences(store: Any, name: str, verb: str, path: Path | None = None) -> Ite
             kinds = [kind.__name__ for kind in type(cause).__mro__]
             if isinstance(cause, ClientError):
                 kinds = [cause.response["Error"]["Code"]]
-            else:  # no server has looked at the object: the location is what the user knows
+            else:  # no server looked at the object, so the message names the location
                 where = str(store.place)
             remedy = next((_REMEDIES[kind] for kind in kinds if kind in _REMEDIES), "")
             reason = " ".join(str(cause).split()).rstrip(".")  # one line

@@ -7,15 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from squadron.answers.answering import Answering
-from squadron.answers.calibration import Calibration
+from squadron.answers.calibration import METHODS, Calibration
 from squadron.config import ANSWER_RULES
 from squadron.errors import InputError
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 calibrations = st.builds(
     Calibration,
-    st.just("isotonic"),
-    scores=st.lists(numbers).map(tuple),
+    st.sampled_from(METHODS),
     probabilities=st.lists(numbers).map(tuple),
     note=st.text(),
 )
@@ -37,6 +36,18 @@ def test_every_field_may_be_absent_as_in_older_models():
     for name, default in Answering().as_dict().items():
         fewer = {key: value for key, value in full.items() if key != name}
         assert Answering.read(fewer).as_dict() == {**full, name: default}
+
+
+def test_the_probabilities_of_an_older_model_are_read():
+    stored = {**Calibration("platt", slope=0.1, intercept=2.0).as_dict(), "scores": []}
+    read = Answering.read({"calibration": stored}).calibration
+    assert read == Calibration("platt", slope=0.1, intercept=2.0)
+
+
+def test_a_method_that_this_version_does_not_know_is_refused():
+    stored = {**Calibration("platt").as_dict(), "method": "isotonic"}
+    with pytest.raises(InputError, match=r"the method 'isotonic', this version knows \('platt', "):
+        Answering.read({"calibration": stored})
 
 
 def test_what_the_file_says_about_itself_is_not_its_concern():

@@ -22,7 +22,6 @@ SCORES = st.lists(
     min_size=1,
     max_size=80,
 )
-METHODS = ("platt", "isotonic")
 # Few different values, so that there are ties.
 CONFIDENCES = st.lists(
     st.tuples(st.sampled_from([0.0, 0.2, 0.5, 0.50001, 1.0]), st.booleans()), max_size=40
@@ -35,14 +34,11 @@ def simulate(count=2000, slope=0.3, intercept=-1.0, seed=0):
     return scores, random.random(count) < sigmoid(slope * scores + intercept)
 
 
-@pytest.mark.parametrize("method", METHODS)
 @settings(deadline=None)
 @given(SCORES, st.randoms(use_true_random=False), SCORES)
-def test_probabilities_lie_between_0_and_1_and_never_reverse_the_order(
-    method, scores, random, asked
-):
+def test_probabilities_lie_between_0_and_1_and_never_reverse_the_order(scores, random, asked):
     right = [random.random() < 0.5 for _ in scores]
-    mapping = Calibration.from_dict(json.loads(json.dumps(fit(scores, right, method).as_dict())))
+    mapping = Calibration.from_dict(json.loads(json.dumps(fit(scores, right).as_dict())))
     found = mapping.apply(np.sort(np.float64(asked)))
     assert found.min() >= 0.0
     assert found.max() <= 1.0
@@ -50,16 +46,14 @@ def test_probabilities_lie_between_0_and_1_and_never_reverse_the_order(
     assert found.tolist() == [float(mapping.apply(score)) for score in np.sort(np.float64(asked))]
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_what_is_learned_is_what_comes_true_on_other_questions(method):
-    mapping = fit(*simulate(), method)
+def test_what_is_learned_is_what_comes_true_on_other_questions():
+    mapping = fit(*simulate())
     scores, right = simulate(seed=1)
-    assert (mapping.method, mapping.questions, mapping.note) == (method, 2000, "")
+    assert (mapping.method, mapping.questions, mapping.note) == ("platt", 2000, "")
     before = expected_calibration_error(sigmoid(scores), right)
     after = expected_calibration_error(mapping.apply(scores), right)
     assert after < 0.05 < 0.2 < before
-    if method == "platt":
-        assert (mapping.slope, mapping.intercept) == pytest.approx((0.3, -1.0), abs=0.1)
+    assert (mapping.slope, mapping.intercept) == pytest.approx((0.3, -1.0), abs=0.1)
 
 
 def test_platts_sigmoid_is_the_best_one_on_his_smoothed_labels():
@@ -85,14 +79,6 @@ def test_scores_that_part_right_from_wrong_leave_some_doubt():
     assert 0.9 < found[-1] < 1.0
 
 
-def test_isotonic_steps_by_hand():
-    scores, right = np.repeat([0.0, 1.0, 2.0, 3.0], 10), np.zeros(40, bool)
-    right[[0, 10, 11, 12, 13, 20, 21, *range(30, 39)]] = True  # 1, 4, 2, 9 of 10
-    found = fit(scores, right, "isotonic").apply([-5.0, 0.0, 0.5, 1.0, 2.0, 2.5, 3.0, 9.0])
-    assert found == pytest.approx([0.1, 0.1, 0.2, 0.3, 0.3, 0.6, 0.9, 0.9])
-
-
-@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize(
     ("scores", "right", "probability", "note"),
     [
@@ -105,9 +91,9 @@ def test_isotonic_steps_by_hand():
     ],
 )
 def test_where_there_is_nothing_to_learn_all_answers_are_as_likely_and_a_note_says_why(
-    method, scores, right, probability, note
+    scores, right, probability, note
 ):
-    mapping = fit(list(scores), right, method)
+    mapping = fit(list(scores), right)
     assert mapping.method == "constant"
     assert note in mapping.note
     found = mapping.apply([-1e9, 0.0, 1e9])

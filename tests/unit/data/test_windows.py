@@ -1,4 +1,3 @@
-import doctest
 import itertools
 import os
 from collections import Counter
@@ -14,8 +13,8 @@ from tokenizers import Tokenizer
 
 from squadron.artifacts import CUT_WINDOWS, EXAMPLES, WINDOWS, read_windows, write_windows
 from squadron.config import Windows
-from squadron.data import window_table, windows
-from squadron.data.layout import Layout
+from squadron.data import window_table
+from squadron.data.layout import Layout, read_layout
 from squadron.data.sources import squad
 from squadron.data.validation import Report, validate_examples
 from squadron.data.window_table import WindowTable
@@ -23,9 +22,7 @@ from squadron.data.windows import (
     WindowCounts,
     covering_length,
     limit_negatives,
-    read_layout,
     slide_windows,
-    window_starts,
 )
 from squadron.errors import InputError
 
@@ -255,36 +252,22 @@ def test_an_answer_of_at_most_stride_plus_one_tokens_is_always_in_a_window(tiny,
         assert counts.unreachable_answers == 0
 
 
-@given(st.integers(0, 300), st.integers(1, 60), st.data())
-def test_window_starts_reach_the_end_in_equal_steps(token_count, room, data):
-    stride = data.draw(st.integers(0, room - 1))
-    starts = window_starts(token_count, room, stride)
-    assert starts[0] == 0
-    assert set(np.diff(starts)) <= {room - stride}
-    assert starts[-1] + room >= token_count
-    assert all(start + room < token_count for start in starts[:-1])
-
-
 @THOROUGH
 @given(TEXTS, LONG_TEXTS, window_settings())
-def test_windows_begin_where_window_starts_says(tiny, question, context, chosen):
+def test_windows_begin_in_equal_steps_until_one_reaches_the_end(tiny, question, context, chosen):
     rows, _ = slide(tiny, make_table((question, context)), chosen)
     tokens = tiny.tokenizer.encode(context, add_special_tokens=False)
     asked = len(tiny.tokenizer.encode(question, add_special_tokens=False).ids)
     room = chosen.max_length - min(asked, chosen.max_question_length)
     room -= tiny.layout.special_count
-    starts = window_starts(len(tokens.ids), room, chosen.stride)
+    starts = [0]
+    while starts[-1] + room < len(tokens.ids):
+        starts.append(starts[-1] + room - chosen.stride)
     assert len(rows) == len(starts)
     for row, start in zip(rows, starts, strict=True):
         stop = min(start + room, len(tokens.ids))
         trimmed = [trim(context, *span) for span in tokens.offsets[start:stop]]
         assert row["start_chars"] == [span[0] for span in trimmed]
-
-
-def test_the_documented_examples_of_windows_are_true():
-    result = doctest.testmod(windows)
-    assert result.attempted > 0
-    assert result.failed == 0
 
 
 def test_an_answer_decodes_to_its_own_text(tiny):
@@ -391,7 +374,7 @@ def test_the_size_of_a_chunk_changes_nothing(tiny, size, monkeypatch):
     whole = slide(tiny, make_table(*MANY), chosen)
     assert whole[1].windows > len(MANY)
     assert 0 < whole[1].cut_questions < len(MANY)
-    monkeypatch.setattr(windows, "CHARACTERS_PER_CHUNK", 10 * size)
+    monkeypatch.setattr("squadron.data.tokens.CHARACTERS_PER_CHUNK", 10 * size)
     monkeypatch.setattr(window_table, "EXAMPLES_PER_CHUNK", size)
     assert slide(tiny, make_table(*MANY), chosen) == whole
 
@@ -413,7 +396,7 @@ def test_a_table_of_several_chunks_gives_the_same_windows(tiny, monkeypatch):
     fresh = pa.Table.from_pylist(pieces.to_pylist(), schema=EXAMPLES)
     expected = slide(tiny, fresh, chosen)
     assert slide(tiny, pieces, chosen) == expected
-    monkeypatch.setattr(windows, "CHARACTERS_PER_CHUNK", 30)
+    monkeypatch.setattr("squadron.data.tokens.CHARACTERS_PER_CHUNK", 30)
     assert slide(tiny, pieces, chosen) == expected
 
 
@@ -681,7 +664,7 @@ def test_the_stored_windows_expand_to_those_of_a_plain_program(
     tiny, tmp_path_factory, examples, chosen, characters, size
 ):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(windows, "CHARACTERS_PER_CHUNK", characters)
+        patch.setattr("squadron.data.tokens.CHARACTERS_PER_CHUNK", characters)
         patch.setattr(window_table, "WINDOWS_PER_CHUNK", size)
         table, _ = slide_windows(make_table(*examples), tiny.tokenizer, tiny.layout, chosen)
         path = tmp_path_factory.mktemp("windows") / "train.arrow"

@@ -18,11 +18,12 @@ from transformers import PreTrainedTokenizerFast
 
 from squadron.artifacts import EXAMPLES
 from squadron.config import Contender, Predict, Windows
-from squadron.data import windows
+from squadron.data import tokens
+from squadron.data.layout import read_layout
 from squadron.data.sources import squad
 from squadron.data.validation import Report, validate_examples
 from squadron.data.window_table import NULL_TOKEN
-from squadron.data.windows import read_layout, slide_windows
+from squadron.data.windows import slide_windows
 from squadron.errors import InputError
 from squadron.models import backbones
 from squadron.models.prediction import TopSpans, predict_candidates
@@ -214,11 +215,11 @@ def test_a_long_text_that_is_tokenised_in_pieces_has_the_tokens_of_the_whole(
     contexts = corpus["context"].unique().to_pylist()
     few = contexts[:9]
     texts = ["\n".join(contexts), "\n\n".join(few) + "\n", " ".join(few), "\n" * 9, ""]
-    whole = [windows._tokenize(tokenizer, [text], with_offsets=True) for text in texts]
-    monkeypatch.setattr(windows, "CHARACTERS_PER_CHUNK", 2_000)
+    whole = [tokens.tokenize(tokenizer, [text], with_offsets=True) for text in texts]
+    monkeypatch.setattr(tokens, "CHARACTERS_PER_CHUNK", 2_000)
     for text, expected in zip(texts, whole, strict=True):
-        found = windows._tokenize(tokenizer, [text], with_offsets=True)
+        found = tokens.tokenize(tokenizer, [text], with_offsets=True)
         for name in ("ids", "start_chars", "end_chars", "lengths"):
             assert getattr(found, name).tolist() == getattr(expected, name).tolist()
     if family in (REAL, "wordpiece"):
-        assert len(windows._cut_text(tokenizer, texts[0])) > 10
+        assert len(tokens._cut_text(tokenizer, texts[0])) > 10

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from squadron import steps
 from squadron.artifacts import EXAMPLES, read_table
 from squadron.config import Contender, Data, Predict, Splits, Train, Windows, to_json
-from squadron.data.windows import read_layout, slide_windows
+from squadron.data.layout import read_layout
+from squadron.data.windows import slide_windows
 from squadron.errors import InputError
 from squadron.models import backbones, batches, scratch, variants
 from squadron.reader import Reader

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from squadron.artifacts import ERRORS
 from squadron.config import Windows
-from squadron.data.windows import read_layout, slide_windows
+from squadron.data.layout import read_layout
+from squadron.data.windows import slide_windows
 from squadron.scores.error_kinds import (
     EXCERPT_CHARACTERS,
     KINDS,

@@ -1,7 +1,7 @@
-"""Where examples come from: one file per source, each with `read_examples(path)`.
+"""Reads examples from files: one module per source, each with `read_examples(path)`.
 
-The folder is the list: a new source is a new file here. A source yields examples as it finds
-them, good or bad; `validation.py` judges them.
+The folder is the list of sources: a new source is a new file here. A source yields all examples
+that it finds; `validation.py` decides which are valid.
 """
 
 import importlib
@@ -14,7 +14,7 @@ from typing import Protocol, cast
 from squadron.errors import InputError
 
 HEAD_CHARS = 1 << 16
-"""Characters at the beginning of a file by which a source recognizes it, at most."""
+"""Maximum number of characters that a source reads to recognize a file."""
 
 
 @dataclass
@@ -36,16 +36,16 @@ class Example:
     answers: list[Answer] = field(default_factory=list)
     reasoning_type: str = ""
     is_impossible: bool = False
-    """The source says that there is no answer; without it, no answers is a fault of the data."""
+    """Whether the data say that there is no answer. Without it, an example must have an answer."""
     where: str = ""
-    """File and record, for messages."""
+    """File and record of the example, for messages."""
 
 
 class Source(Protocol):
-    """What a file of this folder offers."""
+    """What a module of this folder provides."""
 
     SETTINGS: str
-    """What an experiment says to have its files read so."""
+    """The settings of an experiment that choose this source."""
 
     def recognizes(self, path: Path) -> bool:
         """Says whether a file looks like one of this source; raises only OSError."""
@@ -57,15 +57,15 @@ class Source(Protocol):
 
 
 def list_sources() -> list[str]:
-    """The names of all sources: the files of this folder."""
+    """Returns the names of all sources, which are the files of this folder."""
     return sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
 
 
 def load_source(name: str) -> Source:
-    """The source of that name.
+    """Returns the source of that name.
 
     Raises:
-        InputError: If there is none, with the names there are.
+        InputError: If there is none. The message lists all sources.
     """
     if name not in list_sources():
         raise InputError(f"data -> source: {name!r} is not a source; known: {list_sources()}")
@@ -73,10 +73,11 @@ def load_source(name: str) -> Source:
 
 
 def read_file(name: str, path: Path) -> Iterator[Example]:
-    """Yields the examples of one file, as the source of that name reads it.
+    """Yields the examples that the source of that name reads from a file.
 
     Raises:
-        InputError: As the source's; if the file looks like one of another source, it says which.
+        InputError: If the source can't read the file. If the file looks like one of another source,
+            the message says which.
     """
     try:
         yield from load_source(name).read_examples(path)
@@ -85,7 +86,7 @@ def read_file(name: str, path: Path) -> Iterator[Example]:
 
 
 def _name_other(name: str, path: Path) -> str:
-    """What to set where another source, and not this one, knows the file; "" if none does."""
+    """Returns which settings to use if another source recognizes the file; else ""."""
     if not path.is_file() or load_source(name).recognizes(path):
         return ""
     for other in list_sources():

@@ -1,4 +1,4 @@
-"""The faults of one file, collected so that a person hears of all of them at once."""
+"""Collects the faults of a file, so that one message lists all of them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,19 +8,19 @@ from squadron.errors import InputError
 
 @dataclass
 class _Kind:
-    """Faults that are alike."""
+    """Faults of one kind."""
 
     first: str
-    """Where the first one is, and what is wrong there."""
+    """Where the first fault is, and what is wrong there."""
     count: int = 0
 
 
 class Faults:
-    """Counts what is wrong with a file, each kind with its first place.
+    """Counts the faults of a file by kind, each with the place of the first one.
 
     Args:
-        path: Of the file, for the message.
-        remedy: What a person does about a single fault that does not say it itself.
+        path: Path of the file, for the message.
+        remedy: How to fix the file; it ends the message.
     """
 
     def __init__(self, path: Path, remedy: str) -> None:
@@ -28,19 +28,20 @@ class Faults:
         self._kinds: dict[str, _Kind] = {}
 
     def note(self, kind: str, first: str) -> None:
-        """Counts one fault; `first` is kept only of the first fault of its kind."""
+        """Counts a fault; `first` is kept for the first fault of each kind."""
         self._kinds.setdefault(kind, _Kind(first)).count += 1
 
     @property
     def count(self) -> int:
-        """Number of faults so far."""
+        """The number of faults so far."""
         return sum(kind.count for kind in self._kinds.values())
 
     def check(self) -> None:
-        """Refuses the file if anything is wrong with it.
+        """Refuses the file if it has faults.
 
         Raises:
-            InputError: With the kinds of faults, how often each occurs and where it does first.
+            InputError: If there are faults. The message has each kind of fault, how often it
+                occurs and where it occurs first.
         """
         if not self._kinds:
             return

@@ -1,4 +1,4 @@
-"""SQuAD v1.1 and v2.0 JSON: {"data": [{"title", "paragraphs": [{"context", "qas": [...]}]}]}.
+"""Reads SQuAD v1.1 and v2.0 JSON: {"data": [{"title", "paragraphs": [{"context", "qas": [...]}]}]}.
 
 Source: Rajpurkar et al. 2016 (arXiv:1606.05250) and 2018 (arXiv:1806.03822).
 """
@@ -18,11 +18,11 @@ T = TypeVar("T")
 
 
 def read_examples(path: Path) -> Iterator[Example]:
-    """Yields every question of the file, in file order.
+    """Yields all questions of the file, in file order.
 
     Raises:
-        InputError: If the file can't be read, is not JSON or not laid out as SQuAD; the message
-            names the file and every kind of fault, with its first record and field.
+        InputError: If the file can't be read, is not JSON or is not in SQuAD layout. The message
+            names the file and all kinds of faults, each with its first record and field.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -30,7 +30,7 @@ def read_examples(path: Path) -> Iterator[Example]:
         raise InputError(
             f"The data file {path} does not exist; check data -> train, train_only and test"
         ) from None
-    except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a name that no file can have
+    except (OSError, ValueError) as error:  # ValueError: not UTF-8, or an impossible file name
         raise InputError(f"The data file {str(path)!r} can't be read: {error}") from None
     try:
         content = parse_json(text)
@@ -57,7 +57,7 @@ def read_examples(path: Path) -> Iterator[Example]:
                 if not _is_object(record, "answers", where, faults):
                     continue
                 example = _read_question(record, title, context, where, faults)
-                # After the first fault, the rest is read to find the others.
+                # After the first fault, the rest is read only to find more faults.
                 if not faults.count:
                     example.where = f"{path}: {where}"
                     yield example
@@ -65,7 +65,7 @@ def read_examples(path: Path) -> Iterator[Example]:
 
 
 def recognizes(path: Path) -> bool:
-    """Says whether a file looks like SQuAD, by its beginning."""
+    """Says whether the beginning of a file looks like SQuAD."""
     with path.open(encoding="utf-8-sig", errors="ignore") as file:
         head = file.read(HEAD_CHARS)
     return head.lstrip().startswith("{") and '"data"' in head and '"paragraphs"' in head
@@ -100,7 +100,7 @@ def _read_question(
 
 
 def _is_object(record: Any, name: str, where: str, faults: Faults) -> bool:
-    """Says whether a record is an object; notes it as a fault that lacks `name` if not."""
+    """Says whether a record is an object; if not, notes a fault that names the field `name`."""
     if isinstance(record, dict):
         return True
     kind = type(record).__name__
@@ -109,7 +109,7 @@ def _is_object(record: Any, name: str, where: str, faults: Faults) -> bool:
 
 
 def _get(record: dict[str, Any], name: str, kind: type[T], where: str, faults: Faults) -> T:
-    """The field of that name; an empty value of its type, and a fault, where there is none."""
+    """Returns the field of that name, or notes a fault and returns an empty value."""
     if name not in record:
         faults.note(f"no {name}", f"{where} has no field {name!r}")
         return kind()

@@ -1,16 +1,17 @@
-"""Tables of question/answer pairs, CSV or JSON lines, that come without a context.
+"""Reads tables of question/answer pairs without a context, as CSV or JSON lines.
 
-All answers of a file, one per line, are the one context that its questions share, under one title;
-windows have to find the right one. So split such data by question (`data -> split_by: question`):
-by title, all of it would be in one split.
+All answers of a file, one per line, form one context. All questions share this context and one
+title, and the windows have to find the right answer in it. So such data must be split by question
+(`data -> split_by: question`). If they were split by title, all of them would be in one split.
 
-- Columns, in any case: `question`, `questions`, `query` or `q`; `answer`, `answers`, `response` or
-  `a`. Of several that mean the same, the first of these counts; other columns are ignored.
-- A file whose name ends in .jsonl or .ndjson holds one JSON object per line, any other is CSV with
-  commas and a header.
-- Equal answers stand in the context once and share that position. A question asked twice is one
-  example, with every different answer as a gold answer; the first one trains.
-- An example's id is made of the question, so it keeps its split when rows are added or moved.
+- Columns, in upper or lower case: `question`, `questions`, `query` or `q`; `answer`, `answers`,
+  `response` or `a`. If several of them exist, the first one in this order counts. Other columns are
+  ignored.
+- Files with names that end in .jsonl or .ndjson have one JSON object per line. All other files are
+  CSV with commas and a header.
+- Equal answers are in the context once. A question that is asked twice is one example, with all its
+  different answers as gold answers. The first one trains.
+- The id of an example is made from the question, so it keeps its split if rows are added or moved.
 """
 
 import csv
@@ -31,17 +32,17 @@ SETTINGS = "data.source: table and data.split_by: question"
 SEPARATOR = "\n"
 LINES = (".jsonl", ".ndjson")
 MOST_SHOWN = 20
-"""Columns that a message names."""
-# The csv module's own limit is 131,072 characters a cell: an answer may be a document.
+"""Maximum number of columns that a message lists."""
+# The limit of the csv module is 131,072 characters per cell, but an answer may be a document.
 CELL_LIMIT = 16 * 1024 * 1024
 
 
 def read_examples(path: Path) -> Iterator[Example]:
-    """Yields every different question of the file, in file order.
+    """Yields all different questions of the file, in file order.
 
     Raises:
-        InputError: If the file can't be read or has not the columns; the message names the file,
-            the line and the columns there are.
+        InputError: If the file can't be read or lacks a column. The message names the file, the
+            line and the columns that exist.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -53,7 +54,7 @@ def read_examples(path: Path) -> Iterator[Example]:
         ) from None
     except InputError:
         raise
-    except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a name that no file can have
+    except (OSError, ValueError) as error:  # ValueError: not UTF-8, or an impossible file name
         raise InputError(f"The data file {str(path)!r} can't be read: {error}") from None
     if not rows:
         raise InputError(f"The data file {path} has no rows; give question/answer pairs")
@@ -67,7 +68,7 @@ def read_examples(path: Path) -> Iterator[Example]:
     examples: dict[str, Example] = {}
     for line, question, answer in rows:
         where = f"{path}: line {line}"
-        # What can't be an example is handed on by itself, to be counted with its reason.
+        # A row that can't be an example is passed on alone, so that validation counts it.
         if not question or not answer or not _is_whole(question + answer):
             examples[where] = Example(
                 f"line-{line}",
@@ -91,7 +92,7 @@ def recognizes(path: Path) -> bool:
     """Says whether the first row of a file has columns of questions and answers."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            # A file of another kind may be one line.
+            # A file of another kind may be a single long line.
             first = file.readline(HEAD_CHARS)
         if path.suffix.lower() in LINES:
             record = parse_json(first)
@@ -113,7 +114,7 @@ def _read_csv(path: Path, file: Any) -> Iterator[tuple[int, str, str]]:
         for cells in reader:
             if not cells:
                 continue
-            # One cell too many is an answer with a comma and no quotes: it would be cut short.
+            # One cell too many means a comma without quotes, which would cut the answer short.
             if len(cells) != len(header):
                 raise InputError(
                     f"{path}: line {reader.line_num} has {len(cells)} cells, the header "
@@ -145,7 +146,7 @@ def _read_json_lines(path: Path, file: Any) -> Iterator[tuple[int, str, str]]:
 
 
 def _find_columns(path: Path, header: list[str], where: str = "") -> list[str]:
-    """The names, as the header writes them, of question and answer."""
+    """Returns the names of the question and the answer column, as the header spells them."""
     written = {name.strip().lower(): name for name in reversed(header)}
     found = []
     for wanted, names in COLUMNS.items():
@@ -160,7 +161,7 @@ def _find_columns(path: Path, header: list[str], where: str = "") -> list[str]:
 
 
 def _is_whole(text: str) -> bool:
-    """Whether no half of a surrogate pair is in it, which JSON can write and nothing can store."""
+    """Says whether a text can be stored: JSON can hold half a surrogate pair, UTF-8 can not."""
     try:
         text.encode()
     except UnicodeEncodeError:

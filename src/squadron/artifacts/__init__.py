@@ -1,0 +1,59 @@
+"""Every file that passes from step to step: its schema, how it is written and how it is read back.
+
+Each artifact holds its `schema` (name and version) and `made_from` (a digest of what it was made
+from). Readers refuse a file of another schema. Writers put a file in place whole or not at all.
+May import config. Others use the names in `__all__`.
+"""
+
+from squadron.artifacts.contexts import encode_contexts, read_contexts
+from squadron.artifacts.files import written_whole
+from squadron.artifacts.json_files import read_json, write_json, write_official
+from squadron.artifacts.schemas import (
+    ANSWERING,
+    BREAKDOWN,
+    CANDIDATES,
+    CUT_WINDOWS,
+    ERRORS,
+    EXAMPLES,
+    EXTENTS,
+    MODEL_ABOUT,
+    MODEL_SCHEMA,
+    SCORES,
+    WINDOW_TYPES,
+    WINDOWS,
+)
+from squadron.artifacts.tables import (
+    read_parts,
+    read_table,
+    read_windows,
+    write_table,
+    write_windows,
+    written_in_parts,
+)
+
+__all__ = [
+    "ANSWERING",
+    "BREAKDOWN",
+    "CANDIDATES",
+    "CUT_WINDOWS",
+    "ERRORS",
+    "EXAMPLES",
+    "EXTENTS",
+    "MODEL_ABOUT",
+    "MODEL_SCHEMA",
+    "SCORES",
+    "WINDOWS",
+    "WINDOW_TYPES",
+    "encode_contexts",
+    "read_contexts",
+    "read_json",
+    "read_parts",
+    "read_table",
+    "read_windows",
+    "write_json",
+    "write_official",
+    "write_table",
+    "write_windows",
+    "written_in_parts",
+    "written_whole",
+]

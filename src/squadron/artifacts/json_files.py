@@ -1,0 +1,56 @@
+"""Writes and reads JSON files."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from squadron.artifacts.files import Artifact, check_artifact, written_whole
+from squadron.config.parsing import parse_json
+from squadron.errors import InputError
+
+
+def write_json(path: Path, content: dict[str, Any], *, schema: str, made_from: str) -> None:
+    """Writes a JSON object that begins with `schema` and `made_from`."""
+    with written_whole(path) as temporary:
+        text = json.dumps(
+            {"schema": schema, "made_from": made_from, **content}, indent=1, ensure_ascii=False
+        )
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def read_json(path: Path, *, schema: str, made_from: str | None = None) -> dict[str, Any]:
+    """Reads a JSON object.
+
+    Raises:
+        InputError: If the file is missing, not a JSON object, of another schema, or not made from
+            `made_from` (where given).
+    """
+    try:
+        content = parse_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"The file {path} does not exist; run the step that makes it") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"The file {path} is not readable JSON: {error}") from None
+    if not isinstance(content, dict):
+        raise InputError(f"The file {path} is not a JSON object")
+    check_artifact(
+        path, Artifact(content.get("schema", ""), content.get("made_from", "")), schema, made_from
+    )
+    return content
+
+
+def write_official(path: Path, content: Iterable[tuple[str, Any]]) -> None:
+    """Writes JSON in the official layout, which has the ids at the top and no schema.
+
+    Args:
+        path: The file.
+        content: Pairs of id and value, which are written one after the other.
+    """
+    encode = json.JSONEncoder(ensure_ascii=False).encode
+    with written_whole(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        separator = "{"
+        for name, value in content:
+            file.write(f"{separator}{encode(name)}: {encode(value)}")
+            separator = ", "
+        file.write("}" if separator == ", " else "{}")
