@@ -11,11 +11,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from squadron import tracking
 from squadron.errors import InputError
 from squadron.runs_folder.runs_lock import RUNS
 from squadron.tracking import reuse
+from squadron.tracking.outcome import read_json_artifact
 from squadron.tracking.schema_lock import sqlite_file
+from squadron.tracking.store import connect_existing, explained, shown_store, tracking_uri
+from squadron.tracking.tags import (
+    CONTENDER_TAG,
+    FINISHED,
+    PARENT,
+    RACE_TAG,
+    STANDING_TAG,
+    STATUS_TAG,
+)
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -77,11 +86,11 @@ def read_races() -> list[RaceRow]:
         InputError: If there is no store or it can't be used.
     """
     client = _connect()
-    with tracking.explained():
+    with explained():
         experiments = _read_all(lambda token: client.search_experiments(page_token=token))
         names = {str(each.experiment_id): each.name for each in experiments}
         # A store may hold runs of anybody; only races have this tag.
-        wanted = f"tags.`{tracking.CONTENDER_TAG}` != ''"
+        wanted = f"tags.`{CONTENDER_TAG}` != ''"
         runs = _read_all(
             lambda token: client.search_runs(
                 list(names), wanted, max_results=reuse.PAGE, page_token=token
@@ -95,7 +104,7 @@ def read_races() -> list[RaceRow]:
     races = [
         _row(run, contenders.get(str(run.info.run_id), []), names, registered)
         for run in runs
-        if run.data.tags[tracking.CONTENDER_TAG] == tracking.PARENT
+        if run.data.tags[CONTENDER_TAG] == PARENT
     ]
     return sorted(races, key=lambda race: -race.started_ms)
 
@@ -117,7 +126,7 @@ def find_race(races: Sequence[RaceRow], wanted: str) -> RaceRow:
         found = [race for race in races if race.experiment == wanted][:1]
     if not found:
         raise InputError(
-            f"There is no race {wanted!r} in {tracking.shown_store()}; give a name that "
+            f"There is no race {wanted!r} in {shown_store()}; give a name that "
             "`squadron races` lists, or the name of an experiment for its last race"
         )
     if len(found) > 1:
@@ -131,7 +140,7 @@ def find_race(races: Sequence[RaceRow], wanted: str) -> RaceRow:
 def draw_list(races: Sequence[RaceRow]) -> str:
     """The races as a table, with the reasons of those that failed."""
     if not races:
-        return _wrapped(f"There is no race in {tracking.shown_store()}; `make run` starts one.")
+        return _wrapped(f"There is no race in {shown_store()}; `make run` starts one.")
     rows = [
         (
             race.name,
@@ -193,7 +202,7 @@ def choose_prunable(races: Iterable[RaceRow], running_stay: bool) -> list[RaceRo
 def delete_races(races: Iterable[RaceRow]) -> None:
     """Deletes the runs of races; MLflow can restore them until `mlflow gc` is called."""
     client = _connect()
-    with tracking.explained():
+    with explained():
         for race in races:
             # The parent goes last, so that a deletion that was broken off can be repeated.
             for run_id in (*(each.run_id for each in race.contenders), race.run_id):
@@ -210,7 +219,7 @@ def draw_prunable(races: Sequence[RaceRow]) -> str:
 
 def is_local_store() -> bool:
     """Whether the store is that of this folder, where one race runs at a time (`runs_lock`)."""
-    file = sqlite_file(tracking.tracking_uri())
+    file = sqlite_file(tracking_uri())
     return file is not None and file.resolve().parent == RUNS.resolve()
 
 
@@ -218,7 +227,7 @@ def _connect() -> "MlflowClient":
     """A client of the store, which must be there."""
     # Experiments are small files, of which bars would say nothing.
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    return tracking.connect_existing()
+    return connect_existing()
 
 
 def _read_all(read: Callable[[str | None], Any]) -> list[Any]:
@@ -235,19 +244,19 @@ def _row(
     run: "Run", children: Iterable["Run"], names: Mapping[str, str], registered: set[str]
 ) -> RaceRow:
     tags, metrics = run.data.tags, run.data.metrics
-    key, experiment = tags.get(tracking.RACE_TAG, ""), names[str(run.info.experiment_id)]
+    key, experiment = tags.get(RACE_TAG, ""), names[str(run.info.experiment_id)]
     status = str(run.info.status).lower()
     contenders = tuple(
         Contender(
-            child.data.tags[tracking.CONTENDER_TAG],
+            child.data.tags[CONTENDER_TAG],
             str(child.info.run_id),
             child.data.metrics,
-            child.data.tags.get(tracking.STANDING_TAG) == "winner",
+            child.data.tags.get(STANDING_TAG) == "winner",
         )
         for child in sorted(children, key=lambda each: each.info.start_time)
     )
-    is_failed = status not in (RUNNING, tracking.FINISHED)
-    reason = tags.get(tracking.STATUS_TAG, "").removeprefix("failed: ") or "no reason was given"
+    is_failed = status not in (RUNNING, FINISHED)
+    reason = tags.get(STATUS_TAG, "").removeprefix("failed: ") or "no reason was given"
     version = metrics.get("version")
     return RaceRow(
         run_id=str(run.info.run_id),
@@ -282,7 +291,7 @@ def _differences(first: RaceRow, second: RaceRow) -> list[str]:
     """What the experiments, the data and the code of two races don't share, one line each."""
     values, own = [], []
     for race in (first, second):
-        content = tracking.read_json_artifact(race.run_id, "experiment.json") or {}
+        content = read_json_artifact(race.run_id, "experiment.json") or {}
         contenders = {each["label"]: each for each in content.pop("contenders", [])}
         content |= {f"digest of {name}": digest for name, digest in sorted(race.digests.items())}
         values.append(dict(_flatten(content)) | {"commit": race.commit})

@@ -8,7 +8,10 @@ number stands beside the verdict.
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from squadron import tracking
+from squadron.tracking.race import Race
+from squadron.tracking.race_runs import find_parent
+from squadron.tracking.store import connect, explained
+from squadron.tracking.tags import CONTENDER_TAG, PARENT
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -18,7 +21,7 @@ CHOSEN = "winner_select_exact_match"
 PAGE = 1000
 
 
-def count_choices(race: tracking.Race | None, digest: str) -> int | None:
+def count_choices(race: Race | None, digest: str) -> int | None:
     """How many other races have chosen their winner by this select split.
 
     All experiments of the store are asked, since one data set may serve races of several names.
@@ -33,14 +36,12 @@ def count_choices(race: tracking.Race | None, digest: str) -> int | None:
     Raises:
         InputError: If the store can't be reached.
     """
-    own = tracking.find_parent(race)
+    own = find_parent(race)
     if not own:
         return None
-    client = tracking.connect()
-    wanted = (
-        f"dataset.digest = '{digest}' and tags.`{tracking.CONTENDER_TAG}` = '{tracking.PARENT}'"
-    )
-    with tracking.explained():
+    client = connect()
+    wanted = f"dataset.digest = '{digest}' and tags.`{CONTENDER_TAG}` = '{PARENT}'"
+    with explained():
         experiments, token = [], None
         while token != "":
             found = client.search_experiments(max_results=PAGE, page_token=token)
