@@ -1,6 +1,6 @@
 """Models by name: a model folder, an s3:// prefix or a registered version -> files on this machine.
 
-Owns what a person may write for a model. `registry` knows versions, `reader` answers questions.
+Owns what a person may write for a model. `versions` knows versions, `reader` answers questions.
 """
 
 import contextlib
@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from squadron import registry, storage
+from squadron import storage
 from squadron.answers.answering import Answering
 from squadron.artifacts import MODEL_ABOUT, read_json
 from squadron.errors import InputError
 from squadron.models import model_folder
 from squadron.models.model_names import read_model_name
+from squadron.registry import versions
 
 if TYPE_CHECKING:
     from squadron.reader import Reader
@@ -29,7 +30,7 @@ class OpenedModel:
     """The model folder."""
     name: str
     """As people know it: "squadron-example version 3", or where the folder is."""
-    version: registry.Registered | None
+    version: versions.Registered | None
     """None of a model folder."""
 
     def load_reader(self) -> "Reader":
@@ -44,7 +45,7 @@ class OpenedModel:
 
 
 @contextlib.contextmanager
-def open_model(model: str = "", version: str = registry.CANDIDATE) -> Iterator[OpenedModel]:
+def open_model(model: str = "", version: str = versions.CANDIDATE) -> Iterator[OpenedModel]:
     """Makes a model's files readable; what was downloaded is removed at the end.
 
     Args:
@@ -69,11 +70,11 @@ def open_model(model: str = "", version: str = registry.CANDIDATE) -> Iterator[O
             yield OpenedModel(folder, model, None)
             return
         chosen = _find_version(model, version)
-        folder = registry.fetch_model(chosen, Path(temporary))
+        folder = versions.fetch_model(chosen, Path(temporary))
         yield OpenedModel(folder, f"{chosen.name} version {chosen.version}", chosen)
 
 
-def load_reader(model: str = "", version: str = registry.CANDIDATE) -> "Reader":
+def load_reader(model: str = "", version: str = versions.CANDIDATE) -> "Reader":
     """A model in memory, ready to answer.
 
     Args:
@@ -97,22 +98,22 @@ def _find_answering(folder: Path) -> Answering | None:
     return Answering.read(found) if found else None
 
 
-def _find_version(model: str, version: str) -> registry.Registered:
+def _find_version(model: str, version: str) -> versions.Registered:
     named = read_model_name(model)
     if named:
-        return registry.find_version(named.name, named.version_or_alias)
+        return versions.find_version(named.name, named.version_or_alias)
     if "/" in model:
         raise InputError(
             f"The model folder {model} does not exist; give a model folder, models:/NAME@ALIAS or "
             "the name of a registered model"
         )
-    known = registry.list_models()
+    known = versions.list_models()
     if model and known and model not in known:
-        is_version = model.isdigit() or model in (registry.CANDIDATE, registry.STAGING)
+        is_version = model.isdigit() or model in (versions.CANDIDATE, versions.STAGING)
         if not is_version:
             raise InputError(
                 f"The model {model!r} is neither a folder nor registered; give a model folder or "
                 f"one of: {', '.join(known)}"
             )
-        return registry.find_version(known[0], model)
-    return registry.find_version(model if model in known else registry.latest_model(), version)
+        return versions.find_version(known[0], model)
+    return versions.find_version(model if model in known else versions.latest_model(), version)

@@ -1,6 +1,6 @@
 """Registration of a race's winner: the gate, the logged model, its version, its alias `candidate`.
 
-`registry` finds, fetches and promotes the versions that this makes.
+`versions` finds, fetches and promotes the versions that this makes.
 """
 
 import shutil
@@ -8,11 +8,17 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from squadron import registry, requirements, tracking
+from squadron import requirements, tracking
 from squadron.answers.answering import Answering
 from squadron.errors import InputError
 from squadron.models import model_folder
-from squadron.registry import CANDIDATE, Registered
+from squadron.registry.versions import (
+    CANDIDATE,
+    Registered,
+    find_alias,
+    point_alias,
+    tag_version,
+)
 from squadron.reports import model_card, notes
 from squadron.reports.model_card import ModelCard
 from squadron.tracking import elections
@@ -63,15 +69,15 @@ def register_model(
         if found is None:
             found = _create_version(client, name, run_id, model, answering, tags, card)
         _delete_spare_versions(client, name, run_id, str(found.version))
-        pointed = registry.find_alias(client, name, CANDIDATE)
+        pointed = find_alias(client, name, CANDIDATE)
         kept, previous = dict(tags), ""
         if pointed and str(pointed.version) != str(found.version):
             kept["previous_candidate"] = previous = str(pointed.version)
         for key, value in kept.items():
-            registry.tag_version(client, name, str(found.version), key, value)
+            tag_version(client, name, str(found.version), key, value)
         description = card.summary if card else _describe(tags)
         client.update_model_version(name, found.version, description=description)
-        registry.point_alias(client, name, CANDIDATE, str(found.version))
+        point_alias(client, name, CANDIDATE, str(found.version))
     return Registered(name, str(found.version), tags, run_id, previous)
 
 

@@ -41,11 +41,12 @@ def register(
     Returns:
         Finite figures for the pipeline's own pages.
     """
-    from squadron import registry, tracking
+    from squadron import tracking
     from squadron.answers.answering import Answering
     from squadron.config import from_mapping
     from squadron.models import variants
-    from squadron.registry import registration
+    from squadron.registry.registration import gate, register_model
+    from squadron.registry.versions import CANDIDATE, keep_version, list_aliases
     from squadron.reports.model_card import write_card
     from squadron.scores.evaluation import compare_with_winner
     from squadron.tracking import reuse
@@ -74,7 +75,7 @@ def register(
     else:
         best = rows[racing[0]]
         select = best["splits"]["select"]
-        refused = registration.gate(select, select["all_null_exact"])
+        refused = gate(select, select["all_null_exact"])
         content |= {"winner": best["label"], "why": standings.explain(rows, racing)}
         content["tie"] = standings.explain_tie(rows, racing)
         scores = {
@@ -97,7 +98,7 @@ def register(
             origin = read_model_name(backbone)
             is_kept = best["variant"] == "champion" and origin and origin.name == options.model_name
             if origin and is_kept:
-                registered = registry.keep_version(origin.name, origin.version_or_alias)
+                registered = keep_version(origin.name, origin.version_or_alias)
             else:
                 tags = standings.version_tags(
                     best,
@@ -109,7 +110,7 @@ def register(
                     code_digest=provenance.package_digest(),
                     run=tracking.run_url(child),
                 )
-                registered = registration.register_model(
+                registered = register_model(
                     options.model_name,
                     child,
                     models[racing[0]],
@@ -129,11 +130,11 @@ def register(
             content["model"] = {
                 "name": registered.name,
                 "version": registered.version,
-                "alias": registry.CANDIDATE,
+                "alias": CANDIDATE,
                 "validation_status": status,
                 "kept": bool(is_kept),
                 "previous": registered.previous,
-                "aliases": registry.list_aliases(registered.name),
+                "aliases": list_aliases(registered.name),
             }
             figures[reuse.CHOSEN] = select["exact"]
             figures["version"] = float(registered.version)
@@ -163,13 +164,13 @@ def _registered_as(row: dict[str, Any], model: Path, model_name: str) -> str:
 
 def _licence(backbone: str) -> str:
     """Of a backbone's weights; a registered one says its own."""
-    from squadron import registry
     from squadron.models import backbones
+    from squadron.registry.versions import find_version
 
     origin = read_model_name(backbone)
     if origin is None:
         return backbones.licence(backbone)
-    version = registry.find_version(origin.name, origin.version_or_alias)
+    version = find_version(origin.name, origin.version_or_alias)
     return version.tags.get("licence") or backbones.licence(backbone)
 
 

@@ -111,6 +111,8 @@ __all__ = [
     "note_result",
     "open_race",
     "outbox",
+    "race_comparison",
+    "race_texts",
     "races",
     "read_left",
     "read_metrics",

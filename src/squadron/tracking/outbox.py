@@ -6,12 +6,10 @@ and the waiting. It does not know MLflow: a `Courier` does the sending (docs/dec
 """
 
 import contextlib
-import fcntl
 import json
 import logging
 import os
 import random
-import secrets
 import shutil
 import tempfile
 import threading
@@ -23,6 +21,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from squadron.errors import InputError
+from squadron.tracking.journal import JOURNAL, Entry, Journal
 
 logger = logging.getLogger(__name__)
 
@@ -37,25 +36,8 @@ FALLBACK = "squadron-outbox"
 """The folder among the temporary files that is used where the usual place can't be written."""
 STOP_SECONDS = 5.0
 """How long closing waits for a call that is under way."""
-JOURNAL = ".jsonl"
 REFUSED = "refused"
 """The folder of what the server refuses for ever, in the folder of a race."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """Something to tell the server, once."""
-
-    run: str
-    """Which run of the race it is about; the courier finds that run when it sends."""
-    kind: str
-    """What is to be done; the courier knows the kinds."""
-    content: Any
-    """JSON values."""
-    time_ms: int
-    """When it was put, in milliseconds since 1970."""
-    files: str = ""
-    """A folder in the outbox with a copy of the files to send; "" for none."""
 
 
 class Courier(Protocol):
@@ -103,127 +85,12 @@ def read_patience() -> float:
     )
 
 
-class _Journal:
-    """A file of entries that this process alone holds, and the copies of their files.
-
-    Each line is either {"number": n, "entry": ...} or {"done": n}, which says that entry n was
-    dealt with. The file is locked while it is in use, so that nobody takes over the journal of a
-    process that still lives. The lock of a killed process is gone by itself.
-    """
-
-    def __init__(self, path: Path, descriptor: int, count: int) -> None:
-        self.path = path
-        self.count = count
-        self.unsent = 0
-        self._descriptor = descriptor
-        self._busy = threading.Lock()  # The step adds while the thread settles.
-
-    @classmethod
-    def create(cls, folder: Path) -> "_Journal":
-        """Makes a new one, whose name sorts behind those of earlier steps.
-
-        Raises:
-            OSError: If the folder can't be written to.
-        """
-        for _ in range(20):
-            # A step that ends at this moment may remove the empty folder or take the new file over.
-            with contextlib.suppress(FileNotFoundError):
-                folder.mkdir(parents=True, exist_ok=True)
-                name = f"{time.time_ns():020d}-{os.getpid()}-{secrets.token_hex(4)}{JOURNAL}"
-                descriptor = os.open(folder / name, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o644)
-                if _lock(descriptor) and os.fstat(descriptor).st_nlink:
-                    return cls(folder / name, descriptor, 0)
-                os.close(descriptor)
-        raise OSError(f"No journal can be made in {folder}")
-
-    @classmethod
-    def adopt(cls, path: Path) -> "tuple[_Journal, list[tuple[int, Entry]]] | None":
-        """Takes over what another step left; None if that step still lives or the file is gone.
-
-        A last line that was cut off by a kill is dropped: its entry was never promised.
-        """
-        try:
-            descriptor = os.open(path, os.O_RDWR)
-        except OSError:
-            return None
-        if not _lock(descriptor) or not os.fstat(descriptor).st_nlink:
-            os.close(descriptor)
-            return None
-        raw = path.read_bytes()
-        whole = raw[: raw.rfind(b"\n") + 1]
-        os.ftruncate(descriptor, len(whole))
-        os.lseek(descriptor, 0, os.SEEK_END)
-        entries: dict[int, Entry] = {}
-        count = 0
-        for line in whole.splitlines():
-            try:
-                record = json.loads(line)
-                if "done" in record:
-                    entries.pop(record["done"], None)
-                else:
-                    entries[record["number"]] = Entry(**record["entry"])
-                    count = record["number"] + 1
-            except (ValueError, TypeError, KeyError) as error:
-                logger.warning("A line of %s is passed over: %s", path, error)
-        journal = cls(path, descriptor, count)
-        journal.unsent = len(entries)
-        return journal, sorted(entries.items())
-
-    def add(self, entry: Entry) -> int:
-        """Writes an entry down for good; returns its number.
-
-        Raises:
-            OSError: If the disk does not take it; the journal is then as it was before.
-        """
-        with self._busy:
-            number = self.count
-            self._append({"number": number, "entry": asdict(entry)}, for_good=True)
-            self.count += 1
-            self.unsent += 1
-        return number
-
-    def copy_files(self, folder: Path) -> str:
-        """Copies a folder beside the journal; returns where the copy is."""
-        target = self.path.with_suffix(".files") / secrets.token_hex(4)
-        shutil.copytree(folder, target, copy_function=_link_or_copy)
-        return str(target)
-
-    def settle(self, number: int) -> None:
-        """Notes that an entry was dealt with; the last one removes the journal's files."""
-        # Without the note the entry is only sent again, which changes nothing.
-        with self._busy, contextlib.suppress(OSError):
-            self.unsent -= 1
-            self._append({"done": number}, for_good=False)
-
-    def close(self) -> None:
-        """Gives the lock back and removes what is no longer needed."""
-        with contextlib.suppress(OSError):
-            if not self.unsent:
-                shutil.rmtree(self.path.with_suffix(".files"), ignore_errors=True)
-                self.path.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):
-            os.close(self._descriptor)
-
-    def _append(self, record: dict[str, Any], *, for_good: bool) -> None:
-        start = os.lseek(self._descriptor, 0, os.SEEK_END)
-        line = json.dumps(record).encode() + b"\n"
-        try:
-            while line:
-                line = line[os.write(self._descriptor, line) :]
-            if for_good:
-                os.fsync(self._descriptor)
-        except OSError:
-            with contextlib.suppress(OSError):
-                os.ftruncate(self._descriptor, start)
-            raise
-
-
 @dataclass(frozen=True)
 class _Waiting:
     """An entry in the queue, and where it is written down: nowhere if the disk did not take it."""
 
     entry: Entry
-    journal: _Journal | None
+    journal: Journal | None
     number: int
 
 
@@ -258,10 +125,10 @@ class Outbox:
         self._refused: list[str] = []
         self._changed = threading.Condition()
         self._hurry = self._stopped = False
-        self._own: _Journal | None = None
-        self._journals: list[_Journal] = []
+        self._own: Journal | None = None
+        self._journals: list[Journal] = []
         for path in sorted(folder.glob(f"*-*{JOURNAL}")):
-            adopted = _Journal.adopt(path)
+            adopted = Journal.adopt(path)
             if adopted:
                 journal, entries = adopted
                 self._journals.append(journal)
@@ -312,16 +179,16 @@ class Outbox:
         with self._changed:
             return Left(len(self._waiting), self.folder, tuple(self._refused))
 
-    def _journal(self) -> _Journal:
+    def _journal(self) -> Journal:
         if self._own is None:
             try:
-                self._own = _Journal.create(self.folder)
+                self._own = Journal.create(self.folder)
             except OSError as error:
                 self.folder = Path(tempfile.gettempdir()) / FALLBACK / self.folder.name
                 logger.warning(
                     "The outbox is in %s, which a retry may not see: %s", self.folder, error
                 )
-                self._own = _Journal.create(self.folder)
+                self._own = Journal.create(self.folder)
             self._journals.append(self._own)
         return self._own
 
@@ -417,25 +284,3 @@ def close_outboxes(seconds: float) -> list[Left]:
         _, outbox = _opened.popitem()
         left.append(outbox.close(max(0.0, deadline - time.monotonic())))
     return left
-
-
-def _lock(descriptor: int) -> bool:
-    """Locks a journal; False if a living process holds it."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        # Some network disks have no locks. Two senders of one entry are harmless: sending it twice
-        # changes nothing.
-        logger.debug("The disk of the outbox has no locks")
-    return True
-
-
-def _link_or_copy(source: str, target: str) -> str:
-    """Links a file where it can: artifacts are replaced whole and never changed in place."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
-    return target

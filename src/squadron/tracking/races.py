@@ -1,26 +1,21 @@
-"""The races of an MLflow store: listed, compared with each other, and removed where they failed.
+"""The races of an MLflow store: read, found by name, and deleted where they have no result."""
 
-Reads what races logged. Texts for people are drawn 80 columns wide.
-"""
-
-import io
-import json
 import os
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from squadron.errors import InputError
 from squadron.runs_folder.runs_lock import RUNS
 from squadron.tracking import reuse
-from squadron.tracking.outcome import read_json_artifact
 from squadron.tracking.schema_lock import sqlite_file
 from squadron.tracking.store import connect_existing, explained, shown_store, tracking_uri
 from squadron.tracking.tags import (
+    COMMIT_TAG,
     CONTENDER_TAG,
     FINISHED,
     PARENT,
+    PARENT_RUN_TAG,
     RACE_TAG,
     STANDING_TAG,
     STATUS_TAG,
@@ -30,10 +25,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-WIDTH = 80
 RUNNING = "running"
-_PARENT_TAG = "mlflow.parentRunId"
-_COMMIT_TAG = "mlflow.source.git.commit"
 _MOST_SHOWN = 5
 """Races that an error message names."""
 
@@ -100,7 +92,7 @@ def read_races() -> list[RaceRow]:
     registered = {str(each.run_id) for each in versions}
     contenders: dict[str, list[Run]] = {}
     for run in runs:
-        contenders.setdefault(run.data.tags.get(_PARENT_TAG, ""), []).append(run)
+        contenders.setdefault(run.data.tags.get(PARENT_RUN_TAG, ""), []).append(run)
     races = [
         _row(run, contenders.get(str(run.info.run_id), []), names, registered)
         for run in runs
@@ -137,57 +129,6 @@ def find_race(races: Sequence[RaceRow], wanted: str) -> RaceRow:
     return found[0]
 
 
-def draw_list(races: Sequence[RaceRow]) -> str:
-    """The races as a table, with the reasons of those that failed."""
-    if not races:
-        return _wrapped(f"There is no race in {shown_store()}; `make run` starts one.")
-    rows = [
-        (
-            race.name,
-            _when(race),
-            race.status,
-            race.winner.label if race.winner else "-",
-            *(_figure(race.winner, f"select_{name}") for name in ("exact_match", "f1")),
-            race.version or "-",
-        )
-        for race in races
-    ]
-    heads = ("race", "started", "status", "winner", "EM", "F1", "version")
-    failed = [f"{race.name} failed: {race.reason}" for race in races if race.reason]
-    lines = [_table(heads, rows, figures=3), "EM and F1 are the winner's on select, 0 to 100."]
-    return "\n".join([*lines, *map(_wrapped, failed)])
-
-
-def draw_comparison(first: RaceRow, second: RaceRow) -> str:
-    """The figures of two races side by side, and what differs in their experiments."""
-    own: list[dict[str, Contender]] = [
-        {each.label: each for each in race.contenders} for race in (first, second)
-    ]
-    labels = list(dict.fromkeys([*own[0], *own[1]]))
-    rows = []
-    for label in labels:
-        one, two = (each.get(label) for each in own)
-        cells = [label]
-        for name in ("select_exact_match", "select_f1", "test_exact_match"):
-            cells += [_figure(one, name), _figure(two, name), _difference(one, two, name)]
-        rows.append(tuple(cells))
-    heads = (
-        "contender",
-        *(f"{n}\n{whose}" for n in ("EM", "F1", "test\nEM") for whose in ("A", "B", "+/-")),
-    )
-    lines = [
-        *(_wrapped(f"{mark}: {_about(race)}") for mark, race in (("A", first), ("B", second))),
-        "",
-        _table(heads, rows, figures=9),
-        "EM and F1 are of select, test EM is of test, 0 to 100. +/- is B minus A.",
-        *_judge_comparability(first, second),
-        "",
-    ]
-    different = _differences(first, second)
-    lines.append("What differs, A -> B:" if different else "The experiments are equal.")
-    return "\n".join([*lines, *(_wrapped(f"  {line}") for line in different)])
-
-
 def choose_prunable(races: Iterable[RaceRow], running_stay: bool) -> list[RaceRow]:
     """The races that left no result: they failed, or nobody ended them.
 
@@ -207,14 +148,6 @@ def delete_races(races: Iterable[RaceRow]) -> None:
             # The parent goes last, so that a deletion that was broken off can be repeated.
             for run_id in (*(each.run_id for each in race.contenders), race.run_id):
                 client.delete_run(run_id)
-
-
-def draw_prunable(races: Sequence[RaceRow]) -> str:
-    """One line for each race that can be removed."""
-    return "\n".join(
-        _wrapped(f"  {race.name}, {_when(race)}: {race.reason or 'it was never ended'}")
-        for race in races
-    )
 
 
 def is_local_store() -> bool:
@@ -268,117 +201,10 @@ def _row(
         reason=reason if is_failed else "",
         version="" if version is None else str(int(version)),
         has_result=reuse.CHOSEN in metrics or any(c.run_id in registered for c in contenders),
-        commit=tags.get(_COMMIT_TAG, ""),
+        commit=tags.get(COMMIT_TAG, ""),
         digests={
             each.dataset.name: each.dataset.digest
             for each in (run.inputs.dataset_inputs if run.inputs else ())
         },
         contenders=contenders,
-    )
-
-
-def _judge_comparability(first: RaceRow, second: RaceRow) -> list[str]:
-    """Whether figures of two races may be compared at all."""
-    ours, theirs = (race.digests.get("select", "") for race in (first, second))
-    if not ours or not theirs:
-        return []
-    if ours == theirs:
-        return ["Both races are judged on the same select split."]
-    return ["The select splits differ: figures of A and B can't be compared."]
-
-
-def _differences(first: RaceRow, second: RaceRow) -> list[str]:
-    """What the experiments, the data and the code of two races don't share, one line each."""
-    values, own = [], []
-    for race in (first, second):
-        content = read_json_artifact(race.run_id, "experiment.json") or {}
-        contenders = {each["label"]: each for each in content.pop("contenders", [])}
-        content |= {f"digest of {name}": digest for name, digest in sorted(race.digests.items())}
-        values.append(dict(_flatten(content)) | {"commit": race.commit})
-        own.append(contenders)
-    lines = _changes(*values)
-    for label in dict.fromkeys([*own[0], *own[1]]):
-        pair = [each.get(label) for each in own]
-        if None in pair:
-            lines.append(f"contender {label}: only in {'B' if pair[0] is None else 'A'}")
-        else:
-            lines += _changes(*(dict(_flatten(each, f"contender {label}")) for each in pair))
-    return lines
-
-
-def _changes(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[str]:
-    """One line for each value that is not the same in both."""
-    pairs = {name: (first.get(name), second.get(name)) for name in {**first, **second}}
-    shown = {name: (_plain(one), _plain(two)) for name, (one, two) in pairs.items()}
-    return [f"{name}: {one} -> {two}" for name, (one, two) in shown.items() if one != two]
-
-
-def _flatten(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """The leaves of nested objects, each with its path, such as train.epochs."""
-    if isinstance(value, dict) and value:
-        for key, each in value.items():
-            yield from _flatten(each, f"{path}.{key}" if path else str(key))
-    else:
-        yield path, value
-
-
-def _plain(value: Any) -> str:
-    if value is None or value == "":
-        return "nothing"
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _about(race: RaceRow) -> str:
-    """Name, start and end of a race on one line."""
-    winner = f", won by {race.winner.label}" if race.winner else ""
-    version = f", model version {race.version}" if race.version else ""
-    return f"{race.name}, {_when(race)}, {race.status}{winner}{version}"
-
-
-def _when(race: RaceRow) -> str:
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(race.started_ms / 1000))
-
-
-def _figure(contender: Contender | None, name: str) -> str:
-    value = contender.metrics.get(name) if contender else None
-    return "-" if value is None else f"{value:.2f}"
-
-
-def _difference(first: Contender | None, second: Contender | None, name: str) -> str:
-    if not first or not second or name not in first.metrics or name not in second.metrics:
-        return "-"
-    return f"{second.metrics[name] - first.metrics[name]:+.2f}"
-
-
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], figures: int) -> str:
-    """A table whose last columns are figures, which are never cut; texts are folded."""
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="")
-    for number, head in enumerate(heads):
-        is_figure = number >= len(heads) - figures
-        table.add_column(
-            head, justify="right" if is_figure else "left", overflow="fold", no_wrap=is_figure
-        )
-    for row in rows:
-        table.add_row(*row)
-    console = Console(width=WIDTH, record=True, file=io.StringIO(), highlight=False, markup=False)
-    console.print(table)
-    return "\n".join(line.rstrip() for line in console.export_text().splitlines())
-
-
-def _wrapped(line: str) -> str:
-    """A line of at most 80 columns; what follows is indented further."""
-    import textwrap
-
-    indent = line[: len(line) - len(line.lstrip())]
-    return textwrap.fill(
-        line.strip(),
-        WIDTH,
-        initial_indent=indent,
-        subsequent_indent=f"{indent}  ",
-        # A path or an address that is cut can't be copied.
-        break_long_words=False,
-        break_on_hyphens=False,
     )

@@ -26,6 +26,8 @@ STANDING_TAG = "squadron.standing"
 NOTE_TAG = "mlflow.note.content"
 """What MLflow's pages show as the description of a run or an experiment, in Markdown."""
 COLOUR_TAG = "mlflow.runColor"
+PARENT_RUN_TAG = "mlflow.parentRunId"
+COMMIT_TAG = "mlflow.source.git.commit"
 VIEW_TAG = "mlflow.sharedViewState."
 """And the key of the view: MLflow offers it under Views, and to links that name the key."""
 
