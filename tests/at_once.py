@@ -69,7 +69,7 @@ def _work(
 def make_store(uri: str) -> str:
     """Connects to a new store, which makes its schema; returns the id of the experiment."""
     from squadron import tracking
-    from squadron.tracking.race_runs import find_or_create_experiment
+    from squadron.tracking.experiments import find_or_create_experiment
 
     os.environ[tracking.URI_VARIABLE] = uri
     client = tracking.connect()

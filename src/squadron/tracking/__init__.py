@@ -5,6 +5,7 @@ and what is below them. Others use the names and modules that `__all__` lists.
 """
 
 from squadron.tracking.courier import send_waiting
+from squadron.tracking.experiments import describe_experiment
 from squadron.tracking.links import PAGES, run_page, run_url
 from squadron.tracking.outcome import (
     REPORT_FILE,
@@ -20,7 +21,6 @@ from squadron.tracking.race import RACE_VARIABLE, Race, current_race
 from squadron.tracking.race_runs import (
     begin_step,
     close_race,
-    describe_experiment,
     find_child,
     find_parent,
     open_race,

@@ -1,11 +1,15 @@
-"""Sends the entries of the outbox."""
+"""Sends what steps logged to MLflow: the courier of a race's outbox.
+
+`outbox` keeps the entries and decides when they are sent.
+"""
 
 import contextlib
 from typing import Any
 
 from squadron.errors import InputError
 from squadron.runs_folder.kept import kept_folder
-from squadron.tracking.outbox import Entry, Outbox, open_outbox, read_patience
+from squadron.tracking.journal import Entry
+from squadron.tracking.outbox import Outbox, open_outbox, read_patience
 from squadron.tracking.race import Race
 from squadron.tracking.race_runs import find_child, find_parent
 from squadron.tracking.run_writes import LISTS, RunWriter, is_refusal
@@ -13,14 +17,14 @@ from squadron.tracking.store import connect
 from squadron.tracking.tags import PARENT
 
 LEFT_SECONDS = 60.0
-"""How long a step that can't do without MLflow waits for what earlier steps left to be sent."""
+"""How long a step that needs MLflow waits until the entries of earlier steps are sent."""
 
 
 class RaceCourier:
     """Sends the entries of a race's outbox to MLflow.
 
     Args:
-        race: Whose runs the entries are about.
+        race: The race whose runs get the entries.
     """
 
     def __init__(self, race: Race) -> None:
@@ -29,7 +33,7 @@ class RaceCourier:
         self._run_ids: dict[str, str] = {}
 
     def deliver(self, entry: Entry) -> list[str]:
-        """Writes an entry to its run; says in a sentence each what MLflow refuses for ever."""
+        """Writes an entry to its run; returns one sentence for each part that MLflow refuses."""
         try:
             if self._writer is None:
                 self._writer = RunWriter(connect())
@@ -37,7 +41,8 @@ class RaceCourier:
                 self._run_ids[entry.run] = self._find_run(entry.run)
             return self._write(self._run_ids[entry.run], entry, entry.content)
         except Exception as error:
-            self._writer = None  # It may not know what a call that raised has stored.
+            # After a call that raised, the writer does not know what MLflow has stored.
+            self._writer = None
             if _is_refusal(error):
                 return [f"{entry.kind} of {entry.run}: {error}"]
             raise
@@ -56,7 +61,11 @@ class RaceCourier:
         return run_id
 
     def _write(self, run_id: str, entry: Entry, content: Any) -> list[str]:
-        """Writes items that are independent in halves where one of them is refused."""
+        """Writes the content of an entry; returns one sentence for each item that MLflow refuses.
+
+        MLflow refuses a call as a whole. If items are independent, each half is then written
+        alone, down to the item that is refused.
+        """
         writer = self._writer or RunWriter(connect())
         try:
             writer.write(run_id, entry.kind, content, files=entry.files, time_ms=entry.time_ms)
@@ -73,9 +82,10 @@ class RaceCourier:
 
 
 def _is_refusal(error: BaseException) -> bool:
-    """Says whether sending again is useless; an `InputError` stands for what made it, if anything.
+    """Says whether sending again is useless.
 
-    Without a cause it says that the race or the contender is not in the store.
+    An `InputError` is judged by its cause. Without a cause it says that the store does not have
+    the race or the contender, which does not change.
     """
     if isinstance(error, InputError):
         return error.__cause__ is None or is_refusal(error.__cause__)
@@ -83,14 +93,14 @@ def _is_refusal(error: BaseException) -> bool:
 
 
 def open_race_outbox(race: Race) -> Outbox:
-    """The outbox of a race in this process; it goes on with what earlier steps left on this disk.
+    """Returns the outbox of a race; it also sends what earlier steps left on this disk.
 
     Raises:
         InputError: If the patience that the environment sets is not a number.
     """
     read_patience()
-    # MLflow is imported here and not in the outbox's thread: imports in two threads can meet half
-    # imported modules.
+    # MLflow is imported here, before the outbox's thread uses it. If two threads import it at once,
+    # one of them can get a module that is only half imported.
     import mlflow.artifacts
     import mlflow.entities  # noqa: F401
 
@@ -99,6 +109,6 @@ def open_race_outbox(race: Race) -> Outbox:
 
 
 def send_waiting(race: Race | None) -> None:
-    """Sends what earlier steps of the race left on this disk, before MLflow is read or closed."""
+    """Sends what earlier steps left on this disk; called before the race is read or closed."""
     if race is not None:
         open_race_outbox(race).flush(min(read_patience(), LEFT_SECONDS))

@@ -1,19 +1,19 @@
-"""Links to the pages of runs."""
+"""Links to runs and their artifacts, for people who read MLflow's pages or a terminal."""
 
 from squadron.tracking.store import connect, explained, shown_store
 
 PAGES = "?workflowType=machine_learning"
-"""Ends every link: MLflow opens a page with the menus for traces of language models otherwise."""
+"""The end of every link. Without it, MLflow shows the menus for traces of language models."""
 
 
 def run_url(run_id: str) -> str:
-    """Where a person finds the run: a page of the server, or the store and the id."""
+    """Returns where a person finds a run: its page on the server, or runs:/ID without a server."""
     uri = shown_store()
     return f"{uri.rstrip('/')}/{run_page(run_id)}" if uri.startswith("http") else f"runs:/{run_id}"
 
 
 def run_page(run_id: str) -> str:
-    """The run's page as MLflow's own pages link to it, whatever the server; "" for no run."""
+    """Returns a link to a run that works on MLflow's own pages of any server; "" for no run."""
     if not run_id:
         return ""
     client = connect()
@@ -23,7 +23,7 @@ def run_page(run_id: str) -> str:
 
 
 def artifact_place(run_id: str, name: str) -> str:
-    """Where an artifact can be looked at: its file where artifacts are files, else the run."""
+    """Returns where a person can open an artifact: its file if it is local, else the run's page."""
     client = connect()
     with explained():
         place = str(client.get_run(run_id).info.artifact_uri)

@@ -1,4 +1,7 @@
-"""What a race left in MLflow."""
+"""What a race left in MLflow: its result, its report, its figures, and why it failed.
+
+`verdict` judges by it whether the race is finished.
+"""
 
 from typing import Any
 
@@ -18,11 +21,13 @@ from squadron.tracking.tags import (
 from squadron.tracking.verdict import Left
 
 RESULT_FILE = "champion.json"
+"""The artifact of the parent run with the result of the race."""
 REPORT_FILE = "report.html"
+"""The artifact of the parent run with the report of the race."""
 
 
 def find_report(run_id: str) -> str:
-    """Where the report of a race can be looked at; "" if it has none."""
+    """Returns where a person can open the report of a race; "" if it has none."""
     client = connect()
     with explained():
         names = [each.path for each in client.list_artifacts(run_id)]
@@ -30,14 +35,14 @@ def find_report(run_id: str) -> str:
 
 
 def has_ended(run_id: str) -> bool:
-    """Says whether a contender's run came to its end, finished or disqualified."""
+    """Says whether a contender's run has ended: finished or disqualified."""
     client = connect()
     with explained():
         return shows_end(client.get_run(run_id).data.tags)
 
 
 def read_metrics(run_id: str) -> dict[str, float]:
-    """The last value of each metric of a run; none without a run."""
+    """Returns the last value of each metric of a run; {} for the run id ""."""
     if not run_id:
         return {}
     client = connect()
@@ -46,7 +51,7 @@ def read_metrics(run_id: str) -> dict[str, float]:
 
 
 def read_json_artifact(run_id: str, name: str) -> dict[str, Any] | None:
-    """A JSON file that was logged, or None if there is none."""
+    """Returns the content of a JSON artifact of a run; None if there is none."""
     import mlflow
 
     client = connect()
@@ -57,16 +62,17 @@ def read_json_artifact(run_id: str, name: str) -> dict[str, Any] | None:
 
 
 def note_result(parent_id: str) -> None:
-    """Marks the race's result as one of this try; a failure noted before it was overcome."""
+    """Marks the race's result as one of this try, and clears a failure that was noted before."""
     _note_end(parent_id, RESULT_TAG)
 
 
 def note_report(parent_id: str) -> None:
-    """Marks the race's report as one of this try; a failure noted before it was overcome."""
+    """Marks the race's report as one of this try, and clears a failure that was noted before."""
     _note_end(parent_id, REPORT_TAG)
 
 
 def _note_end(parent_id: str, tag: str) -> None:
+    """Marks something as made in this try; a step that succeeds has overcome earlier failures."""
     if not parent_id:
         return
     client = connect()
@@ -76,7 +82,7 @@ def _note_end(parent_id: str, tag: str) -> None:
 
 
 def read_left(parent_id: str) -> tuple[Left, dict[str, Any] | None]:
-    """What this try of a race left behind, and the race's result if there is one."""
+    """Returns what this try of a race left behind, and the race's result if there is one."""
     content = read_json_artifact(parent_id, RESULT_FILE)
     client = connect()
     with explained():

@@ -1,32 +1,29 @@
-"""The race that a step belongs to."""
+"""The race that a step belongs to: its name and its key."""
 
 import os
 from dataclasses import dataclass
 
 RACE_VARIABLE = "SQUADRON_RACE"
-"""Tells every step which race it belongs to. It is no argument of the steps: kfp's cache would then
-take a step of another race for another step."""
+"""The environment variable that tells every step its race, as "name/key". The race is no argument
+of the steps, because kfp's cache would then never find a step that another race has run."""
 
 
 @dataclass(frozen=True)
 class Race:
-    """What every step knows of the race it belongs to."""
+    """The identity of a race."""
 
     name: str
-    """Of the experiment, here and in MLflow."""
+    """The name of the experiment, here and in MLflow."""
     key: str
-    """Equal for equal experiments on equal data with equal code; a repeat goes on with it."""
+    """A digest: equal experiments on equal data with equal code have the same key. A race that is
+    started again therefore continues the same runs."""
 
     def __str__(self) -> str:
         return f"{self.name}/{self.key}"
 
 
-def read_race(text: str) -> Race | None:
-    """A race from its text, "name/key"; None from "": then nothing is tracked."""
+def current_race() -> Race | None:
+    """Returns the race of SQUADRON_RACE; None without it, which means that nothing is tracked."""
+    text = os.environ.get(RACE_VARIABLE, "")
     name, _, key = text.partition("/")
     return Race(name, key) if text else None
-
-
-def current_race() -> Race | None:
-    """The race that this step belongs to, by SQUADRON_RACE; None without it."""
-    return read_race(os.environ.get(RACE_VARIABLE, ""))

@@ -1,4 +1,8 @@
-"""What a step logs."""
+"""What a step logs to a run: parameters, metrics, files, tables, tags, and the end of the run.
+
+Every function takes a `Run`, which sends through the outbox, or the id of a run, which is written
+at once. With None or "" nothing is logged.
+"""
 
 import math
 import time
@@ -18,24 +22,28 @@ from squadron.uris import hide_secrets
 
 @dataclass(frozen=True)
 class Run:
-    """A run by its place in the race; its id is looked up only when something is sent to it."""
+    """A run of a race. Its id is looked up when something is sent to it."""
 
     race: Race
     label: str = PARENT
-    """Of the contender, or PARENT."""
+    """The label of the contender; PARENT for the parent run."""
 
 
 def address_run(race: Race | None, label: str = PARENT) -> Run | None:
-    """The run of a contender, or of the race itself; None if nothing is tracked.
+    """Returns the run of a contender, or the parent run; None if nothing is tracked.
 
-    Asks no server: what is logged to it goes through the outbox (`outbox.py`), so that a server
-    that is away stops no step. What is logged to a run id is written at once, or raises.
+    No server is asked. What is logged to this run goes through the outbox, so that no step stops
+    because MLflow is away.
     """
     return Run(race, label) if race else None
 
 
 def _log(run: Run | str | None, kind: str, content: Any, files: Path | None = None) -> None:
-    """Writes to a run id at once, and to an addressed run through the outbox."""
+    """Logs one thing, whose kind and content `run_writes` describes.
+
+    Raises:
+        InputError: If it is written at once and MLflow can't be reached or refuses it.
+    """
     if not run or not content:
         return
     if isinstance(run, Run):
@@ -48,17 +56,22 @@ def _log(run: Run | str | None, kind: str, content: Any, files: Path | None = No
 
 
 def log_params(run: Run | str | None, params: Mapping[str, Any]) -> None:
-    """Logs parameters; the same value again is no change."""
+    """Logs parameters; logging the same value again changes nothing."""
     _log(run, "params", [[name, str(value)] for name, value in params.items()])
 
 
 def log_metrics(run: Run | str | None, metrics: Mapping[str, float], step: int = 0) -> None:
-    """Logs finite metrics in one call; a point that is there already is not logged twice."""
+    """Logs metrics of one step in one call, without those that are not finite numbers."""
     log_points(run, [{"step": step, **metrics}])
 
 
 def log_points(run: Run | str | None, points: list[dict[str, float]]) -> None:
-    """Logs rows of metrics, each with its "step"; known (metric, step) pairs are passed over."""
+    """Logs metrics of several steps. A metric that the run already has at a step is left out.
+
+    Args:
+        run: The run.
+        points: Rows with a "step" and metrics; values that are not finite are left out.
+    """
     items = [
         [name, float(value), int(point["step"])]
         for point in points
@@ -71,28 +84,37 @@ def log_points(run: Run | str | None, points: list[dict[str, float]]) -> None:
 def log_dataset(
     run: Run | str | None, name: str, made_from: str, source: str, context: str, rows: int
 ) -> None:
-    """Logs a data set as an input of a run; `made_from` is its digest."""
+    """Logs a data set as an input of a run.
+
+    Args:
+        run: The run.
+        name: The name of the split.
+        made_from: The digest of its examples.
+        source: The files that it was read from.
+        context: What the run uses it for, as MLflow's pages show it.
+        rows: The number of examples.
+    """
     about = {"name": name, "digest": made_from, "source": source, "context": context, "rows": rows}
     _log(run, "dataset", about)
 
 
 def share_datasets(run: Run | str | None, names: Sequence[str]) -> None:
-    """Logs data sets of the race's parent as inputs of one of its children, too."""
+    """Logs data sets of the parent run as inputs of a contender's run, too."""
     _log(run, "shared_datasets", list(names))
 
 
 def log_artifacts(run: Run | str | None, folder: Path, place: str = "") -> None:
-    """Logs the files of a folder."""
+    """Logs the files of a folder, below the folder `place` of the run's artifacts."""
     _log(run, "artifacts", {"place": place}, folder)
 
 
 def log_json(run: Run | str | None, content: dict[str, Any], name: str) -> None:
-    """Logs one JSON file."""
+    """Logs a JSON file under this name."""
     _log(run, "json", {"name": name, "content": content})
 
 
 def log_texts(run_id: str, texts: Mapping[str, str]) -> str:
-    """Logs text files by name; says where the first one can be looked at, "" if nowhere."""
+    """Logs text files by name; returns where a person can open the first one, or ""."""
     if not run_id or not texts:
         return ""
     _log(run_id, "texts", dict(texts))
@@ -100,20 +122,21 @@ def log_texts(run_id: str, texts: Mapping[str, str]) -> str:
 
 
 def log_table(run: Run | str | None, rows: Sequence[Mapping[str, Any]], name: str) -> None:
-    """Logs rows as a table that the run's page shows; one of the same name is replaced.
+    """Logs rows as a table that the run's page shows; a table of the same name is replaced.
 
     Args:
         run: The run.
-        rows: With the same keys each; numbers that are not finite become empty.
-        name: Of the artifact, with the ending .json.
+        rows: They have the same keys. Numbers that are not finite become empty cells.
+        name: The name of the artifact, with the ending .json.
     """
     if rows:
         columns = list(rows[0])
-        data = [[_plain(row[column]) for column in columns] for row in rows]
+        data = [[_finite(row[column]) for column in columns] for row in rows]
         _log(run, "table", {"name": name, "columns": columns, "data": data})
 
 
-def _plain(value: Any) -> Any:
+def _finite(value: Any) -> Any:
+    """Returns a value as it is, but None for infinity and NaN, which JSON does not have."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -123,12 +146,12 @@ def set_tags(run: Run | str | None, tags: Mapping[str, str]) -> None:
 
 
 def note_failure(run: Run | str | None, reason: str) -> None:
-    """Remembers why a step failed, for `close_race` and for whoever opens the run."""
+    """Notes why a step failed, for `close_race` and for people who open the run."""
     set_tags(run, {FAILURE_TAG: hide_secrets(reason)[:5000]})
 
 
 def close_contender(run: Run | str | None, disqualified: str) -> None:
-    """Ends a child run: finished, or failed with the reason of its disqualification."""
+    """Ends a contender's run: as finished, or as failed with the reason of its disqualification."""
     status = DISQUALIFIED + disqualified if disqualified else FINISHED
     about = {"tags": {STATUS_TAG: status}, "status": "FAILED" if disqualified else "FINISHED"}
     _log(run, "end", about)

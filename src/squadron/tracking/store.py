@@ -1,6 +1,10 @@
-"""Where the MLflow store is, and how to connect to it."""
+"""The MLflow store: where it is, how to connect to it, and its errors in one sentence.
+
+Every other module of this package, and the registry, reaches MLflow through `connect`.
+"""
 
 import contextlib
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,24 +19,25 @@ if TYPE_CHECKING:
 
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
 DEFAULT_FOLDER = Path("runs")
+"""The folder of the sqlite store that is used without MLFLOW_TRACKING_URI."""
 
 
 def tracking_uri() -> str:
-    """MLFLOW_TRACKING_URI, or the sqlite store of this checkout, runs/mlflow.db."""
+    """Returns MLFLOW_TRACKING_URI, or the sqlite store runs/mlflow.db of the working directory."""
     return os.environ.get(URI_VARIABLE) or f"sqlite:///{(DEFAULT_FOLDER / 'mlflow.db').resolve()}"
 
 
 def shown_store() -> str:
-    """The store's URI as people may see it: without user, password or token."""
+    """Returns the store's URI without user, password or token, so that it can be shown."""
     return hide_secrets(tracking_uri())
 
 
 @contextlib.contextmanager
 def explained() -> Iterator[None]:
-    """Turns the many errors of a store that can't be used into one sentence.
+    """Turns every error of a store that can't be used into one sentence.
 
     Raises:
-        InputError: Naming the store, what went wrong and what to check.
+        InputError: If the store can't be used. It names the store, the reason and what to check.
     """
     import requests
     import sqlalchemy.exc
@@ -56,35 +61,16 @@ def explained() -> Iterator[None]:
 
 
 def connect() -> "MlflowClient":
-    """A client of the store; the schema of a new sqlite or PostgreSQL store is made here.
+    """Returns a client of the store; creates the tables of a new sqlite or PostgreSQL store.
 
     Raises:
         InputError: If the store can't be reached.
     """
-    # A dead server would otherwise cost four minutes of retries before the first word.
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    # MLflow would print the address of a run with the user and password of the server's URI.
-    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
-    import logging
-
-    # What the second one has to say is raised as well, and says it without the user's name.
-    for noisy, level in (("alembic", "WARNING"), ("mlflow.store.db.utils", "CRITICAL")):
-        logging.getLogger(noisy).setLevel(level)
-    # A server that does not answer is asked again, and the warning names what it was asked for.
-    logging.getLogger("urllib3.connectionpool").addFilter(hide_in_record)
+    _configure_mlflow()
     import mlflow
 
     uri = tracking_uri()
-    file = sqlite_file(uri)
-    if file is not None:
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(
-                f"The MLflow store {shown_store()} can't be created: {error}"
-            ) from None
+    _create_sqlite_folder(uri)
     with explained(), schema_lock(uri):
         mlflow.set_tracking_uri(uri)
         client = mlflow.MlflowClient()
@@ -92,14 +78,47 @@ def connect() -> "MlflowClient":
     return client
 
 
+def _configure_mlflow() -> None:
+    """Limits what MLflow prints, logs and waits for; settings of the environment stay.
+
+    MLflow reads some of these variables when it is imported, so this is called before.
+    """
+    # With MLflow's defaults, a dead server costs four minutes of retries before the first message.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    # MLflow would print the address of a run with the user and password of the server's URI.
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    # MLflow also raises what its database module logs. The log has the user's name in it.
+    for noisy, level in (("alembic", "WARNING"), ("mlflow.store.db.utils", "CRITICAL")):
+        logging.getLogger(noisy).setLevel(level)
+    # The warning about a retried request holds the request's URL.
+    logging.getLogger("urllib3.connectionpool").addFilter(hide_in_record)
+
+
+def _create_sqlite_folder(uri: str) -> None:
+    """Creates the folder of a sqlite store's file; does nothing for other stores.
+
+    Raises:
+        InputError: If the folder can't be created.
+    """
+    file = sqlite_file(uri)
+    if file is None:
+        return
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"The MLflow store {shown_store()} can't be created: {error}") from None
+
+
 def has_store() -> bool:
-    """Whether the store is there; whether a server is there is only known once it is asked."""
+    """Says whether the sqlite store exists; always True for a server, which is not asked."""
     file = sqlite_file(tracking_uri())
     return file is None or file.is_file()
 
 
 def connect_existing() -> "MlflowClient":
-    """As `connect`, for whoever looks for something: makes no store where there is none.
+    """Returns a client of a store that exists; unlike `connect`, it never creates one.
 
     Raises:
         InputError: If there is no store, or it can't be reached.
@@ -113,7 +132,7 @@ def connect_existing() -> "MlflowClient":
 
 
 def _hide_own_secrets(text: str) -> str:
-    """Removes the secrets of the store's URI from a message, wherever it repeats them."""
+    """Removes the secrets of the store's URI from a message, wherever they occur in it."""
     for secret in secrets_of(tracking_uri()):
         text = text.replace(secret, "***")
     return hide_secrets(text)
