@@ -20,30 +20,31 @@ from typing import Any
 logger = logging.getLogger(__name__)
 
 JOURNAL = ".jsonl"
+"""The ending of a journal's file name."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """Something to tell the server, once."""
+    """Something that a step wants to tell the server."""
 
     run: str
-    """Which run of the race it is about; the courier finds that run when it sends."""
+    """The run of the race that the entry is about; the courier finds it when it sends."""
     kind: str
-    """What is to be done; the courier knows the kinds."""
+    """What the courier has to do with the content."""
     content: Any
     """JSON values."""
     time_ms: int
-    """When it was put, in milliseconds since 1970."""
+    """When the step put the entry, in milliseconds since 1970."""
     files: str = ""
     """A folder in the outbox with a copy of the files to send; "" for none."""
 
 
 class Journal:
-    """A file of entries that this process alone holds, and the copies of their files.
+    """A file of entries that only this process uses, and the copies of files that they send.
 
-    Each line is either {"number": n, "entry": ...} or {"done": n}, which says that entry n was
-    dealt with. The file is locked while it is in use, so that nobody takes over the journal of a
-    process that still lives. The lock of a killed process is gone by itself.
+    Each line is either {"number": n, "entry": ...} or {"done": n}, which says that entry n was sent
+    or refused. The file is locked while it is in use, so that no other process takes over the
+    journal of a living process. The system releases the lock of a killed process.
     """
 
     def __init__(self, path: Path, descriptor: int, count: int) -> None:
@@ -51,17 +52,18 @@ class Journal:
         self.count = count
         self.unsent = 0
         self._descriptor = descriptor
-        self._busy = threading.Lock()  # The step adds while the thread settles.
+        # The step adds entries while the outbox's thread settles others.
+        self._busy = threading.Lock()
 
     @classmethod
     def create(cls, folder: Path) -> "Journal":
-        """Makes a new one, whose name sorts behind those of earlier steps.
+        """Creates a journal; its name sorts after the names of earlier steps' journals.
 
         Raises:
             OSError: If the folder can't be written to.
         """
         for _ in range(20):
-            # A step that ends at this moment may remove the empty folder or take the new file over.
+            # A step that ends at this moment may remove the empty folder or take over the new file.
             with contextlib.suppress(FileNotFoundError):
                 folder.mkdir(parents=True, exist_ok=True)
                 name = f"{time.time_ns():020d}-{os.getpid()}-{secrets.token_hex(4)}{JOURNAL}"
@@ -73,9 +75,12 @@ class Journal:
 
     @classmethod
     def adopt(cls, path: Path) -> "tuple[Journal, list[tuple[int, Entry]]] | None":
-        """Takes over what another step left; None if that step still lives or the file is gone.
+        """Takes over the journal of an earlier step; None if that step still uses it or it is gone.
 
-        A last line that was cut off by a kill is dropped: its entry was never promised.
+        A last line without its end is dropped: the step was killed before `add` had returned.
+
+        Returns:
+            The journal, and its entries that were not settled, with their numbers.
         """
         try:
             descriptor = os.open(path, os.O_RDWR)
@@ -105,10 +110,10 @@ class Journal:
         return journal, sorted(entries.items())
 
     def add(self, entry: Entry) -> int:
-        """Writes an entry down for good; returns its number.
+        """Writes an entry to the disk and returns its number.
 
         Raises:
-            OSError: If the disk does not take it; the journal is then as it was before.
+            OSError: If the entry can't be written. The journal is then as it was before.
         """
         with self._busy:
             number = self.count
@@ -118,20 +123,20 @@ class Journal:
         return number
 
     def copy_files(self, folder: Path) -> str:
-        """Copies a folder beside the journal; returns where the copy is."""
+        """Copies a folder beside the journal and returns the path of the copy."""
         target = self.path.with_suffix(".files") / secrets.token_hex(4)
         shutil.copytree(folder, target, copy_function=_link_or_copy)
         return str(target)
 
     def settle(self, number: int) -> None:
-        """Notes that an entry was dealt with; the last one removes the journal's files."""
-        # Without the note the entry is only sent again, which changes nothing.
+        """Notes that an entry was sent or refused."""
+        # Without this note the entry is sent again, which changes nothing.
         with self._busy, contextlib.suppress(OSError):
             self.unsent -= 1
             self._append({"done": number}, for_good=False)
 
     def close(self) -> None:
-        """Gives the lock back and removes what is no longer needed."""
+        """Releases the lock; removes the journal and its copies if every entry is settled."""
         with contextlib.suppress(OSError):
             if not self.unsent:
                 shutil.rmtree(self.path.with_suffix(".files"), ignore_errors=True)
@@ -154,20 +159,23 @@ class Journal:
 
 
 def _lock(descriptor: int) -> bool:
-    """Locks a journal; False if a living process holds it."""
+    """Locks a journal; returns False if another process holds the lock."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     except OSError:
-        # Some network disks have no locks. Two senders of one entry are harmless: sending it twice
+        # Some network disks have no locks. Two processes may then send the same entry, which
         # changes nothing.
         logger.debug("The disk of the outbox has no locks")
     return True
 
 
 def _link_or_copy(source: str, target: str) -> str:
-    """Links a file where it can: artifacts are replaced whole and never changed in place."""
+    """Makes a hard link to a file, or a copy where the disk has no links.
+
+    A link is enough, because artifacts are replaced as a whole and never changed in place.
+    """
     try:
         os.link(source, target)
     except OSError:

@@ -10,7 +10,7 @@ from squadron.tracking.races import Contender, RaceRow
 
 
 def draw_comparison(first: RaceRow, second: RaceRow) -> str:
-    """The figures of two races side by side, and what differs in their experiments."""
+    """Returns the figures of two races side by side, and what differs in their experiments."""
     own: list[dict[str, Contender]] = [
         {each.label: each for each in race.contenders} for race in (first, second)
     ]
@@ -40,7 +40,7 @@ def draw_comparison(first: RaceRow, second: RaceRow) -> str:
 
 
 def _judge_comparability(first: RaceRow, second: RaceRow) -> list[str]:
-    """Whether figures of two races may be compared at all."""
+    """Returns a sentence on whether the figures of two races can be compared; [] if unknown."""
     ours, theirs = (race.digests.get("select", "") for race in (first, second))
     if not ours or not theirs:
         return []
@@ -50,7 +50,7 @@ def _judge_comparability(first: RaceRow, second: RaceRow) -> list[str]:
 
 
 def _differences(first: RaceRow, second: RaceRow) -> list[str]:
-    """What the experiments, the data and the code of two races don't share, one line each."""
+    """Returns one line for each difference of the experiments, the data and the code."""
     values, own = [], []
     for race in (first, second):
         content = read_json_artifact(race.run_id, "experiment.json") or {}
@@ -69,14 +69,14 @@ def _differences(first: RaceRow, second: RaceRow) -> list[str]:
 
 
 def _changes(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[str]:
-    """One line for each value that is not the same in both."""
+    """Returns one line for each value that differs."""
     pairs = {name: (first.get(name), second.get(name)) for name in {**first, **second}}
-    shown = {name: (_plain(one), _plain(two)) for name, (one, two) in pairs.items()}
+    shown = {name: (_show(one), _show(two)) for name, (one, two) in pairs.items()}
     return [f"{name}: {one} -> {two}" for name, (one, two) in shown.items() if one != two]
 
 
 def _flatten(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """The leaves of nested objects, each with its path, such as train.epochs."""
+    """Yields the values of nested objects, each with its path, such as train.epochs."""
     if isinstance(value, dict) and value:
         for key, each in value.items():
             yield from _flatten(each, f"{path}.{key}" if path else str(key))
@@ -84,20 +84,22 @@ def _flatten(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         yield path, value
 
 
-def _plain(value: Any) -> str:
+def _show(value: Any) -> str:
+    """Returns a value of an experiment as text; strings stand without quotes."""
     if value is None or value == "":
         return "nothing"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _about(race: RaceRow) -> str:
-    """Name, start and end of a race on one line."""
+    """Returns the name, start, status and winner of a race on one line."""
     winner = f", won by {race.winner.label}" if race.winner else ""
     version = f", model version {race.version}" if race.version else ""
     return f"{race.name}, {show_start(race)}, {race.status}{winner}{version}"
 
 
 def _difference(first: Contender | None, second: Contender | None, name: str) -> str:
+    """Returns how much higher a metric of the second contender is; "-" if one is missing."""
     if not first or not second or name not in first.metrics or name not in second.metrics:
         return "-"
     return f"{second.metrics[name] - first.metrics[name]:+.2f}"

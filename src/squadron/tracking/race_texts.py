@@ -11,10 +11,11 @@ from squadron.tracking.races import Contender, RaceRow
 from squadron.tracking.store import shown_store
 
 WIDTH = 80
+"""Columns of a line."""
 
 
 def draw_list(races: Sequence[RaceRow]) -> str:
-    """The races as a table, with the reasons of those that failed."""
+    """Returns the races as a table, with the reasons of those that failed."""
     if not races:
         return wrap_line(f"There is no race in {shown_store()}; `make run` starts one.")
     rows = [
@@ -35,7 +36,7 @@ def draw_list(races: Sequence[RaceRow]) -> str:
 
 
 def draw_prunable(races: Sequence[RaceRow]) -> str:
-    """One line for each race that can be removed."""
+    """Returns one line for each race that can be deleted."""
     return "\n".join(
         wrap_line(f"  {race.name}, {show_start(race)}: {race.reason or 'it was never ended'}")
         for race in races
@@ -43,16 +44,24 @@ def draw_prunable(races: Sequence[RaceRow]) -> str:
 
 
 def show_start(race: RaceRow) -> str:
+    """Returns when a race was opened, in local time."""
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(race.started_ms / 1000))
 
 
 def show_figure(contender: Contender | None, name: str) -> str:
+    """Returns a metric of a contender with two decimals; "-" if there is none."""
     value = contender.metrics.get(name) if contender else None
     return "-" if value is None else f"{value:.2f}"
 
 
 def draw_table(heads: Sequence[str], rows: Iterable[Sequence[str]], figures: int) -> str:
-    """A table whose last columns are figures, which are never cut; texts are folded."""
+    """Returns a table. Text that is too long continues on the next line; figures are never cut.
+
+    Args:
+        heads: The heads of the columns.
+        rows: The cells of each row.
+        figures: How many of the last columns hold figures.
+    """
     from rich.console import Console
     from rich.table import Table
 
@@ -70,7 +79,7 @@ def draw_table(heads: Sequence[str], rows: Iterable[Sequence[str]], figures: int
 
 
 def wrap_line(line: str) -> str:
-    """A line of at most 80 columns; what follows is indented further."""
+    """Returns a text in lines of at most 80 columns; all but the first are indented further."""
     import textwrap
 
     indent = line[: len(line) - len(line.lstrip())]
@@ -79,7 +88,7 @@ def wrap_line(line: str) -> str:
         WIDTH,
         initial_indent=indent,
         subsequent_indent=f"{indent}  ",
-        # A path or an address that is cut can't be copied.
+        # A path or an address must stay whole, so that it can be copied.
         break_long_words=False,
         break_on_hyphens=False,
     )

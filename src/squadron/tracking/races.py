@@ -1,15 +1,15 @@
 """The races of an MLflow store: read, found by name, and deleted where they have no result."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from squadron.errors import InputError
 from squadron.runs_folder.runs_lock import RUNS
 from squadron.tracking import reuse
 from squadron.tracking.schema_lock import sqlite_file
-from squadron.tracking.store import connect_existing, explained, shown_store, tracking_uri
+from squadron.tracking.store import connect_existing, explained, read_all, shown_store, tracking_uri
 from squadron.tracking.tags import (
     COMMIT_TAG,
     CONTENDER_TAG,
@@ -26,13 +26,14 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 RUNNING = "running"
+"""The status of a race that nobody has ended."""
 _MOST_SHOWN = 5
-"""Races that an error message names."""
+"""How many races an error message names."""
 
 
 @dataclass(frozen=True)
 class Contender:
-    """A contender of a race as MLflow has it."""
+    """A contender of a race, as read from MLflow."""
 
     label: str
     run_id: str
@@ -42,53 +43,54 @@ class Contender:
 
 @dataclass(frozen=True)
 class RaceRow:
-    """A race as MLflow has it."""
+    """A race, as read from MLflow."""
 
     run_id: str
-    """Of the parent run."""
+    """The id of the parent run."""
     name: str
-    """Of the experiment and the beginning of the key, such as example-0123ab."""
+    """The name of the experiment and the beginning of the key, such as example-0123ab."""
     experiment: str
     key: str
     started_ms: int
-    """Since 1970."""
+    """When it was opened, in milliseconds since 1970."""
     status: str
     """"running", "finished" or "failed"."""
     reason: str
     """Why it failed; "" otherwise."""
     version: str
-    """Of the model that it registered or kept; "" for none."""
+    """The version of the model that it registered or kept; "" for none."""
     has_result: bool
-    """Whether it chose a winner, or one of its contenders was registered."""
+    """Whether it chose a winner, or one of its contenders is a registered model."""
     commit: str
+    """The commit of the code that opened it last."""
     digests: Mapping[str, str]
-    """Split -> digest of its examples."""
+    """The name of a split -> the digest of its examples."""
     contenders: tuple[Contender, ...]
 
     @property
     def winner(self) -> Contender | None:
-        """The contender that won; None if there is no winner."""
+        """Returns the contender that won; None if there is no winner."""
         return next((each for each in self.contenders if each.is_winner), None)
 
 
 def read_races() -> list[RaceRow]:
-    """All races of the store, the last one first. Creates nothing.
+    """Returns all races of the store, the last one first. Creates no store.
 
     Raises:
         InputError: If there is no store or it can't be used.
     """
     client = _connect()
     with explained():
-        experiments = _read_all(lambda token: client.search_experiments(page_token=token))
+        experiments = read_all(lambda token: client.search_experiments(page_token=token))
         names = {str(each.experiment_id): each.name for each in experiments}
-        # A store may hold runs of anybody; only races have this tag.
+        # The store may have runs of other programs. Only the runs of races have this tag.
         wanted = f"tags.`{CONTENDER_TAG}` != ''"
-        runs = _read_all(
+        runs = read_all(
             lambda token: client.search_runs(
                 list(names), wanted, max_results=reuse.PAGE, page_token=token
             )
         )
-        versions = _read_all(lambda token: client.search_model_versions(page_token=token))
+        versions = read_all(lambda token: client.search_model_versions(page_token=token))
     registered = {str(each.run_id) for each in versions}
     contenders: dict[str, list[Run]] = {}
     for run in runs:
@@ -102,15 +104,15 @@ def read_races() -> list[RaceRow]:
 
 
 def find_race(races: Sequence[RaceRow], wanted: str) -> RaceRow:
-    """The race that a person means.
+    """Finds the race that a person names.
 
     Args:
-        races: As `read_races` gives them.
-        wanted: The race's name, its key or the beginning of that, or the name of an experiment,
-            which means its last race.
+        races: What `read_races` returns.
+        wanted: The race's name, its key, the beginning of its key, or the name of an experiment,
+            which means the last race of that experiment.
 
     Raises:
-        InputError: If no race or several races are meant.
+        InputError: If there is no such race, or there are several.
     """
     exact = [race for race in races if wanted in (race.name, race.key)]
     found = exact or [race for race in races if wanted and race.key.startswith(wanted)]
@@ -130,52 +132,50 @@ def find_race(races: Sequence[RaceRow], wanted: str) -> RaceRow:
 
 
 def choose_prunable(races: Iterable[RaceRow], running_stay: bool) -> list[RaceRow]:
-    """The races that left no result: they failed, or nobody ended them.
+    """Returns the races without a result: those that failed, and those that nobody ended.
 
     Args:
-        races: As `read_races` gives them.
-        running_stay: Whether a race that MLflow says is running may really run.
+        races: What `read_races` returns.
+        running_stay: Whether races with the status RUNNING are left out, as they may really run.
     """
     ended = {"failed"} if running_stay else {"failed", RUNNING}
     return [race for race in races if race.status in ended and not race.has_result]
 
 
 def delete_races(races: Iterable[RaceRow]) -> None:
-    """Deletes the runs of races; MLflow can restore them until `mlflow gc` is called."""
+    """Deletes the runs of races. MLflow can restore them until `mlflow gc` is called."""
     client = _connect()
     with explained():
         for race in races:
-            # The parent goes last, so that a deletion that was broken off can be repeated.
+            # The parent run comes last, so that a deletion that was interrupted can be repeated.
             for run_id in (*(each.run_id for each in race.contenders), race.run_id):
                 client.delete_run(run_id)
 
 
 def is_local_store() -> bool:
-    """Whether the store is that of this folder, where one race runs at a time (`runs_lock`)."""
+    """Says whether the store is the one of this folder, where `runs_lock` lets one race run."""
     file = sqlite_file(tracking_uri())
     return file is not None and file.resolve().parent == RUNS.resolve()
 
 
 def _connect() -> "MlflowClient":
-    """A client of the store, which must be there."""
-    # Experiments are small files, of which bars would say nothing.
+    """Returns a client of the store, which must exist."""
+    # The downloaded files are small, so MLflow's progress bars would only disturb.
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     return connect_existing()
-
-
-def _read_all(read: Callable[[str | None], Any]) -> list[Any]:
-    """All pages of a search."""
-    found, token = [], None
-    while token != "":
-        page = read(token)
-        found += list(page)
-        token = page.token or ""
-    return found
 
 
 def _row(
     run: "Run", children: Iterable["Run"], names: Mapping[str, str], registered: set[str]
 ) -> RaceRow:
+    """Returns a race from its parent run and the runs of its contenders.
+
+    Args:
+        run: The parent run.
+        children: The runs of the contenders.
+        names: The names of the experiments by id.
+        registered: The ids of the runs that made a registered version.
+    """
     tags, metrics = run.data.tags, run.data.metrics
     key, experiment = tags.get(RACE_TAG, ""), names[str(run.info.experiment_id)]
     status = str(run.info.status).lower()

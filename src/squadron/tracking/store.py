@@ -6,9 +6,9 @@ Every other module of this package, and the registry, reaches MLflow through `co
 import contextlib
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from squadron.errors import InputError
 from squadron.tracking.schema_lock import schema_lock, sqlite_file
@@ -129,6 +129,20 @@ def connect_existing() -> "MlflowClient":
             f"folder where races ran, or let {URI_VARIABLE} name their store"
         )
     return connect()
+
+
+def read_all(read: Callable[[str | None], Any]) -> list[Any]:
+    """Returns the results of all pages of a search.
+
+    Args:
+        read: Searches; its argument is the token of a page, None for the first one.
+    """
+    found, token = [], None
+    while token != "":
+        page = read(token)
+        found += list(page)
+        token = page.token or ""
+    return found
 
 
 def _hide_own_secrets(text: str) -> str:
