@@ -1,6 +1,6 @@
-"""Models by name: a model folder, an s3:// prefix or a registered version -> files on this machine.
+"""Opens a model that a person names: a model folder, an s3:// prefix or a registered version.
 
-Owns what a person may write for a model. `versions` knows versions, `reader` answers questions.
+Owns what names are allowed. `versions` finds registered versions, `reader` answers questions.
 """
 
 import contextlib
@@ -29,30 +29,31 @@ class OpenedModel:
     folder: Path
     """The model folder."""
     name: str
-    """As people know it: "squadron-example version 3", or where the folder is."""
+    """The name for people: "squadron-example version 3", or the place of the folder."""
     version: versions.Registered | None
-    """None of a model folder."""
+    """The registered version; None for a model folder."""
 
     def load_reader(self) -> "Reader":
-        """The model in memory. It answers as it was registered, else as its race judged it.
+        """Loads the model. It answers with the settings that it was registered or judged with.
 
         Raises:
-            InputError: If the folder is not a whole model folder.
+            InputError: If the folder is no complete model folder.
         """
-        from squadron.reader import Reader  # brings torch, which a wrong name need not wait for
+        # This imports torch, which takes seconds; a wrong name is refused before.
+        from squadron.reader import Reader
 
         return Reader.load(self.folder, _find_answering(self.folder))
 
 
 @contextlib.contextmanager
 def open_model(model: str = "", version: str = versions.CANDIDATE) -> Iterator[OpenedModel]:
-    """Makes a model's files readable; what was downloaded is removed at the end.
+    """Yields a model whose files are on this machine; downloaded files are removed at the end.
 
     Args:
         model: A model folder, its s3:// prefix, models:/NAME/VERSION, models:/NAME@ALIAS, the name
             of a registered model, or a version or alias of the model that was registered last.
-            Empty, it is the model that was registered last.
-        version: The version or alias, where `model` names none.
+            "" means the model that was registered last.
+        version: The version or alias, used if `model` names none.
 
     Raises:
         InputError: If there is no such model.
@@ -75,11 +76,11 @@ def open_model(model: str = "", version: str = versions.CANDIDATE) -> Iterator[O
 
 
 def load_reader(model: str = "", version: str = versions.CANDIDATE) -> "Reader":
-    """A model in memory, ready to answer.
+    """Loads a model, which is then ready to answer.
 
     Args:
-        model: As `open_model` takes it.
-        version: Likewise.
+        model: The model, as for `open_model`.
+        version: The version or alias, as for `open_model`.
 
     Raises:
         InputError: If there is no such model, or it can't be loaded.
@@ -89,7 +90,11 @@ def load_reader(model: str = "", version: str = versions.CANDIDATE) -> "Reader":
 
 
 def _find_answering(folder: Path) -> Answering | None:
-    """What its race settled for a model that stands beside its `evaluation`; None elsewhere."""
+    """Returns how a model answers, from the folder `evaluation` beside the model's folder.
+
+    Returns:
+        What the model's race settled; None if there is no such folder, or it settled nothing.
+    """
     path = folder.parent / "evaluation" / "metrics.json"
     if not path.is_file():
         return None
@@ -99,6 +104,11 @@ def _find_answering(folder: Path) -> Answering | None:
 
 
 def _find_version(model: str, version: str) -> versions.Registered:
+    """Finds the registered version that `model` and `version` name, as for `open_model`.
+
+    Raises:
+        InputError: If there is no such version.
+    """
     named = read_model_name(model)
     if named:
         return versions.find_version(named.name, named.version_or_alias)

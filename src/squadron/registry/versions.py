@@ -1,4 +1,7 @@
-"""The versions of registered models: their files, tags, aliases and promotion."""
+"""The versions of registered models: finding, promoting and downloading them, tags and aliases.
+
+`registration` creates the versions.
+"""
 
 import os
 import tempfile
@@ -14,39 +17,42 @@ from squadron.models import model_folder
 from squadron.tracking import elections
 
 CANDIDATE = "candidate"
+"""The alias that a race gives to the model that won."""
 STAGING = "staging"
+"""The alias that a person gives with `squadron promote`."""
 
 
 @dataclass(frozen=True)
 class Registered:
-    """A version in the registry."""
+    """A version of a registered model."""
 
     name: str
     version: str
     tags: dict[str, str]
     run_id: str
+    """The run that made the version."""
     previous: str = ""
-    """The version that `candidate` pointed at before it came to this one, where a race moved it."""
+    """The version that `candidate` pointed at before a race moved it here; "" if none moved it."""
 
     @property
     def uri(self) -> str:
-        """As MLflow names it."""
+        """The version as MLflow names it, such as models:/squadron-example/3."""
         return f"models:/{self.name}/{self.version}"
 
 
 def fingerprint(version: Registered) -> str:
-    """A digest of a version's identity.
+    """Returns a digest of a version's name, number and run.
 
-    It counts the run that made the version: version 1 of another store is another model.
+    The run is part of it, because version 1 in another store is another model.
     """
     return digest(version.uri, version.run_id)
 
 
 def promote(name: str, version: str, alias: str) -> str:
-    """Points an alias at a version and remembers which version it replaces, for rollback.
+    """Points an alias at a version, and tags it with the version that it replaces, for rollback.
 
     Returns:
-        The version that the alias pointed at before, "" if none or the same.
+        The version that the alias pointed at before; "" if it was none or the same.
 
     Raises:
         InputError: If there is no such model or version.
@@ -64,10 +70,10 @@ def promote(name: str, version: str, alias: str) -> str:
 
 
 def find_version(name: str, version_or_alias: str) -> Registered:
-    """A version by its number or alias.
+    """Finds a version by its number or alias.
 
     Raises:
-        InputError: If there is none, with the ones there are.
+        InputError: If there is no such version. It lists the versions that the model has.
     """
     import mlflow
 
@@ -93,7 +99,7 @@ def find_version(name: str, version_or_alias: str) -> Registered:
 
 
 def find_champion(name: str) -> Registered | None:
-    """The version under the alias `staging`, else `candidate`; None if there is neither.
+    """Returns the version with the alias `staging`, else `candidate`; None if there is neither.
 
     Raises:
         InputError: If the store can't be reached.
@@ -102,7 +108,8 @@ def find_champion(name: str) -> Registered | None:
         return None
     client = tracking.connect_existing()
     with tracking.explained():
-        # By name alone: asking for an alias that is not there is an error like any other.
+        # The model is searched by its name, because MLflow's error for a missing alias can't be
+        # told from other errors.
         for model in client.search_registered_models(f"name = '{name}'"):
             for alias in (STAGING, CANDIDATE):
                 if alias in model.aliases:
@@ -111,13 +118,13 @@ def find_champion(name: str) -> Registered | None:
 
 
 def keep_version(name: str, version: str) -> Registered:
-    """Gives a version that is there the alias `candidate`; its tags stay those of its own race."""
+    """Gives an existing version the alias `candidate`; its tags stay those of the race it won."""
     previous = promote(name, version, CANDIDATE)
     return replace(find_version(name, version), previous=previous)
 
 
 def list_aliases(name: str) -> dict[str, str]:
-    """The aliases of a model, each with the version that it points at; none without the model.
+    """Returns a model's aliases, each with its version; {} if there is no such model.
 
     Raises:
         InputError: If the store can't be reached.
@@ -130,7 +137,7 @@ def list_aliases(name: str) -> dict[str, str]:
 
 
 def list_models() -> list[str]:
-    """The names of all registered models, last changed first."""
+    """Returns the names of all registered models, the last changed first."""
     client = tracking.connect_existing()
     with tracking.explained():
         models = client.search_registered_models()
@@ -138,7 +145,7 @@ def list_models() -> list[str]:
 
 
 def latest_model() -> str:
-    """The name of the model that was registered or changed last.
+    """Returns the name of the model that was registered or changed last.
 
     Raises:
         InputError: If none is registered.
@@ -152,7 +159,7 @@ def latest_model() -> str:
 
 
 def fetch_model(registered: Registered, folder: Path) -> Path:
-    """Downloads the model folder of a version."""
+    """Downloads the model folder of a version into a folder; returns the path of the model."""
     import mlflow
 
     with tracking.explained():
@@ -163,14 +170,14 @@ def fetch_model(registered: Registered, folder: Path) -> Path:
 
 
 def read_about(registered: Registered) -> dict[str, Any]:
-    """`variant.json` of a version; nothing else is downloaded.
+    """Returns the content of a version's `variant.json`. No other file is downloaded.
 
     Raises:
-        InputError: If it can't be had.
+        InputError: If the file is missing or can't be downloaded.
     """
     import mlflow
 
-    # One small file: a bar would be all that a person sees of it.
+    # The file is small, so MLflow's progress bar would only disturb.
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     with tempfile.TemporaryDirectory() as temporary:
         place = f"{registered.uri}/artifacts/model/{MODEL_ABOUT}"
@@ -186,17 +193,17 @@ def read_about(registered: Registered) -> dict[str, Any]:
 
 
 def tag_version(client: Any, name: str, version: str, key: str, value: str) -> None:
-    """Sets a tag of a version, also while another process sets it."""
+    """Sets a tag of a version; another process may set it at the same time."""
     elections.persist(client.set_model_version_tag, name, version, key, value)
 
 
 def point_alias(client: Any, name: str, alias: str, version: str) -> None:
-    """Points an alias at a version, also while another process points it."""
+    """Points an alias at a version; another process may do so at the same time."""
     elections.persist(client.set_registered_model_alias, name, alias, version)
 
 
 def find_alias(client: Any, name: str, alias: str) -> Any:
-    """The version that an alias points at; None if it points at none."""
+    """Returns the version that an alias points at; None if there is no such alias."""
     import mlflow
 
     try:

@@ -3,8 +3,7 @@
 With its MLflow plugin (KFP 2.17, opt-in), KFP creates an MLflow run for the pipeline's run and one
 for each task, nested in it. MLFLOW_RUN_ID in a task names the run of the *task* (kubeflow/
 pipelines, backend/src/v2/common/plugins/mlflow/handler.go). A race has runs of its own, because
-KFP ends every
-run that is nested in its own runs when the pipeline ends.
+KFP ends every run that is nested in its own runs when the pipeline ends.
 """
 
 import contextlib

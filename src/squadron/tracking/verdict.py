@@ -7,7 +7,7 @@ depends on the backend (docs/decisions/race-status.md).
 from dataclasses import dataclass
 
 COMPLETED = frozenset({"COMPLETE", "CACHED", "SUCCEEDED"})
-"""Every step succeeded. KFP 2.15 to 2.17 uses the first two words, kfp.local the last."""
+"""Every step succeeded. KFP 2.15 to 2.17 says COMPLETE or CACHED, kfp.local SUCCEEDED."""
 STOPPED = frozenset({"FAILED", "CANCELED", "CANCELLED", "CANCELING", "ERROR", "SKIPPED", "KILLED"})
 """Some step did not succeed. Any other word, such as RUNNING, gives no information."""
 
