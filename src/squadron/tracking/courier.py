@@ -55,6 +55,11 @@ class RaceCourier:
         return False
 
     def _find_run(self, label: str) -> str:
+        """Returns the id of a contender's run, or of the parent run for PARENT.
+
+        Raises:
+            InputError: If the store does not have it.
+        """
         run_id = find_parent(self._race) if label == PARENT else find_child(self._race, label)
         if not run_id:
             raise InputError(f"The race {self._race.name} {self._race.key} has no run in MLflow")

@@ -145,6 +145,11 @@ class Journal:
             os.close(self._descriptor)
 
     def _append(self, record: dict[str, Any], *, for_good: bool) -> None:
+        """Writes a line at the end of the file; with `for_good`, waits until the disk has it.
+
+        Raises:
+            OSError: If the line can't be written; the file is then as it was before.
+        """
         start = os.lseek(self._descriptor, 0, os.SEEK_END)
         line = json.dumps(record).encode() + b"\n"
         try:

@@ -231,6 +231,7 @@ class Outbox:
             self.folder.rmdir()  # fails, as it should, if something is left in it
 
     def _is_up(self) -> bool:
+        """Says whether the server answers; an error of the courier means that it does not."""
         try:
             return self._courier.is_up()
         except Exception:

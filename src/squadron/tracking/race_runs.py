@@ -219,6 +219,7 @@ def _forget_failure(client: "MlflowClient", parent_id: str, tags: Mapping[str, s
 
 
 def _find_child(client: "MlflowClient", parent_id: str, label: str) -> str:
+    """Returns the id of a contender's run; "" if the race has no such contender."""
     experiment_id = client.get_run(parent_id).info.experiment_id
     return elections.find_chosen(client, experiment_id, _filter_children(parent_id, label))
 
