@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from squadron.runs_folder.kept import OUTBOX
 from squadron.runs_folder.race_use import RACES, RaceUse, choose_kept, read_uses
 
 PIPELINE, CACHE, CHECKPOINTS, TEMPORARY = "pipeline", "cache", "checkpoints", ("tmp", "workspace")
 """Folders below `runs/` that the launcher and the steps fill."""
-OUTBOX = "outbox"
-"""The folder beside the checkpoints that holds what MLflow does not have yet."""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,8 @@ from pathlib import Path
 
 CHECKPOINTS_VARIABLE = "SQUADRON_CHECKPOINTS"
 """The environment variable that names the folder."""
+OUTBOX = "outbox"
+"""The folder in it that holds what MLflow does not have yet."""
 
 
 def kept_folder() -> Path:

@@ -7,7 +7,7 @@ import contextlib
 from typing import Any
 
 from squadron.errors import InputError
-from squadron.runs_folder.kept import kept_folder
+from squadron.runs_folder.kept import OUTBOX, kept_folder
 from squadron.tracking.journal import Entry
 from squadron.tracking.outbox import Outbox, open_outbox, read_patience
 from squadron.tracking.race import Race
@@ -109,7 +109,7 @@ def open_race_outbox(race: Race) -> Outbox:
     import mlflow.artifacts
     import mlflow.entities  # noqa: F401
 
-    folder = kept_folder() / "outbox" / f"{race.name}-{race.key}"
+    folder = kept_folder() / OUTBOX / f"{race.name}-{race.key}"
     return open_outbox(folder.resolve(), lambda: RaceCourier(race))
 
 
