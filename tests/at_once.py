@@ -69,11 +69,12 @@ def _work(
 def make_store(uri: str) -> str:
     """Connects to a new store, which makes its schema; returns the id of the experiment."""
     from squadron import tracking
+    from squadron.tracking.experiments import find_or_create_experiment
 
     os.environ[tracking.URI_VARIABLE] = uri
     client = tracking.connect()
     with tracking.explained():
-        return tracking._experiment(client, "at-once")
+        return find_or_create_experiment(client, "at-once")
 
 
 def open_race(uri: str, name: str, labels: list[str]) -> tuple[str, ...]:

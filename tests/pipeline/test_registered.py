@@ -21,7 +21,7 @@ from squadron.errors import InputError
 from squadron.models import model_folder, trained_on, variants
 from squadron.models.backbones import load_tokenizer
 from squadron.provenance import read_digests
-from squadron.registry import registration
+from squadron.registry import registration, versions
 from squadron.reports import race_table
 from squadron.scores import standings
 from squadron.steps._backbones import fetched
@@ -277,7 +277,7 @@ def test_a_version_whose_files_were_altered_is_refused(store, tmp_path, monkeypa
     folder = tmp_path / "model"
     shutil.copytree(store.places["second"], folder)
     (folder / "config.json").write_text("{}")
-    monkeypatch.setattr(registry, "fetch_model", lambda version, place: folder)
+    monkeypatch.setattr(versions, "fetch_model", lambda version, place: folder)
     with (
         pytest.raises(InputError, match=r"config\.json is missing or altered"),
         fetched(f"models:/{NAME}/2", UNPLANNED),

@@ -8,6 +8,7 @@ from mlflow import MlflowClient
 from squadron import __main__, registry, steps, storage, tracking
 from squadron.errors import InputError
 from squadron.storage.settings import read_settings
+from squadron.tracking import links, store
 from tests.stores import make_store
 
 SECRETS = ("ada", "s3cret", "t0ken")
@@ -48,7 +49,7 @@ def test_the_command_line_and_the_registry_name_the_store_without_its_secrets(
 ):
     # A store that answers, and has no model.
     client = MlflowClient(make_store(tmp_path))
-    monkeypatch.setattr(tracking, "connect", lambda: client)
+    monkeypatch.setattr(store, "connect", lambda: client)
     assert __main__.main(["ask", "Who?", "--context", "Ada did it."]) == 2
     shown = capsys.readouterr().err
     assert_clean(shown)
@@ -59,7 +60,7 @@ def test_the_command_line_and_the_registry_name_the_store_without_its_secrets(
 
 
 def test_the_link_to_a_run_holds_no_secret(uri, monkeypatch):
-    monkeypatch.setattr(tracking, "run_page", lambda run_id: f"#/experiments/1/runs/{run_id}")
+    monkeypatch.setattr(links, "run_page", lambda run_id: f"#/experiments/1/runs/{run_id}")
     link = tracking.run_url("0b1c")
     assert_clean(link)
     if uri.startswith("http"):

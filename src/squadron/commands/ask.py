@@ -38,9 +38,9 @@ def run(options: argparse.Namespace) -> int:
     questions = [question.strip() for question in options.question]
     if not all(questions):
         raise InputError('A question is empty; give its words, such as "Who built it?"')
-    from squadron.registry import opening
+    from squadron.registry import open_model
 
-    with opening.open_model(options.model, options.version) as opened:
+    with open_model(options.model, options.version) as opened:
         from squadron.reader import as_dicts
 
         readings = as_dicts(

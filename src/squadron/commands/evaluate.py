@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
     It warns first if the model was trained on titles or questions of the file.
     """
     from squadron import judging, storage
-    from squadron.registry import opening
+    from squadron.registry import open_model
     from squadron.scores.evaluation import write_answers
 
     if options.output:
@@ -51,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory() as temporary:
         file = storage.fetch_file(options.data, Path(temporary) / "data")
         examples, report = judging.read_file(file, options.source)
-        with opening.open_model(options.model) as opened:
+        with open_model(options.model) as opened:
             seen = judging.find_seen(opened.folder, examples)
             warning = _describe_seen(seen, options.data)
             if warning and not options.json:

@@ -31,18 +31,18 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _list(options: argparse.Namespace) -> int:
-    from squadron.tracking import races
+    from squadron.tracking import race_texts, races
 
-    print(races.draw_list(races.read_races()))
+    print(race_texts.draw_list(races.read_races()))
     return 0
 
 
 def _compare(options: argparse.Namespace) -> int:
-    from squadron.tracking import races
+    from squadron.tracking import race_comparison, races
 
     known = races.read_races()
     pair = [races.find_race(known, wanted) for wanted in (options.first, options.second)]
-    print(races.draw_comparison(*pair))
+    print(race_comparison.draw_comparison(*pair))
     return 0
 
 
@@ -69,14 +69,14 @@ def _prune(options: argparse.Namespace) -> int:
 
 
 def _say_pruned(found: "list[RaceRow]", done: bool) -> None:
-    from squadron.tracking import races
+    from squadron.tracking import race_texts
 
     if not found:
         print("Every race has a result or still runs; none can go.")
         return
     count = "One race" if len(found) == 1 else f"{len(found):,} races"
     print(f"{count} without a result {'deleted from MLflow' if done else 'can go'}:")
-    print(races.draw_prunable(found))
+    print(race_texts.draw_prunable(found))
     if done:
         print("`mlflow runs restore --run-id ID` brings a run back until `mlflow gc` is called.")
     else:

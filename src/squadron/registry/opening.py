@@ -1,6 +1,6 @@
-"""Models by name: a model folder, an s3:// prefix or a registered version -> files on this machine.
+"""Opens a model that a person names: a model folder, an s3:// prefix or a registered version.
 
-Owns what a person may write for a model. `registry` knows versions, `reader` answers questions.
+Owns what names are allowed. `versions` finds registered versions, `reader` answers questions.
 """
 
 import contextlib
@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from squadron import registry, storage
+from squadron import storage
 from squadron.answers.answering import Answering
 from squadron.artifacts import MODEL_ABOUT, read_json
 from squadron.errors import InputError
 from squadron.models import model_folder
 from squadron.models.model_names import read_model_name
+from squadron.registry import versions
 
 if TYPE_CHECKING:
     from squadron.reader import Reader
@@ -28,30 +29,31 @@ class OpenedModel:
     folder: Path
     """The model folder."""
     name: str
-    """As people know it: "squadron-example version 3", or where the folder is."""
-    version: registry.Registered | None
-    """None of a model folder."""
+    """The name for people: "squadron-example version 3", or the place of the folder."""
+    version: versions.Registered | None
+    """The registered version; None for a model folder."""
 
     def load_reader(self) -> "Reader":
-        """The model in memory. It answers as it was registered, else as its race judged it.
+        """Loads the model. It answers with the settings that it was registered or judged with.
 
         Raises:
-            InputError: If the folder is not a whole model folder.
+            InputError: If the folder is no complete model folder.
         """
-        from squadron.reader import Reader  # brings torch, which a wrong name need not wait for
+        # This imports torch, which takes seconds; a wrong name is refused before.
+        from squadron.reader import Reader
 
         return Reader.load(self.folder, _find_answering(self.folder))
 
 
 @contextlib.contextmanager
-def open_model(model: str = "", version: str = registry.CANDIDATE) -> Iterator[OpenedModel]:
-    """Makes a model's files readable; what was downloaded is removed at the end.
+def open_model(model: str = "", version: str = versions.CANDIDATE) -> Iterator[OpenedModel]:
+    """Yields a model whose files are on this machine; downloaded files are removed at the end.
 
     Args:
         model: A model folder, its s3:// prefix, models:/NAME/VERSION, models:/NAME@ALIAS, the name
             of a registered model, or a version or alias of the model that was registered last.
-            Empty, it is the model that was registered last.
-        version: The version or alias, where `model` names none.
+            "" means the model that was registered last.
+        version: The version or alias, used if `model` names none.
 
     Raises:
         InputError: If there is no such model.
@@ -69,16 +71,16 @@ def open_model(model: str = "", version: str = registry.CANDIDATE) -> Iterator[O
             yield OpenedModel(folder, model, None)
             return
         chosen = _find_version(model, version)
-        folder = registry.fetch_model(chosen, Path(temporary))
+        folder = versions.fetch_model(chosen, Path(temporary))
         yield OpenedModel(folder, f"{chosen.name} version {chosen.version}", chosen)
 
 
-def load_reader(model: str = "", version: str = registry.CANDIDATE) -> "Reader":
-    """A model in memory, ready to answer.
+def load_reader(model: str = "", version: str = versions.CANDIDATE) -> "Reader":
+    """Loads a model, which is then ready to answer.
 
     Args:
-        model: As `open_model` takes it.
-        version: Likewise.
+        model: The model, as for `open_model`.
+        version: The version or alias, as for `open_model`.
 
     Raises:
         InputError: If there is no such model, or it can't be loaded.
@@ -88,7 +90,11 @@ def load_reader(model: str = "", version: str = registry.CANDIDATE) -> "Reader":
 
 
 def _find_answering(folder: Path) -> Answering | None:
-    """What its race settled for a model that stands beside its `evaluation`; None elsewhere."""
+    """Returns how a model answers, from the folder `evaluation` beside the model's folder.
+
+    Returns:
+        What the model's race settled; None if there is no such folder, or it settled nothing.
+    """
     path = folder.parent / "evaluation" / "metrics.json"
     if not path.is_file():
         return None
@@ -97,22 +103,27 @@ def _find_answering(folder: Path) -> Answering | None:
     return Answering.read(found) if found else None
 
 
-def _find_version(model: str, version: str) -> registry.Registered:
+def _find_version(model: str, version: str) -> versions.Registered:
+    """Finds the registered version that `model` and `version` name, as for `open_model`.
+
+    Raises:
+        InputError: If there is no such version.
+    """
     named = read_model_name(model)
     if named:
-        return registry.find_version(named.name, named.version_or_alias)
+        return versions.find_version(named.name, named.version_or_alias)
     if "/" in model:
         raise InputError(
             f"The model folder {model} does not exist; give a model folder, models:/NAME@ALIAS or "
             "the name of a registered model"
         )
-    known = registry.list_models()
+    known = versions.list_models()
     if model and known and model not in known:
-        is_version = model.isdigit() or model in (registry.CANDIDATE, registry.STAGING)
+        is_version = model.isdigit() or model in (versions.CANDIDATE, versions.STAGING)
         if not is_version:
             raise InputError(
                 f"The model {model!r} is neither a folder nor registered; give a model folder or "
                 f"one of: {', '.join(known)}"
             )
-        return registry.find_version(known[0], model)
-    return registry.find_version(model if model in known else registry.latest_model(), version)
+        return versions.find_version(known[0], model)
+    return versions.find_version(model if model in known else versions.latest_model(), version)

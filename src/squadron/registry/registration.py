@@ -1,6 +1,6 @@
-"""Registration of a race's winner: the gate, the logged model, its version, its alias `candidate`.
+"""Registers the winner of a race: the gate, the logged model, its version and its alias.
 
-`registry` finds, fetches and promotes the versions that this makes.
+`versions` finds, downloads and promotes the versions that this module creates.
 """
 
 import shutil
@@ -8,22 +8,28 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from squadron import registry, requirements, tracking
+from squadron import requirements, tracking
 from squadron.answers.answering import Answering
 from squadron.errors import InputError
 from squadron.models import model_folder
-from squadron.registry import CANDIDATE, Registered
+from squadron.registry.versions import (
+    CANDIDATE,
+    Registered,
+    find_alias,
+    point_alias,
+    tag_version,
+)
 from squadron.reports import model_card, notes
 from squadron.reports.model_card import ModelCard
 from squadron.tracking import elections
 
 
 def gate(select: dict[str, float], all_null_exact: float) -> str:
-    """Why a model may not be registered, or an empty string.
+    """Returns why a model may not be registered; "" if it may.
 
     Args:
-        select: Its figures on the select split, 0 to 100.
-        all_null_exact: EM of answering "" to everything there.
+        select: The model's figures on the select split, 0 to 100.
+        all_null_exact: The exact match there of a model that answers no question, 0 to 100.
     """
     if select["exact"] <= all_null_exact:
         return (
@@ -41,18 +47,22 @@ def register_model(
     tags: dict[str, str],
     card: ModelCard | None = None,
 ) -> Registered:
-    """Logs the model to its run, tries it, registers it and gives it the alias `candidate`.
+    """Registers a contender's model and gives the version the alias `candidate`.
 
-    Called again for the same run it finds the version that is there. Two processes that call it at
-    once end with one version: the lowest of the run, which both know after they made their own.
+    A second call for the same run finds the version of the first call. If two processes call this
+    at the same time, they end with one version: the lowest one of the run, which both find after
+    each has created its own.
 
     Args:
-        name: In the registry.
-        run_id: The contender's child run.
+        name: The name of the registered model.
+        run_id: The contender's run, to which the model is logged.
         model: A model folder.
-        answering: Stored with the model, which serves by it.
-        tags: Figures and origin; a version has no metrics of its own.
-        card: Stored with the model, its short form as the version's description.
+        answering: How the model answers, stored with it and used when it is served.
+        tags: The figures and the origin of the version, which has no metrics in MLflow.
+        card: The model card, stored with the model; its summary describes the version.
+
+    Returns:
+        The version, with the version that had the alias before.
 
     Raises:
         InputError: If the store can't be used, or the logged model can't answer.
@@ -62,17 +72,22 @@ def register_model(
         found = _version_of_run(client, name, run_id)
         if found is None:
             found = _create_version(client, name, run_id, model, answering, tags, card)
-        _delete_spare_versions(client, name, run_id, str(found.version))
-        pointed = registry.find_alias(client, name, CANDIDATE)
-        kept, previous = dict(tags), ""
-        if pointed and str(pointed.version) != str(found.version):
-            kept["previous_candidate"] = previous = str(pointed.version)
-        for key, value in kept.items():
-            registry.tag_version(client, name, str(found.version), key, value)
+        number = str(found.version)
+        _delete_spare_versions(client, name, run_id, number)
+        previous = _find_replaced(client, name, number)
+        replaced = {"previous_candidate": previous} if previous else {}
+        for key, value in (tags | replaced).items():
+            tag_version(client, name, number, key, value)
         description = card.summary if card else _describe(tags)
         client.update_model_version(name, found.version, description=description)
-        registry.point_alias(client, name, CANDIDATE, str(found.version))
-    return Registered(name, str(found.version), tags, run_id, previous)
+        point_alias(client, name, CANDIDATE, number)
+    return Registered(name, number, tags, run_id, previous)
+
+
+def _find_replaced(client: Any, name: str, number: str) -> str:
+    """Returns the version from which `candidate` moves to this one; "" if it does not move."""
+    pointed = find_alias(client, name, CANDIDATE)
+    return str(pointed.version) if pointed and str(pointed.version) != number else ""
 
 
 def _create_version(
@@ -84,19 +99,14 @@ def _create_version(
     tags: dict[str, str],
     card: ModelCard | None,
 ) -> Any:
-    """Logs, tries and registers a model; the version of the run that counts, see `register_model`.
+    """Logs, tries and registers a model; returns the lowest version of its run.
 
-    A version's number is that of the last one plus one, so no lower one can appear later.
+    Numbers of versions only grow, so no lower version of the run can be created later. If another
+    process has created a lower one, the version of this process is deleted.
     """
-    import mlflow
-
     uri = _log_model(run_id, model, answering, card)
-    _try(uri)
-    try:
-        client.create_registered_model(name, description=notes.describe_model(name))
-    except mlflow.exceptions.MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
+    _ask_trial_question(uri)
+    _ensure_model(client, name)
     made = elections.persist(client.create_model_version, name, uri, run_id=run_id, tags=tags)
     found = _version_of_run(client, name, run_id) or made
     if str(found.version) != str(made.version):
@@ -105,16 +115,27 @@ def _create_version(
     return found
 
 
+def _ensure_model(client: Any, name: str) -> None:
+    """Creates a registered model, which has no version yet; does nothing if it exists."""
+    import mlflow
+
+    try:
+        client.create_registered_model(name, description=notes.describe_model(name))
+    except mlflow.exceptions.MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+
+
 def _version_of_run(client: Any, name: str, run_id: str) -> Any:
-    """The lowest version of a run, the one that counts; None if there is none."""
+    """Returns the lowest version of a run; None if the run has no version."""
     found = client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'")
     return min(found, key=lambda v: int(v.version)) if found else None
 
 
 def _delete_spare_versions(client: Any, name: str, run_id: str, kept: str) -> None:
-    """Deletes what a process left that was killed while it registered the same run.
+    """Deletes other versions of the run, which a killed process may have left.
 
-    A version with an alias stays: somebody may serve it.
+    A version with an alias stays, because somebody may be serving it.
     """
     for version in client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'"):
         number = str(version.version)
@@ -123,7 +144,7 @@ def _delete_spare_versions(client: Any, name: str, run_id: str, kept: str) -> No
 
 
 def _delete_version(client: Any, name: str, version: str) -> None:
-    """Deletes a version; one that another process deleted is no error."""
+    """Deletes a version; does nothing if another process has deleted it."""
     import mlflow
 
     try:
@@ -134,13 +155,13 @@ def _delete_version(client: Any, name: str, version: str) -> None:
 
 
 def _log_model(run_id: str, model: Path, answering: Answering, card: ModelCard | None) -> str:
-    """Logs the pyfunc; returns its models:/ URI."""
+    """Logs a model to a run as a pyfunc; returns its models:/ URI."""
     import mlflow
 
     import squadron
 
     package = Path(squadron.__file__).parent
-    # The package itself travels with the model.
+    # The files of this package are logged with the model; these are the packages of others.
     serving = requirements.find_distributions("squadron.serving.pyfunc")
     needed = serving | model_folder.find_requirements(model)
     with tempfile.TemporaryDirectory() as temporary:
@@ -161,8 +182,12 @@ def _log_model(run_id: str, model: Path, answering: Answering, card: ModelCard |
     return str(info.model_uri)
 
 
-def _try(uri: str) -> None:
-    """A logged model becomes READY whether it works or not: ask it something."""
+def _ask_trial_question(uri: str) -> None:
+    """Asks a logged model a question, because MLflow marks it as READY even if it is broken.
+
+    Raises:
+        InputError: If it returns something else than an answer.
+    """
     import mlflow
 
     model = mlflow.pyfunc.load_model(uri)
@@ -172,5 +197,6 @@ def _try(uri: str) -> None:
 
 
 def _describe(tags: dict[str, str]) -> str:
+    """Returns the description of a version that has no model card."""
     lines = [f"- {key}: {value}" for key, value in sorted(tags.items())]
     return "Registered by a squadron race.\n\n" + "\n".join(lines)

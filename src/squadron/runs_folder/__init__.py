@@ -1,4 +1,4 @@
-"""The folder runs/ of one machine: who uses it, what lies in it, and what may be removed.
+"""The folder runs/ of a machine: which process uses it, what is in it, and what can be removed.
 
 Owns the lock on the folder, the notes on which race used which cache entries, and the clean-up. May
 import artifacts. Others use the modules that `__all__` names.

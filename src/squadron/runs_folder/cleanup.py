@@ -1,7 +1,7 @@
-"""`squadron clean`: finds what nobody needs any more in a folder `runs/`, and removes it.
+"""Finds the files of a folder `runs/` that are not needed any more, and removes them.
 
-What always stays: MLflow's store and files, reports, registered models, what MLflow has not got yet
-(the outbox), and the log. docs/decisions/what-stays-in-runs.md says what goes, and why.
+MLflow's store and files, reports, registered models, the outbox and the log always stay.
+docs/decisions/what-stays-in-runs.md says what is removed, and why. The command is `squadron clean`.
 """
 
 import contextlib
@@ -12,47 +12,46 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from squadron.runs_folder.kept import OUTBOX
 from squadron.runs_folder.race_use import RACES, RaceUse, choose_kept, read_uses
 
 PIPELINE, CACHE, CHECKPOINTS, TEMPORARY = "pipeline", "cache", "checkpoints", ("tmp", "workspace")
 """Folders below `runs/` that the launcher and the steps fill."""
-OUTBOX = "outbox"
-"""The folder among the checkpoints that holds what MLflow has not got yet."""
 
 
 @dataclass(frozen=True)
 class Removable:
-    """Files and folders of one kind that can go."""
+    """Files and folders of one kind that can be removed."""
 
     what: str
-    """The kind, as people read it."""
+    """The kind, in words for people."""
     paths: tuple[Path, ...]
     size_bytes: int
 
 
 @dataclass(frozen=True)
 class Cleanup:
-    """The plan of a removal: which files of a folder of runs can go, and which races stay."""
+    """A plan: which files of a folder `runs/` can be removed, and which races stay."""
 
     folder: Path
     size_bytes: int
-    """Of all that is there."""
+    """The size of the whole folder."""
     removable: tuple[Removable, ...]
     kept: tuple[RaceUse, ...]
     """The races whose cache stays."""
 
     @property
     def freed_bytes(self) -> int:
-        """What a removal frees."""
+        """Returns how many bytes the removal frees."""
         return sum(each.size_bytes for each in self.removable)
 
 
 def plan_cleanup(folder: Path, keep: int) -> Cleanup:
-    """Finds what can go. Changes nothing.
+    """Finds what can be removed. Changes nothing.
 
     Args:
         folder: The folder `runs/`.
-        keep: Of each experiment, how many finished races keep their cache.
+        keep: How many finished races of each experiment keep their cache.
     """
     folder = folder.resolve()
     uses = read_uses(folder)
@@ -79,9 +78,9 @@ def plan_cleanup(folder: Path, keep: int) -> Cleanup:
 
 
 def remove(cleanup: Cleanup) -> None:
-    """Removes what can go; the caller holds the lock of the folder (`runs_lock`)."""
-    # Entries come last: the cache passes over an entry without its outputs, and a removal that was
-    # broken off can be repeated.
+    """Removes what the plan names. The caller holds the lock of the folder (`runs_lock`)."""
+    # The entries of the cache come last. If the removal is interrupted, the cache ignores an entry
+    # without outputs, and the removal can be repeated.
     for removable in cleanup.removable:
         for path in removable.paths:
             if path.is_dir() and not path.is_symlink():
@@ -91,11 +90,11 @@ def remove(cleanup: Cleanup) -> None:
 
 
 def describe(cleanup: Cleanup, done: bool) -> str:
-    """What can go or went, what stays, and what to do next.
+    """Returns a text that says what can be removed, what stays and what to do next.
 
     Args:
-        cleanup: As `plan_cleanup` gives it.
-        done: Whether it was removed.
+        cleanup: What `plan_cleanup` returned.
+        done: Whether the files were removed.
     """
     total = _shown(cleanup.size_bytes)
     lines = [f"{cleanup.folder} {'held' if done else 'holds'} {total}."]
@@ -117,7 +116,7 @@ def describe(cleanup: Cleanup, done: bool) -> str:
 
 
 def _read_outputs(folder: Path, entry: str) -> Iterator[Path]:
-    """The folders of the steps that made what an entry of the cache names."""
+    """Yields the folders of the steps whose outputs an entry of the cache names."""
     try:
         content = json.loads((folder / CACHE / f"{entry}.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -126,7 +125,7 @@ def _read_outputs(folder: Path, entry: str) -> Iterator[Path]:
 
 
 def _find_uris(value: Any) -> Iterator[str]:
-    """The places of artifacts in an entry, as kfp/local/cache.py writes them."""
+    """Yields the paths of the artifacts in an entry, as kfp/local/cache.py writes them."""
     if isinstance(value, dict):
         if isinstance(value.get("uri"), str):
             yield value["uri"]
@@ -138,7 +137,7 @@ def _find_uris(value: Any) -> Iterator[str]:
 
 
 def _unused(folder: Path, used: set[Path]) -> Iterator[Path]:
-    """The largest folders and files below a folder that hold nothing of what is used."""
+    """Yields the largest folders and files below a folder that contain nothing that is used."""
     above = {parent for place in used for parent in place.parents}
     for path in _list(folder):
         if path in above:
@@ -148,10 +147,10 @@ def _unused(folder: Path, used: set[Path]) -> Iterator[Path]:
 
 
 def _checkpoints(folder: Path, kept: Iterable[RaceUse]) -> Iterator[Path]:
-    """The checkpoints of trainings that ended, and of those that no kept race goes on with."""
+    """Yields the checkpoints of trainings that ended, and those that no kept race continues."""
     models = (folder / PIPELINE).glob("*/*/train/model/variant.json")
     ended = {_training_of(about) for about in models}
-    # A race that goes on wrote its checkpoints after its first try had started.
+    # A race that can be continued wrote its checkpoints after its first try had started.
     waiting = [use.first_started for use in kept if not use.finished]
     since = min(waiting, default=float("inf"))
     for path in _list(folder / CHECKPOINTS):
@@ -163,7 +162,7 @@ def _checkpoints(folder: Path, kept: Iterable[RaceUse]) -> Iterator[Path]:
 
 
 def _training_of(about: Path) -> str:
-    """The name of the checkpoints of the training that wrote a model's variant.json."""
+    """Returns the name of the checkpoints of a model's training, from its variant.json; or ""."""
     try:
         content = json.loads(about.read_text(encoding="utf-8"))
         return f"{content['contender']['label']}-{content['made_from']}"
@@ -172,18 +171,20 @@ def _training_of(about: Path) -> str:
 
 
 def _collect(what: str, paths: Iterable[Path]) -> Removable:
+    """Returns files and folders of one kind with their size."""
     found = tuple(sorted(paths))
     return Removable(what, found, sum(map(_size, found)))
 
 
 def _list(folder: Path) -> list[Path]:
+    """Returns what a folder contains, sorted; [] if there is no such folder."""
     return sorted(folder.iterdir()) if folder.is_dir() else []
 
 
 def _size(path: Path) -> int:
-    """Bytes of a file or of all files of a folder; links are not followed.
+    """Returns the bytes of a file or of all files of a folder; links are not followed.
 
-    What a running race removes meanwhile counts nothing.
+    A file that a running race removes meanwhile counts 0 bytes.
     """
     with contextlib.suppress(OSError):
         if path.is_dir() and not path.is_symlink():
@@ -193,7 +194,7 @@ def _size(path: Path) -> int:
 
 
 def _shown(size_bytes: int) -> str:
-    """A size as people read it."""
+    """Returns a size for people, such as 1.5 GB."""
     size, unit = float(size_bytes), "bytes"
     for larger in ("kB", "MB", "GB", "TB"):
         if size < 1000:

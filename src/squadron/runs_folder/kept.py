@@ -1,9 +1,12 @@
-"""The folder that a retried step finds again: checkpoints and the outbox lie in it."""
+"""The folder that outlives a step, with the checkpoints and the outboxes of races."""
 
 import os
 from pathlib import Path
 
 CHECKPOINTS_VARIABLE = "SQUADRON_CHECKPOINTS"
+"""The environment variable that names the folder."""
+OUTBOX = "outbox"
+"""The folder in it that holds what MLflow does not have yet."""
 
 
 def kept_folder() -> Path:

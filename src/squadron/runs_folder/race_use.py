@@ -1,7 +1,7 @@
-"""Which entries of kfp's cache each race used: how `squadron clean` knows what the next race needs.
+"""Which entries of kfp's cache each race used, so that `squadron clean` knows what is needed.
 
-kfp.local writes down what a step gave, but not which races took it. The launcher notes that in a
-small file per race, `runs/races/NAME-KEY.json`. This file owns those files and what they say.
+kfp.local stores the outputs of each step, but not which races used them. The launcher notes that in
+a small file for each race, `runs/races/NAME-KEY.json`. This module owns these files.
 """
 
 import contextlib
@@ -13,39 +13,40 @@ from squadron.artifacts import read_json, write_json
 from squadron.errors import InputError
 
 RACES = "races"
+"""The folder of these files below `runs/`."""
 _SCHEMA = "race_use/1"
 
 
 @dataclass(frozen=True)
 class RaceUse:
-    """What one race used."""
+    """The entries of the cache that one race used."""
 
     name: str
-    """Of the experiment."""
+    """The name of the experiment."""
     key: str
-    """Of the race."""
+    """The key of the race."""
     first_started: float
-    """Seconds since 1970, at the first try that did not finish, or at this one."""
+    """When its first try since the last finished one started, in seconds since 1970."""
     started: float
-    """At the last try."""
+    """When its last try started, in seconds since 1970."""
     finished: bool = False
-    """Whether the last try ended well."""
+    """Whether the last try succeeded."""
     entries: tuple[str, ...] = ()
     """The keys of kfp's cache, sorted."""
 
     def __str__(self) -> str:
-        """The race as people see it."""
+        """Returns the race in words for people."""
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(self.started))
         return f"{self.name}-{self.key[:6]} ({when}{'' if self.finished else ', not finished'})"
 
 
 class UseNotes:
-    """Writes down what a race uses, at once, since a race may be killed at any moment.
+    """Writes each entry that a race uses to its file at once, as a race may be killed at any time.
 
     Args:
         folder: The folder `runs/`.
-        name: Of the experiment.
-        key: Of the race.
+        name: The name of the experiment.
+        key: The key of the race.
     """
 
     def __init__(self, folder: Path, name: str, key: str) -> None:
@@ -55,19 +56,20 @@ class UseNotes:
         self._use = RaceUse(name, key, first_started=now, started=now)
         earlier = _read(self._path)
         if earlier and not earlier.finished:
-            # What an earlier try of it made is used by this one sooner or later.
+            # This try will use the entries of an earlier try that did not finish.
             self._use = replace(earlier, started=now)
         self._write()
 
     def note(self, entry: str) -> None:
         """Notes that the race uses an entry of the cache."""
         self._use = replace(self._use, entries=tuple(sorted({*self._use.entries, entry})))
-        # Without the note, cleaning removes what a race would have found again: no reason to fail.
+        # Without this note, cleaning removes an entry that the next race would need. The race
+        # itself must not fail because of that.
         with contextlib.suppress(OSError):
             self._write()
 
     def finish(self) -> None:
-        """Notes that the race ended well."""
+        """Notes that the race succeeded."""
         self._use = replace(self._use, finished=True)
         self._write()
 
@@ -76,7 +78,7 @@ class UseNotes:
 
 
 def read_uses(folder: Path) -> list[RaceUse]:
-    """What the races of a folder of runs used, the last started first; unreadable files are none.
+    """Returns what each race used, the last started race first. Unreadable files are ignored.
 
     Args:
         folder: The folder `runs/`; it may be missing.
@@ -86,14 +88,15 @@ def read_uses(folder: Path) -> list[RaceUse]:
 
 
 def choose_kept(uses: list[RaceUse], count: int) -> list[RaceUse]:
-    """The races whose cache stays: per experiment the last `count` that finished, and later ones.
+    """Returns the races whose cache stays.
 
-    A later one that did not finish goes on from its cache when it is started again, unless it was
-    refused before any step had ended.
+    These are the last `count` finished races of each experiment, and unfinished races that started
+    after the oldest of them: such a race continues from its cache when it is started again. A race
+    that was refused before any step had ended has nothing in the cache and is left out.
 
     Args:
-        uses: As `read_uses` gives them.
-        count: 0 keeps none.
+        uses: What `read_uses` returns.
+        count: How many finished races of an experiment stay; 0 keeps no race.
     """
     left: dict[str, int] = {}
     kept = []
@@ -105,6 +108,7 @@ def choose_kept(uses: list[RaceUse], count: int) -> list[RaceUse]:
 
 
 def _read(path: Path) -> RaceUse | None:
+    """Reads the file of a race; returns None if it is missing or damaged."""
     with contextlib.suppress(InputError, KeyError, TypeError, ValueError):
         fields = read_json(path, schema=_SCHEMA)
         return RaceUse(

@@ -1,7 +1,7 @@
-"""The lock of a folder `runs/`: one race at a time writes there, and nothing is cleaned meanwhile.
+"""The lock of a folder `runs/`: only one race or clean-up at a time writes to the folder.
 
-The system releases the lock when its process ends, however it ends, so that no lock is left behind
-by a process that was killed. The file of the lock also says who holds it, for those who wait.
+The system releases the lock when its process ends, also if it is killed. The file of the lock says
+who holds it, for those who wait.
 """
 
 import contextlib
@@ -17,33 +17,34 @@ from typing import IO
 from squadron.errors import InputError
 
 RUNS = Path("runs")
+"""The folder that is locked, below the working directory."""
 LOCK = ".lock"
-"""The lock has a file of its own: locking a log would mean to keep or to empty it."""
+"""The file of the lock in the folder. It holds nothing but the note on who has the lock."""
 
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds a lock, as the holder wrote it down."""
+    """Who holds a lock, as the holder noted it."""
 
     what: str
-    """What it does, such as "the race example/0123abcd"."""
+    """What the process does, such as "the race example/0123abcd"."""
     process: int
     since: str
     """The local time, such as "2026-11-21 21:03:05"."""
 
     def __str__(self) -> str:
-        """The holder in words."""
+        """Returns the holder in words."""
         return f"{self.what} (process {self.process}, since {self.since})"
 
 
 class RunsLock:
-    """A lock that this process holds; `hold` makes it."""
+    """A lock that this process holds; `hold` creates it."""
 
     def __init__(self, file: IO[str]) -> None:
         self._file = file
 
     def describe(self, what: str) -> None:
-        """Writes down who holds the lock; `what` is as in `Holder`."""
+        """Notes in the lock's file that this process holds it, with `what` as in `Holder`."""
         holder = Holder(what, os.getpid(), time.strftime("%Y-%m-%d %H:%M:%S"))
         self._write(json.dumps(asdict(holder)))
 
@@ -52,7 +53,7 @@ class RunsLock:
         self._write("")
 
     def _write(self, text: str) -> None:
-        # Who holds it is only told to people. A full disk must not stop a race for that.
+        # The note is only for people. A full disk must not stop a race because of it.
         with contextlib.suppress(OSError):
             self._file.seek(0)
             self._file.truncate()
@@ -62,18 +63,19 @@ class RunsLock:
 
 @contextlib.contextmanager
 def hold(folder: Path, what: str, wait: Callable[[str], None] | None = None) -> Iterator[RunsLock]:
-    """Holds the lock of a folder of runs, which is made if it is missing.
+    """Holds the lock of a folder `runs/`, which is created if it is missing.
 
     Python opens files so that child processes don't inherit them. A step that outlives a killed
     launcher therefore doesn't hold the lock.
 
     Args:
         folder: The folder `runs/` of a checkout.
-        what: What this process does there; see `Holder`.
-        wait: Is told who holds the lock before this process waits for it. Without it nobody waits.
+        what: What this process does there, as in `Holder`.
+        wait: Called with the holder before this process waits for the lock. None: it does not wait.
 
     Raises:
-        InputError: If the folder can't be written, or someone holds the lock and `wait` is None.
+        InputError: If the folder can't be written to or locked, or `wait` is None and another
+            process holds the lock.
     """
     try:
         folder.mkdir(exist_ok=True)
@@ -106,10 +108,10 @@ def hold(folder: Path, what: str, wait: Callable[[str], None] | None = None) -> 
 
 
 def find_holder(folder: Path) -> str:
-    """Says who holds the lock of a folder of runs; "" if nobody does. Creates and changes nothing.
+    """Says who holds the lock of a folder `runs/`; "" if nobody does. Changes nothing.
 
     Args:
-        folder: It may be missing.
+        folder: The folder, which may be missing.
     """
     try:
         with (folder / LOCK).open(encoding="utf-8") as file:
@@ -118,12 +120,12 @@ def find_holder(folder: Path) -> str:
             except BlockingIOError:
                 return _read_holder(file)
     except OSError:
-        pass  # There is no lock, or nobody may know.
+        pass  # There is no lock, or this user may not read it.
     return ""
 
 
 def _read_holder(file: IO[str]) -> str:
-    """The holder in words; the note may be missing or half written."""
+    """Returns the holder in words, also if the note is missing or only half written."""
     file.seek(0)
     try:
         return str(Holder(**json.loads(file.read())))

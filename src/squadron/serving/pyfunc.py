@@ -1,7 +1,8 @@
-"""The MLflow pyfunc of a registered model ("models from code"): this file is what gets logged.
+"""The MLflow pyfunc of a registered model; MLflow stores and runs this file ("models from code").
 
-Input: a list of {"question", "context"}; output: a list of {"text", "start_char", "end_char",
-"score", "answered", "probability"}. Safetensors and JSON only; nothing is pickled.
+The input is a list of {"question", "context"}. The output is a list of {"text", "start_char",
+"end_char", "score", "answered", "probability"}. A model is stored as safetensors and JSON, and
+nothing is pickled.
 """
 
 from pathlib import Path
@@ -20,16 +21,16 @@ class Question(BaseModel):
 
 
 class AnsweringModel(PythonModel):
-    """Answers questions with the model folder that lies beside it."""
+    """Answers questions with the model folder that was logged with this file."""
 
     def load_context(self, context: Any) -> None:
-        """Reads the model once."""
+        """Loads the model; MLflow calls this once."""
         from squadron.reader import Reader
 
         self._reader = Reader.load(Path(context.artifacts["model"]))
 
     def predict(self, model_input: list[Question]) -> list[dict[str, Any]]:  # type: ignore[override]
-        """Answers every question, in order."""
+        """Returns the answers in the order of the questions."""
         from squadron.reader import as_dicts
 
         return as_dicts(self._reader.read([(q.question, q.context) for q in model_input]))

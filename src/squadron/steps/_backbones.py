@@ -29,13 +29,13 @@ def fetched(backbone: str, planned: Digests) -> Iterator[str]:
             planned.check_backbone(backbone, backbones.fingerprint(backbone))
         yield backbone
         return
-    from squadron import registry
     from squadron.models import model_folder
     from squadron.models.variants import champion
+    from squadron.registry.versions import fetch_model, find_version, fingerprint
 
-    version = registry.find_version(chosen.name, chosen.version_or_alias)
-    planned.check_backbone(backbone, registry.fingerprint(version))
+    version = find_version(chosen.name, chosen.version_or_alias)
+    planned.check_backbone(backbone, fingerprint(version))
     with tempfile.TemporaryDirectory(prefix="squadron-") as temporary:
-        folder = registry.fetch_model(version, Path(temporary))
+        folder = fetch_model(version, Path(temporary))
         model_folder.check_files(folder)
         yield str(champion.find_original(folder))

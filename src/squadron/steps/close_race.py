@@ -45,11 +45,12 @@ def _update(champion: dict[str, Any], run_id: str, *, is_new: bool) -> dict[str,
         run_id: Of the race.
         is_new: This try wrote it.
     """
-    from squadron import registry, tracking
+    from squadron import tracking
+    from squadron.registry.versions import list_aliases
 
     shown = {**champion, "report": tracking.find_report(run_id)}
     if champion["model"]:
-        aliases = registry.list_aliases(champion["model"]["name"])
+        aliases = list_aliases(champion["model"]["name"])
         # An earlier try moved the alias, and has said so.
         previous = champion["model"].get("previous", "") if is_new else ""
         shown["model"] = {**champion["model"], "aliases": aliases, "previous": previous}

@@ -17,7 +17,7 @@ from squadron.steps._record import name_race, record_missing
 from squadron.steps._step import step
 
 if TYPE_CHECKING:
-    from squadron.registry import Registered
+    from squadron.registry.versions import Registered
     from squadron.tracking import Race
 
 
@@ -101,7 +101,7 @@ def _run_race(
         contenders: Who races.
         fields: The settings of the step.
     """
-    from squadron.registry import registration
+    from squadron.registry.registration import gate
 
     options = from_mapping(Register, fields["register"])
     rows, models = contenders.rows, contenders.models
@@ -118,7 +118,7 @@ def _run_race(
     content |= _describe_winner(race, contenders)
     best = contenders.best
     select = best["splits"]["select"]
-    refused = registration.gate(select, select["all_null_exact"])
+    refused = gate(select, select["all_null_exact"])
     if refused and not options.demo:
         return content | {"refused": f"{best['label']} is not registered: {refused}"}
     content["gate"] = refused or "passed"
@@ -161,7 +161,7 @@ def _register_winner(
     Returns:
         What champion.json says of the version.
     """
-    from squadron import registry
+    from squadron.registry.versions import CANDIDATE, keep_version, list_aliases
 
     best = contenders.best
     about = read_json(contenders.models[contenders.racing[0]] / "variant.json", schema="model/1")
@@ -169,17 +169,17 @@ def _register_winner(
     origin = read_model_name(about["contender"]["backbone"])
     is_kept = best["variant"] == "champion" and origin and origin.name == options.model_name
     if origin and is_kept:
-        registered = registry.keep_version(origin.name, origin.version_or_alias)
+        registered = keep_version(origin.name, origin.version_or_alias)
     else:
         registered = _register_model(race, contenders, options, content, fields, about["contender"])
     return {
         "name": registered.name,
         "version": registered.version,
-        "alias": registry.CANDIDATE,
+        "alias": CANDIDATE,
         "validation_status": status,
         "kept": bool(is_kept),
         "previous": registered.previous,
-        "aliases": registry.list_aliases(registered.name),
+        "aliases": list_aliases(registered.name),
     }
 
 
@@ -195,7 +195,7 @@ def _register_model(
     from squadron import tracking
     from squadron.answers.answering import Answering
     from squadron.models import variants
-    from squadron.registry import registration
+    from squadron.registry.registration import register_model
     from squadron.reports.model_card import write_card
 
     best = contenders.best
@@ -222,7 +222,7 @@ def _register_model(
     )
     model = contenders.models[contenders.racing[0]]
     answering = Answering.read(best["answering"])
-    return registration.register_model(options.model_name, child, model, answering, tags, card)
+    return register_model(options.model_name, child, model, answering, tags, card)
 
 
 def _figures(contenders: _Contenders, content: Mapping[str, Any]) -> dict[str, float]:
@@ -250,13 +250,13 @@ def _registered_as(row: dict[str, Any], model: Path, model_name: str) -> str:
 
 def _licence(backbone: str) -> str:
     """Returns the licence of a backbone's weights; a registered one says its own."""
-    from squadron import registry
     from squadron.models import backbones
+    from squadron.registry.versions import find_version
 
     origin = read_model_name(backbone)
     if origin is None:
         return backbones.licence(backbone)
-    version = registry.find_version(origin.name, origin.version_or_alias)
+    version = find_version(origin.name, origin.version_or_alias)
     return version.tags.get("licence") or backbones.licence(backbone)
 
 

@@ -1,8 +1,8 @@
-"""One run among many: processes that look for the same run at once agree on one.
+"""Elections: processes that create the same run at the same time agree on one of the runs.
 
-MLflow offers no transactions and no unique tags. A run's *parameter* can be written once and never
-changed, which every store enforces; so the parameter `squadron.chosen` of a run is decided by
-whoever writes it first. docs/decisions/two-at-once.md has the argument why two can't win.
+MLflow has no transactions and no unique tags. But every store lets a *parameter* of a run be
+written only once, so the first process that writes the parameter `squadron.chosen` of a run decides
+its value. docs/decisions/two-at-once.md explains why no two runs can win.
 """
 
 import random
@@ -10,26 +10,30 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from squadron.tracking.store import read_all
+
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
 CHOSEN = "squadron.chosen"
+"""The parameter that says whether a run was chosen: YES or NO."""
 YES, NO = "yes", "no"
 _CLASHES = ("BAD_REQUEST", "TEMPORARILY_UNAVAILABLE")
-"""MLflow's error codes for two writers of one row and for a locked database."""
+"""MLflow's error codes if two processes write one row, and if the database is locked."""
 _TRIES = 8
+"""How often a write that clashes is tried."""
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 def find_chosen(client: "MlflowClient", experiment_id: str, wanted: str) -> str:
-    """The id of the run that was chosen; before a choice the earliest; "" if there is none.
+    """Returns the id of the chosen run, or of the earliest run before a choice; "" without runs.
 
     Args:
-        client: Of the store.
-        experiment_id: Where to look.
-        wanted: A filter of MLflow that equal runs pass.
+        client: A client of the store.
+        experiment_id: The experiment of the runs.
+        wanted: A filter of MLflow, which all runs of the election pass.
     """
     chosen, undecided = _sort(_search(client, experiment_id, wanted))
     return next((str(run.info.run_id) for run in [*chosen, *undecided]), "")
@@ -38,15 +42,15 @@ def find_chosen(client: "MlflowClient", experiment_id: str, wanted: str) -> str:
 def choose_run(
     client: "MlflowClient", experiment_id: str, wanted: str, create: Callable[[], Any]
 ) -> str:
-    """The id of the one run that passes a filter, created if there is none.
+    """Returns the id of the one run that passes a filter; creates it if there is none.
 
-    Every process that calls this gets the same run, and the others are deleted.
+    Every process that calls this gets the same run. Other runs that pass the filter are deleted.
 
     Args:
-        client: Of the store.
-        experiment_id: Where to look.
+        client: A client of the store.
+        experiment_id: The experiment of the runs.
         wanted: A filter of MLflow.
-        create: Creates a run that passes the filter from the start.
+        create: Creates a run that passes the filter as soon as it exists.
     """
     while True:
         chosen, undecided = _sort(_search(client, experiment_id, wanted))
@@ -57,7 +61,7 @@ def choose_run(
             create()
             continue
         first, *others = (str(run.info.run_id) for run in undecided)
-        # All others are turned down first: the choice must be the only one when it is made.
+        # All others are refused first, so that only one run can be chosen.
         if all(_decide(client, run_id, NO) == NO for run_id in others) and (
             _decide(client, first, YES) == YES
         ):
@@ -68,11 +72,11 @@ def choose_run(
 
 
 def delete_others(client: "MlflowClient", experiment_id: str, wanted: str, winner: str) -> None:
-    """Deletes the runs that pass a filter and were not chosen, such as those of a killed process.
+    """Deletes all runs that pass a filter but one, such as those that a killed process created.
 
     Args:
-        client: Of the store.
-        experiment_id: Where to look.
+        client: A client of the store.
+        experiment_id: The experiment of the runs.
         wanted: A filter of MLflow.
         winner: The id of the run that stays.
     """
@@ -86,12 +90,15 @@ def persist(write: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
     """Repeats a write that clashed with the same write of another process.
 
     Args:
-        write: A function that may be called twice.
-        arguments: What it is called with.
-        named: Likewise, by name.
+        write: A function that may be called more than once.
+        arguments: Its arguments.
+        named: Its keyword arguments.
+
+    Returns:
+        What `write` returns.
 
     Raises:
-        MlflowException: The last one, if it isn't a clash or doesn't end.
+        MlflowException: If the error is no clash, or the last try clashes, too.
     """
     from mlflow.exceptions import MlflowException
 
@@ -106,25 +113,19 @@ def persist(write: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
 
 
 def _search(client: "MlflowClient", experiment_id: str, wanted: str) -> "list[Run]":
-    found: list[Run] = []
-    token = None
-    while True:
-        page = client.search_runs([experiment_id], wanted, page_token=token)
-        found += page
-        token = page.token
-        if not token:
-            return found
+    """Returns all runs of an experiment that pass a filter."""
+    return read_all(lambda token: client.search_runs([experiment_id], wanted, page_token=token))
 
 
 def _sort(runs: "Sequence[Run]") -> "tuple[list[Run], list[Run]]":
-    """The runs that were chosen and the undecided ones, each the earliest first."""
+    """Returns the chosen runs and the undecided runs, each the earliest first."""
     ordered = sorted(runs, key=lambda run: (run.info.start_time, run.info.run_id))
     chosen = [run for run in ordered if run.data.params.get(CHOSEN) == YES]
     return chosen, [run for run in ordered if CHOSEN not in run.data.params]
 
 
 def _decide(client: "MlflowClient", run_id: str, answer: str) -> str:
-    """Writes the answer unless there is one; returns the one that counts."""
+    """Writes YES or NO to a run if it has neither; returns the one that the run has then."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -132,7 +133,7 @@ def _decide(client: "MlflowClient", run_id: str, answer: str) -> str:
     except MlflowException:
         run = client.get_run(run_id)
         if run.info.lifecycle_stage == "deleted":
-            return NO  # Only a run that was turned down is deleted.
+            return NO  # Only a refused run is ever deleted.
         if CHOSEN not in run.data.params:
             raise
         return str(run.data.params[CHOSEN])

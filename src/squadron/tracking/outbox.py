@@ -1,17 +1,16 @@
 """Keeps what a step wants to tell a server on disk until the server has it.
 
 An entry is written to a journal first and sent by a background thread afterwards, in the order in
-which it was put, so that the step never waits for the server. This file owns the journal, the order
-and the waiting. It does not know MLflow: a `Courier` does the sending (docs/decisions/outbox.md).
+which it was put, so that the step never waits for the server. This module owns the queue, the
+thread and the waiting times; `journal` owns the files. It does not know MLflow: a `Courier` sends
+the entries (docs/decisions/outbox.md).
 """
 
 import contextlib
-import fcntl
 import json
 import logging
 import os
 import random
-import secrets
 import shutil
 import tempfile
 import threading
@@ -23,49 +22,35 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from squadron.errors import InputError
+from squadron.tracking.journal import JOURNAL, Entry, Journal
 
 logger = logging.getLogger(__name__)
 
 PATIENCE_VARIABLE = "SQUADRON_OUTBOX_SECONDS"
+"""The environment variable that replaces PATIENCE_SECONDS."""
 PATIENCE_SECONDS = 600.0
-"""How long the end of a step waits for a server that is away, unless the variable says it."""
+"""How long a step waits at its end for a server that does not answer."""
 MOST_PATIENCE_SECONDS = 86_400.0
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.5, 30.0
+"""Waiting times after one failure, and after many failures in a row."""
 MOST_TRIES = 8
-"""Tries of an entry that fails while the server answers other questions; about two minutes."""
+"""How often an entry is sent that fails while the server answers otherwise; about two minutes."""
 FALLBACK = "squadron-outbox"
-"""The folder among the temporary files that is used where the usual place can't be written."""
+"""A folder among the temporary files, used if the usual folder can't be written to."""
 STOP_SECONDS = 5.0
-"""How long closing waits for a call that is under way."""
-JOURNAL = ".jsonl"
+"""How long closing an outbox waits for a call that has not returned yet."""
 REFUSED = "refused"
-"""The folder of what the server refuses for ever, in the folder of a race."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """Something to tell the server, once."""
-
-    run: str
-    """Which run of the race it is about; the courier finds that run when it sends."""
-    kind: str
-    """What is to be done; the courier knows the kinds."""
-    content: Any
-    """JSON values."""
-    time_ms: int
-    """When it was put, in milliseconds since 1970."""
-    files: str = ""
-    """A folder in the outbox with a copy of the files to send; "" for none."""
+"""The folder of entries that the server refuses, below the folder of the outbox."""
 
 
 class Courier(Protocol):
-    """Carries entries to the server; only the outbox's thread calls it."""
+    """Sends entries to the server; only the outbox's thread calls it."""
 
     def deliver(self, entry: Entry) -> list[str]:
-        """Sends an entry; sending it again must change nothing.
+        """Sends an entry. Sending it again must change nothing.
 
         Returns:
-            What the server refuses for ever, one sentence for each part; usually nothing.
+            One sentence for each part that the server refuses; usually none.
 
         Raises:
             Exception: If the entry must be sent again.
@@ -73,22 +58,22 @@ class Courier(Protocol):
         ...
 
     def is_up(self) -> bool:
-        """Says whether the server answers at all."""
+        """Says whether the server answers."""
         ...
 
 
 def wait_seconds(failures: int, draw: Callable[[], float] = random.random) -> float:
     """Returns how long to wait after a number of failures in a row, the first being 1.
 
-    The wait doubles up to LONGEST_WAIT_SECONDS. Up to half of it is left out by chance, so that
-    many steps don't come back in the same instant.
+    The wait doubles up to LONGEST_WAIT_SECONDS. It is shortened at random, by half at most, so that
+    many steps don't ask again in the same instant.
     """
     longest = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2.0 ** min(failures - 1, 30))
     return longest * (0.5 + 0.5 * draw())
 
 
 def read_patience() -> float:
-    """Returns the seconds that the end of a step waits for a server that is away.
+    """Returns how many seconds a step waits at its end for a server that does not answer.
 
     Raises:
         InputError: If SQUADRON_OUTBOX_SECONDS is not a number from 0 to a day.
@@ -103,149 +88,34 @@ def read_patience() -> float:
     )
 
 
-class _Journal:
-    """A file of entries that this process alone holds, and the copies of their files.
-
-    Each line is either {"number": n, "entry": ...} or {"done": n}, which says that entry n was
-    dealt with. The file is locked while it is in use, so that nobody takes over the journal of a
-    process that still lives. The lock of a killed process is gone by itself.
-    """
-
-    def __init__(self, path: Path, descriptor: int, count: int) -> None:
-        self.path = path
-        self.count = count
-        self.unsent = 0
-        self._descriptor = descriptor
-        self._busy = threading.Lock()  # The step adds while the thread settles.
-
-    @classmethod
-    def create(cls, folder: Path) -> "_Journal":
-        """Makes a new one, whose name sorts behind those of earlier steps.
-
-        Raises:
-            OSError: If the folder can't be written to.
-        """
-        for _ in range(20):
-            # A step that ends at this moment may remove the empty folder or take the new file over.
-            with contextlib.suppress(FileNotFoundError):
-                folder.mkdir(parents=True, exist_ok=True)
-                name = f"{time.time_ns():020d}-{os.getpid()}-{secrets.token_hex(4)}{JOURNAL}"
-                descriptor = os.open(folder / name, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o644)
-                if _lock(descriptor) and os.fstat(descriptor).st_nlink:
-                    return cls(folder / name, descriptor, 0)
-                os.close(descriptor)
-        raise OSError(f"No journal can be made in {folder}")
-
-    @classmethod
-    def adopt(cls, path: Path) -> "tuple[_Journal, list[tuple[int, Entry]]] | None":
-        """Takes over what another step left; None if that step still lives or the file is gone.
-
-        A last line that was cut off by a kill is dropped: its entry was never promised.
-        """
-        try:
-            descriptor = os.open(path, os.O_RDWR)
-        except OSError:
-            return None
-        if not _lock(descriptor) or not os.fstat(descriptor).st_nlink:
-            os.close(descriptor)
-            return None
-        raw = path.read_bytes()
-        whole = raw[: raw.rfind(b"\n") + 1]
-        os.ftruncate(descriptor, len(whole))
-        os.lseek(descriptor, 0, os.SEEK_END)
-        entries: dict[int, Entry] = {}
-        count = 0
-        for line in whole.splitlines():
-            try:
-                record = json.loads(line)
-                if "done" in record:
-                    entries.pop(record["done"], None)
-                else:
-                    entries[record["number"]] = Entry(**record["entry"])
-                    count = record["number"] + 1
-            except (ValueError, TypeError, KeyError) as error:
-                logger.warning("A line of %s is passed over: %s", path, error)
-        journal = cls(path, descriptor, count)
-        journal.unsent = len(entries)
-        return journal, sorted(entries.items())
-
-    def add(self, entry: Entry) -> int:
-        """Writes an entry down for good; returns its number.
-
-        Raises:
-            OSError: If the disk does not take it; the journal is then as it was before.
-        """
-        with self._busy:
-            number = self.count
-            self._append({"number": number, "entry": asdict(entry)}, for_good=True)
-            self.count += 1
-            self.unsent += 1
-        return number
-
-    def copy_files(self, folder: Path) -> str:
-        """Copies a folder beside the journal; returns where the copy is."""
-        target = self.path.with_suffix(".files") / secrets.token_hex(4)
-        shutil.copytree(folder, target, copy_function=_link_or_copy)
-        return str(target)
-
-    def settle(self, number: int) -> None:
-        """Notes that an entry was dealt with; the last one removes the journal's files."""
-        # Without the note the entry is only sent again, which changes nothing.
-        with self._busy, contextlib.suppress(OSError):
-            self.unsent -= 1
-            self._append({"done": number}, for_good=False)
-
-    def close(self) -> None:
-        """Gives the lock back and removes what is no longer needed."""
-        with contextlib.suppress(OSError):
-            if not self.unsent:
-                shutil.rmtree(self.path.with_suffix(".files"), ignore_errors=True)
-                self.path.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):
-            os.close(self._descriptor)
-
-    def _append(self, record: dict[str, Any], *, for_good: bool) -> None:
-        start = os.lseek(self._descriptor, 0, os.SEEK_END)
-        line = json.dumps(record).encode() + b"\n"
-        try:
-            while line:
-                line = line[os.write(self._descriptor, line) :]
-            if for_good:
-                os.fsync(self._descriptor)
-        except OSError:
-            with contextlib.suppress(OSError):
-                os.ftruncate(self._descriptor, start)
-            raise
-
-
 @dataclass(frozen=True)
 class _Waiting:
-    """An entry in the queue, and where it is written down: nowhere if the disk did not take it."""
+    """An entry in the queue. Its journal is None if the entry could not be written to a disk."""
 
     entry: Entry
-    journal: _Journal | None
+    journal: Journal | None
     number: int
 
 
 @dataclass(frozen=True)
-class Left:
-    """What closing an outbox found."""
+class Unsent:
+    """What the server does not have when an outbox is closed."""
 
     count: int
-    """Entries that the server does not have yet."""
+    """The number of entries that wait to be sent."""
     folder: Path
-    """Where they wait."""
+    """The folder in which they wait."""
     refused: tuple[str, ...]
-    """What the server refuses for ever, one sentence for each."""
+    """One sentence for each thing that the server refuses."""
 
 
 class Outbox:
-    """The entries of one race that were put in this process, or left by a step before it.
+    """The entries of one race: those of this process, and those that earlier steps left.
 
     Args:
-        folder: Holds the journals of the race; it should outlive the step.
+        folder: The folder of the race's journals; it should outlive the step.
         courier: Sends the entries.
-        wait: Seconds to wait after a number of failures in a row.
+        wait: Returns the seconds to wait after a number of failures in a row.
     """
 
     def __init__(
@@ -258,10 +128,10 @@ class Outbox:
         self._refused: list[str] = []
         self._changed = threading.Condition()
         self._hurry = self._stopped = False
-        self._own: _Journal | None = None
-        self._journals: list[_Journal] = []
+        self._own: Journal | None = None
+        self._journals: list[Journal] = []
         for path in sorted(folder.glob(f"*-*{JOURNAL}")):
-            adopted = _Journal.adopt(path)
+            adopted = Journal.adopt(path)
             if adopted:
                 journal, entries = adopted
                 self._journals.append(journal)
@@ -270,13 +140,13 @@ class Outbox:
         self._thread.start()
 
     def put(self, run: str, kind: str, content: Any, files: Path | None = None) -> None:
-        """Writes an entry down and lets the thread send it; never raises and never waits for it.
+        """Writes an entry to the disk and lets the thread send it. Never waits for the server.
 
         Args:
             run: See `Entry`.
             kind: See `Entry`.
             content: See `Entry`.
-            files: A folder to send; it is copied, so that it may change or go afterwards.
+            files: A folder to send. It is copied, so it may change or be removed afterwards.
         """
         entry = Entry(run, kind, content, int(time.time() * 1000), str(files or ""))
         journal, number = None, 0
@@ -286,47 +156,52 @@ class Outbox:
                 entry = Entry(run, kind, content, entry.time_ms, journal.copy_files(files))
             number = journal.add(entry)
         except OSError as error:
-            # Training is worth more than the certainty that this entry survives a kill.
-            logger.warning("An entry for MLflow is kept in memory alone: %s", error)
+            # The step goes on, although this entry is lost if the step is killed.
+            logger.warning("An entry for MLflow is kept in memory only: %s", error)
             journal = None
         with self._changed:
             self._waiting.append(_Waiting(entry, journal, number))
             self._changed.notify_all()
 
     def flush(self, seconds: float) -> int:
-        """Waits until everything is sent, for so many seconds at most; returns what is left."""
+        """Waits until all entries are sent or the seconds are over; returns how many are left."""
         with self._changed:
             self._hurry = True
             self._changed.notify_all()
             self._changed.wait_for(lambda: not self._waiting, seconds)
             return len(self._waiting)
 
-    def close(self, seconds: float) -> Left:
-        """Flushes, then stops; what is left stays on disk."""
+    def close(self, seconds: float) -> Unsent:
+        """Flushes the outbox and stops its thread; entries that were not sent stay on disk."""
         self.flush(seconds)
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
         self._thread.join(STOP_SECONDS)
-        # The thread closes the journals, as it may still be in a call that uses one.
+        # The thread itself closes the journals, because it may still be using one of them.
         with self._changed:
-            return Left(len(self._waiting), self.folder, tuple(self._refused))
+            return Unsent(len(self._waiting), self.folder, tuple(self._refused))
 
-    def _journal(self) -> _Journal:
+    def _journal(self) -> Journal:
+        """Returns the journal of this process, which is created when it is first needed.
+
+        Raises:
+            OSError: If neither the usual folder nor the fallback can be written to.
+        """
         if self._own is None:
             try:
-                self._own = _Journal.create(self.folder)
+                self._own = Journal.create(self.folder)
             except OSError as error:
                 self.folder = Path(tempfile.gettempdir()) / FALLBACK / self.folder.name
                 logger.warning(
                     "The outbox is in %s, which a retry may not see: %s", self.folder, error
                 )
-                self._own = _Journal.create(self.folder)
+                self._own = Journal.create(self.folder)
             self._journals.append(self._own)
         return self._own
 
     def _send_all(self) -> None:
-        """Sends entry after entry until the outbox is closed: what the thread does."""
+        """Sends entries until the outbox is closed; the thread runs this."""
         failures = tries = 0
         while True:
             with self._changed:
@@ -353,22 +228,23 @@ class Outbox:
         for journal in self._journals:
             journal.close()
         with contextlib.suppress(OSError):
-            self.folder.rmdir()  # only where nothing is left in it
+            self.folder.rmdir()  # fails, as it should, if something is left in it
 
     def _is_up(self) -> bool:
+        """Says whether the server answers; an error of the courier means that it does not."""
         try:
             return self._courier.is_up()
         except Exception:
             return False
 
     def _pause(self, seconds: float) -> None:
-        """Waits between two tries; the start of a flush ends the wait once."""
+        """Waits before the next try. A flush or a close ends the wait."""
         with self._changed:
             self._changed.wait_for(lambda: self._hurry or self._stopped, seconds)
             self._hurry = False
 
     def _settle(self, waiting: _Waiting, reasons: list[str]) -> None:
-        """Takes a sent or refused entry out of the queue."""
+        """Removes an entry from the queue after it was sent or refused."""
         if reasons:
             self._set_aside(waiting, reasons)
         if waiting.journal:
@@ -381,7 +257,7 @@ class Outbox:
             self._changed.notify_all()
 
     def _set_aside(self, waiting: _Waiting, reasons: list[str]) -> None:
-        """Keeps a refused entry where a person finds it, with its files."""
+        """Saves a refused entry and its files in the folder REFUSED for a person to look at."""
         logger.warning("MLflow refuses an entry: %s", "; ".join(reasons))
         entry, place = waiting.entry, self.folder / REFUSED
         with contextlib.suppress(OSError):
@@ -395,47 +271,25 @@ class Outbox:
 
 
 _opened: dict[Path, Outbox] = {}
-"""The outboxes of this process by folder, so that the end of a step can flush them."""
+"""The open outboxes of this process by folder; a step closes them at its end."""
 
 
 def open_outbox(folder: Path, make_courier: Callable[[], Courier]) -> Outbox:
-    """Returns the outbox of a folder, which is opened once in a process."""
+    """Returns the outbox of a folder; opens it if this process has not done so."""
     if folder not in _opened:
         _opened[folder] = Outbox(folder, make_courier())
     return _opened[folder]
 
 
-def close_outboxes(seconds: float) -> list[Left]:
-    """Flushes and closes every outbox of this process, in so many seconds together.
+def close_outboxes(seconds: float) -> list[Unsent]:
+    """Flushes and closes every outbox of this process, within so many seconds in all.
 
     Returns:
-        What each one could not send.
+        What each outbox could not send.
     """
     deadline = time.monotonic() + seconds
-    left = []
+    unsent = []
     while _opened:
         _, outbox = _opened.popitem()
-        left.append(outbox.close(max(0.0, deadline - time.monotonic())))
-    return left
-
-
-def _lock(descriptor: int) -> bool:
-    """Locks a journal; False if a living process holds it."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        # Some network disks have no locks. Two senders of one entry are harmless: sending it twice
-        # changes nothing.
-        logger.debug("The disk of the outbox has no locks")
-    return True
-
-
-def _link_or_copy(source: str, target: str) -> str:
-    """Links a file where it can: artifacts are replaced whole and never changed in place."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
-    return target
+        unsent.append(outbox.close(max(0.0, deadline - time.monotonic())))
+    return unsent

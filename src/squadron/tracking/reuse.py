@@ -1,66 +1,68 @@
-"""How often one select split has chosen a winner: a question to all races of the MLflow store.
+"""Counts how many races of the MLflow store chose their winner on the same select split.
 
-A split that chooses race after race ends up in the choice: contenders are kept or changed by what
-it said of them, and leads on it look surer than they are. Nothing corrects for that here; the
-number stands beside the verdict.
+If people keep or change contenders because of their figures on one split, race after race, leads on
+that split look more certain than they are. Nothing here corrects for this. The number is shown
+beside the result.
 """
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from squadron import tracking
+from squadron.tracking.race import Race
+from squadron.tracking.race_runs import find_parent
+from squadron.tracking.store import connect, explained, read_all
+from squadron.tracking.tags import CONTENDER_TAG, PARENT
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
 CHOSEN = "winner_select_exact_match"
-"""The metric of a parent run that says that its race has registered or kept a winner."""
+"""The metric of a parent run whose race has registered or kept a winner."""
 PAGE = 1000
+"""How many results MLflow returns in one page of a search."""
 
 
-def count_choices(race: tracking.Race | None, digest: str) -> int | None:
-    """How many other races have chosen their winner by this select split.
+def count_choices(race: Race | None, digest: str) -> int | None:
+    """Counts the other races that have chosen their winner on this select split.
 
-    All experiments of the store are asked, since one data set may serve races of several names.
+    All experiments of the store are searched, since races of several names may use the same data.
 
     Args:
-        race: The race that asks; None is not tracked.
-        digest: Of the select split, as ingest logged it.
+        race: The race to count for; None means that nothing is tracked.
+        digest: The digest of the select split, as ingest logged it.
 
     Returns:
-        None where nothing is tracked.
+        The number of races; None if nothing is tracked.
 
     Raises:
         InputError: If the store can't be reached.
     """
-    own = tracking.find_parent(race)
+    own = find_parent(race)
     if not own:
         return None
-    client = tracking.connect()
-    wanted = (
-        f"dataset.digest = '{digest}' and tags.`{tracking.CONTENDER_TAG}` = '{tracking.PARENT}'"
-    )
-    with tracking.explained():
-        experiments, token = [], None
-        while token != "":
-            found = client.search_experiments(max_results=PAGE, page_token=token)
-            experiments += [each.experiment_id for each in found]
-            token = found.token or ""
-        runs, token = [], None
-        while token != "":
-            some = client.search_runs(experiments, wanted, max_results=PAGE, page_token=token)
-            runs += list(some)
-            token = some.token or ""
+    client = connect()
+    wanted = f"dataset.digest = '{digest}' and tags.`{CONTENDER_TAG}` = '{PARENT}'"
+    with explained():
+        found = read_all(
+            lambda token: client.search_experiments(max_results=PAGE, page_token=token)
+        )
+        experiments = [each.experiment_id for each in found]
+        runs = read_all(
+            lambda token: client.search_runs(
+                experiments, wanted, max_results=PAGE, page_token=token
+            )
+        )
     return count_choosing_runs(runs, digest, own)
 
 
 def count_choosing_runs(runs: Iterable["Run"], digest: str, own: str) -> int:
-    """The runs that have chosen a winner by a select split of this digest, without one's own.
+    """Counts the runs that have chosen a winner on a select split with this digest.
 
     Args:
         runs: Parent runs of races.
-        digest: Of the select split.
-        own: The run id that is left out: a race that runs again has not used the split twice.
+        digest: The digest of the select split.
+        own: The id of a run that does not count: a race that runs again has not used the split
+            twice.
     """
     return sum(
         run.info.run_id != own

@@ -1,27 +1,29 @@
-"""What is written to an MLflow run, each in such a way that writing it again changes nothing."""
+"""Writes to MLflow runs, in such a way that writing the same thing again changes nothing."""
 
 import json
 from typing import TYPE_CHECKING, Any
+
+from squadron.tracking.tags import PARENT_RUN_TAG
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 Item = list[Any]
+"""A parameter, a point or a tag; the methods of `RunWriter` say what it holds."""
 
 LISTS = ("params", "points", "tags")
-"""Kinds whose content is a list of independent items: one that MLflow refuses spoils no other."""
-PARENT_TAG = "mlflow.parentRunId"
+"""The kinds whose content is a list of independent items, so that each can be written alone."""
 TABLES_TAG = "mlflow.loggedArtifacts"
-"""Lists the tables that the page of a run shows."""
+"""The tag that lists the tables that the page of a run shows."""
 MOST_METRICS, MOST_PARAMS_OR_TAGS = 1000, 100
-"""MLflow takes so many in one call."""
+"""How many MLflow accepts in one call."""
 
 
 class RunWriter:
-    """Writes to runs with one client; make a new one after a call that raised.
+    """Writes to runs with one client. After a call that raised, a new writer is needed.
 
-    It remembers the points that a run has, and after a call that raised nobody knows which of its
-    points were stored.
+    A writer remembers which points a run has. After a call that raised, it does not know which
+    points MLflow has stored.
     """
 
     def __init__(self, client: "MlflowClient") -> None:
@@ -32,12 +34,12 @@ class RunWriter:
         """Writes one thing to a run.
 
         Args:
-            run_id: Of the run.
+            run_id: The id of the run.
             kind: params, points, tags, dataset, shared_datasets, artifacts, json, texts,
                 table or end.
             content: As the method of that kind describes it.
-            files: The folder that the kind artifacts sends; "" otherwise.
-            time_ms: When it was measured, in milliseconds since 1970.
+            files: The folder to send, for the kind artifacts; "" otherwise.
+            time_ms: When the content was measured, in milliseconds since 1970.
         """
         if kind == "points":
             self._write_points(run_id, content, time_ms)
@@ -47,7 +49,7 @@ class RunWriter:
             getattr(self, f"_write_{kind}")(run_id, content)
 
     def _write_params(self, run_id: str, items: list[Item]) -> None:
-        """Items are [name, value]; the same value again is no change, another one is refused."""
+        """Writes [name, value] items. MLflow refuses another value of a known parameter."""
         from mlflow.entities import Param
 
         for start in range(0, len(items), MOST_PARAMS_OR_TAGS):
@@ -55,13 +57,13 @@ class RunWriter:
             self._client.log_batch(run_id, params=[Param(*item) for item in part])
 
     def _write_points(self, run_id: str, items: list[Item], time_ms: int) -> None:
-        """Items are [metric, value, step]; known pairs of metric and step are passed over."""
+        """Writes [metric, value, step] items without those whose metric and step are known."""
         from mlflow.entities import Metric
 
         for name in {name for name, _, _ in items} - {n for r, n in self._known if r == run_id}:
             history = self._client.get_metric_history(run_id, name)
             self._known[run_id, name] = {point.step for point in history}
-        # The time is that of the measurement: a row that was stored by a call that raised is then
+        # A row keeps the time of its measurement. If a call that raised has stored it, it is then
         # the same row again, which MLflow stores once.
         rows = [
             Metric(name, value, time_ms, step)
@@ -75,7 +77,7 @@ class RunWriter:
                 self._known[run_id, row.key].add(row.step)
 
     def _write_tags(self, run_id: str, items: list[Item]) -> None:
-        """Items are [name, value]."""
+        """Writes [name, value] items."""
         from mlflow.entities import RunTag
 
         for start in range(0, len(items), MOST_PARAMS_OR_TAGS):
@@ -83,7 +85,7 @@ class RunWriter:
             self._client.log_batch(run_id, tags=[RunTag(*item) for item in part])
 
     def _write_dataset(self, run_id: str, content: dict[str, Any]) -> None:
-        """Content is {name, digest, source, context, rows}."""
+        """Writes an input from {name, digest, source, context, rows}."""
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
         source = content["source"]
@@ -98,25 +100,25 @@ class RunWriter:
         self._client.log_inputs(run_id, [DatasetInput(data, tags=[context])])
 
     def _write_shared_datasets(self, run_id: str, names: list[str]) -> None:
-        """Makes the data sets of these names that the parent has inputs of the child, too."""
-        parent_id = self._client.get_run(run_id).data.tags[PARENT_TAG]
+        """Writes the parent run's inputs of these names as inputs of the run."""
+        parent_id = self._client.get_run(run_id).data.tags[PARENT_RUN_TAG]
         inputs = self._client.get_run(parent_id).inputs
         found = inputs.dataset_inputs if inputs else []
         self._client.log_inputs(run_id, [each for each in found if each.dataset.name in names])
 
     def _write_json(self, run_id: str, content: dict[str, Any]) -> None:
-        """Content is {name, content}."""
+        """Writes a JSON file from {name, content}."""
         self._client.log_dict(run_id, content["content"], content["name"])
 
     def _write_texts(self, run_id: str, texts: dict[str, str]) -> None:
-        """Texts are files by name."""
+        """Writes text files from {name: text}."""
         for name, text in texts.items():
             self._client.log_text(run_id, text, name)
 
     def _write_table(self, run_id: str, content: dict[str, Any]) -> None:
-        """Content is {name, columns, data}; a table of the same name is replaced.
+        """Writes a table from {name, columns, data}; it replaces a table of the same name.
 
-        MLflow's own log_table appends to what is there, so that a second try would double it.
+        MLflow's own log_table appends rows to a table, so a second try would double them.
         """
         table = {"columns": content["columns"], "data": content["data"]}
         self._client.log_dict(run_id, table, content["name"])
@@ -126,22 +128,22 @@ class RunWriter:
             self._client.set_tag(run_id, TABLES_TAG, json.dumps([*known, about]))
 
     def _write_end(self, run_id: str, content: dict[str, Any]) -> None:
-        """Content is {tags, status}: the run has come to its end."""
+        """Ends the run with {tags, status}."""
         self._write_tags(run_id, [list(item) for item in content["tags"].items()])
         self._client.set_terminated(run_id, status=content["status"])
 
 
 def is_refusal(error: BaseException) -> bool:
-    """Says whether MLflow itself refuses what was sent, so that sending it again is useless.
+    """Says whether MLflow refuses what was sent, so that sending it again is useless.
 
-    An answer of something in between (a gateway without a server behind it) is no refusal, and
-    neither is one that depends on who asks or when: 401, 403, 408 and 429.
+    The error of a gateway without a server behind it is no refusal. Neither are errors that depend
+    on the user or on the time: 401, 403, 408 and 429.
     """
     from mlflow.exceptions import MlflowException, RestException
     from requests.exceptions import HTTPError
 
     if isinstance(error, HTTPError) and error.response is not None:
-        # The upload of a file; 404 may be a gateway's.
+        # This is the upload of a file. A 404 may come from a gateway.
         return error.response.status_code in (400, 405, 409, 411, 413, 414, 415, 422)
     if not isinstance(error, MlflowException):
         return False

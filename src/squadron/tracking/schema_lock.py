@@ -1,7 +1,7 @@
-"""A lock for the time in which a database gets MLflow's tables.
+"""A lock for the creation of MLflow's tables in a new database.
 
-Two processes that make the tables of one new database at the same moment both fail: MLflow makes
-them without a lock. An MLflow server makes them once, before it answers, and needs none of this.
+MLflow creates the tables without a lock, so two processes that do this in the same database at the
+same time both fail. An MLflow server creates them before it answers and needs no lock.
 """
 
 import contextlib
@@ -11,25 +11,25 @@ from pathlib import Path
 
 SQLITE = "sqlite:///"
 _POSTGRES_LOCK = 0x5351_5541_4452_4F4E
-"""The number of PostgreSQL's advisory lock: "SQUADRON" as eight bytes."""
+"""The number of the advisory lock in PostgreSQL: "SQUADRON" as eight bytes."""
 _ready: set[str] = set()
-"""Stores whose tables this process has seen."""
+"""The stores whose tables exist, as far as this process knows."""
 
 
 def sqlite_file(uri: str) -> Path | None:
-    """The file of a sqlite store; None for another store or one in memory."""
+    """Returns the file of a sqlite store; None for any other store and for one in memory."""
     path = uri.removeprefix(SQLITE).partition("?")[0]
     return Path(path) if uri.startswith(SQLITE) and path else None
 
 
 @contextlib.contextmanager
 def schema_lock(uri: str) -> Iterator[None]:
-    """Lets one process at a time make the tables of a sqlite or PostgreSQL database.
+    """Lets one process at a time create the tables of a sqlite or PostgreSQL database.
 
-    The first use of a store in a process waits for its turn; later uses cost nothing.
+    A process waits for the lock when it first uses a store; later uses cost nothing.
 
     Args:
-        uri: Of the store; nothing is locked for a server.
+        uri: The URI of the store. Nothing is locked for a server.
 
     Raises:
         sqlalchemy.exc.SQLAlchemyError: If the database can't be reached.
@@ -51,12 +51,13 @@ def schema_lock(uri: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _locked_beside(file: Path) -> Iterator[None]:
-    # The system releases the lock of a process that is killed; the empty file may stay.
+    """Locks a file beside a sqlite database; the empty file stays there."""
+    # The system releases the lock of a process that is killed.
     lock = file.with_name(f"{file.name}.lock")
     try:
         stream = lock.open("ab")
     except OSError:
-        # Nobody can make tables in a folder that can't be written to; reading still works.
+        # In a folder that can't be written to, no tables are created; reading needs no lock.
         yield
         return
     with stream:
@@ -66,10 +67,11 @@ def _locked_beside(file: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _locked_in_postgres(uri: str) -> Iterator[None]:
+    """Takes an advisory lock of a PostgreSQL database for one transaction."""
     import sqlalchemy
 
     engine = sqlalchemy.create_engine(uri, poolclass=sqlalchemy.pool.NullPool)
-    # The end of the transaction releases the lock, also where the process is killed.
+    # The end of the transaction releases the lock, also if the process is killed.
     with engine.begin() as connection:
         connection.execute(
             sqlalchemy.text("SELECT pg_advisory_xact_lock(:number)"), {"number": _POSTGRES_LOCK}

@@ -1,15 +1,15 @@
-"""Whether a race is finished, judged by what it left behind.
+"""Decides whether a race is finished, from what it left in MLflow.
 
-The status that Kubeflow hands to the exit handler is a hint: which words arrive, and when they are
-true, depends on the backend (docs/decisions/race-status.md).
+The status that Kubeflow passes to the exit handler is only a hint: which words it uses, and when,
+depends on the backend (docs/decisions/race-status.md).
 """
 
 from dataclasses import dataclass
 
 COMPLETED = frozenset({"COMPLETE", "CACHED", "SUCCEEDED"})
-"""Every step ended well: the metadata store's words of KFP 2.15 to 2.17, then kfp.local's."""
+"""Every step succeeded. KFP 2.15 to 2.17 says COMPLETE or CACHED, kfp.local SUCCEEDED."""
 STOPPED = frozenset({"FAILED", "CANCELED", "CANCELLED", "CANCELING", "ERROR", "SKIPPED", "KILLED"})
-"""Some step did not end well. Any other word, such as RUNNING, says nothing."""
+"""Some step did not succeed. Any other word, such as RUNNING, gives no information."""
 
 
 @dataclass(frozen=True)
@@ -17,35 +17,35 @@ class Left:
     """What one try of a race left behind in MLflow."""
 
     opened: bool
-    """This try opened the race, and nobody has closed it since."""
+    """Whether the race is open: this try opened it, and nobody has closed it."""
     worked: bool
-    """A step of this try ran; if not, every step came from the cache."""
+    """Whether a step of this try ran; if not, every step came from the cache."""
     result: bool
-    """There is a champion.json, of this try or of an earlier one."""
+    """Whether there is a champion.json, from this try or an earlier one."""
     new_result: bool
-    """This try wrote champion.json."""
+    """Whether this try wrote champion.json."""
     reported: bool
-    """This try ran the last step, report, to its end."""
+    """Whether report, the last step, ran to its end in this try."""
     failure: str
-    """Why a step failed, unless a later step that needs it ended well; "" if none said so."""
+    """Why a step failed; "" if no step noted a failure, or register or report succeeded later."""
     opened_by: str = ""
-    """Id of the pipeline's run that opened the race last; "" if it had none."""
+    """The id of the pipeline's run that opened the race last; "" if it had none."""
 
 
 def may_close(word: str, left: Left, this_try: str) -> bool:
-    """Says whether this try may end the race: it opened it last, or all of its steps ended well.
+    """Says whether this try may end the race: it opened the race last, or all its steps succeeded.
 
     Args:
         word: Kubeflow's status of the pipeline.
-        left: What is in MLflow.
-        this_try: Id of this run of the pipeline; "" where nobody knows it.
+        left: What this try left behind.
+        this_try: The id of this run of the pipeline; "" if it is unknown.
     """
     is_whole = word.strip().upper() in COMPLETED
     return not this_try or left.opened_by == this_try or is_whole
 
 
 def judge_race(word: str, left: Left) -> str:
-    """Why the race is not finished; "" if it is.
+    """Returns why the race is not finished; "" if it is.
 
     Args:
         word: Kubeflow's status of the pipeline.
