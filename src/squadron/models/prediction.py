@@ -228,7 +228,7 @@ def _to_candidates(
     base = (cut.first_N - cut.context_start_N)[window]
     start_char = windows.start_chars[base + start[window, rank]]
     end_char = windows.end_chars[base + end[window, rank]]
-    # Spans of blanks alone cover no character (see data/tokens.py); as a text, such a span would read
+    # Spans of blanks alone cover no character (data/tokens.py); as a text, such a span would read
     # as "no answer".
     shown = np.flatnonzero(start_char < end_char)
     # A blank beside a word, or a character of several tokens, gives one text by several spans.
