@@ -22,6 +22,14 @@ from squadron.config import Train
 from squadron.models.batches import WindowSet, group_by_length
 from squadron.models.checkpoints import load_latest, save_checkpoint
 from squadron.models.devices import PASS_TOKENS, autocast, pick_device
+from squadron.models.optimizer import (
+    load_trained,
+    make_optimizer,
+    restore,
+    scheduler_state,
+    trained_parameters,
+    training_tensors,
+)
 from squadron.progress import Progress
 
 logger = logging.getLogger(__name__)
@@ -98,20 +106,20 @@ def train_model(
     updates = math.ceil(batch_count / settings.gradient_accumulation)
     if not updates:
         raise ValueError(f"{len(windows)} windows are too few for {world} processes")
-    optimizer, scheduler = _make_optimizer(model, settings, updates * settings.epochs)
+    optimizer, scheduler = make_optimizer(model, settings, updates * settings.epochs)
     run = Training()
     losses: list[float] = []  # since the last point of the log
     saved = load_latest(checkpoints, "step")
     if saved:
         run, losses = Training(**saved[1]["training"]), saved[1]["losses"]
-        _restore(model, optimizer, scheduler, saved[0], saved[1]["scheduler"])
+        restore(model, optimizer, scheduler, saved[0], saved[1]["scheduler"])
         logger.info("%s goes on from step %d (epoch %d)", title, run.step, run.epoch + 1)
     prepared, optimizer = accelerator.prepare(model, optimizer)
 
     def save(name: str) -> None:
         if accelerator.is_main_process:
-            tensors = _training_tensors(model, optimizer)
-            schedule = _scheduler_state(scheduler)
+            tensors = training_tensors(model, optimizer)
+            schedule = scheduler_state(scheduler)
             state = {"training": vars(run), "losses": losses, "scheduler": schedule}
             save_checkpoint(checkpoints, name, tensors, state)
         accelerator.wait_for_everyone()
@@ -177,21 +185,18 @@ def train_model(
                 run.best_exact_match = figures["exact_match"]
                 if accelerator.is_main_process:
                     state = {"epoch": run.epoch, "exact_match": run.best_exact_match}
-                    save_checkpoint(checkpoints, f"best-{run.epoch:04d}", trained(model), state)
+                    save_checkpoint(
+                        checkpoints, f"best-{run.epoch:04d}", trained_parameters(model), state
+                    )
             save(f"step-{run.step:09d}")
     best = load_latest(checkpoints, "best")
     if best is None:
         raise RuntimeError(f"No whole best checkpoint is left in {checkpoints}; remove the folder")
-    _load_trained(model, best[0])
+    load_trained(model, best[0])
     # The one before it, where the best checkpoint is torn.
     run.best_epoch, run.best_exact_match = best[1]["epoch"], best[1]["exact_match"]
     accelerator.free_memory()
     return run
-
-
-def trained(model: torch.nn.Module) -> dict[str, torch.Tensor]:
-    """The parameters that training may change, by name."""
-    return {name: p for name, p in model.named_parameters() if p.requires_grad}
 
 
 def _update(
@@ -245,32 +250,12 @@ def _refuse_non_finite(accelerator: Accelerator, loss: float, step: int) -> None
             raise DivergedError(f"the loss became {value} at step {step + 1}{where}")
 
 
-def _make_optimizer(model: torch.nn.Module, settings: Train, steps: int) -> tuple[Any, Any]:
-    """AdamW (no decay on biases and norms) with linear warm-up and linear decay to 0."""
-    from transformers.optimization import get_linear_schedule_with_warmup
-
-    # Vectors are biases and norm weights; matrices are what weight decay is meant for.
-    decayed = [p for p in trained(model).values() if p.ndim > 1]
-    others = [p for p in trained(model).values() if p.ndim <= 1]
-    optimizer = torch.optim.AdamW(
-        [
-            {"params": decayed, "weight_decay": settings.weight_decay},
-            {"params": others, "weight_decay": 0.0},
-        ],
-        lr=settings.learning_rate,
-        fused=True,
-    )
-    warmup = round(steps * settings.warmup_share)
-    schedule: Any = get_linear_schedule_with_warmup
-    return optimizer, schedule(optimizer, warmup, steps)
-
-
 def _is_stale(run: Training, settings: Train) -> bool:
     return bool(settings.patience) and run.epoch - run.best_epoch >= settings.patience
 
 
 def _check_weights(model: torch.nn.Module) -> None:
-    for name, parameter in trained(model).items():
+    for name, parameter in trained_parameters(model).items():
         if not torch.isfinite(parameter).all():
             raise DivergedError(f"the weights {name} are not finite")
 
@@ -278,49 +263,3 @@ def _check_weights(model: torch.nn.Module) -> None:
 def _mix(*numbers: int) -> int:
     """One 63-bit seed from several numbers."""
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))
-
-
-def _training_tensors(model: torch.nn.Module, optimizer: Any) -> dict[str, torch.Tensor]:
-    """Weights and AdamW's moments, by name."""
-    tensors = {f"weights/{name}": p for name, p in trained(model).items()}
-    state = getattr(optimizer, "optimizer", optimizer).state
-    for name, parameter in trained(model).items():
-        for key, value in state.get(parameter, {}).items():
-            tensors[f"adamw/{key}/{name}"] = value
-    return tensors
-
-
-def _restore(
-    model: torch.nn.Module,
-    optimizer: Any,
-    scheduler: Any,
-    tensors: dict[str, torch.Tensor],
-    schedule: dict[str, Any],
-) -> None:
-    weights = {
-        n.removeprefix("weights/"): t for n, t in tensors.items() if n.startswith("weights/")
-    }
-    _load_trained(model, weights)
-    parameters = trained(model)
-    for name, tensor in tensors.items():
-        if name.startswith("adamw/"):
-            _, key, parameter = name.split("/", 2)
-            optimizer.state[parameters[parameter]][key] = tensor
-    scheduler.load_state_dict(schedule)
-    for group, rate in zip(optimizer.param_groups, scheduler.get_last_lr(), strict=True):
-        group["lr"] = rate
-
-
-def _load_trained(model: torch.nn.Module, weights: dict[str, torch.Tensor]) -> None:
-    parameters = trained(model)
-    if parameters.keys() != weights.keys():
-        odd = sorted(parameters.keys() ^ weights.keys())[:3]
-        raise ValueError(f"the checkpoint's weights are of another model; they differ in {odd}")
-    with torch.no_grad():
-        for name, tensor in weights.items():
-            parameters[name].copy_(tensor)
-
-
-def _scheduler_state(scheduler: Any) -> dict[str, Any]:
-    """Its numbers; the schedule's formula is code and not saved."""
-    return {k: v for k, v in scheduler.state_dict().items() if isinstance(v, int | float | list)}

@@ -21,7 +21,8 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 from squadron.config import Train
 from squadron.models import checkpoints, training
 from squadron.models.batches import WindowSet
-from squadron.models.training import DivergedError, train_model, trained
+from squadron.models.optimizer import trained_parameters
+from squadron.models.training import DivergedError, train_model
 from squadron.models.variants import span
 from squadron.progress import EVENT_PREFIX, EVENTS_VARIABLE
 from tests import tiny_models
@@ -437,7 +438,7 @@ def test_frozen_weights_are_neither_changed_nor_saved(tmp_path, backbones, windo
     train_model(model, windows, FP32, evaluate=script([1, 2]), checkpoints=tmp_path)
 
     heads = {"network.qa_outputs.weight", "network.qa_outputs.bias"}
-    assert trained(model).keys() == heads
+    assert trained_parameters(model).keys() == heads
     for name, parameter in model.named_parameters():
         assert torch.equal(parameter, before[name]) == (name not in heads)
     saved = load_file(sorted(tmp_path.glob("step-*"))[-1] / "tensors.safetensors")
