@@ -1,4 +1,4 @@
-"""The optimizer of a training, its learning rates, and how checkpoints hold both."""
+"""The optimizer and the learning rates of a training, and what a checkpoint stores of them."""
 
 from typing import Any
 
@@ -8,15 +8,24 @@ from squadron.config import Train
 
 
 def trained_parameters(model: torch.nn.Module) -> dict[str, torch.Tensor]:
-    """The parameters that training may change, by name."""
+    """Returns the parameters that training may change, by name."""
     return {name: p for name, p in model.named_parameters() if p.requires_grad}
 
 
 def make_optimizer(model: torch.nn.Module, settings: Train, steps: int) -> tuple[Any, Any]:
-    """AdamW (no decay on biases and norms) with linear warm-up and linear decay to 0."""
+    """Returns AdamW and its schedule: linear warm-up, then linear decay to 0.
+
+    Args:
+        model: The model whose trained parameters are optimized.
+        settings: Learning rate, warm-up and weight decay.
+        steps: Optimizer steps of the whole training.
+
+    Returns:
+        (the optimizer, the scheduler that sets its learning rate).
+    """
     from transformers.optimization import get_linear_schedule_with_warmup
 
-    # Vectors are biases and norm weights; matrices are what weight decay is meant for.
+    # Weight decay is meant for matrices. Vectors are biases and the weights of norms.
     decayed = [p for p in trained_parameters(model).values() if p.ndim > 1]
     others = [p for p in trained_parameters(model).values() if p.ndim <= 1]
     optimizer = torch.optim.AdamW(
@@ -33,7 +42,7 @@ def make_optimizer(model: torch.nn.Module, settings: Train, steps: int) -> tuple
 
 
 def training_tensors(model: torch.nn.Module, optimizer: Any) -> dict[str, torch.Tensor]:
-    """Weights and AdamW's moments, by name."""
+    """Returns the trained weights and AdamW's moments, by name, for `restore`."""
     tensors = {f"weights/{name}": p for name, p in trained_parameters(model).items()}
     state = getattr(optimizer, "optimizer", optimizer).state
     for name, parameter in trained_parameters(model).items():
@@ -43,7 +52,7 @@ def training_tensors(model: torch.nn.Module, optimizer: Any) -> dict[str, torch.
 
 
 def scheduler_state(scheduler: Any) -> dict[str, Any]:
-    """Its numbers; the schedule's formula is code and not saved."""
+    """Returns the numbers of a scheduler. Its formula is code, which is not saved."""
     return {k: v for k, v in scheduler.state_dict().items() if isinstance(v, int | float | list)}
 
 
@@ -54,10 +63,22 @@ def restore(
     tensors: dict[str, torch.Tensor],
     schedule: dict[str, Any],
 ) -> None:
+    """Puts a model, its optimizer and its scheduler into the state of a checkpoint.
+
+    Args:
+        model: The model that the optimizer was made for.
+        optimizer: As `make_optimizer` returned it.
+        scheduler: As `make_optimizer` returned it.
+        tensors: As `training_tensors` returned them.
+        schedule: As `scheduler_state` returned it.
+
+    Raises:
+        ValueError: If the tensors belong to another model.
+    """
     weights = {
         n.removeprefix("weights/"): t for n, t in tensors.items() if n.startswith("weights/")
     }
-    load_trained(model, weights)
+    load_parameters(model, weights)
     parameters = trained_parameters(model)
     for name, tensor in tensors.items():
         if name.startswith("adamw/"):
@@ -68,7 +89,12 @@ def restore(
         group["lr"] = rate
 
 
-def load_trained(model: torch.nn.Module, weights: dict[str, torch.Tensor]) -> None:
+def load_parameters(model: torch.nn.Module, weights: dict[str, torch.Tensor]) -> None:
+    """Copies saved weights into the trained parameters of a model.
+
+    Raises:
+        ValueError: If they do not have the same names.
+    """
     parameters = trained_parameters(model)
     if parameters.keys() != weights.keys():
         odd = sorted(parameters.keys() ^ weights.keys())[:3]
