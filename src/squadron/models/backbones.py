@@ -11,14 +11,13 @@ import logging
 import os
 import re
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from squadron import storage
 from squadron.config import digest
 from squadron.errors import InputError
-from squadron.models import hub, scratch
+from squadron.models import architectures, hub, scratch
 from squadron.models.model_names import read_model_name
 
 if TYPE_CHECKING:
@@ -38,31 +37,8 @@ OFFLINE_SHA256 = {
     "tokenizer_config.json": "acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b",
     "vocab.txt": "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3",
 }
-NEED_MORE_THAN_TEXT = {
-    "layoutlmv2": "the image of a page besides the text",
-    "lxmert": "regions of an image besides the text",
-}
-"""Architectures that transformers has question answering for and that can't work on text alone."""
-POSITION_FIELDS = (
-    "max_position_embeddings",
-    "n_positions",  # gpt2, gptj
-    "max_encoder_position_embeddings",  # led
-    "max_seq_len",  # mpt
-)
-"""Where a configuration says how many positions there are."""
-RELATIVE = frozenset(("bloom", "funnel", "mt5", "t5", "umt5", "xlnet"))
-"""Architectures that know distances between tokens only; some name a number all the same."""
-COUNTS_AFTER_PADDING = frozenset(
-    (
-        *("camembert", "data2vec-text", "ibert", "layoutlmv3", "lilt", "longformer", "luke"),
-        *("markuplm", "roberta", "roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl", "xmod"),
-    )
-)
-"""Architectures whose first token has the position after `pad_token_id`: RoBERTa has 514 positions,
-and 512 of them are usable. MPNet does so, too, and always counts from 2."""
 FETCHED = "backbone-"
 """How the names of backbones from S3 begin. They lie among the temporary files, for later steps."""
-_USUAL_KINDS = "choose one such as bert, roberta, electra, deberta-v2 or modernbert"
 # The names that transformers gives the heads of its models for question answering.
 _ANSWER_HEAD = re.compile(r"(^|\.)(qa_outputs|start_logits|end_logits)\.")
 _HUB_NAME = re.compile(r"^[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?(@[\w.-]+)?$")
@@ -183,11 +159,11 @@ def read_config(backbone: str) -> Any:
     from transformers import MODEL_FOR_QUESTION_ANSWERING_MAPPING, AutoConfig
 
     config = from_pretrained(AutoConfig, backbone)
-    _refuse_kind(backbone, config.model_type)
+    architectures.refuse_kind(backbone, config.model_type)
     if type(config) not in MODEL_FOR_QUESTION_ANSWERING_MAPPING:
         raise InputError(
             f"The backbone {backbone!r} is not allowed, as transformers has no question answering "
-            f"for {config.model_type}; {_USUAL_KINDS}"
+            f"for {config.model_type}; {architectures.USUAL_KINDS}"
         )
     return config
 
@@ -203,7 +179,7 @@ def check_local(backbone: str, max_length: int) -> None:
         max_length: Of its windows.
 
     Raises:
-        InputError: As `locate`, `read_config` and `check_length`.
+        InputError: As `locate`, `read_config` and `architectures.check_length`.
     """
     if read_model_name(backbone) or scratch.read_kind(backbone) or storage.is_remote(backbone):
         return
@@ -215,49 +191,8 @@ def check_local(backbone: str, max_length: int) -> None:
     except (OSError, ValueError) as error:
         raise InputError(f"The backbone's file {path} can't be read: {error}") from None
     if isinstance(config, dict):
-        _refuse_kind(backbone, str(config.get("model_type")))
-        check_length(backbone, config, max_length)
-
-
-def check_length(backbone: str, config: Mapping[str, Any], max_length: int) -> None:
-    """Refuses windows that, padded, are longer than a backbone has positions.
-
-    Args:
-        backbone: For the message.
-        config: Of the backbone, as config.json holds it.
-        max_length: Of the windows.
-
-    Raises:
-        InputError: With the longest allowed value.
-    """
-    limit = count_positions(config)
-    padded = -(-max_length // scratch.POSITION_MULTIPLE) * scratch.POSITION_MULTIPLE
-    if limit is not None and padded > limit:
-        longest = limit // scratch.POSITION_MULTIPLE * scratch.POSITION_MULTIPLE
-        raise InputError(
-            f"windows -> max_length: {max_length} is not allowed for the backbone {backbone!r}, "
-            f"which has {limit} positions, as windows are padded to a multiple of "
-            f"{scratch.POSITION_MULTIPLE} tokens (here {padded}); choose {longest} or less"
-        )
-
-
-def count_positions(config: Mapping[str, Any]) -> int | None:
-    """The tokens that a model of this configuration can read at once; None without a limit.
-
-    Args:
-        config: As config.json holds it.
-    """
-    kind = config.get("model_type")
-    # DeBERTa has a table of positions only where this is true; else its attention is relative.
-    if kind in RELATIVE or config.get("position_biased_input") is False:
-        return None
-    for name in POSITION_FIELDS:
-        count = config.get(name)
-        if isinstance(count, int) and count > 0:
-            if kind in COUNTS_AFTER_PADDING:
-                return count - (int(config.get("pad_token_id") or 0) + 1)
-            return count - 2 if kind == "mpnet" else count
-    return None
+        architectures.refuse_kind(backbone, str(config.get("model_type")))
+        architectures.check_length(backbone, config, max_length)
 
 
 def has_answer_head(backbone: str) -> bool:
@@ -320,14 +255,6 @@ def licence(backbone: str) -> str:
     if scratch.read_kind(backbone):
         return "none: trained from nothing"
     return "Apache-2.0" if backbone == OFFLINE else f"unknown; see {backbone}"
-
-
-def _refuse_kind(backbone: str, kind: str) -> None:
-    if kind in NEED_MORE_THAN_TEXT:
-        raise InputError(
-            f"The backbone {backbone!r} is not allowed, as {kind} reads "
-            f"{NEED_MORE_THAN_TEXT[kind]}; {_USUAL_KINDS}"
-        )
 
 
 def _weight_names(folder: Path) -> set[str]:

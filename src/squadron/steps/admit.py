@@ -24,7 +24,7 @@ def admit(*, contenders: str, examples: Path, digests: str = "") -> None:
         InputError: With the contender, and one of the titles or questions that it has seen or the
             longest window that its backbone takes.
     """
-    from squadron.models import backbones, scratch, trained_on
+    from squadron.models import architectures, backbones, scratch, trained_on
 
     planned = provenance.read_digests(digests)
     tables = {
@@ -44,7 +44,7 @@ def admit(*, contenders: str, examples: Path, digests: str = "") -> None:
         with fetched(backbone, planned) as place:
             record = trained_on.read_record(place, declared)
             config = backbones.read_config(place).to_dict()
-        backbones.check_length(backbone, config, contender["windows"]["max_length"])
+        architectures.check_length(backbone, config, contender["windows"]["max_length"])
         fairness.check(label, backbone, record)
         if not record.is_whole:
             progress.say(
