@@ -1,4 +1,7 @@
-"""Which architectures can work here, and how many tokens they can read, by their config.json."""
+"""Which architectures can be backbones, and how many tokens they can read.
+
+Everything here is read from a backbone's configuration (config.json), without its weights.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,28 +13,40 @@ NEED_MORE_THAN_TEXT = {
     "layoutlmv2": "the image of a page besides the text",
     "lxmert": "regions of an image besides the text",
 }
-"""Architectures that transformers has question answering for and that can't work on text alone."""
+"""Architectures with question answering in transformers that need more than text: what they need
+besides."""
 POSITION_FIELDS = (
     "max_position_embeddings",
     "n_positions",  # gpt2, gptj
     "max_encoder_position_embeddings",  # led
     "max_seq_len",  # mpt
 )
-"""Where a configuration says how many positions there are."""
+"""The fields of a configuration that may hold the number of positions."""
 RELATIVE = frozenset(("bloom", "funnel", "mt5", "t5", "umt5", "xlnet"))
-"""Architectures that know distances between tokens only; some name a number all the same."""
+"""Architectures that use only the distances between tokens, so they have no limit. Some of their
+configurations hold a number of positions all the same."""
 COUNTS_AFTER_PADDING = frozenset(
     (
         *("camembert", "data2vec-text", "ibert", "layoutlmv3", "lilt", "longformer", "luke"),
         *("markuplm", "roberta", "roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl", "xmod"),
     )
 )
-"""Architectures whose first token has the position after `pad_token_id`: RoBERTa has 514 positions,
-and 512 of them are usable. MPNet does so, too, and always counts from 2."""
+"""Architectures whose first token has the position after `pad_token_id`. RoBERTa, for example, has
+514 positions, of which 512 are usable. MPNet always starts at position 2."""
 USUAL_KINDS = "choose one such as bert, roberta, electra, deberta-v2 or modernbert"
+"""The remedy in messages about an architecture that is not allowed."""
 
 
 def refuse_kind(backbone: str, kind: str) -> None:
+    """Refuses an architecture that needs more than text.
+
+    Args:
+        backbone: The name that the message shows.
+        kind: `model_type` of its configuration.
+
+    Raises:
+        InputError: With what it needs besides.
+    """
     if kind in NEED_MORE_THAN_TEXT:
         raise InputError(
             f"The backbone {backbone!r} is not allowed, as {kind} reads "
@@ -40,12 +55,12 @@ def refuse_kind(backbone: str, kind: str) -> None:
 
 
 def check_length(backbone: str, config: Mapping[str, Any], max_length: int) -> None:
-    """Refuses windows that, padded, are longer than a backbone has positions.
+    """Refuses windows that have more tokens, with padding, than the backbone has positions.
 
     Args:
-        backbone: For the message.
-        config: Of the backbone, as config.json holds it.
-        max_length: Of the windows.
+        backbone: The name that the message shows.
+        config: Its configuration, as config.json holds it.
+        max_length: The most tokens of a window.
 
     Raises:
         InputError: With the longest allowed value.
@@ -62,13 +77,13 @@ def check_length(backbone: str, config: Mapping[str, Any], max_length: int) -> N
 
 
 def count_positions(config: Mapping[str, Any]) -> int | None:
-    """The tokens that a model of this configuration can read at once; None without a limit.
+    """Returns how many tokens a model can read at once; None if there is no limit.
 
     Args:
-        config: As config.json holds it.
+        config: Its configuration, as config.json holds it.
     """
     kind = config.get("model_type")
-    # DeBERTa has a table of positions only where this is true; else its attention is relative.
+    # DeBERTa has a table of positions only if this is true; otherwise its attention is relative.
     if kind in RELATIVE or config.get("position_biased_input") is False:
         return None
     for name in POSITION_FIELDS:
