@@ -23,7 +23,7 @@ KEPT = 2
 def save_checkpoint(
     folder: Path, name: str, tensors: dict[str, torch.Tensor], state: dict[str, Any]
 ) -> None:
-    """Writes the checkpoint `folder/name/` and removes old ones of its kind, all but one.
+    """Writes the checkpoint `folder/name/` and keeps only one older checkpoint of its kind.
 
     Args:
         folder: The folder for the checkpoints of one training.
