@@ -13,7 +13,7 @@ from squadron import steps
 from squadron.answers import ranking
 from squadron.answers.answering import Answering
 from squadron.answers.calibration import Calibration
-from squadron.artifacts import read_json, write_json, write_table
+from squadron.artifacts import ANSWERING, read_json, write_json, write_table
 from squadron.config import (
     ANSWER_RULES,
     Contender,
@@ -25,7 +25,7 @@ from squadron.config import (
 )
 from squadron.models import backbones
 from squadron.models.batches import WindowSet
-from squadron.models.model_folder import ANSWERING, write_answering, write_model
+from squadron.models.model_folder import write_answering, write_model
 from squadron.models.prediction import predict_candidates
 from squadron.models.training import train_model
 from squadron.models.variants import span

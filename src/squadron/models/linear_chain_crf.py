@@ -92,30 +92,6 @@ def span_scores(
     )
 
 
-def log_partition(scores: SpanScores) -> torch.Tensor:
-    """Returns the log of the sum over all valid paths, relative to the all-O path, shape (B,).
-
-    It is at least 0, the score of the all-O path itself.
-    """
-    # A span of two or more positions that ends at t may start anywhere before t.
-    starts_BT = scores.left_BT.logcumsumexp(1)[:, :-1]
-    longer_BT = starts_BT + scores.right_BT[:, 1:]
-    nothing_B1 = torch.zeros_like(scores.single_BT[:, :1])
-    return torch.cat([nothing_B1, scores.single_BT, longer_BT], 1).logsumexp(1)
-
-
-def all_spans(scores: SpanScores) -> torch.Tensor:
-    """Returns the score of every span by its first and last position, shape (B, T, T).
-
-    It is -inf where the last position is before the first one or outside the sequence.
-    """
-    table_BTT = scores.left_BT[:, :, None] + scores.right_BT[:, None, :]
-    table_BTT = table_BTT.triu(1) + torch.diag_embed(scores.single_BT)
-    is_span_TT = torch.ones(table_BTT.shape[1:], device=table_BTT.device).triu() > 0
-    is_inside_BT = scores.right_BT > _NEVER / 2
-    return table_BTT.masked_fill(~(is_span_TT & is_inside_BT[:, None, :]), -torch.inf)
-
-
 def pick_spans(scores: SpanScores, first_B: torch.Tensor, last_B: torch.Tensor) -> torch.Tensor:
     """Returns the score of one span in each sequence, shape (B,). Positions are inclusive."""
     left_B, right_B, single_B = (

@@ -14,19 +14,6 @@ from squadron.config import Contender, from_mapping
 from squadron.errors import InputError
 from squadron.models import backbones, trained_on, variants
 
-__all__ = [
-    "ANSWERING",
-    "LoadedModel",
-    "check_files",
-    "find_requirements",
-    "load_model",
-    "read_about",
-    "read_answering",
-    "write_answering",
-    "write_disqualified",
-    "write_model",
-]
-
 
 @dataclass(frozen=True)
 class LoadedModel:
