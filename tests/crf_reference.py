@@ -23,6 +23,6 @@ def all_spans(scores: SpanScores) -> torch.Tensor:
     """
     table_BTT = scores.left_BT[:, :, None] + scores.right_BT[:, None, :]
     table_BTT = table_BTT.triu(1) + torch.diag_embed(scores.single_BT)
-    is_span_TT = torch.ones(table_BTT.shape[1:]).triu() > 0
+    is_span_TT = torch.ones(table_BTT.shape[1:], device=table_BTT.device).triu() > 0
     is_inside_BT = scores.right_BT > -1e8
     return table_BTT.masked_fill(~(is_span_TT & is_inside_BT[:, None, :]), -torch.inf)

@@ -61,16 +61,16 @@ def read_kind(backbone: str) -> str:
 
 
 def find_backbone(backbone: str, windows: Path, settings: Windows) -> str:
-    """The folder of a scratch backbone below featurize's output; any other name stays as it is.
+    """Returns the folder of a scratch backbone in featurize's output; any other name unchanged.
 
-    Contenders whose vocabulary and windows are alike share the folder.
+    Contenders with the same kind of vocabulary and the same length of windows share the folder.
     """
     kind = read_kind(backbone)
     return str(windows / "backbones" / f"{kind}-{settings.max_length}") if kind else backbone
 
 
 def make_backbone(backbone: str, windows: Path, examples: "pa.Table", settings: Windows) -> str:
-    """Does the same as `find_backbone`, and writes the folder if it does not exist yet.
+    """Returns the same as `find_backbone`, and writes the folder if it does not exist yet.
 
     Args:
         backbone: The contender's backbone.

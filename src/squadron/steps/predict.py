@@ -91,7 +91,7 @@ def _predict_splits(
     network = loaded.model.to(pick_device())
     known: dict[str, Any] = {"trained_on": trained_on.read_record(str(model)).standing}
     if loaded.answering:
-        # A registered model races with the threshold and the rule that it serves with.
+        # A registered model races with the threshold and the rule with which it serves.
         known["answering"] = loaded.answering.as_dict()
     tables = {
         split: WindowTable(read_windows(windows / f"{split}.arrow"), layout).first_examples(count)
