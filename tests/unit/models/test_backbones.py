@@ -53,7 +53,7 @@ def load_model(backbone):
     return backbones.from_pretrained(AutoModelForQuestionAnswering, str(backbone))
 
 
-# Where a backbone is
+# Locating
 
 
 def test_a_folder_is_where_it_is(folder, monkeypatch):
@@ -161,7 +161,7 @@ def test_an_s3_prefix_is_fetched_and_follows_its_content(folder, tmp_path, monke
         assert backbones.locate("s3://models/tiny") != place
 
 
-# What a backbone is
+# Fingerprints and licences
 
 
 def test_the_fingerprint_of_a_folder_changes_with_any_file(folder):
@@ -273,7 +273,7 @@ def test_pickled_weights_are_refused_before_anything_is_loaded(folder):
 
 
 def test_pickled_weights_of_the_hub_are_refused_in_the_same_words(folder, tmp_path):
-    # In a process of its own: huggingface_hub reads where its cache is once.
+    # This runs in its own process, because huggingface_hub reads the place of its cache once.
     pickle_weights(folder)
     repository = tmp_path / "home" / "hub" / "models--org--pickled"
     revision = "0" * 40
@@ -386,7 +386,7 @@ LOAD = (
 
 
 def load_from_hub(home, endpoint):
-    """Loads a tokenizer in a process of its own: huggingface_hub reads its settings once.
+    """Loads a tokenizer in its own process, because huggingface_hub reads its settings once.
 
     Without what is tested, it is not done before the limit: the hub's own retries wait six times a
     minute for a server that does not answer.

@@ -59,7 +59,7 @@ CHANGES = {
         **dict.fromkeys(("linear_num_key_heads", "linear_num_value_heads"), 2),
         **dict.fromkeys(("linear_key_head_dim", "linear_value_head_dim"), 16),
     },
-    # Its hashes are drawn anew in every pass unless they have a seed.
+    # Without a seed, its hashes differ in each pass.
     "reformer": {"axial_pos_embds": False, "is_decoder": False, "hash_seed": 0,
                  "lsh_attn_chunk_length": 16, "local_attn_chunk_length": 16},
     "roc_bert": {"pronunciation_vocab_size": 200, "shape_vocab_size": 200},
@@ -75,13 +75,13 @@ def write_family(kind, folder):
     """A random tiny network of a kind and a tokenizer, as a backbone."""
     tokenizer = AutoTokenizer.from_pretrained(tiny_models.write_backbone(folder))
     ids = {f"{n}_token_id": getattr(tokenizer, f"{n}_token_id") for n in ("pad", "cls", "sep")}
-    # RoBERTa's layout: Longformer insists on three separators.
+    # Longformer needs three separators, as in RoBERTa's layout.
     tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]",
         pair="[CLS] $A [SEP] [SEP] $B [SEP]",
         special_tokens=[("[CLS]", ids["cls_token_id"]), ("[SEP]", ids["sep_token_id"])],
     )
-    # BERT's own class would put BERT's layout back.
+    # BERT's own class would restore BERT's layout.
     names = {f"{n}_token": getattr(tokenizer, f"{n}_token") for n in ("pad", "unk", "cls", "sep")}
     plain = PreTrainedTokenizerFast(tokenizer_object=tokenizer.backend_tokenizer, **names)
     for path in folder.iterdir():

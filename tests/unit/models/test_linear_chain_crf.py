@@ -191,7 +191,7 @@ def test_long_sequences_lose_nothing_to_cancelling_sums(far):
     emissions, lengths, transitions = draw(3, [384] * 4, scale=1.0)
     with torch.no_grad():
         emissions[..., B:] += far
-    # What a network gives; the reference starts from the same numbers.
+    # Networks give single precision. The reference starts from the same numbers.
     emissions = emissions.detach().float()
     transitions = Transitions(*(part.detach().float() for part in vars(transitions).values()))
     scores = crf.span_scores(emissions, lengths, transitions)
@@ -199,7 +199,7 @@ def test_long_sequences_lose_nothing_to_cancelling_sums(far):
     pair = transitions.pair_KK.double()
     over_O = emissions.double() - emissions.double()[..., :1]
     for first, last in ((1, 2), (40, 69), (300, 310), (381, 382)):
-        # Its own few terms, without the sum over what comes before.
+        # Only the span's own terms are added, without the sums over earlier positions.
         expected = (
             over_O[:, first, B] + over_O[:, first + 1 : last + 1, I].sum(1)
             + pair[O, B] + pair[B, I] + (last - first - 1) * pair[I, I] + pair[I, O]

@@ -24,7 +24,7 @@ SHALLOW = prompt_tuning.Options(virtual_tokens=7)
 DEEP = prompt_tuning.Options(virtual_tokens=7, deep=True)
 KINDS = {"lora": (lora, lora.Options()), "shallow": (prompt_tuning, SHALLOW),
          "deep": (prompt_tuning, DEEP)}  # fmt: skip
-# What LoRA adds to by default in each kind of encoder.
+# The layers to which LoRA adds by default, for each kind of encoder.
 TARGETS = {
     "bert": ("query", "value"),
     "roberta": ("query", "value"),
@@ -206,7 +206,7 @@ def test_a_prompt_that_nobody_sees_leaves_every_tokens_logits_as_they_are(networ
     model = prompt_tuning.build(network.folder, options)
     seen = score(model, network.batch)
     hook = hide_prompt(model)
-    # Positions, token types and padding are then those of the backbone alone.
+    # Positions, token types and padding are then the same as for the backbone alone.
     assert_same_logits(score(model, network.batch), plain, network.batch)
     hook.remove()
     assert seen.shape == plain.shape
@@ -262,7 +262,7 @@ def test_deep_prompts_learn_the_eight_questions(tiny, tmp_path):
     single = score(model, batch)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         half = score(model, batch).float()
-    # bf16 has 8 bits: each of a few dozen sums is off by up to 1 / 256 of what is summed.
+    # bf16 has 8 bits, so each of a few dozen sums may be wrong by 1 / 256 of its terms.
     assert 0 < float((half - single).std()) < 0.15 * float(single.std())
 
 
