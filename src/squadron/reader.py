@@ -1,7 +1,7 @@
-"""Questions and contexts -> answers with a trained model: the one path of `ask` and serving.
+"""Answers questions about contexts with a trained model, for `squadron ask` and for serving.
 
-Evaluation calls the same windows, prediction and answers code on windows cut beforehand; a test
-holds that both give the same answers.
+Evaluation uses the same code for windows, prediction and answers, on windows that were cut before.
+A test checks that both give the same answers.
 """
 
 import dataclasses
@@ -30,27 +30,31 @@ class Reading:
     """The answer to one question. `context[start_char:end_char] == text` unless it abstains."""
 
     text: str
-    """ "" where the context does not answer the question."""
+    """The answer; "" if the context does not answer the question."""
     start_char: int
-    """-1 where it abstains; so is end_char."""
+    """The first character of the answer; -1 without an answer."""
     end_char: int
+    """The character after the answer; -1 without an answer."""
     score: float
-    """Log-odds of the best span against "not answered here"; -inf where there is no span."""
+    """Log-odds of the best span against "not answered here"; -inf if there is no span."""
     answered: bool
+    """False if the model abstains."""
     probability: float | None = None
-    """That the best span is exactly right, answered or not, 0 to 1; it compares across contexts.
-    None from a model that was registered without a calibration, or not at all."""
+    """The probability that the best span is exactly right, whether it was given as the answer or
+    not, 0 to 1. It can be compared across contexts. None if the model is not registered, or was
+    registered without a calibration."""
 
 
 class Reader:
     """A trained model, ready to answer.
 
     Args:
-        model: A variant's model, on the device of `pick_device`.
-        tokenizer: As transformers gives it.
-        contender: With the windows and predict settings that the model was evaluated with.
-        answering: As the evaluation found; None, of a model that isn't registered, answers every
-            question.
+        model: A variant's model, on any device.
+        tokenizer: The model's tokenizer from transformers.
+        contender: The contender with which the model was evaluated: its settings for windows and
+            prediction apply.
+        answering: The threshold and the rule that the evaluation found. None, for a model that is
+            not registered, answers every question.
     """
 
     def __init__(
@@ -72,11 +76,11 @@ class Reader:
 
         Args:
             folder: The model folder.
-            answering: How it answers, for a model that isn't registered; a registered one answers
-                as it was registered.
+            answering: How the model answers if it is not registered. A registered model answers as
+                it was registered.
 
         Raises:
-            InputError: If the folder is not a whole model folder.
+            InputError: If the folder is not a complete model folder.
         """
         loaded = model_folder.load_model(folder)
         return cls(
@@ -87,11 +91,14 @@ class Reader:
         )
 
     def find_candidates(self, examples: pa.Table, title: str = "") -> Iterator[pa.Table]:
-        """The candidates of all questions, of schema `artifacts.CANDIDATES`, table by table.
+        """Finds the candidates of all questions.
 
         Args:
-            examples: Of schema `artifacts.EXAMPLES`.
-            title: Shows the progress under it, if given.
+            examples: A table of schema `artifacts.EXAMPLES`.
+            title: The title of the progress line; "" shows no progress.
+
+        Yields:
+            Tables of schema `artifacts.CANDIDATES`.
         """
         windows, _ = slide_windows(examples, self._tokenizer, self._layout, self._contender.windows)
         settings = self._contender.predict
@@ -101,7 +108,7 @@ class Reader:
             )
 
     def read(self, questions: Sequence[tuple[str, str]]) -> list[Reading]:
-        """Answers (question, context) pairs, in their order."""
+        """Answers pairs of (question, context); the answers are in the same order."""
         ids = [str(number) for number in range(len(questions))]
         contexts = [context for _, context in questions]
         rows = [
@@ -126,7 +133,7 @@ class Reader:
 
 
 def as_dicts(readings: Sequence[Reading]) -> list[dict[str, Any]]:
-    """For JSON: -inf, which JSON does not know, becomes null."""
+    """Returns readings as JSON values. A score of -inf, which JSON does not have, becomes None."""
     rows = [dataclasses.asdict(reading) for reading in readings]
     for row in rows:
         if row["score"] == float("-inf"):

@@ -20,8 +20,9 @@ from squadron.errors import InputError
 from squadron.models import model_folder, variants
 from squadron.models.backbones import OFFLINE, OFFLINE_PACKAGE, load_tokenizer
 from squadron.models.batches import WindowSet
+from squadron.models.optimizer import trained_parameters
 from squadron.models.prediction import predict_candidates
-from squadron.models.training import train_model, trained
+from squadron.models.training import train_model
 from tests import tiny_models
 from tests.tiny_models import FP32
 
@@ -166,7 +167,7 @@ def test_only_the_parameters_that_train_get_gradients_and_all_of_them_do(tiny):
         variant = variants.load_variant(name)
         model = variant.build(tiny.backbone, variant.Options()).train()
         model(WindowSet(tiny.windows, tiny.layout).collate(range(8))).backward()
-        promised = trained(model).keys()
+        promised = trained_parameters(model).keys()
         assert promised
         for parameter_name, parameter in model.named_parameters():
             where = f"{name}: {parameter_name}"

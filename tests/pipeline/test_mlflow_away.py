@@ -167,7 +167,7 @@ def test_a_server_away_beyond_the_end_of_the_step_costs_no_training(
     server.start()
     monkeypatch.setenv(PATIENCE, "1800")
     updates = []
-    monkeypatch.setattr(training, "_update", lambda *some: updates.append(some))
+    monkeypatch.setattr(training._Loop, "_update", lambda *some: updates.append(some))
     steps.train(**arguments(cut, tmp_path / "second"))
     assert updates == []
     assert curve(tmp_path / "second") == first

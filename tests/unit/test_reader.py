@@ -13,7 +13,7 @@ from squadron import steps
 from squadron.answers import ranking
 from squadron.answers.answering import Answering
 from squadron.answers.calibration import Calibration
-from squadron.artifacts import read_json, write_json, write_table
+from squadron.artifacts import ANSWERING, read_json, write_json, write_table
 from squadron.config import (
     ANSWER_RULES,
     Contender,
@@ -25,7 +25,7 @@ from squadron.config import (
 )
 from squadron.models import backbones
 from squadron.models.batches import WindowSet
-from squadron.models.model_folder import ANSWERING, write_answering, write_model
+from squadron.models.model_folder import write_answering, write_model
 from squadron.models.prediction import predict_candidates
 from squadron.models.training import train_model
 from squadron.models.variants import span
@@ -46,7 +46,7 @@ def trained(tmp_path_factory):
         "span",
         backbone=backbone,
         windows=Windows(max_length=64, stride=16, max_question_length=16),
-        # In single precision on every processor: scores of different batches are compared.
+        # The scores of different batches are compared, which needs single precision.
         predict=Predict(n_best=5, max_answer_tokens=8, batch_size=3, precision="fp32"),
     )
     examples = tiny_models.make_examples(QUESTIONS)
@@ -60,7 +60,7 @@ def trained(tmp_path_factory):
         evaluate=tiny_models.make_judge(model, windows, layout, examples),
         checkpoints=folder / "checkpoints",
     )
-    # Two of the ten have no answer, and no best span is right there.
+    # Two of the ten questions have no answer, so their best spans are wrong.
     tiny_models.assert_learned(run, least=60.0)
     tables = predict_candidates(model, windows, layout, contender.predict, torch.device("cpu"))
     ranked = ranking.rank_candidates(pa.concat_tables(list(tables)), examples["id"].to_pylist())
@@ -98,7 +98,7 @@ def best_by_hand(trained, questions):
         trained.model, windows, layout, trained.contender.predict, torch.device("cpu")
     ):
         for row in table.to_pylist():
-            # Ties go to the earlier, then the shorter span.
+            # Of equal spans, the earlier one wins, then the shorter one.
             found = (row["score"], -row["start_char"], -row["end_char"])
             best[row["example_id"]] = max(best[row["example_id"]], found)
     return [(best[f"q{n}"][0], -best[f"q{n}"][1], -best[f"q{n}"][2]) for n in range(len(questions))]
@@ -107,7 +107,7 @@ def best_by_hand(trained, questions):
 def test_a_reader_answers_what_it_was_trained_on_and_abstains_from_the_rest(trained):
     readings = make_reader(trained, trained.threshold).read([(q, c) for q, c, _ in QUESTIONS])
 
-    # How many are right depends on the last bits of a training; one would be by chance.
+    # How many are right depends on the last bits of a training. One would be right by chance.
     right = [r.text == answer for r, (*_, answer) in zip(readings, QUESTIONS, strict=True)]
     assert sum(right) >= 7
     assert 0 < sum(reading.answered for reading in readings) < len(QUESTIONS)
@@ -139,7 +139,7 @@ def test_a_reader_equals_windows_prediction_and_ranking_one_after_the_other(trai
     for reading, (_, context) in zip(readings, questions, strict=True):
         assert reading.answered
         assert reading.text == context[reading.start_char : reading.end_char] != ""
-    # Answers come from the last windows too, in characters of the whole context.
+    # The last windows give answers, too, as characters of the whole context.
     assert max(reading.end_char for reading in readings) > len(LONG) * 0.7
 
 
@@ -158,7 +158,7 @@ def test_scores_must_exceed_the_threshold(trained):
 def test_a_context_without_words_answers_nothing(trained, context, threshold):
     reader = make_reader(trained, threshold)
     assert reader.read([("Who built the staircase?", context)]) == [NO_ANSWER]
-    # And disturbs no other question.
+    # It does not affect other questions.
     readings = reader.read([("Why?", context), QUESTIONS[1][:2], ("", context)])
     assert readings[0] == readings[2] == NO_ANSWER
     assert_same_readings(readings[1:2], reader.read([QUESTIONS[1][:2]]))
@@ -232,14 +232,14 @@ def test_served_answers_are_the_evaluated_ones_by_either_rule(trained, tmp_path,
         trained.model, windows, layout, trained.contender.predict, torch.device("cpu")
     )
     rows = pa.concat_tables(list(parts))
-    # Abstains from half of them.
+    # With this threshold, the model abstains from half of them.
     best = ranking.rank_candidates(rows, table["id"].to_pylist(), rule).best_score()
     threshold = float(np.median(best))
     for split in ("tune", "select", "test"):
         write_table(tmp_path / f"e/{split}.parquet", table, schema="examples/1", made_from="e")
         write_table(tmp_path / f"c/{split}.parquet", rows, schema="candidates/1", made_from="c")
     tiny_models.write_validation(tmp_path / "e")
-    # As predict says of a model that is registered already.
+    # predict writes this for a model that is already registered.
     status = {"disqualified": "", "training": {}, "params": {}, "figures": {}}
     status["answering"] = {"null_threshold": threshold, "answer_rule": rule}
     write_json(tmp_path / "c/status.json", status, schema="status/1", made_from="c")

@@ -5,6 +5,7 @@ the modules that `__all__` names.
 """
 
 __all__ = [
+    "architectures",
     "backbones",
     "batches",
     "checkpoints",

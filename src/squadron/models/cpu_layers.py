@@ -1,10 +1,10 @@
-"""Dropout and attention that are fast on CPUs; a GPU keeps the library's own.
+"""Dropout and attention that are fast on CPUs. On a GPU, the library's own are used.
 
-torch draws a dropout mask from one serial generator: a third of a training step (measured). Here
-numpy draws the mask as bytes. Attention in training is two plain matrix products and a softmax:
-faster than the fused kernel and its backward pass for heads of 32; without a backward pass the
-fused kernel is the faster one.
-docs/decisions/training-loop.md has the figures.
+torch draws a dropout mask from one serial generator, which takes a third of a training step. Here
+numpy draws the mask as bytes. In training, attention is two plain matrix products and a softmax:
+for heads of size 32, they are faster than the fused kernel with its backward pass. Without a
+backward pass, the fused kernel is faster, so prediction uses it. docs/decisions/training-loop.md
+has the figures.
 """
 
 from typing import Any
@@ -13,15 +13,15 @@ import numpy as np
 import torch
 
 ATTENTION = "squadron_plain"
-"""Name under which `register_attention` makes the plain attention known to transformers."""
+"""The name under which transformers knows the plain attention, after `register_attention`."""
 
 
 class _ByteDropout(torch.autograd.Function):
-    """Zeroes elements with a probability of a multiple of 1/256; the scale is exact for it."""
+    """Zeroes elements with probability drop_bytes / 256 and scales the others to match."""
 
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, drop_bytes: int) -> torch.Tensor:
-        # Seeded from torch, so torch.manual_seed governs this dropout too.
+        # The seed comes from torch, so torch.manual_seed decides this dropout, too.
         seed = int(torch.randint(2**62, (1,)))
         draw = np.random.Generator(np.random.SFC64(seed)).integers(
             0, 256, size=tuple(x.shape), dtype=np.uint8
@@ -38,11 +38,11 @@ class _ByteDropout(torch.autograd.Function):
 
 
 class ByteDropout(torch.nn.Module):
-    """Drop-in for torch.nn.Dropout on CPUs.
+    """Replaces torch.nn.Dropout on CPUs.
 
     Args:
         p: Probability of a zero, 0 to 1, rounded to a multiple of 1/256 (0.1 becomes 26/256 =
-            0.1016). Only p = 1 drops everything: what lies just below becomes 255/256.
+            0.1016). Only p = 1 drops everything; values just below 1 become 255/256.
     """
 
     def __init__(self, p: float) -> None:
@@ -53,16 +53,16 @@ class ByteDropout(torch.nn.Module):
         self.drop_bytes = 256 if p == 1 else min(255, round(p * 256))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """The same shape and dtype."""
+        """Returns a tensor of the same shape and dtype."""
         if not self.training or not self.drop_bytes:
             return x
         if self.drop_bytes == 256:
-            return x * 0.0  # no scale makes up for it
+            return x * 0.0  # the scale would be infinite
         return _ByteDropout.apply(x, self.drop_bytes)  # type: ignore[no-untyped-call, no-any-return]
 
 
 def replace_dropout(model: torch.nn.Module) -> None:
-    """Replaces every torch.nn.Dropout in a model by ByteDropout, in place."""
+    """Replaces each torch.nn.Dropout in a model by ByteDropout, in place."""
     for name, child in model.named_children():
         if isinstance(child, torch.nn.Dropout):
             setattr(model, name, ByteDropout(child.p))
@@ -90,15 +90,17 @@ def _attend(
     dropout: float = 0.0,
     **others: Any,
 ) -> tuple[torch.Tensor, None]:
-    """B batch, H heads, T tokens, D head size; returns B, T, H, D as transformers wants it.
+    """Computes attention as transformers expects it; the result has the shape (B, T, H, D).
+
+    B is the batch, H the heads, T the tokens and D the size of a head.
 
     Raises:
-        ValueError: If the architecture asks for a term that this attention does not compute.
+        ValueError: If the architecture needs a term that this attention does not compute.
     """
     for name in ("position_bias", "softcap", "s_aux"):
         if others.get(name) is not None:
             raise ValueError(f"the attention {ATTENTION!r} does not compute {name!r}")
-    # Several query heads may share one head of keys and values.
+    # Several heads of queries may share one head of keys and values.
     shared = query_BHTD.shape[1] // key_BHTD.shape[1]
     if shared > 1:
         key_BHTD = key_BHTD.repeat_interleave(shared, dim=1)

@@ -1,4 +1,4 @@
-"""Which device and which precision: one answer for training and prediction."""
+"""Chooses the device and the precision, for training and prediction alike."""
 
 import contextlib
 from typing import Any
@@ -6,20 +6,21 @@ from typing import Any
 import torch
 
 PASS_TOKENS = {"cpu": 4_096, "cuda": 65_536}
-"""Padded tokens of one forward pass at most. It bounds activations (about 150 kB a token in
-training, MiniLM-L6 in bf16), and small passes stay in a CPU's cache: predicting 10 windows of 384
-at a time was twice as fast as 64."""
+"""Maximum number of padded tokens in one forward pass. It bounds the memory of activations (about
+150 kB per token when MiniLM-L6 trains in bf16). Small passes also stay in a CPU's cache: predicting
+10 windows of 384 tokens at a time was twice as fast as predicting 64."""
 
 
 def pick_device() -> torch.device:
-    """The first GPU if there is one, else the CPU."""
+    """Returns the first GPU if there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def uses_bf16(device: torch.device, precision: str) -> bool:
-    """Whether "auto", "bf16" or "fp32" means bf16 autocast on this device.
+    """Whether the precision "auto", "bf16" or "fp32" means bf16 autocast on this device.
 
-    On a CPU "auto" asks for bf16 instructions (AVX512-BF16 or AMX): emulated, bf16 is slower.
+    On a CPU, "auto" means bf16 only if the CPU has instructions for it (AVX512-BF16 or AMX),
+    because emulated bf16 is slower than fp32.
     """
     if precision != "auto":
         return precision == "bf16"
@@ -29,7 +30,7 @@ def uses_bf16(device: torch.device, precision: str) -> bool:
 
 
 def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager[Any]:
-    """bf16 autocast where `uses_bf16` says so, else nothing."""
+    """Returns a context with bf16 autocast if `uses_bf16` is true, else one without effect."""
     if uses_bf16(device, precision):
         return torch.autocast(device.type, dtype=torch.bfloat16)
     return contextlib.nullcontext()

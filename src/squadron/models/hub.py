@@ -1,7 +1,7 @@
-"""Whether the model hub answers: one quick question, before its client begins to wait and to retry.
+"""Checks quickly whether the model hub answers, before its client starts to wait and retry.
 
-Where a hub is away, huggingface_hub asks for each file for minutes: up to a minute per try, six
-tries (file_download.py of version 2.4).
+If the hub can't be reached, huggingface_hub spends minutes on each file: six tries of up to a
+minute each (file_download.py of version 2.4).
 """
 
 import functools
@@ -11,11 +11,11 @@ import threading
 from squadron.uris import hide_secrets
 
 ANSWER_SECONDS = 5.0
-"""How long the hub has for its answer, unless HF_HUB_ETAG_TIMEOUT says so."""
+"""How long to wait for the hub, unless HF_HUB_ETAG_TIMEOUT is set."""
 
 
 def shown_endpoint() -> str:
-    """The hub's address as people may see it: HF_ENDPOINT or the default."""
+    """Returns the address of the hub, HF_ENDPOINT or the default, without secrets."""
     from huggingface_hub import constants
 
     return hide_secrets(constants.ENDPOINT)
@@ -23,9 +23,9 @@ def shown_endpoint() -> str:
 
 @functools.cache
 def find_problem() -> str:
-    """What keeps this process from the hub, in words; "" if nothing does, or if it is offline.
+    """Returns why the hub can't be used, in words; "" if it can, or if HF_HUB_OFFLINE is set.
 
-    The first call asks; later calls remember the answer.
+    The first call asks the hub. Later calls return the same answer.
     """
     from huggingface_hub import constants, get_session
 
@@ -38,7 +38,8 @@ def find_problem() -> str:
 
     def ask() -> None:
         try:
-            # Its own time limit leaves the look-up of the name out, and holds for each packet.
+            # This time limit does not include the DNS lookup and starts again with each packet,
+            # so the thread has one of its own.
             status = get_session().head(constants.ENDPOINT, timeout=2 * seconds).status_code
             found.append(f"answers with the status {status}" if status >= 500 else "")
         except Exception as error:

@@ -1,20 +1,20 @@
-"""Single-span linear-chain CRF, exact and without a loop over time. Mathematics only.
+"""The mathematics of a linear-chain CRF with at most one span, exact and without a loop over time.
 
-Tags are O, B, I. On the tag paths that hold at most one span, "all O" and O* B I* O*, a path's
-score relative to the all-O path splits into a part of its start and a part of its end:
+The tags are O, B and I. The tag paths with at most one span are "all O" and O* B I* O*. The score
+of such a path relative to the all-O path is the sum of a part for its start and a part for its end:
 
     score(a, b) = left[a] + right[b]  for a < b,      score(a, a) = single[a],
 
-with cumulative sums of I over O inside. So the partition function over all of them is one
-logcumsumexp.
+where the parts contain cumulative sums of I minus O. So the partition function over all these paths
+needs one logcumsumexp.
 
-All is computed in double precision, whatever comes in (autocast leaves it alone): where O is 15
-above I, as in a trained model, sums over 384 positions reach 6,000 and single precision is wrong by
-1e-3 in the score of a short span, which is the small difference of two of them. It takes no longer
-(measured).
+Everything is computed in double precision, whatever the input is; autocast does not change that. In
+a trained model, O may be 15 above I, and sums over 384 positions reach 6,000. The score of a short
+span is the small difference of two such sums, which is wrong by 1e-3 in single precision. Double
+precision takes no longer (measured).
 
 Source: the closed form is our own derivation from the linear-chain CRF of Lafferty, McCallum and
-Pereira 2001; parameters are held as pytorch-crf holds them.
+Pereira 2001. The parameters are stored as pytorch-crf stores them.
 
 Legend: B sequences, T positions (left-aligned), K = 3 tags, P = 1 + 2 T paths or groups of paths.
 """
@@ -27,45 +27,46 @@ from torch.autograd.function import once_differentiable
 
 O, B, I = range(3)  # noqa: E741  the tags' own names
 _NEVER = -1e9
-"""A score that no path can have. Finite: infinities would make gradients NaN."""
+"""A score below that of any path. It is finite, because infinities would make gradients NaN."""
 
 
 @dataclass(frozen=True)
 class Transitions:
-    """Parameters as pytorch-crf's CRF holds them."""
+    """The parameters of a CRF, as pytorch-crf stores them."""
 
     start_K: torch.Tensor
     end_K: torch.Tensor
     pair_KK: torch.Tensor
-    """From the first tag to the second."""
+    """The score of a transition from the first tag to the second."""
 
 
 @dataclass(frozen=True)
 class SpanScores:
-    """Scores relative to the all-O path, log-odds; far below any other outside a sequence.
+    """Scores relative to the all-O path, as log-odds; outside a sequence far below any other.
 
-    In double precision: rounded to single, left and right no longer cancel.
+    They are in double precision. Rounded to single precision, left and right would not cancel.
     """
 
     left_BT: torch.Tensor
-    """Of a span of two or more positions, by its first one."""
+    """The part of a span of two or more positions that its first position decides."""
     right_BT: torch.Tensor
-    """Likewise, by its last one."""
+    """The part that its last position decides."""
     single_BT: torch.Tensor
-    """Of a span of one position."""
+    """The score of a span of one position."""
 
 
 def span_scores(
     emissions_BTK: torch.Tensor, length_B: torch.Tensor, transitions: Transitions
 ) -> SpanScores:
-    """Start and end parts of every span's score, in double precision whatever comes in.
+    """Returns the parts of every span's score, in double precision.
 
     Args:
-        emissions_BTK: Tag scores of left-aligned sequences; those after a sequence's end count not.
+        emissions_BTK: Tag scores of left-aligned sequences; those after the end are ignored.
         length_B: Positions of each sequence; may be 0.
         transitions: Shared by all sequences.
     """
-    # Tag by tag: differences along a last dimension of three would take longer than all else.
+    # Each tag gets a tensor of its own. Differences along a last dimension of three would take
+    # longer than everything else.
     O_BT, B_BT, I_BT = emissions_BTK.permute(2, 0, 1).contiguous().double()
     start_K, end_K = transitions.start_K.double(), transitions.end_K.double()
     pair_KK = transitions.pair_KK.double()
@@ -75,14 +76,14 @@ def span_scores(
     stay = pair_KK[O, O]
     enter_T = torch.where(position_T == 0, start_K[B] - start_K[O], pair_KK[O, B] - stay)
     begin_BT = B_BT - O_BT + enter_T
-    # What each further position of a span adds, from the second one on.
+    # What each position after the first one of a span adds.
     step_BT = (I_BT - O_BT + (pair_KK[I, I] - stay)).masked_fill(~inside_BT, 0.0)
     sum_BT = step_BT.cumsum(1)
 
     def leave(tag: int) -> torch.Tensor:
         return torch.where(last_BT, end_K[tag] - end_K[O], pair_KK[tag, O] - stay)
 
-    first_step = pair_KK[B, I] - pair_KK[I, I]  # it comes from B, the others from I
+    first_step = pair_KK[B, I] - pair_KK[I, I]  # the first step comes from B, the others from I
     outside_BT = ~inside_BT
     return SpanScores(
         (begin_BT + first_step - sum_BT).masked_fill(outside_BT, _NEVER),
@@ -91,29 +92,8 @@ def span_scores(
     )
 
 
-def log_partition(scores: SpanScores) -> torch.Tensor:
-    """Log of the sum over all valid paths, relative to the all-O path; at least 0, shape (B,)."""
-    # Spans of two or more that end at t: all starts before t.
-    starts_BT = scores.left_BT.logcumsumexp(1)[:, :-1]
-    longer_BT = starts_BT + scores.right_BT[:, 1:]
-    nothing_B1 = torch.zeros_like(scores.single_BT[:, :1])
-    return torch.cat([nothing_B1, scores.single_BT, longer_BT], 1).logsumexp(1)
-
-
-def all_spans(scores: SpanScores) -> torch.Tensor:
-    """The score of every span by its first and last position, shape (B, T, T).
-
-    -inf where the last position is before the first or outside the sequence.
-    """
-    table_BTT = scores.left_BT[:, :, None] + scores.right_BT[:, None, :]
-    table_BTT = table_BTT.triu(1) + torch.diag_embed(scores.single_BT)
-    is_span_TT = torch.ones(table_BTT.shape[1:], device=table_BTT.device).triu() > 0
-    is_inside_BT = scores.right_BT > _NEVER / 2
-    return table_BTT.masked_fill(~(is_span_TT & is_inside_BT[:, None, :]), -torch.inf)
-
-
 def pick_spans(scores: SpanScores, first_B: torch.Tensor, last_B: torch.Tensor) -> torch.Tensor:
-    """The score of one span of each sequence; positions inclusive, shape (B,)."""
+    """Returns the score of one span in each sequence, shape (B,). Positions are inclusive."""
     left_B, right_B, single_B = (
         part_BT.gather(1, place_B[:, None])[:, 0]
         for part_BT, place_B in (
@@ -133,28 +113,29 @@ def span_loss(
     last_B: torch.Tensor,
     has_span_B: torch.Tensor,
 ) -> torch.Tensor:
-    """Negative log-likelihood of each sequence's span, or of all O; single precision, shape (B,).
+    """Returns the negative log-likelihood of each sequence's span, or of all O, shape (B,).
 
-    Its gradient is written out: what autograd makes of the cumulative sums takes twice as long.
+    The result is in single precision. The gradient is written out, because autograd takes twice as
+    long through the cumulative sums.
 
     Args:
         emissions_BTK: As for `span_scores`.
-        length_B: Likewise.
-        transitions: Likewise.
-        first_B: Of the span, inclusive; any position where there is none.
-        last_B: Likewise.
-        has_span_B: False for all O, the only path that a sequence of length 0 has.
+        length_B: As for `span_scores`.
+        transitions: As for `span_scores`.
+        first_B: First position of the span; any position if there is no span.
+        last_B: Last position of the span, inclusive; any position if there is no span.
+        has_span_B: False for all O, which is the only path of a sequence of length 0.
     """
     parameters = (transitions.start_K, transitions.end_K, transitions.pair_KK)
-    apply: Any = _SpanLoss.apply  # torch leaves it untyped
+    apply: Any = _SpanLoss.apply  # torch gives it no type
     loss_B: torch.Tensor = apply(emissions_BTK, *parameters, length_B, first_B, last_B, has_span_B)
     return loss_B
 
 
 class _SpanLoss(torch.autograd.Function):
-    """Forward keeps d loss / d (left, right, single); backward carries it to the inputs.
+    """Computes the loss and d loss / d (left, right, single); backward carries it to the inputs.
 
-    The derivative of the log partition by a part is the probability of the spans that have it.
+    The derivative of the log partition by a part is the probability of the spans with this part.
     """
 
     @staticmethod
@@ -171,7 +152,7 @@ class _SpanLoss(torch.autograd.Function):
     ) -> torch.Tensor:
         scores = span_scores(emissions_BTK, length_B, Transitions(start_K, end_K, pair_KK))
         left_BT, right_BT, single_BT = scores.left_BT, scores.right_BT, scores.single_BT
-        # Of all spans of two or more, by their last and by their first position.
+        # Log sums over all spans of two or more positions, by their last and first position.
         ending_BT = right_BT.index_fill(1, length_B.new_zeros(1), _NEVER)
         ending_BT[:, 1:] += left_BT.logcumsumexp(1)[:, :-1]
         beginning_BT = left_BT.clone()
@@ -179,7 +160,7 @@ class _SpanLoss(torch.autograd.Function):
         beginning_BT[:, -1] = _NEVER
         nothing_B1 = torch.zeros_like(single_BT[:, :1])
         paths_BP = torch.cat([nothing_B1, single_BT, ending_BT], 1)
-        # What logsumexp does; the exponentials are the probabilities that the gradient needs.
+        # This is logsumexp. Its exponentials are the probabilities that the gradient needs.
         most_B1 = paths_BP.amax(1, keepdim=True)
         paths_BP.sub_(most_B1).exp_()
         sum_B1 = paths_BP.sum(1, keepdim=True)
@@ -188,7 +169,7 @@ class _SpanLoss(torch.autograd.Function):
         picked_B = pick_spans(scores, first_B, last_B)
         loss_B = total_B1[:, 0] - torch.where(has_span_B, picked_B, nothing_B1[:, 0])
         beginning_BT.sub_(total_B1).exp_()
-        # Less what was observed: a span of one, or the two ends of a longer one.
+        # Subtract the observed span: its position, or the first and last one of a longer span.
         count = single_BT.shape[1]
         is_longer_B = first_B != last_B
         minus_one_B = -has_span_B.to(paths_BP.dtype)
@@ -206,7 +187,7 @@ class _SpanLoss(torch.autograd.Function):
         *parts, length_B = ctx.saved_tensors
         left_BT, right_BT, single_BT = (part * grad_B[:, None] for part in parts)
         begin_BT = left_BT + single_BT
-        # A step counts in every sum from its own position on.
+        # A step is part of each cumulative sum from its own position on.
         step_BT = (right_BT - left_BT).flip(1).cumsum(1).flip(1)
         emissions_BTK = torch.stack([-(begin_BT + step_BT), begin_BT, step_BT], 2)
         end_B1 = (length_B - 1).clamp(min=0)[:, None]
@@ -231,7 +212,10 @@ class _SpanLoss(torch.autograd.Function):
 def all_outside_score(
     emissions_BTK: torch.Tensor, length_B: torch.Tensor, transitions: Transitions
 ) -> torch.Tensor:
-    """The path score of all O, which span scores are relative to; 0 for length 0, shape (B,)."""
+    """Returns the score of the all-O path, shape (B,); 0 for a sequence of length 0.
+
+    Span scores are relative to it.
+    """
     emissions_BT = emissions_BTK[..., O].double()
     position_T = torch.arange(emissions_BT.shape[1], device=emissions_BT.device)
     inside_BT = position_T < length_B[:, None]

@@ -1,4 +1,4 @@
-"""The model folder: weights, tokenizer and `variant.json`, written by train, read by all others."""
+"""Writes and reads model folders: weights, tokenizer, `variant.json` and `trained_on.json`."""
 
 import hashlib
 from dataclasses import asdict, dataclass
@@ -14,19 +14,6 @@ from squadron.config import Contender, from_mapping
 from squadron.errors import InputError
 from squadron.models import backbones, trained_on, variants
 
-__all__ = [
-    "ANSWERING",
-    "LoadedModel",
-    "check_files",
-    "find_requirements",
-    "load_model",
-    "read_about",
-    "read_answering",
-    "write_answering",
-    "write_disqualified",
-    "write_model",
-]
-
 
 @dataclass(frozen=True)
 class LoadedModel:
@@ -37,7 +24,7 @@ class LoadedModel:
     contender: Contender
     about: dict[str, Any]
     answering: Answering | None
-    """None of a model that is not registered."""
+    """None if the model is not registered."""
 
 
 def write_model(
@@ -50,12 +37,12 @@ def write_model(
     training: dict[str, Any],
     record: trained_on.Record = trained_on.UNKNOWN,
 ) -> None:
-    """Writes a model folder; `variant.json`, with the sha256 of every file, comes last."""
+    """Writes a model folder. `variant.json`, with the sha256 of every file, is written last."""
     folder.mkdir(parents=True, exist_ok=True)
     trained_on.write_record(folder, record, made_from=made_from)
     model.save(folder)
     tokenizer.save_pretrained(folder)
-    # Registration writes its own way of answering over a champion's.
+    # Registration replaces the way of answering that a champion brought.
     changing = (folder / ABOUT, folder / ANSWERING)
     files = {
         str(path.relative_to(folder)): _sha256(path)
@@ -69,23 +56,23 @@ def write_model(
 def write_disqualified(
     folder: Path, contender: Contender, reason: str, *, made_from: str, training: dict[str, Any]
 ) -> None:
-    """Writes what stands in for the model of a contender that failed as a model."""
+    """Writes `variant.json` alone, with the reason why a contender has no model."""
     about = {"contender": asdict(contender), "training": training, "disqualified": reason}
     write_json(folder / ABOUT, {**about, "files": {}}, schema=SCHEMA, made_from=made_from)
 
 
 def read_about(folder: Path) -> dict[str, Any]:
-    """`variant.json` of a model folder."""
+    """Reads `variant.json` of a model folder."""
     return read_json(folder / ABOUT, schema=SCHEMA)
 
 
 def write_answering(folder: Path, answering: Answering, *, made_from: str) -> None:
-    """Makes a model folder that of a registered model."""
+    """Writes how a model answers, which makes its folder the folder of a registered model."""
     write_json(folder / ANSWERING, answering.as_dict(), schema="answering/1", made_from=made_from)
 
 
 def read_answering(folder: Path) -> Answering | None:
-    """How a registered model answers; None if the folder is not of a registered one."""
+    """Reads how a registered model answers; None if the model is not registered."""
     path = folder / ANSWERING
     return Answering.read(read_json(path, schema="answering/1")) if path.is_file() else None
 
@@ -106,10 +93,10 @@ def load_model(folder: Path) -> LoadedModel:
 
 
 def check_files(folder: Path) -> dict[str, Any]:
-    """`variant.json` of a model folder, after a look at every file that it lists.
+    """Checks every file that `variant.json` lists, and returns its content.
 
     Raises:
-        InputError: As `load_model`.
+        InputError: As `load_model` does.
     """
     about = read_about(folder)
     if about["disqualified"]:
@@ -122,10 +109,10 @@ def check_files(folder: Path) -> dict[str, Any]:
 
 
 def find_requirements(folder: Path) -> set[str]:
-    """The distributions that must be installed where a model folder is loaded.
+    """Returns the distributions that must be installed to load a model folder.
 
     Args:
-        folder: Of a model that was not disqualified.
+        folder: A folder with a model; its contender was not disqualified.
     """
     contender = from_mapping(Contender, read_about(folder)["contender"])
     own = requirements.find_distributions(__name__)

@@ -1,6 +1,6 @@
-"""Names of registered models as MLflow writes them: models:/NAME/VERSION and models:/NAME@ALIAS.
+"""Reads names of registered models: models:/NAME/VERSION and models:/NAME@ALIAS, as in MLflow.
 
-Owns how they read. Does not ask a registry (`registry.py` does), so that every room may know them.
+The names are only parsed here; `registry` looks them up.
 """
 
 import re
@@ -9,23 +9,23 @@ from dataclasses import dataclass
 from squadron.errors import InputError
 
 _SCHEME = "models:"
-# What a registry's search and its URIs leave free.
+# The characters that have no meaning in a registry's search or in its URIs.
 _NAME = re.compile(r"models:/([^/:@'\"\s][^/:@'\"]*)(?:/([1-9][0-9]*)|@([A-Za-z][A-Za-z0-9_-]*))")
 
 
 @dataclass(frozen=True)
 class ModelName:
-    """A registered model and which of its versions is meant."""
+    """A registered model and one of its versions."""
 
     name: str
     version_or_alias: str
 
 
 def read_model_name(backbone: str) -> ModelName | None:
-    """What a backbone's name says of a registered model; None if it names something else.
+    """Returns the registered model that a backbone names; None if it names something else.
 
     Raises:
-        InputError: If it begins like one and is none.
+        InputError: If the name begins with "models:" and is not valid.
 
     >>> read_model_name("models:/squadron-example@staging")
     ModelName(name='squadron-example', version_or_alias='staging')

@@ -1,4 +1,6 @@
-"""A model over windows -> candidates: character spans with scores, in bounded memory.
+"""Lets a model score windows and returns candidates: character spans with scores.
+
+Memory does not grow with the number of windows.
 
 Legend: B windows of a batch, T tokens, K kept candidates, W max_answer_tokens.
 """
@@ -27,25 +29,26 @@ class TopSpans:
     start_token_BK: torch.Tensor
     end_token_BK: torch.Tensor
     score_BK: torch.Tensor
-    """Log-odds against the window's own no-answer hypothesis; -inf where there are fewer than K."""
+    """Log-odds against "no answer in this window"; -inf where a window has fewer than K spans."""
     null_score_B: torch.Tensor
+    """The score of "no answer in this window"."""
     type_logits_BC: torch.Tensor | None = None
-    """Of question_types.TYPES, from a model that tells the type of a question too."""
+    """Logits over question_types.TYPES; None if the model does not predict types of questions."""
 
     def cpu(self) -> "TopSpans":
-        """The same on the CPU."""
+        """Returns the same spans on the CPU."""
         return TopSpans(*(None if v is None else v.cpu() for v in vars(self).values()))  # type: ignore[arg-type]
 
 
 class SpanScorer(Protocol):
-    """What prediction needs of a model (every variant's model has it)."""
+    """What prediction needs from a model. Every variant's model has it."""
 
     def top_spans(self, batch: Batch, n_best: int, max_answer_tokens: int) -> TopSpans:
-        """The best spans of each window."""
+        """Returns the best spans of each window."""
         ...
 
     def eval(self) -> Any:
-        """Switches dropout off."""
+        """Turns dropout off."""
         ...
 
 
@@ -57,22 +60,23 @@ def best_spans(
     max_answer_tokens: int,
     single_BT: torch.Tensor | None = None,
 ) -> TopSpans:
-    """The exact n best spans of start and end scores.
+    """Returns the exact n best spans by start and end scores.
 
-    A span is a start and an end in the context, start <= end < start + W; its score is
-    start + end minus the null token's start + end. Exact because the n best spans begin at no more
-    than n starts, and those are among the n starts whose own best span scores highest.
+    A span has a start and an end in the context, with start <= end < start + W. Its score is
+    start + end minus start + end of the null token. The result is exact: the n best spans have at
+    most n different starts, and these are among the n starts whose own best span scores highest.
 
     Args:
-        start_BT: A score per token; positions outside the context are ignored.
-        end_BT: Likewise.
-        batch: Where the context lies.
-        n_best: K, at most; fewer where a window has fewer spans.
-        max_answer_tokens: W.
-        single_BT: What spans of one token score instead of start + end.
+        start_BT: A start score per token; tokens outside the context are ignored.
+        end_BT: An end score per token; tokens outside the context are ignored.
+        batch: Says where the context is.
+        n_best: K, the most spans of a window.
+        max_answer_tokens: W, the most tokens of a span.
+        single_BT: The scores of spans of one token; start + end if None.
 
     Returns:
-        In single precision; scores in double are added in double.
+        The spans, with scores in single precision. Scores in double precision are added in double
+        precision.
     """
     precision = torch.promote_types(start_BT.dtype, torch.float32)
     start_BT, end_BT = start_BT.to(precision), end_BT.to(precision)
@@ -88,7 +92,7 @@ def best_spans(
     best_BT = torch.maximum(single_BT, start_BT + _best_later(end_BT, max_answer_tokens - 1))
     starts = min(n_best, length)
     _, start_BS = best_BT.topk(starts, dim=1, sorted=False)
-    # Row t: the scores of the W ends that a span from t may have; a view, nothing is copied.
+    # Row t holds the scores of the W ends of a span that starts at t. This is a view, not a copy.
     padded = torch.nn.functional.pad(end_BT, (0, max_answer_tokens - 1), value=-torch.inf)
     ends_BTW = padded.unfold(1, max_answer_tokens, 1)
     ends_BSW = ends_BTW.gather(1, start_BS[:, :, None].expand(-1, -1, max_answer_tokens))
@@ -107,7 +111,7 @@ def best_spans(
 
 
 def _best_later(end_BT: torch.Tensor, width: int) -> torch.Tensor:
-    """The highest of the `width` scores after each position, by doubling: log2(W) passes."""
+    """Returns the highest of the `width` scores after each position, in log2(W) passes."""
     best_BT, reach = _shift(end_BT, 1), 1
     if not width:
         return torch.full_like(end_BT, -torch.inf)
@@ -119,7 +123,7 @@ def _best_later(end_BT: torch.Tensor, width: int) -> torch.Tensor:
 
 
 def _shift(values_BT: torch.Tensor, step: int) -> torch.Tensor:
-    """values[t + step] at t."""
+    """Returns values[t + step] at t; -inf after the end."""
     length = values_BT.shape[1]
     return torch.nn.functional.pad(values_BT[:, step:], (0, step), value=-torch.inf)[:, :length]
 
@@ -136,27 +140,28 @@ def predict_candidates(
     """Scores windows chunk by chunk; memory does not grow with their number.
 
     Args:
-        model: On `device`.
-        windows: Best of a memory-mapped file.
-        layout: Of the tokenizer that made them.
+        model: A variant's model, on `device`.
+        windows: The windows, preferably from a memory-mapped file.
+        layout: The layout of the tokenizer that made them.
         settings: n_best, max_answer_tokens, batch size and precision.
         device: Where to compute.
-        progress: Advanced by windows.
+        progress: Is advanced by windows.
         on_types: Called with a table of schema `artifacts.WINDOW_TYPES` per chunk, if the model
-            tells the types of questions.
+            predicts the types of questions.
 
     Yields:
-        Tables of schema `artifacts.CANDIDATES`, in the windows' order, best candidate first.
+        Tables of schema `artifacts.CANDIDATES`, in the order of the windows. The candidates of a
+        window come best first.
 
     Raises:
-        ValueError: If max_answer_tokens is 0: the train split decides, and was not asked.
+        ValueError: If max_answer_tokens is 0, which means that the train split should have decided.
     """
     if not settings.max_answer_tokens:
         raise ValueError("max_answer_tokens is 0, which the train step should have settled")
     model.eval()
     for chunk in windows.chunks():
         window_set = WindowSet(chunk, layout)
-        # Equal lengths together; the order of the output is restored below.
+        # Windows of equal length come together. The order of the output is restored below.
         order = np.argsort(-window_set.lengths, kind="stable")
         parts: list[TopSpans] = []
         for start in range(0, len(order), settings.batch_size):
@@ -175,11 +180,11 @@ def predict_candidates(
 
 
 def mean_loss(model: Any, windows: WindowSet, settings: Predict, device: torch.device) -> float:
-    """The loss of windows with their answers known, each window counting once.
+    """Returns the mean loss over windows with known answers.
 
     Args:
-        model: A variant's model on `device`: called with a Batch it returns the mean loss.
-        windows: With answer tokens.
+        model: A variant's model on `device`. Called with a Batch, it returns the mean loss.
+        windows: Windows with answer tokens.
         settings: Batch size and precision.
         device: Where to compute.
     """
@@ -196,7 +201,13 @@ def mean_loss(model: Any, windows: WindowSet, settings: Predict, device: torch.d
 
 
 def _to_types(windows: WindowTable, order: Any, logits_NC: torch.Tensor) -> pa.Table:
-    """Logits in computed order -> rows in the windows' order."""
+    """Returns the log-probabilities of types, in the order of the windows.
+
+    Args:
+        windows: The windows of one chunk.
+        order: The row number of each window, in the order of computation.
+        logits_NC: Logits in the order of computation.
+    """
     rows = np.empty((len(order), logits_NC.shape[1]), np.float32)
     rows[order] = logits_NC.float().log_softmax(1).numpy()
     edges = np.arange(len(order) + 1, dtype=np.int32) * rows.shape[1]
@@ -208,7 +219,14 @@ def _to_types(windows: WindowTable, order: Any, logits_NC: torch.Tensor) -> pa.T
 def _to_candidates(
     windows: WindowTable, order: Any, parts: list[TopSpans], n_best: int
 ) -> pa.Table:
-    """Token spans of one chunk -> rows of characters, in the windows' order."""
+    """Returns the candidates of one chunk as spans of characters, in the order of the windows.
+
+    Args:
+        windows: The windows of the chunk.
+        order: The row number of each window, in the order of computation.
+        parts: Their spans of tokens, in the order of computation.
+        n_best: The most candidates of a window.
+    """
     count = len(order)
     start = np.zeros((count, n_best), np.int64)
     end = np.zeros((count, n_best), np.int64)
@@ -228,10 +246,11 @@ def _to_candidates(
     base = (cut.first_N - cut.context_start_N)[window]
     start_char = windows.start_chars[base + start[window, rank]]
     end_char = windows.end_chars[base + end[window, rank]]
-    # Spans of blanks alone cover no character (data/tokens.py); as a text, such a span would read
-    # as "no answer".
+    # A span of blanks alone has no characters (see data/tokens.py). Its text would be empty, which
+    # means "no answer".
     shown = np.flatnonzero(start_char < end_char)
-    # A blank beside a word, or a character of several tokens, gives one text by several spans.
+    # Several spans of tokens may have the same text, for example with and without a blank beside a
+    # word, or where a character has several tokens.
     shown = shown[_firsts(window[shown], start_char[shown], end_char[shown])]
     window, rank = window[shown], rank[shown]
     rows = pa.array(window)
@@ -250,8 +269,8 @@ def _to_candidates(
 
 
 def _firsts(window: Any, start: Any, end: Any) -> Any:
-    """Which rows, in their order, are the first with their window, start and end."""
-    order = np.lexsort((end, start, window))  # stable: equal rows stay in their order
+    """Returns the numbers of the rows that are the first with their window, start and end."""
+    order = np.lexsort((end, start, window))  # the sort is stable
     differs = np.ones(len(order), bool)
     differs[1:] = False
     for column in (window, start, end):

@@ -1,12 +1,12 @@
-"""The backbone `scratch`: a compact BERT from nothing, its vocabulary from the train split alone.
+"""The backbone `scratch`: a compact BERT without pretraining, whose vocabulary is made in the race.
 
-Owns the names (`scratch`, `scratch:words`, `scratch:wordpiece`), the vocabulary and the folder that
-featurize writes and train reads: config.json, the tokenizer and a marker, no weights. Weights are
-drawn by `backbones.from_pretrained`, which asks `is_weightless` here; a folder without the marker
-must bring its weights.
+Owns the names (`scratch`, `scratch:words`, `scratch:wordpiece`), the vocabulary, which comes from
+the train split alone, and the folder that featurize writes and train reads. The folder holds
+config.json, the tokenizer and a marker, but no weights: `backbones.from_pretrained` draws random
+ones if `is_weightless` says so. A folder without the marker must contain its weights.
 
-Source of the architecture: Devlin et al. 2019 (arXiv:1810.04805); of WordPiece: Wu et al. 2016
-(arXiv:1609.08144).
+Sources: the architecture is from Devlin et al. 2019 (arXiv:1810.04805), WordPiece from Wu et al.
+2016 (arXiv:1609.08144).
 """
 
 from collections.abc import Sequence
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 NAME = "scratch"
 VOCABULARY_SIZES = {"words": 30_000, "wordpiece": 8_000}
-"""The kinds of vocabulary (the first is meant by the bare name) and the most tokens of each."""
+"""The kinds of vocabulary and the most tokens of each. `scratch` alone means the first kind."""
 MIN_COUNT = 2
-"""A word or piece seen less often gets no token of its own. So [UNK] is trained, too, and nothing
-is lost: what is seen once can't be matched between a question and a context."""
+"""A word or piece that occurs less often gets no token of its own. Nothing is lost, as a word that
+occurs once can't be matched between a question and a context, and [UNK] is trained, too."""
 MARKER = "scratch.json"
 SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 POSITION_MULTIPLE = 32
@@ -37,15 +37,15 @@ NETWORK = {
     "num_attention_heads": 4,
     "intermediate_size": 4 * 128,
     "hidden_dropout_prob": 0.1,
-    "attention_probs_dropout_prob": 0.1,  # a variant's own option wins over it
+    "attention_probs_dropout_prob": 0.1,  # a variant's own option replaces it
 }
 
 
 def read_kind(backbone: str) -> str:
-    """The kind of vocabulary that a backbone's name asks for, "" if it is no scratch backbone.
+    """Returns the kind of vocabulary that a backbone names; "" if it is not a scratch backbone.
 
     Raises:
-        InputError: If it is one of an unknown kind.
+        InputError: If the kind is unknown.
     """
     name, colon, kind = backbone.partition(":")
     if name != NAME:
@@ -61,26 +61,26 @@ def read_kind(backbone: str) -> str:
 
 
 def find_backbone(backbone: str, windows: Path, settings: Windows) -> str:
-    """The folder of a scratch backbone below featurize's output; any other name stays as it is.
+    """Returns the folder of a scratch backbone in featurize's output; any other name unchanged.
 
-    Contenders whose vocabulary and windows are alike share the folder.
+    Contenders with the same kind of vocabulary and the same length of windows share the folder.
     """
     kind = read_kind(backbone)
     return str(windows / "backbones" / f"{kind}-{settings.max_length}") if kind else backbone
 
 
 def make_backbone(backbone: str, windows: Path, examples: "pa.Table", settings: Windows) -> str:
-    """As `find_backbone`, and writes the folder if it is not there yet.
+    """Returns the same as `find_backbone`, and writes the folder if it does not exist yet.
 
     Args:
-        backbone: Of the contender.
+        backbone: The contender's backbone.
         windows: The output folder of featurize.
-        examples: Of schema `artifacts.EXAMPLES`: the train split, and no other.
-        settings: Of the contender.
+        examples: The train split and no other, of schema `artifacts.EXAMPLES`.
+        settings: The contender's settings for windows.
     """
     place = find_backbone(backbone, windows, settings)
     if place != backbone and not (Path(place) / MARKER).is_file():
-        # Each context once: one with many questions is not worth more.
+        # Each context counts once, however many questions it has.
         texts = [*examples["question"].to_pylist(), *examples["context"].unique().to_pylist()]
         write_backbone(Path(place), texts, read_kind(backbone), settings.max_length)
     return place
@@ -90,15 +90,15 @@ def write_backbone(folder: Path, texts: Sequence[str], kind: str, max_length: in
     """Writes config.json and the tokenizer of a compact BERT, then the marker.
 
     Args:
-        folder: Made if need be.
+        folder: The folder to write; it may exist.
         texts: Questions and contexts of the train split.
-        kind: Of the vocabulary, a key of VOCABULARY_SIZES.
+        kind: The kind of vocabulary, a key of VOCABULARY_SIZES.
         max_length: The most tokens of a window.
     """
     from transformers import BertConfig, PreTrainedTokenizerFast
 
     tokenizer = train_tokenizer(texts, kind)
-    wrap: Any = PreTrainedTokenizerFast  # transformers leaves it untyped
+    wrap: Any = PreTrainedTokenizerFast  # transformers gives it no type
     folder.mkdir(parents=True, exist_ok=True)
     names = dict(zip(("pad", "unk", "cls", "sep", "mask"), SPECIALS, strict=True))
     wrap(
@@ -117,10 +117,14 @@ def write_backbone(folder: Path, texts: Sequence[str], kind: str, max_length: in
 
 
 def train_tokenizer(texts: Sequence[str], kind: str) -> "Tokenizer":
-    """A lower-casing tokenizer with BERT's layout; the same texts always give the same one.
+    """Trains a lower-casing tokenizer with BERT's layout; the same texts give the same tokenizer.
 
-    Words are what blanks and punctuation separate, accents dropped. `words` gives each frequent
-    word a token; `wordpiece` cuts words into trained pieces. What neither knows is [UNK].
+    Blanks and punctuation separate words, and accents are dropped. `words` gives each frequent word
+    a token. `wordpiece` cuts words into trained pieces. Anything else becomes [UNK].
+
+    Args:
+        texts: Questions and contexts of the train split.
+        kind: A key of VOCABULARY_SIZES.
     """
     from tokenizers import models, processors, trainers
 
@@ -130,12 +134,12 @@ def train_tokenizer(texts: Sequence[str], kind: str) -> "Tokenizer":
     else:
         words = _count_words(texts, 1_000_000_000, 0).keys() - set(SPECIALS)
         letters = sorted({letter for word in words for letter in word})
-        # Punctuation and Chinese characters are words of their own and never stand inside one.
+        # Punctuation and Chinese characters are words of their own, so they get no "##".
         letters += sorted({f"##{letter}" for word in words if word[1:] for letter in word})
         trained = _bare(models.WordPiece(unk_token="[UNK]"))
-        # The trainer numbers letters in the order of a hash map, another one in every process, and
-        # breaks ties by number. Given as special tokens they have fixed numbers; the tokenizer
-        # below knows them as plain tokens.
+        # The trainer numbers letters in the order of a hash map, which differs in each process, and
+        # breaks ties by number. Letters that are given as special tokens have fixed numbers. For
+        # the tokenizer below, they are plain tokens.
         trainer = trainers.WordPieceTrainer(
             vocab_size=VOCABULARY_SIZES[kind],
             min_frequency=MIN_COUNT,
@@ -154,13 +158,16 @@ def train_tokenizer(texts: Sequence[str], kind: str) -> "Tokenizer":
 
 
 def is_weightless(folder: Path) -> bool:
-    """Whether a backbone folder has the marker of this module and no weights."""
+    """Whether a backbone's folder has the marker of this module and no weights."""
     weights = [path for ending in ("safetensors", "bin") for path in folder.glob(f"*.{ending}")]
     return (folder / MARKER).is_file() and not weights
 
 
 def _count_words(texts: Sequence[str], size: int, min_count: int) -> dict[str, int]:
-    """Token -> number: the specials, then words by falling count, equal counts by alphabet."""
+    """Returns the number of each token: special tokens first, then words from the most frequent.
+
+    Words that are equally frequent are in alphabetical order.
+    """
     from tokenizers import models, trainers
 
     counting = _bare(models.WordLevel(unk_token="[UNK]"))
@@ -175,6 +182,7 @@ def _count_words(texts: Sequence[str], size: int, min_count: int) -> dict[str, i
 
 
 def _bare(model: Any) -> "Tokenizer":
+    """Returns a tokenizer that splits text as BERT does and has no special tokens yet."""
     from tokenizers import Tokenizer, normalizers, pre_tokenizers
 
     tokenizer = Tokenizer(model)

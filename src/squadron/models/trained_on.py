@@ -1,10 +1,13 @@
-"""What a model was trained on, and that nobody is judged on it: `trained_on.json` in model folders.
+"""Records what a model was trained on, and refuses contenders that have seen what judges them.
 
-Owns the record and the two keys. A title (of what has none: the digest of the context), because
-questions of one title share facts and often a paragraph; it counts where data are split by title. A
-question, as the digest of its id and text; it always counts. A model hands its record on to what is
-trained from it. The training data of external models with a QA head is unknown, unless the
-experiment declares it (config.TrainedOn).
+The record is `trained_on.json` in a model folder. It holds two kinds of keys:
+
+- titles, because questions of one title share facts and often a paragraph. An example without a
+  title has the digest of its context instead. Titles count if the data are split by title;
+- questions, as digests of their ids and texts. They always count.
+
+A model that is trained from another one continues the other's record. The training data of external
+models with a QA head is unknown, unless the experiment declares it (config.TrainedOn).
 """
 
 import tempfile
@@ -30,19 +33,19 @@ SCHEMA = "trained_on/1"
 
 @dataclass(frozen=True)
 class Record:
-    """What a model and those before it were trained on."""
+    """What a model was trained on, and what the models that it was trained from were trained on."""
 
     titles: frozenset[str] = frozenset()
     questions: frozenset[str] = frozenset()
-    """Digests."""
+    """Digests of the questions."""
     is_whole: bool = True
-    """False where the training data of a model before it is unknown."""
+    """False if the training data of one of these models is unknown."""
     declared: tuple[str, ...] = ()
-    """What experiments declared of models before it, in words; nobody has checked it."""
+    """What experiments declared about these models, in words; it has not been checked."""
 
     @property
     def standing(self) -> str:
-        """In words, for tables, cards and tags: "unknown", "known" or what was declared."""
+        """The record in words, for tables, cards and tags: "unknown", "known" or as declared."""
         if not self.is_whole:
             return UNKNOWN_STANDING
         return f"as declared: {'; '.join(self.declared)}" if self.declared else "known"
@@ -53,15 +56,15 @@ UNKNOWN_STANDING = "unknown"
 
 
 def read_record(backbone: str, declared: TrainedOn | None = None) -> Record:
-    """What a backbone was trained on: its record, else nothing if it is a plain encoder.
+    """Reads what a backbone was trained on.
 
     Args:
         backbone: As `backbones.locate` takes it.
-        declared: What the experiment says of it; makes an unknown record a known one.
+        declared: What the experiment declares about it, which makes an unknown record a known one.
 
     Returns:
-        Where neither tells it, an unknown record: a model of elsewhere that has a QA head, or a
-        model of ours from before records were written.
+        The record in its folder. Without one: an empty record for a plain encoder, and an unknown
+        record for an external model with a QA head or a model folder that has no record.
 
     Raises:
         InputError: If the backbone or a declared file can't be found or read.
@@ -81,6 +84,7 @@ def read_record(backbone: str, declared: TrainedOn | None = None) -> Record:
 
 
 def _read_file(path: Path) -> Record:
+    """Reads `trained_on.json`."""
     content = read_json(path, schema=SCHEMA)
     return Record(
         frozenset(content["titles"]),
@@ -91,7 +95,7 @@ def _read_file(path: Path) -> Record:
 
 
 def _declare(record: Record, backbone: str, declared: TrainedOn) -> Record:
-    """A record with what the experiment declares; what is known stays known."""
+    """Returns a record with what the experiment declares added to it."""
     titles, questions = set(record.titles) | {*declared.titles}, set(record.questions)
     source = sources.load_source(declared.source)
     with tempfile.TemporaryDirectory() as temporary:
@@ -110,26 +114,29 @@ def _declare(record: Record, backbone: str, declared: TrainedOn) -> Record:
 
 @dataclass(frozen=True)
 class Seen:
-    """What of some examples a model was trained on."""
+    """Which of some examples a model has seen in training."""
 
     titles: tuple[str, ...]
-    """Those of the examples that it was trained on, sorted; a digest for what has no title."""
+    """Titles of the examples that the model was trained on, sorted. A context without a title
+    counts by its digest."""
     all_titles: int
+    """How many titles the examples have."""
     questions_of_titles: int
-    """How many of the examples have one of these titles."""
+    """How many of the examples have one of the titles that the model was trained on."""
     questions: int
-    """How many of the examples it was trained on themselves."""
+    """How many of the examples the model was trained on."""
     all_questions: int
+    """How many examples there are."""
     is_whole: bool
-    """False where the training data of the model, or of one before it, is unknown."""
+    """False if the training data of the model, or of one that it was trained from, is unknown."""
 
 
 def find_seen(record: Record, examples: "pa.Table") -> Seen:
-    """What of some examples a model with this record was trained on.
+    """Returns which of some examples a model with this record has seen in training.
 
     Args:
-        record: Of the model.
-        examples: Of schema `artifacts.EXAMPLES`.
+        record: The model's record.
+        examples: A table of schema `artifacts.EXAMPLES`.
     """
     known = {fold_text(title) for title in record.titles}
     keys = list(_keys(examples).values())
@@ -145,12 +152,12 @@ def find_seen(record: Record, examples: "pa.Table") -> Seen:
 
 
 def extend_record(before: Record, examples: "pa.Table", example_ids: Iterable[str]) -> Record:
-    """The record of a model that was trained on some of a split's examples.
+    """Returns the record of a model that was trained on some examples.
 
     Args:
-        before: Of its backbone.
-        examples: Of schema `artifacts.EXAMPLES`.
-        example_ids: Of those that it was trained on.
+        before: The record of its backbone.
+        examples: A table of schema `artifacts.EXAMPLES`.
+        example_ids: The ids of the examples that it was trained on; others are ignored.
     """
     wanted = set(example_ids)
     keys = [keys for example_id, keys in _keys(examples).items() if example_id in wanted]
@@ -173,23 +180,24 @@ def write_record(folder: Path, record: Record, *, made_from: str) -> None:
 
 
 class Fairness:
-    """Who may be judged on the splits of a race.
+    """Decides which contenders may be judged on the splits of a race.
 
-    What the race itself trains on gives no contender a lead, so that never counts against one: a
-    test set of its own may share titles with `data -> train`.
+    Titles and questions that the race itself trains on give no contender an advantage, so they
+    never count against one. A test set of its own may share titles with `data -> train`.
 
     Args:
         train: The train split, of schema `artifacts.EXAMPLES`.
-        judged: The splits that contenders are judged on.
-        split_by: Of config.Data: "title" or "question".
+        judged: The splits on which contenders are judged, by name.
+        split_by: "title" or "question"; see config.Data.
     """
 
     def __init__(self, train: "pa.Table", judged: "dict[str, pa.Table]", split_by: str) -> None:
         own = extend_record(Record(), train, train["id"].to_pylist())
         own_titles = {fold_text(title) for title in own.titles}
         self._by_title = split_by == "title"
-        # Folded title -> (as this race writes it, split).
+        # Folded title -> (the title as this race writes it, split).
         self._titles: dict[str, tuple[str, str]] = {}
+        # Digest of a question -> (id of its example, split).
         self._questions: dict[str, tuple[str, str]] = {}
         for split, table in judged.items():
             keys = _keys(table)
@@ -200,12 +208,12 @@ class Fairness:
                     self._questions.setdefault(question, (example_id, split))
 
     def check(self, label: str, backbone: str, record: Record) -> None:
-        """Refuses a contender that was trained on what it would be judged on.
+        """Refuses a contender whose backbone was trained on what would judge it.
 
         Args:
-            label: Of the contender.
-            backbone: As the experiment names it.
-            record: Of the backbone.
+            label: The contender's label.
+            backbone: Its backbone, as the experiment names it.
+            record: The record of the backbone.
 
         Raises:
             InputError: With one of the titles or questions, and how many there are.
@@ -231,7 +239,7 @@ class Fairness:
 
 
 def _keys(examples: "pa.Table") -> dict[str, tuple[str, str]]:
-    """Example id -> (its title's key, its question's key)."""
+    """Returns the keys of all examples: id -> (key of the title, key of the question)."""
     columns = [examples[name].to_pylist() for name in ("id", "title", "question")]
     rows = zip(*columns, read_contexts(examples), strict=True)
     return {
@@ -241,5 +249,6 @@ def _keys(examples: "pa.Table") -> dict[str, tuple[str, str]]:
 
 
 def _key(example_id: str, title: str, context: str, question: str) -> tuple[str, str]:
-    # The text as well: ids of hand-made files are often mere numbers.
+    """Returns the keys of one example: of its title and of its question."""
+    # The digest includes the text, because ids in hand-made files are often just numbers.
     return title.strip() or f"context {digest(context)}", digest(example_id, question)

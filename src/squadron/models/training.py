@@ -1,8 +1,8 @@
-"""One training loop for every variant, on accelerate: resume, early stopping, best epoch kept.
+"""The training loop that all variants share: it resumes, stops early and keeps the best epoch.
 
-accelerate brings devices and distribution; the loop itself is here because it must
-group windows by length, stop at the first non-finite loss, judge each epoch as the race does and
-resume to the same weights after a kill (docs/decisions/training-loop.md).
+accelerate brings devices and distribution. The loop itself is ours, because it must group windows
+by length, stop at the first non-finite loss, judge each epoch as the race does, and resume after a
+kill to the same weights (docs/decisions/training-loop.md).
 """
 
 import contextlib
@@ -22,6 +22,14 @@ from squadron.config import Train
 from squadron.models.batches import WindowSet, group_by_length
 from squadron.models.checkpoints import load_latest, save_checkpoint
 from squadron.models.devices import PASS_TOKENS, autocast, pick_device
+from squadron.models.optimizer import (
+    load_parameters,
+    make_optimizer,
+    restore,
+    scheduler_state,
+    trained_parameters,
+    training_tensors,
+)
 from squadron.progress import Progress
 
 logger = logging.getLogger(__name__)
@@ -31,33 +39,36 @@ POINTS_PER_EPOCH = 20
 
 
 class DivergedError(RuntimeError):
-    """The model failed as a model (its loss or weights are not finite): it is disqualified."""
+    """The loss or the weights of a model are not finite, which disqualifies the contender."""
 
 
 @dataclass
 class Training:
-    """What came of a training; also its state while it runs."""
+    """The result of a training, and its state while it runs."""
 
     step: int = 0
     """Optimizer steps done."""
     epoch: int = 0
-    """Epochs begun and finished."""
+    """Epochs finished."""
     batches_done: int = 0
-    """Batches done of the epoch under way."""
+    """Batches done in the current epoch."""
     seconds: float = 0.0
-    """In training steps alone: no evaluation, no saving."""
+    """Time spent in optimizer steps, without evaluation and saving."""
     windows_seen: int = 0
+    """Windows trained on, by all processes together."""
     best_score: list[float] = field(default_factory=list)
-    """Of the best epoch, in what `Train.monitor` names; more is better, the first number first."""
+    """What `Train.monitor` compares, for the best epoch. Higher is better; the first number that
+    differs decides."""
     best_exact_match: float = -1.0
-    """Of the best epoch."""
+    """Exact match of the best epoch on tune, 0 to 100."""
     best_epoch: int = 0
+    """The best epoch so far; the first one is 1."""
     log: list[dict[str, float]] = field(default_factory=list)
-    """One row per point: step, epoch, and loss or the tune split's figures."""
+    """One row per point: step, epoch, and the loss or the figures on tune."""
 
     @property
     def windows_per_second(self) -> float:
-        """Over all training steps."""
+        """The mean speed of all optimizer steps."""
         return self.windows_seen / self.seconds if self.seconds else 0.0
 
 
@@ -74,169 +85,249 @@ def train_model(
     """Trains a model in place; afterwards it holds the weights of its best epoch.
 
     Args:
-        model: A variant's model (torch.nn.Module): called with a Batch it returns the mean loss.
-        windows: Of the train split.
+        model: A variant's model (torch.nn.Module). Called with a Batch, it returns the mean loss.
+        windows: The windows of the train split.
         settings: See config.Train.
-        evaluate: Judges the model as it stands, on the tune split; must return "exact_match"
-            and "f1" (0 to 100), "answerable_f1" if there is one, and "eval_loss" where that is
-            monitored. Called on every process.
-        checkpoints: A folder of this training alone; a second call with the same arguments goes
-            on from the last whole checkpoint in it, to the same weights.
-        title: For the progress line.
+        evaluate: Judges the current weights on the tune split. It must return "exact_match" and
+            "f1" (0 to 100), "answerable_f1" if there is one, and "eval_loss" if
+            `settings.monitor` asks for it. Every process calls it.
+        checkpoints: A folder for this training alone. A second call with the same arguments
+            resumes from the last whole checkpoint in it and ends with the same weights.
+        title: What the progress line shows.
         on_point: Called with each new row of the log, on the main process.
 
     Raises:
-        DivergedError: At the first non-finite loss, or if a trained weight is not finite; on every
-            process at once.
+        DivergedError: At the first loss that is not finite, or after an epoch with a weight that
+            is not finite. All processes raise it at the same step.
     """
-    device = pick_device()
-    # Precision is set per pass: accelerate allows one per process, and wraps the model for good.
-    accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision="no")
-    rank, world = accelerator.process_index, accelerator.num_processes
-    # Updates per epoch are the same on every process: each takes the same number of batches.
-    batch_count = math.ceil(len(windows) / settings.batch_size) // world
-    updates = math.ceil(batch_count / settings.gradient_accumulation)
-    if not updates:
-        raise ValueError(f"{len(windows)} windows are too few for {world} processes")
-    optimizer, scheduler = _make_optimizer(model, settings, updates * settings.epochs)
-    run = Training()
-    losses: list[float] = []  # since the last point of the log
-    saved = load_latest(checkpoints, "step")
-    if saved:
-        run, losses = Training(**saved[1]["training"]), saved[1]["losses"]
-        _restore(model, optimizer, scheduler, saved[0], saved[1]["scheduler"])
-        logger.info("%s goes on from step %d (epoch %d)", title, run.step, run.epoch + 1)
-    prepared, optimizer = accelerator.prepare(model, optimizer)
+    loop = _Loop(model, windows, settings, checkpoints, on_point)
+    loop.resume(title)
+    loop.prepare()
+    with Progress(title, loop.count_windows(settings.epochs), "windows") as progress:
+        progress.resume(loop.count_windows(loop.run.epoch, loop.run.batches_done))
+        while not loop.is_finished():
+            loop.train_epoch(progress)
+            loop.judge_epoch(evaluate, progress)
+    loop.load_best()
+    return loop.run
 
-    def save(name: str) -> None:
-        if accelerator.is_main_process:
-            tensors = _training_tensors(model, optimizer)
-            schedule = _scheduler_state(scheduler)
-            state = {"training": vars(run), "losses": losses, "scheduler": schedule}
-            save_checkpoint(checkpoints, name, tensors, state)
-        accelerator.wait_for_everyone()
 
-    def record(point: dict[str, float]) -> None:
-        row = {"step": run.step, "epoch": run.epoch + run.batches_done / batch_count, **point}
+class _Loop:
+    """The phases of `train_model`, in the order in which it calls them, and what they share."""
+
+    def __init__(
+        self,
+        model: Any,
+        windows: WindowSet,
+        settings: Train,
+        checkpoints: Path,
+        on_point: Callable[[dict[str, float]], None],
+    ) -> None:
+        self.model = model
+        self.windows = windows
+        self.settings = settings
+        self.checkpoints = checkpoints
+        self.on_point = on_point
+        # accelerate allows one precision per process and wraps the model for good. So `autocast`
+        # sets the precision of each pass instead.
+        device = pick_device()
+        self.accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision="no")
+        world: int = self.accelerator.num_processes
+        # Each process takes the same number of batches, so all do as many updates in an epoch.
+        self.batch_count = math.ceil(len(windows) / settings.batch_size) // world
+        self.updates = math.ceil(self.batch_count / settings.gradient_accumulation)
+        if not self.updates:
+            raise ValueError(f"{len(windows)} windows are too few for {world} processes")
+        self.optimizer, self.scheduler = make_optimizer(
+            model, settings, self.updates * settings.epochs
+        )
+        self.run = Training()
+        self.losses: list[float] = []
+        """The losses since the last point of the log."""
+
+    def resume(self, title: str) -> None:
+        """Restores the last whole checkpoint, if there is one."""
+        saved = load_latest(self.checkpoints, "step")
+        if saved:
+            tensors, state = saved
+            self.run, self.losses = Training(**state["training"]), state["losses"]
+            restore(self.model, self.optimizer, self.scheduler, tensors, state["scheduler"])
+            run = self.run
+            logger.info("%s goes on from step %d (epoch %d)", title, run.step, run.epoch + 1)
+
+    def prepare(self) -> None:
+        """Lets accelerate wrap the model and the optimizer for the processes that take part."""
+        self.wrapped, self.optimizer = self.accelerator.prepare(self.model, self.optimizer)
+
+    def count_windows(self, epochs: int, batches: int = 0) -> int:
+        """Returns the windows in so many epochs and batches, as if all batches were full."""
+        return (epochs * self.batch_count + batches) * self.settings.batch_size
+
+    def is_finished(self) -> bool:
+        """Whether all epochs are done, or as many as `patience` allows without a better one."""
+        run, settings = self.run, self.settings
+        is_stale = bool(settings.patience) and run.epoch - run.best_epoch >= settings.patience
+        return run.epoch >= settings.epochs or is_stale
+
+    def train_epoch(self, progress: Progress) -> None:
+        """Trains to the end of the current epoch, which may have begun before a resume."""
+        run, settings = self.run, self.settings
+        batches = self._draw_batches()
+        last_saved = time.monotonic()
+        progress.enter(f"epoch {run.epoch + 1}/{settings.epochs}")
+        self.model.train()
+        while run.batches_done < self.batch_count:
+            group = batches[run.batches_done :][: settings.gradient_accumulation]
+            loss = self._train_step(group)
+            progress.advance(len(group) * settings.batch_size, loss=round(loss, 3))
+            if run.step % max(1, self.updates // POINTS_PER_EPOCH) == 0:
+                self._log_losses()
+            is_due = time.monotonic() - last_saved > settings.checkpoint_minutes * 60
+            if is_due and run.batches_done < self.batch_count:
+                self._save()
+                last_saved = time.monotonic()
+        _check_weights(self.model)
+        run.epoch, run.batches_done = run.epoch + 1, 0
+        self.losses.clear()
+
+    def judge_epoch(self, evaluate: Callable[[], dict[str, float]], progress: Progress) -> None:
+        """Judges the epoch that has just ended, keeps it if it is the best, and saves."""
+        run = self.run
+        progress.enter(f"epoch {run.epoch}/{self.settings.epochs} on tune")
+        figures = evaluate()
+        self._log({f"tune_{name}": value for name, value in figures.items()})
+        progress.figures["tune EM"] = round(figures["exact_match"], 2)
+        score = _score_epoch(figures, self.settings.monitor, run.epoch)
+        if score > run.best_score:
+            run.best_score, run.best_epoch = score, run.epoch
+            run.best_exact_match = figures["exact_match"]
+            self._save_best()
+        self._save()
+
+    def load_best(self) -> None:
+        """Puts the weights of the best epoch into the model and frees what training needed."""
+        best = load_latest(self.checkpoints, "best")
+        if best is None:
+            raise RuntimeError(
+                f"No whole best checkpoint is left in {self.checkpoints}; remove the folder"
+            )
+        weights, state = best
+        load_parameters(self.model, weights)
+        # Where the newest best checkpoint is torn, this is the one before it.
+        self.run.best_epoch, self.run.best_exact_match = state["epoch"], state["exact_match"]
+        self.accelerator.free_memory()
+
+    def _draw_batches(self) -> list[list[int]]:
+        """Returns this process's batches of the current epoch, as row numbers of the windows."""
+        rank, world = self.accelerator.process_index, self.accelerator.num_processes
+        seed = _mix(self.settings.seed, self.run.epoch)
+        batches = group_by_length(self.windows.lengths, self.settings.batch_size, seed)
+        return batches[rank : self.batch_count * world : world]
+
+    def _train_step(self, group: list[list[int]]) -> float:
+        """Does one optimizer step over some batches, counts it, and returns their mean loss."""
+        run = self.run
+        started = time.monotonic()
+        loss = self._update(group)
+        self.scheduler.step()
+        run.seconds += time.monotonic() - started
+        run.step += 1
+        run.batches_done += len(group)
+        run.windows_seen += sum(map(len, group)) * self.accelerator.num_processes
+        self.losses.append(loss)
+        return loss
+
+    def _update(self, group: list[list[int]]) -> float:
+        """Updates the weights once by the gradient over some batches; returns their mean loss.
+
+        A batch of long windows is computed in parts, and each part counts by its windows. That
+        gives the same gradient in bounded memory.
+        """
+        accelerator, settings = self.accelerator, self.settings
+        limit = PASS_TOKENS[accelerator.device.type]
+        cut = self.windows.parts
+        passes = [(part, len(part) / len(rows)) for rows in group for part in cut(rows, limit)]
+        total = 0.0
+        for number, (rows, share) in enumerate(passes):
+            # Dropout depends on nothing but (seed, step, pass, process). So there is no random
+            # state to save, and a resumed training draws the same as one without a break.
+            seed = _mix(settings.seed, self.run.step, number, accelerator.process_index)
+            torch.manual_seed(seed)
+            is_last = number == len(passes) - 1
+            with contextlib.nullcontext() if is_last else accelerator.no_sync(self.wrapped):
+                batch = self.windows.collate(rows).to(accelerator.device)
+                with autocast(accelerator.device, settings.precision):
+                    loss = self.wrapped(batch) * (share / len(group))
+                total += float(loss.detach())
+                if is_last:
+                    _refuse_non_finite(accelerator, total, self.run.step)
+                accelerator.backward(loss)
+        accelerator.clip_grad_norm_(self.wrapped.parameters(), settings.max_grad_norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        return total
+
+    def _log_losses(self) -> None:
+        """Logs a point of the loss curve: the mean loss since the last point."""
+        self._log(
+            {
+                "train_loss": float(np.mean(self.losses)),
+                "learning_rate": self.scheduler.get_last_lr()[0],
+                "windows_per_second": self.run.windows_per_second,
+            }
+        )
+        self.losses.clear()
+
+    def _log(self, figures: dict[str, float]) -> None:
+        """Adds a row to the log and hands it on."""
+        run = self.run
+        row = {"step": run.step, "epoch": run.epoch + run.batches_done / self.batch_count}
+        row |= figures
         run.log.append(row)
-        if accelerator.is_main_process:
-            on_point(row)
+        if self.accelerator.is_main_process:
+            self.on_point(row)
 
-    total = settings.epochs * batch_count
-    with Progress(title, total * settings.batch_size, "windows") as progress:
-        progress.resume((run.epoch * batch_count + run.batches_done) * settings.batch_size)
-        while run.epoch < settings.epochs and not _is_stale(run, settings):
-            batches = group_by_length(
-                windows.lengths, settings.batch_size, _mix(settings.seed, run.epoch)
-            )[rank : batch_count * world : world]
-            last_saved = time.monotonic()
-            epoch = f"epoch {run.epoch + 1}/{settings.epochs}"
-            progress.enter(epoch)
-            model.train()
-            while run.batches_done < batch_count:
-                group = batches[run.batches_done :][: settings.gradient_accumulation]
-                started = time.monotonic()
-                loss = _update(accelerator, prepared, optimizer, windows, group, settings, run.step)
-                scheduler.step()
-                run.seconds += time.monotonic() - started
-                run.step += 1
-                run.batches_done += len(group)
-                run.windows_seen += sum(map(len, group)) * world
-                losses.append(loss)
-                progress.advance(len(group) * settings.batch_size, loss=round(loss, 3))
-                every = max(1, updates // POINTS_PER_EPOCH)
-                if run.step % every == 0:
-                    record(
-                        {
-                            "train_loss": float(np.mean(losses)),
-                            "learning_rate": scheduler.get_last_lr()[0],
-                            "windows_per_second": run.windows_per_second,
-                        }
-                    )
-                    losses.clear()
-                due = time.monotonic() - last_saved > settings.checkpoint_minutes * 60
-                if due and run.batches_done < batch_count:
-                    save(f"step-{run.step:09d}")
-                    last_saved = time.monotonic()
-            _check_weights(model)
-            run.epoch, run.batches_done = run.epoch + 1, 0
-            losses.clear()
-            progress.enter(f"{epoch} on tune")
-            figures = evaluate()
-            record({f"tune_{name}": value for name, value in figures.items()})
-            progress.figures["tune EM"] = round(figures["exact_match"], 2)
-            # F1 decides between epochs of the same EM, as it does between contenders. A model that
-            # does best to answer nothing yet is told from a worse one by what it would answer.
-            score = [figures["exact_match"], figures["f1"], figures.get("answerable_f1", 0.0)]
-            if settings.monitor == "eval_loss":
-                score = [-figures["eval_loss"]]
-            elif settings.monitor == "epoch":
-                score = [float(run.epoch)]
-            if score > run.best_score:
-                run.best_score, run.best_epoch = score, run.epoch
-                run.best_exact_match = figures["exact_match"]
-                if accelerator.is_main_process:
-                    state = {"epoch": run.epoch, "exact_match": run.best_exact_match}
-                    save_checkpoint(checkpoints, f"best-{run.epoch:04d}", trained(model), state)
-            save(f"step-{run.step:09d}")
-    best = load_latest(checkpoints, "best")
-    if best is None:
-        raise RuntimeError(f"No whole best checkpoint is left in {checkpoints}; remove the folder")
-    _load_trained(model, best[0])
-    # The one before it, where the best checkpoint is torn.
-    run.best_epoch, run.best_exact_match = best[1]["epoch"], best[1]["exact_match"]
-    accelerator.free_memory()
-    return run
+    def _save(self) -> None:
+        """Saves a checkpoint from which a later call can resume."""
+        if self.accelerator.is_main_process:
+            tensors = training_tensors(self.model, self.optimizer)
+            schedule = scheduler_state(self.scheduler)
+            state = {"training": vars(self.run), "losses": self.losses, "scheduler": schedule}
+            save_checkpoint(self.checkpoints, f"step-{self.run.step:09d}", tensors, state)
+        self.accelerator.wait_for_everyone()
+
+    def _save_best(self) -> None:
+        """Saves the weights of the epoch that has just become the best."""
+        run = self.run
+        if self.accelerator.is_main_process:
+            state = {"epoch": run.epoch, "exact_match": run.best_exact_match}
+            tensors = trained_parameters(self.model)
+            save_checkpoint(self.checkpoints, f"best-{run.epoch:04d}", tensors, state)
 
 
-def trained(model: torch.nn.Module) -> dict[str, torch.Tensor]:
-    """The parameters that training may change, by name."""
-    return {name: p for name, p in model.named_parameters() if p.requires_grad}
+def _score_epoch(figures: dict[str, float], monitor: str, epoch: int) -> list[float]:
+    """Returns the numbers by which epochs are compared; see `Training.best_score`.
 
-
-def _update(
-    accelerator: Accelerator,
-    model: Any,
-    optimizer: Any,
-    windows: WindowSet,
-    group: list[list[int]],
-    settings: Train,
-    step: int,
-) -> float:
-    """One optimizer step over a group of batches; returns their mean loss.
-
-    A batch of long windows is computed in parts, each weighted by its windows: the same gradient
-    in bounded memory.
+    Args:
+        figures: As `evaluate` returned them.
+        monitor: See config.Train.
+        epoch: The number of the epoch, from 1.
     """
-    limit = PASS_TOKENS[accelerator.device.type]
-    passes = [
-        (part, len(part) / len(rows)) for rows in group for part in windows.parts(rows, limit)
-    ]
-    total = 0.0
-    for number, (rows, share) in enumerate(passes):
-        # Dropout depends on nothing but (seed, step, pass, process): there is no state to save,
-        # and a resumed training draws what an unbroken one would have drawn.
-        torch.manual_seed(_mix(settings.seed, step, number, accelerator.process_index))
-        is_last = number == len(passes) - 1
-        with contextlib.nullcontext() if is_last else accelerator.no_sync(model):
-            batch = windows.collate(rows).to(accelerator.device)
-            with autocast(accelerator.device, settings.precision):
-                loss = model(batch) * (share / len(group))
-            total += float(loss.detach())
-            if is_last:
-                _refuse_non_finite(accelerator, total, step)
-            accelerator.backward(loss)
-    accelerator.clip_grad_norm_(model.parameters(), settings.max_grad_norm)
-    optimizer.step()
-    optimizer.zero_grad()
-    return total
+    if monitor == "eval_loss":
+        return [-figures["eval_loss"]]
+    if monitor == "epoch":
+        return [float(epoch)]
+    # F1 decides between epochs of equal exact match, as it does between contenders. While the best
+    # threshold is the one that answers nothing, both are equal in all epochs; then the figure on
+    # what the model would answer decides.
+    return [figures["exact_match"], figures["f1"], figures.get("answerable_f1", 0.0)]
 
 
 def _refuse_non_finite(accelerator: Accelerator, loss: float, step: int) -> None:
-    """Stops the training on every process if the loss of one of them is not finite.
+    """Stops the training on all processes if the loss of one of them is not finite.
 
-    All processes ask at the same place, before the backward pass that adds up their gradients. A
-    process that stopped alone would leave the others waiting for its gradient for ever.
+    All processes compare their losses at the same point, before the backward pass that adds up
+    their gradients. If one process stopped alone, the others would wait for its gradient for ever.
     """
     everywhere = accelerator.gather(torch.tensor([loss], device=accelerator.device)).tolist()
     for process, value in enumerate(everywhere):
@@ -245,82 +336,13 @@ def _refuse_non_finite(accelerator: Accelerator, loss: float, step: int) -> None
             raise DivergedError(f"the loss became {value} at step {step + 1}{where}")
 
 
-def _make_optimizer(model: torch.nn.Module, settings: Train, steps: int) -> tuple[Any, Any]:
-    """AdamW (no decay on biases and norms) with linear warm-up and linear decay to 0."""
-    from transformers.optimization import get_linear_schedule_with_warmup
-
-    # Vectors are biases and norm weights; matrices are what weight decay is meant for.
-    decayed = [p for p in trained(model).values() if p.ndim > 1]
-    others = [p for p in trained(model).values() if p.ndim <= 1]
-    optimizer = torch.optim.AdamW(
-        [
-            {"params": decayed, "weight_decay": settings.weight_decay},
-            {"params": others, "weight_decay": 0.0},
-        ],
-        lr=settings.learning_rate,
-        fused=True,
-    )
-    warmup = round(steps * settings.warmup_share)
-    schedule: Any = get_linear_schedule_with_warmup
-    return optimizer, schedule(optimizer, warmup, steps)
-
-
-def _is_stale(run: Training, settings: Train) -> bool:
-    return bool(settings.patience) and run.epoch - run.best_epoch >= settings.patience
-
-
 def _check_weights(model: torch.nn.Module) -> None:
-    for name, parameter in trained(model).items():
+    """Raises DivergedError if a trained weight is not finite."""
+    for name, parameter in trained_parameters(model).items():
         if not torch.isfinite(parameter).all():
             raise DivergedError(f"the weights {name} are not finite")
 
 
 def _mix(*numbers: int) -> int:
-    """One 63-bit seed from several numbers."""
+    """Returns one 63-bit seed made from several numbers."""
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))
-
-
-def _training_tensors(model: torch.nn.Module, optimizer: Any) -> dict[str, torch.Tensor]:
-    """Weights and AdamW's moments, by name."""
-    tensors = {f"weights/{name}": p for name, p in trained(model).items()}
-    state = getattr(optimizer, "optimizer", optimizer).state
-    for name, parameter in trained(model).items():
-        for key, value in state.get(parameter, {}).items():
-            tensors[f"adamw/{key}/{name}"] = value
-    return tensors
-
-
-def _restore(
-    model: torch.nn.Module,
-    optimizer: Any,
-    scheduler: Any,
-    tensors: dict[str, torch.Tensor],
-    schedule: dict[str, Any],
-) -> None:
-    weights = {
-        n.removeprefix("weights/"): t for n, t in tensors.items() if n.startswith("weights/")
-    }
-    _load_trained(model, weights)
-    parameters = trained(model)
-    for name, tensor in tensors.items():
-        if name.startswith("adamw/"):
-            _, key, parameter = name.split("/", 2)
-            optimizer.state[parameters[parameter]][key] = tensor
-    scheduler.load_state_dict(schedule)
-    for group, rate in zip(optimizer.param_groups, scheduler.get_last_lr(), strict=True):
-        group["lr"] = rate
-
-
-def _load_trained(model: torch.nn.Module, weights: dict[str, torch.Tensor]) -> None:
-    parameters = trained(model)
-    if parameters.keys() != weights.keys():
-        odd = sorted(parameters.keys() ^ weights.keys())[:3]
-        raise ValueError(f"the checkpoint's weights are of another model; they differ in {odd}")
-    with torch.no_grad():
-        for name, tensor in weights.items():
-            parameters[name].copy_(tensor)
-
-
-def _scheduler_state(scheduler: Any) -> dict[str, Any]:
-    """Its numbers; the schedule's formula is code and not saved."""
-    return {k: v for k, v in scheduler.state_dict().items() if isinstance(v, int | float | list)}

@@ -1,4 +1,4 @@
-"""A contender's backbone as a step uses it: its folder, checked against what was planned."""
+"""Gets a contender's backbone for a step and checks that it is the planned one."""
 
 import contextlib
 import tempfile
@@ -11,15 +11,18 @@ from squadron.provenance import Digests
 
 @contextlib.contextmanager
 def fetched(backbone: str, planned: Digests) -> Iterator[str]:
-    """Gives the folder of a `models:/` backbone, whole and checked; any other name as it is.
+    """Fetches the folder of a `models:/` backbone; any other backbone keeps its name.
 
     Args:
-        backbone: Of a contender.
-        planned: What the step was planned with.
+        backbone: A contender's backbone.
+        planned: The digests that the step was planned with.
+
+    Yields:
+        The name of the backbone or the fetched folder, which exists within the context.
 
     Raises:
-        InputError: If there is no such version, its files are missing or altered, or the backbone
-            is not the one that the race was planned with.
+        InputError: If there is no such version, if its files are missing or altered, or if the
+            backbone is not the one that the race was planned with.
     """
     chosen = read_model_name(backbone)
     if chosen is None:

@@ -57,7 +57,7 @@ def _check_contender(contender: Mapping[str, Any], planned: Digests, fairness: "
     Raises:
         InputError: If the contender is refused, or its data or backbone are not the planned ones.
     """
-    from squadron.models import backbones, trained_on
+    from squadron.models import architectures, backbones, trained_on
 
     label, backbone = contender["label"], contender["backbone"]
     declared = from_mapping(TrainedOn, contender["trained_on"])
@@ -66,7 +66,7 @@ def _check_contender(contender: Mapping[str, Any], planned: Digests, fairness: "
     with fetched(backbone, planned) as place:
         record = trained_on.read_record(place, declared)
         config = backbones.read_config(place).to_dict()
-    backbones.check_length(backbone, config, contender["windows"]["max_length"])
+    architectures.check_length(backbone, config, contender["windows"]["max_length"])
     fairness.check(label, backbone, record)
     if not record.is_whole:
         progress.say(

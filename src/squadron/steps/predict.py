@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from squadron.artifacts import (
     CANDIDATES,
@@ -22,36 +23,37 @@ from squadron.steps._files import (
 from squadron.steps._record import chosen_params
 from squadron.steps._step import peak_memory_mb, step, timed
 
+if TYPE_CHECKING:
+    from squadron.data.window_table import WindowTable
+    from squadron.progress import Progress
+
 
 @step
 def predict(
     *, contender: str, windows: Path, model: Path, candidates: Path, digests: str = ""
 ) -> None:
-    """Scores the windows of the judged splits: candidates/{split}.parquet, streamed.
+    """Scores the windows of the judged splits and writes their candidates.
 
-    With {split}.windows.parquet, what each window holds of its context, and {split}.types.parquet
-    from a model that tells the types of questions.
+    Each split gets {split}.parquet, its candidates; {split}.windows.parquet, which part of the
+    context each window holds; and {split}.types.parquet, if the model predicts the types of
+    questions. A disqualified contender gets only status.json, which all contenders have.
 
     Args:
         contender: JSON of config.Contender.
         digests: JSON of provenance.Digests; the decorator compares the code.
-        windows: As featurize wrote them.
-        model: As train wrote it.
+        windows: The folder that featurize wrote.
+        model: The folder that train wrote.
         candidates: The folder to write.
     """
-    import pyarrow as pa
-
     from squadron import tracking
-    from squadron.data.window_table import WindowTable
-    from squadron.models import model_folder, trained_on
-    from squadron.models.devices import pick_device
-    from squadron.models.prediction import predict_candidates
-    from squadron.progress import Progress
+    from squadron.models import model_folder
 
     settings = settle_answer_tokens(from_json(Contender, contender), windows)
     about = model_folder.read_about(model)
-    about_windows = read_about_windows(windows)
-    figures: dict[str, float] = {**about_windows["figures"], **about["training"]["figures"]}
+    figures: dict[str, float] = {
+        **read_about_windows(windows)["figures"],
+        **about["training"]["figures"],
+    }
     status = {
         "disqualified": about["disqualified"],
         "training": {k: v for k, v in about["training"].items() if k != "figures"},
@@ -60,49 +62,87 @@ def predict(
     }
     if not about["disqualified"]:
         with timed(figures, "predict"):
-            layout = find_layout(about_windows)
-            device = pick_device()
-            loaded = model_folder.load_model(model)
-            network = loaded.model.to(device)
-            status["trained_on"] = trained_on.read_record(str(model)).standing
-            if loaded.answering:
-                # It has been registered and races as it serves.
-                status["answering"] = loaded.answering.as_dict()
-            tables = {
-                name: WindowTable(read_windows(windows / f"{name}.arrow"), layout).first_examples(
-                    count
-                )
-                for name, count in judged_splits(settings).items()
-            }
-            total = sum(table.num_rows for table in tables.values())
-            made_from = about["made_from"]
-            with Progress(f"predict    {settings.label}", total, "windows") as bar:
-                for name, table in tables.items():
-                    path = candidates / f"{name}.parquet"
-                    with written_in_parts(
-                        path, CANDIDATES, schema="candidates/1", made_from=made_from
-                    ) as add:
-                        types: list[pa.Table] = []
-                        for rows in predict_candidates(
-                            network, table, layout, settings.predict, device, bar, types.append
-                        ):
-                            add(rows)
-                    path = candidates / f"{name}.windows.parquet"
-                    with written_in_parts(
-                        path, EXTENTS, schema="extents/1", made_from=made_from
-                    ) as add:
-                        for chunk in table.chunks():
-                            add(chunk.extents())
-                    if types:
-                        write_table(
-                            candidates / f"{name}.types.parquet",
-                            pa.concat_tables(types),
-                            schema="types/1",
-                            made_from=made_from,
-                        )
+            count, known = _predict_splits(settings, windows, model, candidates)
+        status |= known
         figures["predict_peak_memory_mb"] = peak_memory_mb()
-        figures["windows_per_second_predict"] = total / figures["seconds_predict"]
+        figures["windows_per_second_predict"] = count / figures["seconds_predict"]
     write_json(candidates / "status.json", status, schema="status/1", made_from=about["made_from"])
     tracking.log_metrics(tracking.address_run(tracking.current_race(), settings.label), figures)
-    # The model has arrived here, so no retry of its training needs them any more.
+    # The model has arrived here, so no retry of its training needs the checkpoints any more.
     shutil.rmtree(checkpoint_folder(settings.label, about["made_from"]), ignore_errors=True)
+
+
+def _predict_splits(
+    settings: Contender, windows: Path, model: Path, candidates: Path
+) -> tuple[int, dict[str, Any]]:
+    """Writes the candidates of all judged splits.
+
+    Returns:
+        How many windows were scored, and what status.json tells about the model: what it was
+        trained on and, for a registered model, how it answers.
+    """
+    from squadron.data.window_table import WindowTable
+    from squadron.models import model_folder, trained_on
+    from squadron.models.devices import pick_device
+    from squadron.progress import Progress
+
+    layout = find_layout(read_about_windows(windows))
+    loaded = model_folder.load_model(model)
+    network = loaded.model.to(pick_device())
+    known: dict[str, Any] = {"trained_on": trained_on.read_record(str(model)).standing}
+    if loaded.answering:
+        # A registered model races with the threshold and the rule with which it serves.
+        known["answering"] = loaded.answering.as_dict()
+    tables = {
+        split: WindowTable(read_windows(windows / f"{split}.arrow"), layout).first_examples(count)
+        for split, count in judged_splits(settings).items()
+    }
+    total = sum(table.num_rows for table in tables.values())
+    with Progress(f"predict    {settings.label}", total, "windows") as progress:
+        for split, table in tables.items():
+            path = candidates / f"{split}.parquet"
+            _write_split(path, network, table, settings, progress, loaded.about["made_from"])
+    return total, known
+
+
+def _write_split(
+    path: Path,
+    network: Any,
+    table: "WindowTable",
+    settings: Contender,
+    progress: "Progress",
+    made_from: str,
+) -> None:
+    """Writes the files of one split, chunk by chunk, so that memory does not grow with it.
+
+    Args:
+        path: The file of candidates; the others are beside it.
+        network: The model, on the device of `pick_device`.
+        table: The windows of the split.
+        settings: Of the contender.
+        progress: Advanced by windows.
+        made_from: Digest of what made the model.
+    """
+    import pyarrow as pa
+
+    from squadron.models.devices import pick_device
+    from squadron.models.prediction import predict_candidates
+
+    types: list[pa.Table] = []
+    with written_in_parts(path, CANDIDATES, schema="candidates/1", made_from=made_from) as add:
+        for rows in predict_candidates(
+            *(network, table, table.layout, settings.predict, pick_device()),
+            *(progress, types.append),
+        ):
+            add(rows)
+    extents = path.with_suffix(".windows.parquet")
+    with written_in_parts(extents, EXTENTS, schema="extents/1", made_from=made_from) as add:
+        for chunk in table.chunks():
+            add(chunk.extents())
+    if types:
+        write_table(
+            path.with_suffix(".types.parquet"),
+            pa.concat_tables(types),
+            schema="types/1",
+            made_from=made_from,
+        )

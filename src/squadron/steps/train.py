@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from squadron import progress, provenance
 from squadron.artifacts import read_table, read_windows
@@ -18,127 +19,168 @@ from squadron.steps._files import (
 from squadron.steps._record import chosen_params
 from squadron.steps._step import peak_memory_mb, step
 
+if TYPE_CHECKING:
+    from squadron.data.window_table import WindowTable
+    from squadron.models.trained_on import Record
+    from squadron.models.training import Training
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """The result of the training of a contender, or of none."""
+
+    record: "Record"
+    """What the model was trained on, its backbone included."""
+    run: "Training | None" = None
+    """None if the contender does not train, or if it diverged."""
+    figures: dict[str, float] = field(default_factory=dict)
+    """Speed and best epoch; empty without a run."""
+    reason: str = ""
+    """Why the contender is disqualified; "" if it is not."""
+
 
 @step
 def train(*, contender: str, windows: Path, examples: Path, model: Path, digests: str = "") -> None:
-    """Trains one contender and keeps its best epoch by EM on tune; see `training.py`.
+    """Trains one contender and keeps its best epoch on tune; see `models/training.py`.
 
-    A contender that diverges is disqualified: the folder then holds the reason instead of a model.
+    A contender that diverges is disqualified. The folder then holds the reason instead of a model.
 
     Args:
         contender: JSON of config.Contender.
         digests: JSON of provenance.Digests; "" compares nothing.
-        windows: As featurize wrote them.
-        examples: As ingest wrote them.
+        windows: The folder that featurize wrote.
+        examples: The folder that ingest wrote.
         model: The folder to write.
     """
-    import torch
-
     from squadron import tracking
-    from squadron.data.window_table import WindowTable
-    from squadron.data.windows import limit_negatives
-    from squadron.models import backbones, model_folder, scratch, trained_on, variants
-    from squadron.models.batches import WindowSet
-    from squadron.models.devices import pick_device
-    from squadron.models.training import DivergedError, train_model
+    from squadron.models import scratch, trained_on, variants
 
     settings = settle_answer_tokens(from_json(Contender, contender), windows)
     planned = provenance.read_digests(digests)
     child = tracking.address_run(tracking.current_race(), settings.label)
     tracking.log_params(child, chosen_params(settings))
-    figures: dict[str, float] = {}
-    summary: dict[str, Any] = {}
-    reason = ""
     started = time.monotonic()
     with fetched(settings.backbone, planned) as place:
-        about_windows = read_about_windows(windows)
-        layout = find_layout(about_windows)
         variant = variants.load_variant(settings.variant)
-        options = variants.read_options(settings)
-        torch.manual_seed(settings.train.seed)
         backbone = scratch.find_backbone(place, windows, settings.windows)
-        network = variant.build(backbone, options)
-        made_from = digest(
-            contender,
-            about_windows["made_from"],
-            backbones.fingerprint(backbone),
-            planned.code
-            or provenance.code_digest(("steps.train", f"models.variants.{settings.variant}")),
-        )
-        counts = _count_parameters(network)
+        network = _build_network(variant, backbone, settings)
+        made_from = _digest_inputs(contender, settings.variant, backbone, windows, planned)
+        counts = _count_parameters(network, trains=variant.TRAINS)
         record = trained_on.read_record(backbone, settings.trained_on)
+        outcome = _Outcome(record)
         if variant.TRAINS:
-            network.to(pick_device())
-            judge = _tune_judge(network, settings, windows, layout, examples)
-            rows = limit_negatives(
-                WindowTable(read_windows(windows / "train.arrow"), layout).first_examples(
-                    settings.train.max_examples
-                ),
-                settings.train.max_negative_windows,
-                settings.train.seed,
+            outcome = _train_network(
+                *(network, record, settings, windows, examples),
+                checkpoints=checkpoint_folder(settings.label, made_from),
+                on_point=lambda point: tracking.log_points(child, [point]),
             )
-            asked = set(rows.example_ids().to_pylist())
-            questions = len(asked)
-            table = read_table(examples / "train.parquet", schema="examples/1")
-            record = trained_on.extend_record(record, table, asked)
-            if hasattr(network, "prepare_training"):
-                network.prepare_training(rows)
-            try:
-                run = train_model(
-                    network,
-                    WindowSet(rows, layout),
-                    settings.train,
-                    evaluate=judge,
-                    checkpoints=checkpoint_folder(settings.label, made_from),
-                    title=f"train      {settings.label}",
-                    on_point=lambda point: tracking.log_points(child, [point]),
-                )
-                summary = {**vars(run), "log": run.log}
-                share = questions / len(rows)
-                figures["examples_per_second"] = run.windows_per_second * share
-                figures["best_epoch"] = run.best_epoch
-            except DivergedError as error:
-                reason = str(error)
-        else:
-            counts["trainable_parameters"] = 0
-        figures |= {**counts, "peak_memory_mb": peak_memory_mb()}
+        figures = {**outcome.figures, **counts, "peak_memory_mb": peak_memory_mb()}
         figures["seconds_train"] = time.monotonic() - started
-        summary |= {**figures, "figures": figures}
-        if reason:
-            model_folder.write_disqualified(
-                model, settings, reason, made_from=made_from, training=summary
-            )
-        else:
-            tokenizer = backbones.load_tokenizer(backbone)
-            model_folder.write_model(
-                model,
-                network,
-                tokenizer,
-                settings,
-                made_from=made_from,
-                training=summary,
-                record=record,
-            )
-    if reason:
-        progress.say(f"train      {settings.label} is disqualified: {reason}")
-    elif variant.TRAINS:
-        progress.say(
-            f"train      {settings.label}: best EM on tune {run.best_exact_match:.2f} in epoch "
-            f"{run.best_epoch}, {figures['examples_per_second']:.1f} examples/s"
-        )
-    if summary.get("log"):
+        _write_folder(model, network, settings, backbone, outcome, figures, made_from)
+    _say(settings.label, outcome)
+    if outcome.run and outcome.run.log:
         # A resumed training has points that this MLflow run has not seen.
-        tracking.log_points(child, summary["log"])
-        tracking.log_json(child, {"log": summary["log"]}, "training_log.json")
+        tracking.log_points(child, outcome.run.log)
+        tracking.log_json(child, {"log": outcome.run.log}, "training_log.json")
     tracking.log_metrics(child, figures)
+
+
+def _build_network(variant: Any, backbone: str, settings: Contender) -> Any:
+    """Returns the variant's model before training; the seed decides its new weights."""
+    import torch
+
+    from squadron.models import variants
+
+    options = variants.read_options(settings)
+    torch.manual_seed(settings.train.seed)
+    return variant.build(backbone, options)
+
+
+def _digest_inputs(
+    contender: str, variant: str, backbone: str, windows: Path, planned: provenance.Digests
+) -> str:
+    """Returns the digest of all that shapes the model: settings, data, backbone and code."""
+    from squadron.models import backbones
+
+    code = planned.code or provenance.code_digest(("steps.train", f"models.variants.{variant}"))
+    made_from = read_about_windows(windows)["made_from"]
+    return digest(contender, made_from, backbones.fingerprint(backbone), code)
+
+
+def _train_network(
+    network: Any,
+    record: "Record",
+    settings: Contender,
+    windows: Path,
+    examples: Path,
+    *,
+    checkpoints: Path,
+    on_point: Callable[[dict[str, float]], None],
+) -> _Outcome:
+    """Trains a network in place.
+
+    Args:
+        network: The variant's model.
+        record: What its backbone was trained on.
+        settings: Of the contender.
+        windows: As for `train`.
+        examples: As for `train`.
+        checkpoints: As for `training.train_model`.
+        on_point: As for `training.train_model`.
+    """
+    from squadron.models import trained_on
+    from squadron.models.batches import WindowSet
+    from squadron.models.devices import pick_device
+    from squadron.models.training import DivergedError, train_model
+
+    network.to(pick_device())
+    layout = find_layout(read_about_windows(windows))
+    judge = _tune_judge(network, settings, windows, layout, examples)
+    rows = _read_train_windows(settings, windows, layout)
+    questions = set(rows.example_ids().to_pylist())
+    table = read_table(examples / "train.parquet", schema="examples/1")
+    record = trained_on.extend_record(record, table, questions)
+    if hasattr(network, "prepare_training"):
+        network.prepare_training(rows)
+    try:
+        run = train_model(
+            network,
+            WindowSet(rows, layout),
+            settings.train,
+            evaluate=judge,
+            checkpoints=checkpoints,
+            title=f"train      {settings.label}",
+            on_point=on_point,
+        )
+    except DivergedError as error:
+        return _Outcome(record, reason=str(error))
+    figures = {
+        "examples_per_second": run.windows_per_second * (len(questions) / len(rows)),
+        "best_epoch": run.best_epoch,
+    }
+    return _Outcome(record, run, figures)
+
+
+def _read_train_windows(settings: Contender, windows: Path, layout: Any) -> "WindowTable":
+    """Returns the windows that the contender trains on: all, or as many as its settings allow."""
+    from squadron.data.window_table import WindowTable
+    from squadron.data.windows import limit_negatives
+
+    table = WindowTable(read_windows(windows / "train.arrow"), layout)
+    return limit_negatives(
+        table.first_examples(settings.train.max_examples),
+        settings.train.max_negative_windows,
+        settings.train.seed,
+    )
 
 
 def _tune_judge(
     network: Any, settings: Contender, windows: Path, layout: Any, examples: Path
 ) -> Callable[[], dict[str, float]]:
-    """Figures of the model as it stands, on tune, with the threshold that is best there."""
-    from dataclasses import replace
+    """Returns a function that judges the current weights on tune.
 
+    Its figures are at the null threshold that is best on tune.
+    """
     from squadron.data.window_table import WindowTable
     from squadron.models.batches import WindowSet
     from squadron.models.devices import pick_device
@@ -150,7 +192,7 @@ def _tune_judge(
 
     def evaluate_epoch() -> dict[str, float]:
         device = pick_device()
-        # An answer needs the best span of each window alone.
+        # The answer to a question needs only the best span of each of its windows.
         best = replace(settings.predict, n_best=1)
         parts = predict_candidates(network, rows, layout, best, device)
         summary = judge(questions, parts, None, search=True).summary
@@ -165,9 +207,52 @@ def _tune_judge(
     return evaluate_epoch
 
 
-def _count_parameters(network: Any) -> dict[str, float]:
+def _count_parameters(network: Any, *, trains: bool) -> dict[str, float]:
+    """Returns how many parameters a network has, and how many of them training changes."""
     sizes = [(p.numel(), p.requires_grad) for p in network.parameters()]
+    trainable = sum(size for size, is_trained in sizes if is_trained)
     return {
         "parameters": float(sum(size for size, _ in sizes)),
-        "trainable_parameters": float(sum(size for size, trains in sizes if trains)),
+        "trainable_parameters": float(trainable) if trains else 0,
     }
+
+
+def _write_folder(
+    folder: Path,
+    network: Any,
+    settings: Contender,
+    backbone: str,
+    outcome: _Outcome,
+    figures: dict[str, float],
+    made_from: str,
+) -> None:
+    """Writes the model, or the reason why there is none."""
+    from squadron.models import backbones, model_folder
+
+    training = vars(outcome.run) if outcome.run else {}
+    summary = {**training, **figures, "figures": figures}
+    if outcome.reason:
+        model_folder.write_disqualified(
+            folder, settings, outcome.reason, made_from=made_from, training=summary
+        )
+        return
+    model_folder.write_model(
+        folder,
+        network,
+        backbones.load_tokenizer(backbone),
+        settings,
+        made_from=made_from,
+        training=summary,
+        record=outcome.record,
+    )
+
+
+def _say(label: str, outcome: _Outcome) -> None:
+    """Prints one line on the outcome; an untrained contender has none."""
+    if outcome.reason:
+        progress.say(f"train      {label} is disqualified: {outcome.reason}")
+    elif outcome.run:
+        progress.say(
+            f"train      {label}: best EM on tune {outcome.run.best_exact_match:.2f} in epoch "
+            f"{outcome.run.best_epoch}, {outcome.figures['examples_per_second']:.1f} examples/s"
+        )

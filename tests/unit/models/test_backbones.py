@@ -18,7 +18,6 @@ from transformers import AutoConfig, AutoModelForQuestionAnswering
 
 from squadron.errors import InputError
 from squadron.models import backbones
-from squadron.models.batches import LENGTH_MULTIPLE
 from tests import tiny_models
 from tests.limits import PATIENCE_SECONDS
 from tests.s3_server import running_s3_server
@@ -54,7 +53,7 @@ def load_model(backbone):
     return backbones.from_pretrained(AutoModelForQuestionAnswering, str(backbone))
 
 
-# Where a backbone is
+# Locating
 
 
 def test_a_folder_is_where_it_is(folder, monkeypatch):
@@ -162,7 +161,7 @@ def test_an_s3_prefix_is_fetched_and_follows_its_content(folder, tmp_path, monke
         assert backbones.locate("s3://models/tiny") != place
 
 
-# What a backbone is
+# Fingerprints and licences
 
 
 def test_the_fingerprint_of_a_folder_changes_with_any_file(folder):
@@ -274,7 +273,7 @@ def test_pickled_weights_are_refused_before_anything_is_loaded(folder):
 
 
 def test_pickled_weights_of_the_hub_are_refused_in_the_same_words(folder, tmp_path):
-    # In a process of its own: huggingface_hub reads where its cache is once.
+    # This runs in its own process, because huggingface_hub reads the place of its cache once.
     pickle_weights(folder)
     repository = tmp_path / "home" / "hub" / "models--org--pickled"
     revision = "0" * 40
@@ -354,59 +353,7 @@ def test_a_bare_tokenizer_neither_truncates_nor_pads_and_leaves_the_other_as_it_
     assert tokenizer.backend_tokenizer.padding["length"] == 12
 
 
-# Positions
-
-
-@pytest.mark.parametrize(
-    ("config", "positions"),
-    [
-        ({"model_type": "bert", "max_position_embeddings": 512, "pad_token_id": 0}, 512),
-        ({"model_type": "roberta", "max_position_embeddings": 514, "pad_token_id": 1}, 512),
-        ({"model_type": "mpnet", "max_position_embeddings": 514, "pad_token_id": 1}, 512),
-        ({"model_type": "longformer", "max_position_embeddings": 4098, "pad_token_id": 1}, 4096),
-        ({"model_type": "led", "max_encoder_position_embeddings": 16384}, 16384),
-        ({"model_type": "gpt2", "n_positions": 1024}, 1024),
-        ({"model_type": "deberta-v2", "max_position_embeddings": 512}, 512),
-        (
-            {
-                "model_type": "deberta-v2",
-                "max_position_embeddings": 512,
-                "position_biased_input": False,
-            },
-            None,
-        ),
-        ({"model_type": "t5", "n_positions": 512}, None),
-        ({"model_type": "xlnet", "max_position_embeddings": -1}, None),
-        ({"model_type": "bloom"}, None),
-        ({}, None),
-    ],
-)
-def test_the_usable_positions_are_those_of_the_architecture(config, positions):
-    assert backbones.count_positions(config) == positions
-
-
-@pytest.mark.parametrize(
-    ("kind", "count", "allowed", "refused"),
-    [
-        ("bert", 512, 512, 513),
-        ("bert", 512, 500, 600),
-        ("bert", 500, 480, 481),  # 481 tokens are padded to 512
-        ("roberta", 514, 512, 513),
-        ("xlnet", -1, 100_000, None),
-    ],
-)
-def test_windows_must_fit_the_positions_with_their_padding(kind, count, allowed, refused):
-    config = {"model_type": kind, "max_position_embeddings": count, "pad_token_id": 1}
-    backbones.check_length("some/model", config, allowed)
-    if refused:
-        limit = backbones.count_positions(config)
-        with pytest.raises(InputError) as caught:
-            backbones.check_length("some/model", config, refused)
-        assert str(caught.value) == (
-            f"windows -> max_length: {refused} is not allowed for the backbone 'some/model', which "
-            f"has {limit} positions, as windows are padded to a multiple of 32 tokens (here "
-            f"{-(-refused // 32) * 32}); choose {limit // 32 * 32} or less"
-        )
+# Checks before a race
 
 
 def test_a_local_backbone_is_checked_from_its_config_alone(folder, tmp_path):
@@ -431,10 +378,6 @@ def test_a_backbone_that_is_elsewhere_is_left_to_the_step_that_fetches_it(name):
     backbones.check_local(name, 10_000)
 
 
-def test_the_multiple_that_is_checked_is_that_of_batches():
-    assert backbones.scratch.POSITION_MULTIPLE == LENGTH_MULTIPLE
-
-
 LOAD = (
     "import sys; from squadron import errors; from squadron.models import backbones\n"
     "try: print(type(backbones.load_tokenizer('org/model')).__name__)\n"
@@ -443,7 +386,7 @@ LOAD = (
 
 
 def load_from_hub(home, endpoint):
-    """Loads a tokenizer in a process of its own: huggingface_hub reads its settings once.
+    """Loads a tokenizer in its own process, because huggingface_hub reads its settings once.
 
     Without what is tested, it is not done before the limit: the hub's own retries wait six times a
     minute for a server that does not answer.

@@ -195,7 +195,7 @@ def share_of_mates_that_meet_again(lengths, batch_size):
 
 @pytest.mark.parametrize(("count", "limit"), [(1_000, 0.25), (200, 0.6)])
 def test_windows_of_small_data_meet_others_in_every_epoch(count, limit):
-    # As SQuAD's are: most between 100 and 250 tokens.
+    # Most lengths are between 100 and 250 tokens, as in SQuAD.
     lengths = np.random.default_rng(0).normal(170, 55, count).clip(40, 384).astype(int)
     assert share_of_mates_that_meet_again(lengths, 16) < limit
 

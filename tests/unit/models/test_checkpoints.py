@@ -113,7 +113,7 @@ def test_only_torn_checkpoints_are_as_good_as_none(tmp_path):
 
 def test_a_half_written_checkpoint_is_never_seen_and_does_not_stay(tmp_path):
     save(tmp_path, "step-000000001", 1)
-    # What a kill in the middle of writing leaves behind.
+    # A kill while a checkpoint is written leaves such a folder.
     shutil.copytree(tmp_path / "step-000000001", tmp_path / ".step-000000002.part")
 
     assert load_latest(tmp_path, "step")[1]["value"] == 1

@@ -15,7 +15,7 @@ def test_byte_dropout_drops_the_promised_share_and_keeps_the_expected_value(p):
 
     share = round(p * 256) / 256
     assert abs(share - p) <= 1 / 512
-    # Four standard errors of a million draws.
+    # The tolerance is four standard errors of a million draws.
     error = 4 * (share * (1 - share) / 1e6) ** 0.5
     assert abs(float((y == 0).float().mean()) - share) < error
     assert torch.allclose(y[y != 0], torch.tensor(3.0 / (1 - share)))
@@ -150,7 +150,8 @@ def test_plain_attention_gives_the_logits_and_gradients_of_torchs_own(masked):
         assert torch.allclose(ours, theirs, rtol=0, atol=1e-4)
     for output in outputs:
         (output.start_logits[real].sum() + output.end_logits[real].square().sum()).backward()
-    # Beside the largest, for some are zero but for rounding (a key's bias changes no softmax).
+    # Differences are compared with the largest gradient, because some gradients are only rounding
+    # errors: the bias of a key does not change a softmax.
     scale = max(float(parameter.grad.abs().max()) for parameter in fused.parameters())
     for (name, ours), theirs in zip(plain.named_parameters(), fused.parameters(), strict=True):
         assert torch.allclose(ours.grad, theirs.grad, rtol=0, atol=1e-5 * scale), name

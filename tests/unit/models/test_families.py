@@ -16,7 +16,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_QUESTION_ANSWERING_
 
 from squadron.config import Contender, Predict, Train, Windows
 from squadron.errors import InputError
-from squadron.models import backbones, model_folder
+from squadron.models import architectures, backbones, model_folder
 from squadron.models.batches import WindowSet
 from squadron.models.cpu_layers import ATTENTION
 from squadron.models.training import train_model
@@ -25,7 +25,7 @@ from squadron.reader import Reader
 from tests import tiny_models
 
 FAMILIES = sorted(MODEL_FOR_QUESTION_ANSWERING_MAPPING_NAMES)
-REFUSED = sorted(backbones.NEED_MORE_THAN_TEXT)
+REFUSED = sorted(architectures.NEED_MORE_THAN_TEXT)
 # What architectures call their sizes; each takes those that it has. One head of keys and values for
 # two of queries, where an architecture can have that.
 SIZES = {
@@ -59,7 +59,7 @@ CHANGES = {
         **dict.fromkeys(("linear_num_key_heads", "linear_num_value_heads"), 2),
         **dict.fromkeys(("linear_key_head_dim", "linear_value_head_dim"), 16),
     },
-    # Its hashes are drawn anew in every pass unless they have a seed.
+    # Without a seed, its hashes differ in each pass.
     "reformer": {"axial_pos_embds": False, "is_decoder": False, "hash_seed": 0,
                  "lsh_attn_chunk_length": 16, "local_attn_chunk_length": 16},
     "roc_bert": {"pronunciation_vocab_size": 200, "shape_vocab_size": 200},
@@ -75,13 +75,13 @@ def write_family(kind, folder):
     """A random tiny network of a kind and a tokenizer, as a backbone."""
     tokenizer = AutoTokenizer.from_pretrained(tiny_models.write_backbone(folder))
     ids = {f"{n}_token_id": getattr(tokenizer, f"{n}_token_id") for n in ("pad", "cls", "sep")}
-    # RoBERTa's layout: Longformer insists on three separators.
+    # Longformer needs three separators, as in RoBERTa's layout.
     tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]",
         pair="[CLS] $A [SEP] [SEP] $B [SEP]",
         special_tokens=[("[CLS]", ids["cls_token_id"]), ("[SEP]", ids["sep_token_id"])],
     )
-    # BERT's own class would put BERT's layout back.
+    # BERT's own class would restore BERT's layout.
     names = {f"{n}_token": getattr(tokenizer, f"{n}_token") for n in ("pad", "unk", "cls", "sep")}
     plain = PreTrainedTokenizerFast(tokenizer_object=tokenizer.backend_tokenizer, **names)
     for path in folder.iterdir():
@@ -167,7 +167,7 @@ def test_a_family_trains_saves_loads_and_answers_on_a_cpu_and_as_built_for_a_gpu
 @pytest.mark.parametrize("kind", [kind for kind in FAMILIES if kind not in REFUSED])
 def test_a_family_reads_as_many_tokens_as_it_is_said_to_have_positions(kind, tmp_path):
     network = AutoModelForQuestionAnswering.from_config(make_config(kind, 0, 2, 3, 60)).eval()
-    limit = backbones.count_positions(network.config.to_dict())
+    limit = architectures.count_positions(network.config.to_dict())
     length = 160 if limit is None else min(160, limit)
     ids = torch.full((1, length), 7)
     ids[0, 0], ids[0, [5, 6, -1]] = 2, 3
@@ -188,8 +188,8 @@ def test_a_family_that_needs_more_than_text_is_refused_in_one_sentence(kind, tmp
             load(str(tmp_path))
         assert str(caught.value) == (
             f"The backbone {str(tmp_path)!r} is not allowed, as {kind} reads "
-            f"{backbones.NEED_MORE_THAN_TEXT[kind]}; choose one such as bert, roberta, electra, "
-            "deberta-v2 or modernbert"
+            f"{architectures.NEED_MORE_THAN_TEXT[kind]}; choose one such as bert, roberta, "
+            "electra, deberta-v2 or modernbert"
         )
 
 

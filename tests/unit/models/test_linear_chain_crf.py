@@ -8,6 +8,7 @@ from torchcrf import CRF
 
 from squadron.models import linear_chain_crf as crf
 from squadron.models.linear_chain_crf import B, I, O, Transitions
+from tests import crf_reference
 
 sequences = st.tuples(st.integers(0, 10_000), st.lists(st.integers(0, 7), min_size=1, max_size=4))
 
@@ -126,7 +127,7 @@ def test_path_scores_and_gradients_are_those_of_pytorch_crf(seed, lengths):
 def test_the_table_of_spans_holds_each_path_once_and_sums_to_the_partition(drawn):
     emissions, lengths, transitions = draw(*drawn)
     scores = crf.span_scores(emissions, lengths, transitions)
-    table = crf.all_spans(scores)
+    table = crf_reference.all_spans(scores)
     for row, length in enumerate(lengths.tolist()):
         paths = single_span_paths(length)
         base = path_score(emissions[row], paths.pop(None), transitions)
@@ -136,13 +137,13 @@ def test_the_table_of_spans_holds_each_path_once_and_sums_to_the_partition(drawn
         assert torch.allclose(table[row], expected, atol=1e-9)
         with_nothing = torch.cat([torch.zeros(1), expected.flatten()])
         outside = torch.log_softmax(with_nothing, 0)[0]
-        assert torch.allclose(-crf.log_partition(scores)[row], outside, atol=1e-9)
+        assert torch.allclose(-crf_reference.log_partition(scores)[row], outside, atol=1e-9)
 
 
 def test_an_empty_sequence_holds_nothing_for_sure():
     emissions, lengths, transitions = draw(2, [0, 3])
     scores = crf.span_scores(emissions, lengths, transitions)
-    assert -crf.log_partition(scores)[0] == 0
+    assert -crf_reference.log_partition(scores)[0] == 0
     loss = crf.span_loss(emissions, lengths, transitions, lengths * 0, lengths * 0, lengths > 0)
     assert loss[0] == 0
     gradient = torch.autograd.grad(loss.sum(), emissions)[0]
@@ -174,7 +175,7 @@ def test_the_partition_is_that_of_pytorch_crf_with_a_tag_for_o_after_the_span(se
 
     scores = crf.span_scores(emissions, lengths, transitions)
     nothing = crf.all_outside_score(emissions, lengths, transitions)
-    ours = crf.log_partition(scores) + nothing
+    ours = crf_reference.log_partition(scores) + nothing
 
     assert torch.allclose(ours, theirs, atol=1e-8)
     mine, others = (
@@ -190,15 +191,15 @@ def test_long_sequences_lose_nothing_to_cancelling_sums(far):
     emissions, lengths, transitions = draw(3, [384] * 4, scale=1.0)
     with torch.no_grad():
         emissions[..., B:] += far
-    # What a network gives; the reference starts from the same numbers.
+    # Networks give single precision. The reference starts from the same numbers.
     emissions = emissions.detach().float()
     transitions = Transitions(*(part.detach().float() for part in vars(transitions).values()))
     scores = crf.span_scores(emissions, lengths, transitions)
-    table = crf.all_spans(scores)
+    table = crf_reference.all_spans(scores)
     pair = transitions.pair_KK.double()
     over_O = emissions.double() - emissions.double()[..., :1]
     for first, last in ((1, 2), (40, 69), (300, 310), (381, 382)):
-        # Its own few terms, without the sum over what comes before.
+        # Only the span's own terms are added, without the sums over earlier positions.
         expected = (
             over_O[:, first, B] + over_O[:, first + 1 : last + 1, I].sum(1)
             + pair[O, B] + pair[B, I] + (last - first - 1) * pair[I, I] + pair[I, O]
@@ -245,7 +246,7 @@ def test_the_written_gradient_is_what_autograd_makes_of_the_definition():
     weights = torch.tensor([1.0, -2.0, 0.5, 3.0, 0.25])
     scores = crf.span_scores(emissions, lengths, transitions)
     picked = torch.where(has_span, crf.pick_spans(scores, first, last), 0.0)
-    plain = crf.log_partition(scores) - picked
+    plain = crf_reference.log_partition(scores) - picked
     ours = crf.span_loss(emissions, lengths, transitions, first, last, has_span)
     assert torch.allclose(ours.double(), plain, rtol=1e-6, atol=1e-6)
     wanted = torch.autograd.grad((plain * weights).sum(), inputs)

@@ -5,7 +5,7 @@ import torch
 
 from squadron.answers.answering import Answering
 from squadron.answers.calibration import Calibration
-from squadron.artifacts import write_json
+from squadron.artifacts import ANSWERING, write_json
 from squadron.config import Contender, Predict, Train, Windows
 from squadron.errors import InputError
 from squadron.models import backbones, model_folder
@@ -65,7 +65,7 @@ def test_a_model_comes_back_with_its_weights_tokenizer_and_settings(folder, part
 
 def test_a_model_folder_holds_no_code_and_no_pickles(folder):
     assert {name.rpartition(".")[2] for name in files(folder)} <= {"json", "safetensors", "txt"}
-    # Neither a pickle (0x80) nor a zip of them.
+    # A pickle begins with 0x80; a zip may hold pickles.
     for name in files(folder):
         assert (folder / name).read_bytes()[:1] not in (b"\x80", b"P"), name
     assert {"config.json", "model.safetensors", "tokenizer.json", "variant.json"} <= set(
@@ -149,7 +149,7 @@ def test_how_it_answers_comes_from_registration(folder):
 
 def test_one_registered_long_ago_answers_as_it_did_then(folder):
     for fields in ({"null_threshold": 1.25}, {"null_threshold": None, "answer_rule": "window"}):
-        path = folder / model_folder.ANSWERING
+        path = folder / ANSWERING
         write_json(path, fields, schema="answering/1", made_from="abc")
         assert load_model(folder).answering == Answering(fields["null_threshold"], "window", None)
 

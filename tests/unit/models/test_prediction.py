@@ -43,7 +43,7 @@ def all_spans(start_T, end_T, context, max_answer_tokens):
     }
 
 
-# Few different values make ties, many make exact order matter.
+# Few different values make ties. With many different values, the exact order matters.
 token_scores = st.one_of(
     st.integers(-3, 3).map(float), st.floats(-20, 20, width=32, allow_subnormal=False)
 )
@@ -55,7 +55,7 @@ def scored_batches(draw):
     contexts = []
     for _ in range(draw(st.integers(1, 4))):
         start = draw(st.integers(1, length - 1))
-        # An empty context ends before it starts.
+        # The last token of an empty context is before its first one.
         contexts.append((start, draw(st.integers(start - 1, length - 1))))
     cells = len(contexts) * length
     sides = [
@@ -108,7 +108,7 @@ def test_the_best_spans_are_those_of_brute_force_over_all_pairs(scored, n_best, 
         spans = list(
             zip(found.start_token_BK[row].tolist(), found.end_token_BK[row].tolist(), strict=True)
         )[:count]
-        # Spans are equal up to ties: each one is allowed, has its own score and comes once.
+        # The spans may differ in ties. Each span is allowed, has its own score and occurs once.
         assert [expected[pair] for pair in spans] == scores[:count].tolist()
         assert len(set(spans)) == count
         assert found.null_score_B[row] == start_BT[row, 0] + end_BT[row, 0]
@@ -142,7 +142,7 @@ def test_half_precision_scores_are_added_in_single_precision():
     start = torch.tensor([[0.0, 256.0]], dtype=torch.bfloat16)
     end = torch.tensor([[0.0, 1.0]], dtype=torch.bfloat16)
     found = best_spans(start, end, make_batch(2, [(1, 1)]), 1, 1)
-    # bf16 has 8 bits: 256 + 1 would be 256.
+    # bf16 has 8 bits, in which 256 + 1 is 256.
     assert found.score_BK.tolist() == [[257.0]]
 
 

@@ -89,7 +89,7 @@ def test_whole_words_seen_twice_are_tokens_and_all_others_are_unknown():
     tokenizer = scratch.train_tokenizer(TEXTS, "words")
     assert list(scratch.SPECIALS) == [tokenizer.id_to_token(n) for n in range(5)]
     found = tokenizer.encode("The KEEPER lit cafe, zebra!", add_special_tokens=False).tokens
-    # "café" and "," are seen once, "zebra" and "!" never.
+    # "café" and "," occur once in the texts, "zebra" and "!" never.
     assert found == ["the", "keeper", "lit", "[UNK]", "[UNK]", "[UNK]", "[UNK]"]
 
 
@@ -113,7 +113,7 @@ def test_a_vocabulary_has_its_size_at_most(monkeypatch, kind):
 
 
 def test_every_process_trains_the_same_vocabulary(kind):
-    # Ties of equal counts are what an unstable order would show.
+    # Equal counts are ties, whose order would change if it were not stable.
     code = (
         "import hashlib, sys; from squadron.models import scratch; "
         "texts = [f'{a}{b} {b}{a}{a}' for a in 'abcdefgh' for b in 'stuvwxyz'] * 2; "

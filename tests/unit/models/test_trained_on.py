@@ -208,7 +208,7 @@ def test_a_test_set_of_its_own_may_share_titles_with_what_the_race_trains_on(
     model = str(race(tmp_path / "first", data, backbone))
     assert titles(tmp_path / "first", "test") & titles(tmp_path / "first", "train")
     prepare(tmp_path / "second", data, model)
-    # The same test set, but the race itself trains on a few titles: the model has a lead.
+    # With the same test set, the model has an advantage if the race trains on only a few titles.
     data = dataclasses.replace(data, max_train_examples=2)
     assert "of this race's test split" in refusal(tmp_path / "third", data, model, capsys)
 
@@ -236,14 +236,14 @@ def test_a_plain_encoder_of_elsewhere_has_seen_no_questions(backbone, tmp_path):
 
 def test_what_a_model_of_elsewhere_with_a_qa_head_was_trained_on_is_unknown(foreign, tmp_path):
     assert trained_on.read_record(foreign) == trained_on.UNKNOWN
-    # A config may name no architecture: the names of the weights tell it, too.
+    # If the config names no architecture, the names of the weights decide.
     bare = tmp_path / "bare"
     shutil.copytree(foreign, bare)
     config = json.loads((bare / "config.json").read_text())
     assert config.pop("architectures") == ["BertForQuestionAnswering"]
     (bare / "config.json").write_text(json.dumps(config))
     assert trained_on.read_record(str(bare)) == trained_on.UNKNOWN
-    # And weights of another layout: the architecture tells it.
+    # If the weights have other names, the architecture decides.
     (bare / "config.json").write_text(
         json.dumps({**config, "architectures": ["XLNetForQuestionAnsweringSimple"]})
     )

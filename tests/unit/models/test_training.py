@@ -21,7 +21,8 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 from squadron.config import Train
 from squadron.models import checkpoints, training
 from squadron.models.batches import WindowSet
-from squadron.models.training import DivergedError, train_model, trained
+from squadron.models.optimizer import trained_parameters
+from squadron.models.training import DivergedError, train_model
 from squadron.models.variants import span
 from squadron.progress import EVENT_PREFIX, EVENTS_VARIABLE
 from tests import tiny_models
@@ -122,7 +123,8 @@ def test_a_training_killed_at_random_ends_with_the_weights_and_log_of_an_unbroke
 ):
     seed = int.from_bytes(os.urandom(4), "little")
     draw = random.Random(seed)
-    # Events are passes and checkpoints being written; the fifth is the first checkpoint.
+    # An event is a pass, or a checkpoint that is being written. The fifth event is the first
+    # checkpoint.
     kills = [11, *(draw.randint(0, 11) for _ in range(5))]
     draw.shuffle(kills)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
@@ -145,7 +147,7 @@ def test_a_training_killed_at_random_ends_with_the_weights_and_log_of_an_unbroke
 
 
 def run_with_kills(folder: Path, backbone: str, kills: list[int]) -> None:
-    """Trains in child processes that kill themselves after so many events; the last one ends.
+    """Trains in child processes that kill themselves after so many events, but for the last one.
 
     A child has the windows, builds its own model and knows of the training what the files say.
     Children are forked here, where everything is imported and nothing was ever trained: as many
@@ -364,7 +366,7 @@ def test_the_last_update_of_an_epoch_averages_the_batches_it_has(
     model = Scripted(lambda m, b: m.matrix.sum())
     settings = dataclasses.replace(FP32, epochs=1, gradient_accumulation=3, max_grad_norm=1e9)
     run = train_model(model, windows, settings, evaluate=script([1]), checkpoints=tmp_path)
-    # Four batches of two: an update of three and one of one.
+    # There are four batches of two: one update has three of them, the other has one.
     assert run.step == 2
     assert run.windows_seen == 8
     assert [row["epoch"] for row in run.log] == [0.75, 1.0, 1.0]
@@ -406,7 +408,7 @@ def test_the_learning_rate_rises_and_falls_linearly(
         Scripted(), windows, settings, evaluate=script([1, 2, 3]), checkpoints=tmp_path
     )
 
-    # 8 windows, 2 a batch, 3 epochs: 12 steps.
+    # 8 windows with 2 per batch make 12 steps in 3 epochs.
     warmup = 12 * warmup_share
     expected = [
         0.5 * (step / warmup if step < warmup else (12 - step) / (12 - warmup))
@@ -422,7 +424,7 @@ def test_weight_decay_shrinks_matrices_alone(tmp_path, windows, captured_steps):
     settings = dataclasses.replace(FP32, learning_rate=0.1, weight_decay=0.2, warmup_share=0)
     train_model(model, windows, settings, evaluate=script([1, 2]), checkpoints=tmp_path)
 
-    # The gradient is zero, so decay is all there is: x (1 - rate * decay) a step.
+    # The gradient is zero, so each step only multiplies by 1 - rate * decay.
     expected = 2.0 * math.prod(1 - 0.1 * (8 - step) / 8 * 0.2 for step in range(8))
     assert torch.allclose(model.matrix, torch.full((2, 3), expected), rtol=1e-5)
     assert torch.equal(model.vector, torch.full((3,), 2.0))
@@ -437,7 +439,7 @@ def test_frozen_weights_are_neither_changed_nor_saved(tmp_path, backbones, windo
     train_model(model, windows, FP32, evaluate=script([1, 2]), checkpoints=tmp_path)
 
     heads = {"network.qa_outputs.weight", "network.qa_outputs.bias"}
-    assert trained(model).keys() == heads
+    assert trained_parameters(model).keys() == heads
     for name, parameter in model.named_parameters():
         assert torch.equal(parameter, before[name]) == (name not in heads)
     saved = load_file(sorted(tmp_path.glob("step-*"))[-1] / "tensors.safetensors")
@@ -461,7 +463,7 @@ def test_the_log_has_twenty_points_an_epoch_and_the_figures_of_tune(tmp_path, wi
     )
 
     assert points == run.log
-    # 8 updates an epoch, a point every 4.
+    # An epoch has 8 updates, with a point after every fourth one.
     assert [(row["step"], row["epoch"]) for row in run.log] == [
         (4, 0.5), (8, 1.0), (8, 1.0), (12, 1.5), (16, 2.0), (16, 2.0)
     ]  # fmt: skip
@@ -501,7 +503,7 @@ def test_a_small_training_has_a_point_for_every_step(tmp_path, windows):
     assert [row["step"] for row in run.log if "train_loss" in row] == list(range(1, 9))
 
 
-# Which epoch remains
+# The best epoch
 
 
 def count_up(model, batch):
@@ -630,7 +632,7 @@ def test_a_learning_rate_beyond_reason_is_a_divergence_every_time(tmp_path, back
 
 
 def test_weights_that_are_not_finite_are_never_judged_nor_kept(tmp_path, windows):
-    # The loss is 0, its gradient is not a number.
+    # The loss is 0, but its gradient is NaN.
     model = Scripted(lambda m, b: m.zero().square().sqrt())
     with pytest.raises(DivergedError, match=r"^the weights matrix are not finite$"):
         train_model(
@@ -685,7 +687,7 @@ def test_a_loss_that_is_not_finite_on_one_process_stops_both(tmp_path, backbones
     for process in processes:
         process.start()
     try:
-        # Far more than a busy machine needs; a process that hangs would wait for 30 minutes.
+        # A busy machine needs far less time. A process that hangs would wait for 30 minutes.
         rows = sorted(results.get(timeout=400) for _ in processes)
         for process in processes:
             process.join(timeout=100)
@@ -697,7 +699,7 @@ def test_a_loss_that_is_not_finite_on_one_process_stops_both(tmp_path, backbones
     if bad_process is None:
         assert outcomes == ["finished", "finished"]
     else:
-        # Two passes a step: the third one is of the second step.
+        # A step has two passes, so the third pass is part of the second step.
         assert outcomes == [f"the loss became nan at step 2 on process {bad_process}"] * 2
         assert [passes for _, _, passes, _ in rows] == [4, 4]
     assert rows[0][3] == rows[1][3], "the processes have the same weights"
@@ -712,7 +714,7 @@ def test_trainings_of_different_precision_follow_each_other_in_one_process(
     weights, seen = {}, []
     for name, precision in (("a", "fp32"), ("b", "bf16"), ("c", "fp32")):
         model = span.build(backbones[0.0], span.Options())
-        # Not the head, which computes in fp32 always.
+        # The head always computes in fp32, so an inner layer is observed.
         inner = model.network.bert.encoder.layer[0].output.dense
         hook = inner.register_forward_hook(lambda module, given, output: seen.append(output.dtype))
         settings = dataclasses.replace(FP32, precision=precision)

@@ -1,21 +1,22 @@
-"""The kinds of contenders: one file per variant, behind one contract. The folder is the list.
+"""The variants that can race: one file per variant, all with the same contract.
 
-A variant is a module with
+Every file of this folder without a leading "_" is a variant; there is no other list. A variant is a
+module with
 
-- `TRAINS`: whether the train step trains it (or it only races);
-- `Options`: a frozen dataclass of what an experiment may tell it under `options`;
-- `build(backbone, options)`: a fresh model on a backbone;
-- `load(folder, options)`: the model that `save` put into a folder.
+- `TRAINS`: whether the train step trains it; otherwise it races as it is;
+- `Options`: a frozen dataclass of the settings that an experiment may give under `options`;
+- `build(backbone, options)`: returns a model on a backbone, before training;
+- `load(folder, options)`: returns the model that `save` wrote into a folder.
 
-A model may also have `prepare_training(windows)`, called with the table of windows that it is going
-to be trained on, and give `TopSpans.type_logits_BC` if it tells the types of questions.
+A model may also have `prepare_training(windows)`, which is called with the table of windows that it
+will be trained on. It may set `TopSpans.type_logits_BC` if it predicts the types of questions.
 
-A saved model holds all its weights, or `backbone.json` names the backbone that it needs; a variant
-of the latter kind says `NAMES_BACKBONE = True`.
+A saved model contains all its weights, or its `backbone.json` names the backbone that it needs. In
+the second case, the variant has `NAMES_BACKBONE = True`.
 
-The imports of a variant's file say what must be installed where its models are loaded. A variant
-whose models need more than that has `find_requirements(folder)`, which gives the names of the other
-distributions that the model saved in that folder needs.
+The imports of a variant's file tell what must be installed to load its models. If a model needs
+more, the variant has `find_requirements(folder)`, which returns the names of the other
+distributions that the model in that folder needs.
 """
 
 import difflib
@@ -36,46 +37,46 @@ if TYPE_CHECKING:
 
 
 class Model(Protocol):
-    """What every variant's model can do; it is a torch.nn.Module besides."""
+    """What every variant's model can do. It is also a torch.nn.Module."""
 
     def __call__(self, batch: "Batch") -> "torch.Tensor":
-        """The mean loss of a batch, a scalar."""
+        """Returns the mean loss of a batch, a scalar."""
         ...
 
     def top_spans(self, batch: "Batch", n_best: int, max_answer_tokens: int) -> "TopSpans":
-        """The best spans of each window of a batch."""
+        """Returns the best spans of each window of a batch."""
         ...
 
     def save(self, folder: Path) -> None:
-        """Writes what `load` needs: safetensors and JSON, nothing else."""
+        """Writes what `load` needs, as safetensors and JSON only."""
         ...
 
 
 class Variant(Protocol):
-    """What a file of this folder offers."""
+    """What every variant's module has."""
 
     TRAINS: bool
     Options: type[Any]
 
     def build(self, backbone: str, options: Any) -> Any:
-        """A fresh model (a `Model` and torch.nn.Module)."""
+        """Returns a model before training (a `Model` and torch.nn.Module)."""
         ...
 
     def load(self, folder: Path, options: Any) -> Any:
-        """A saved model."""
+        """Returns a saved model."""
         ...
 
 
 def list_variants() -> list[str]:
-    """The names of all variants: the files of this folder."""
+    """Returns the names of all variants, which are the files of this folder."""
     return sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
 
 
 def load_variant(name: str) -> Variant:
-    """The variant of that name.
+    """Imports and returns the variant of a name.
 
     Raises:
-        InputError: If there is none, with the nearest name and all there are.
+        InputError: If there is none, with the nearest name and all names.
     """
     known = list_variants()
     if name not in known:
@@ -86,11 +87,11 @@ def load_variant(name: str) -> Variant:
 
 
 def find_requirements(name: str, folder: Path) -> set[str]:
-    """The distributions that must be installed to load a saved model of a variant.
+    """Returns the distributions that must be installed to load a saved model.
 
     Args:
-        name: Of the variant.
-        folder: Where the model was saved.
+        name: The name of its variant.
+        folder: The folder of the model.
     """
     variant = load_variant(name)
     own = requirements.find_distributions(f"{__name__}.{name}")
@@ -101,7 +102,14 @@ def find_requirements(name: str, folder: Path) -> set[str]:
 def check_contender(contender: Contender, path: str) -> None:
     """Refuses an unknown variant or option before anything runs.
 
-    Only a contender with options costs the import of its variant (and of torch).
+    The variant, and with it torch, is imported only if the contender has options.
+
+    Args:
+        contender: The contender.
+        path: Its place in the experiment file, for the message.
+
+    Raises:
+        InputError: With the path of the wrong value.
     """
     if contender.variant not in list_variants():
         try:
@@ -113,5 +121,9 @@ def check_contender(contender: Contender, path: str) -> None:
 
 
 def read_options(contender: Contender, path: str = "options") -> Any:
-    """The contender's options as the variant's own dataclass, strictly."""
+    """Returns a contender's options as its variant's dataclass.
+
+    Raises:
+        InputError: If an option is unknown or has a value that is not allowed.
+    """
     return from_mapping(load_variant(contender.variant).Options, contender.options, path)

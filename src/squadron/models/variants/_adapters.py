@@ -1,9 +1,9 @@
-"""What LoRA and prompt tuning share: a frozen backbone, and few trained weights that are kept.
+"""What LoRA and prompt tuning share: a frozen backbone, and an adapter of few trained weights.
 
-A saved adapter is peft's own two files, the backbone's config.json and `backbone.json`. It holds no
-weight of the backbone but names it as the experiment did, so whoever loads it must be able to get
-that same backbone: the offline default, a hub name or an s3:// prefix from anywhere, a local folder
-only where that folder is.
+A saved adapter consists of peft's own two files, the backbone's config.json and `backbone.json`. It
+contains no weights of the backbone, only its name in the experiment. Whoever loads the adapter must
+be able to get the same backbone. The offline default, hub names and s3:// prefixes can be loaded
+anywhere; a local folder only where it is.
 """
 
 import copy
@@ -26,11 +26,11 @@ SCHEMA = "adapter/1"
 
 
 class AdapterModel(span.SpanModel):
-    """A question-answering model that peft has frozen, all but an adapter and the head.
+    """A question-answering model in which peft trains only an adapter and the head.
 
     Args:
         network: A peft.PeftModel.
-        backbone: What it stands on, as the experiment names it.
+        backbone: Its backbone, as the experiment names it.
     """
 
     def __init__(self, network: Any, backbone: str) -> None:
@@ -46,20 +46,20 @@ class AdapterModel(span.SpanModel):
         from safetensors.torch import save_file
 
         config = copy.copy(self.network.active_peft_config)
-        # peft would write where the files lay on this machine.
+        # peft would write a path of this machine.
         config.base_model_name_or_path = self._backbone
         config.inference_mode = True
         if getattr(config, "target_modules", None):
             config.target_modules = sorted(config.target_modules)
         config.save_pretrained(folder)
-        # The backbone's configuration: tokenizers of transformers are loaded by it.
+        # transformers needs the backbone's configuration to load the tokenizer.
         self.network.get_base_model().config.save_pretrained(folder)
         save_file(self.tensors(), folder / WEIGHTS, metadata={"format": "pt"})
         content = {"backbone": self._backbone}
         write_json(folder / BACKBONE, content, schema=SCHEMA, made_from=self._fingerprint)
 
     def tensors(self) -> dict[str, torch.Tensor]:
-        """The adapter and the head under peft's names."""
+        """Returns the weights of the adapter and the head, under peft's names."""
         from peft import get_peft_model_state_dict
 
         tensors = get_peft_model_state_dict(self.network, save_embedding_layers=False)
@@ -67,7 +67,7 @@ class AdapterModel(span.SpanModel):
 
     def _score(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         types = {"token_type_ids": batch.token_type_ids_BT} if self._takes_types else {}
-        # Not through peft's own forward, which drops token_type_ids (peft 0.21).
+        # peft's own forward drops token_type_ids (peft 0.21), so it is not called.
         output = self.network.get_base_model()(
             input_ids=batch.input_ids_BT, attention_mask=batch.attention_mask_BT, **types
         )
@@ -78,15 +78,15 @@ Adapted = TypeVar("Adapted", bound=AdapterModel)
 
 
 def load_adapter(folder: Path, build: Callable[[str], Adapted]) -> Adapted:
-    """Builds a model on the backbone that a saved adapter names, and gives it the saved weights.
+    """Builds a model on the backbone that a saved adapter names, and loads the saved weights.
 
     Args:
-        folder: As AdapterModel.save wrote it.
-        build: Makes the model on a backbone.
+        folder: The folder that AdapterModel.save wrote.
+        build: Returns the model on a backbone.
 
     Raises:
-        InputError: If the backbone can't be had or is not the one that the adapter was trained on,
-            or the weights are not those of the options.
+        InputError: If the backbone can't be loaded or is not the one that the adapter was trained
+            on, or if the weights do not fit the options.
     """
     from peft import set_peft_model_state_dict
     from safetensors.torch import load_file
@@ -114,5 +114,5 @@ def load_adapter(folder: Path, build: Callable[[str], Adapted]) -> Adapted:
 
 
 def find_requirements(folder: Path) -> set[str]:
-    """The distribution that brings the backbone of a saved adapter, if one does."""
+    """Returns the distribution that brings the backbone of a saved adapter, if there is one."""
     return backbones.find_requirements(read_json(folder / BACKBONE, schema=SCHEMA)["backbone"])

@@ -1,4 +1,4 @@
-"""What variants build on: a backbone's network with attention and dropout as they train fastest."""
+"""Loads the networks that variants build on, with the fastest attention and dropout."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +13,15 @@ from squadron.models.cpu_layers import register_attention, replace_dropout
 
 @dataclass(frozen=True)
 class Options:
-    """What every trained variant may be told under `options`."""
+    """The options that all trained variants have."""
 
     attention_dropout: float = 0.0
-    """Dropout on attention weights. 0: it costs a third of the speed on CPUs and the memory of
-    every attention matrix; dropout on hidden states stays as the backbone has it."""
+    """Dropout on attention weights. It is 0 by default, because it costs a third of the speed on
+    CPUs and the memory of all attention matrices. Dropout on hidden states stays as the backbone
+    has it."""
 
     def __post_init__(self) -> None:
-        """Refuses what is no probability."""
+        """Refuses a value that is not a probability below 1."""
         if not 0 <= self.attention_dropout < 1:
             raise InputError(
                 f"attention_dropout: {self.attention_dropout} is not allowed; 0 to below 1"
@@ -28,14 +29,14 @@ class Options:
 
 
 def load_network(backbone: str, options: Options) -> Any:
-    """A backbone's network for question answering, in fp32.
+    """Loads a backbone's network for question answering, in fp32.
 
     Args:
         backbone: As `backbones.locate` takes it.
-        options: Of the variant.
+        options: The variant's options.
 
     Raises:
-        InputError: If the backbone can't be had, or its architecture can't answer questions.
+        InputError: If the backbone can't be loaded, or if its architecture is not allowed.
     """
     from transformers import MODEL_FOR_QUESTION_ANSWERING_MAPPING, AutoModelForQuestionAnswering
 
@@ -49,7 +50,7 @@ def load_network(backbone: str, options: Options) -> Any:
         AutoModelForQuestionAnswering,
         backbone,
         config=config,
-        dtype=torch.float32,  # also where it is stored in half precision, which can't be trained
+        dtype=torch.float32,  # weights stored in half precision can't be trained as they are
         attn_implementation=choose_attention(architecture, on_cpu=on_cpu),
         use_safetensors=True,
     )
@@ -61,7 +62,7 @@ def load_network(backbone: str, options: Options) -> Any:
 
 
 def require_encoder(network: Any, variant: str) -> Any:
-    """The network, unless it has a decoder, whose layers a variant's own head does not read.
+    """Returns the network if it is an encoder; the head of the variant can't read a decoder.
 
     Raises:
         InputError: If the network is an encoder-decoder, such as T5 or BART.
@@ -76,52 +77,55 @@ def require_encoder(network: Any, variant: str) -> Any:
 
 
 def choose_attention(architecture: Any, *, on_cpu: bool) -> str:
-    """The name of the fastest attention that an architecture supports.
+    """Returns the name of the fastest attention that an architecture supports.
 
     Args:
         architecture: A model class of transformers.
-        on_cpu: Whether the network is going to run on a CPU.
+        on_cpu: Whether the network will run on a CPU.
 
     Returns:
-        What `from_pretrained` takes as `attn_implementation`.
+        A value for `attn_implementation` of `from_pretrained`.
     """
-    # These attributes are how transformers itself decides (PreTrainedModel in 5.23). Only an
-    # architecture that supports the attention interface calls a registered attention correctly:
-    # T5 adds a position bias to the scores, and Falcon looks the name up in a table of its own.
+    # transformers itself decides by these attributes (PreTrainedModel in 5.23). Only architectures
+    # that support the attention interface call a registered attention correctly. T5, for example,
+    # adds a position bias to the scores, and Falcon looks the name up in its own table.
     if on_cpu and architecture._supports_attention_backend:
         return register_attention()
     return "sdpa" if architecture._supports_sdpa else "eager"
 
 
 def head_names(network: Any) -> list[str]:
-    """The trained parts of a question-answering network beside its encoder, such as qa_outputs."""
+    """Returns the names of a network's parts with parameters beside its encoder: its heads.
+
+    Most architectures have one, `qa_outputs`.
+    """
     encoder = network.base_model
     return [
         name
         for name, child in network.named_children()
-        # T5 and its kin have no base model beside the network: encoder and decoder are children.
+        # T5 and similar networks are their own base model; encoder and decoder are children.
         if (isinstance(child, torch.nn.Linear) if encoder is network else child is not encoder)
         and any(True for _ in child.parameters())
     ]
 
 
 def compute_in_fp32(module: torch.nn.Module) -> None:
-    """Makes a module compute in single precision under autocast, in place.
+    """Makes a module compute in single precision, also under autocast, in place.
 
-    In bf16, logits near 8 are multiples of 1/16: different spans tie, and a loss of small
-    differences is noise.
+    In bf16, logits near 8 are multiples of 1/16. Different spans would get equal scores, and small
+    differences of the loss would be noise.
     """
-    # A class of its own, not a replaced `forward`: peft copies heads, and a copied method would
-    # still use the weights of the original.
+    # The module gets another class instead of another `forward`, because peft copies heads and a
+    # copied method would still use the weights of the original.
     kind = type(module)
     module.__class__ = type(f"Fp32{kind.__name__}", (_InFp32, kind), {"__module__": __name__})
 
 
 class _InFp32(torch.nn.Module):
-    """Computes what the next class computes, without autocast and on single-precision inputs."""
+    """Computes the same as the next class, in single precision and without autocast."""
 
     def forward(self, *inputs: Any, **named: Any) -> Any:
-        """The same as without, in fp32."""
+        """Returns the output of the module for inputs in fp32."""
         device = next(self.parameters()).device
         with torch.autocast(device.type, enabled=False):
             return super().forward(
@@ -131,22 +135,23 @@ class _InFp32(torch.nn.Module):
 
 
 def _to_fp32(value: Any) -> Any:
+    """Returns a tensor of floating point numbers in fp32, and any other value as it is."""
     is_number = isinstance(value, torch.Tensor) and value.is_floating_point()
     return value.float() if is_number else value
 
 
 def save_head(path: Path, head: dict[str, torch.Tensor]) -> None:
-    """Writes what a variant adds to its network, as safetensors."""
+    """Writes the weights that a variant adds to its network, as safetensors."""
     from safetensors.torch import save_file
 
     save_file({name: tensor.detach().contiguous() for name, tensor in head.items()}, path)
 
 
 def load_head(path: Path, head: dict[str, torch.Tensor]) -> None:
-    """Reads what `save_head` wrote into the tensors of a fresh model.
+    """Loads the weights that `save_head` wrote into the tensors of a model, in place.
 
     Raises:
-        InputError: If it is missing or of another model.
+        InputError: If the file is missing or belongs to another model.
     """
     from safetensors.torch import load_file
 

@@ -1,10 +1,10 @@
-"""Champion: the registered model as it serves, untrained: what a challenger has to beat.
+"""Champion: the registered model, which is not trained again and which challengers have to beat.
 
-`launch/registered.py` chooses the version (its `staging`, else its `candidate`) and gives the
-contender that version's windows; here the version's folder becomes a model of its own variant.
+`launch/registered.py` chooses the version (`staging`, else `candidate`) and gives the contender the
+version's settings for windows. Here, the version's folder becomes a model of its own variant.
 
-A saved champion keeps the files of the version, byte for byte, below `champion/`. A champion of a
-champion keeps those of the first, so folders never nest.
+A saved champion contains the files of the version, unchanged, in `champion/`. If the version is
+itself a saved champion, the files of its original are used, so folders never nest.
 """
 
 import shutil
@@ -31,15 +31,15 @@ class Options:
     """What an experiment may set under `options`."""
 
     model: str = ""
-    """A name in the registry; `register.model_name` of the experiment if empty."""
+    """The model's name in the registry; if empty, the experiment's `register.model_name`."""
 
 
 class ChampionModel(torch.nn.Module):
-    """A registered model, which it asks everything, and the files that it came from.
+    """Wraps a registered model and remembers its files.
 
     Args:
-        model: Of the version's own variant.
-        folder: Where `save` finds the files.
+        model: The model, of the version's own variant.
+        folder: The folder of the version, which `save` copies.
     """
 
     def __init__(self, model: Any, folder: Path) -> None:
@@ -48,29 +48,29 @@ class ChampionModel(torch.nn.Module):
         self._folder = folder
 
     def forward(self, batch: Batch) -> torch.Tensor:
-        """The version's own loss, a scalar."""
+        """Returns the loss of the registered model, a scalar."""
         loss: torch.Tensor = self.model(batch)
         return loss
 
     def top_spans(self, batch: Batch, n_best: int, max_answer_tokens: int) -> TopSpans:
-        """The version's own best spans of each window."""
+        """Returns the registered model's best spans of each window."""
         spans: TopSpans = self.model.top_spans(batch, n_best, max_answer_tokens)
         return spans
 
     def save(self, folder: Path) -> None:
-        """Copies the version's files below `champion/`, and beside it what a loader asks for."""
+        """Copies the version's files into `champion/`, and two of them also beside it."""
         shutil.copytree(self._folder, folder / SUBFOLDER, dirs_exist_ok=True)
-        # Tokenizers of transformers are loaded by the one, the null threshold by the other.
+        # transformers loads the tokenizer with the first file; the second says how it answers.
         for name in ("config.json", ANSWERING):
             if (self._folder / name).is_file():
                 shutil.copy(self._folder / name, folder / name)
 
 
 def build(backbone: str, options: Options) -> ChampionModel:
-    """The model of a version's folder.
+    """Returns the model in a version's folder.
 
     Raises:
-        InputError: If the folder is no model folder.
+        InputError: If the folder is not a model folder.
     """
     folder = find_original(Path(backbone))
     if not (folder / MODEL_ABOUT).is_file():
@@ -84,18 +84,18 @@ def build(backbone: str, options: Options) -> ChampionModel:
 
 
 def load(folder: Path, options: Options) -> ChampionModel:
-    """A saved champion."""
+    """Returns a saved champion."""
     return build(str(folder / SUBFOLDER), options)
 
 
 def find_requirements(folder: Path) -> set[str]:
-    """What the version's own variant needs."""
+    """Returns the distributions that the version's own variant needs."""
     version = folder / SUBFOLDER
     return variants.find_requirements(_read_contender(version).variant, version)
 
 
 def find_original(folder: Path) -> Path:
-    """The files of a version that is itself a champion's copy; else the folder as it is."""
+    """Returns the original's folder if a version is a saved champion, else the same folder."""
     inner = folder / SUBFOLDER
     if (folder / MODEL_ABOUT).is_file() and (inner / MODEL_ABOUT).is_file():
         return find_original(inner)
@@ -103,5 +103,6 @@ def find_original(folder: Path) -> Path:
 
 
 def _read_contender(folder: Path) -> Contender:
+    """Reads which contender a model folder belongs to."""
     about = read_json(folder / MODEL_ABOUT, schema=MODEL_SCHEMA)
     return from_mapping(Contender, about["contender"])

@@ -1,11 +1,11 @@
-"""CRF: every context token is O, B or I of the answer, scored together with their transitions.
+"""CRF: tags every context token as O, B or I of the answer and scores tags with their transitions.
 
-An answer is one span, so by default only "no answer" and O* B I* O* are possible, which makes loss,
-span probabilities and the n best spans exact without a loop over time (`linear_chain_crf.py`).
-`structure: free` is the usual CRF over all tag sequences, by pytorch-crf.
+An answer is one span, so by default only "no answer" and O* B I* O* are possible. This makes the
+loss, span probabilities and the n best spans exact without a loop over time
+(`linear_chain_crf.py`). `structure: free` is the usual CRF over all tag sequences, by pytorch-crf.
 
-Source: a linear-chain CRF on BIO tags (Lafferty et al. 2001) over an encoder of Devlin et al. 2019;
-the single-span form is our own.
+Sources: a linear-chain CRF on BIO tags (Lafferty et al. 2001) over an encoder (Devlin et al. 2019).
+The form with one span is our own.
 """
 
 import copy
@@ -34,12 +34,13 @@ class Options(_networks.Options):
     """What an experiment may set under `options`."""
 
     structure: str = "single_span"
-    """single_span: paths with at most one span; free: all tag paths (slow: it loops over time)."""
+    """single_span allows paths with at most one span. free allows all tag paths; it is slow, as it
+    loops over time."""
     relu: bool = False
-    """ReLU on the emissions, as SpanBERT-CRF has been published with."""
+    """ReLU on the emissions, as in the published SpanBERT-CRF."""
 
     def __post_init__(self) -> None:
-        """Refuses what is not possible."""
+        """Refuses values that are not allowed."""
         super().__post_init__()
         if self.structure not in STRUCTURES:
             raise InputError(f"structure: {self.structure!r} is not allowed; one of {STRUCTURES}")
@@ -47,10 +48,12 @@ class Options(_networks.Options):
 
 @dataclass
 class Chain:
-    """Emissions of the contexts alone, left-aligned; padding comes after a sequence's end."""
+    """The emissions of the contexts alone, left-aligned, with padding at the end."""
 
     emissions_BTK: torch.Tensor
+    """A score for each of the K = 3 tags."""
     length_B: torch.Tensor
+    """Tokens of each context; may be 0."""
 
 
 class CrfModel(torch.nn.Module):
@@ -58,7 +61,7 @@ class CrfModel(torch.nn.Module):
 
     Args:
         encoder: The base model of a transformers network.
-        options: Of the contender.
+        options: The contender's options.
     """
 
     def __init__(self, encoder: Any, options: Options) -> None:
@@ -69,18 +72,18 @@ class CrfModel(torch.nn.Module):
         self.emit = torch.nn.Linear(encoder.config.hidden_size, 3)
         torch.nn.init.normal_(self.emit.weight, std=0.02)
         torch.nn.init.zeros_(self.emit.bias)
-        # Sums over hundreds of positions follow: not in half precision.
+        # Emissions are summed over hundreds of positions, which needs more than half precision.
         _networks.compute_in_fp32(self.emit)
         self.crf = CRF(3, batch_first=True)
         self._options = options
         self._takes_types = "token_type_ids" in inspect.signature(encoder.forward).parameters
 
     def forward(self, batch: Batch) -> torch.Tensor:
-        """Mean negative log-likelihood of the answer's tags, a scalar."""
+        """Returns the mean negative log-likelihood of the answer's tags, a scalar."""
         chain = self._score(batch)
         first_B = (batch.start_token_B - batch.context_start_B).clamp(min=0)
         last_B = (batch.end_token_B - batch.context_start_B).clamp(min=0)
-        # The null token stands for "not in this window".
+        # The null token, at 0, means that the answer is not in this window.
         has_span_B = batch.start_token_B > 0
         if self._options.structure == "single_span":
             return crf.span_loss(
@@ -92,7 +95,7 @@ class CrfModel(torch.nn.Module):
         tags_BT = torch.where(inside_BT & has_span_B[:, None], crf.I, crf.O)
         begin_BT = (position_T == first_B[:, None]) & has_span_B[:, None]
         tags_BT = tags_BT.masked_fill(begin_BT, crf.B)
-        real_B = chain.length_B > 0  # an empty context has one path: its loss is 0
+        real_B = chain.length_B > 0  # an empty context has one path, so its loss is 0
         if not real_B.any():
             weights = (chain.emissions_BTK, *self.crf.parameters())
             return sum((part.sum() * 0.0 for part in weights), torch.zeros(()))
@@ -104,13 +107,13 @@ class CrfModel(torch.nn.Module):
         return -likelihood / len(real_B)
 
     def top_spans(self, batch: Batch, n_best: int, max_answer_tokens: int) -> TopSpans:
-        """The n best spans of each window by their paths' log-odds against the all-O path.
+        """Returns the n best spans of each window by the log-odds of their paths against all O.
 
-        With `structure: free` the spans of the best tag path come first, best first, cut to
-        `max_answer_tokens`: several are possible, and an I after an O begins one too. The n best
-        spans fill the rest. A path of several spans may hold none of the best single ones, so no
-        fill-in scores higher than the lowest span of the path. Where the path is all O, they stand
-        alone (none is above 0), so that the null threshold decides.
+        With `structure: free`, the spans of the best tag path come first, best first, cut to
+        `max_answer_tokens`. There may be several, and an I after an O begins one, too. The n best
+        single spans fill the remaining places. The best path may contain none of them, so their
+        scores are capped at the lowest score of a span of the path. If the best path is all O,
+        there are only single spans; none of them scores above 0, and the null threshold decides.
         """
         chain = self._score(batch)
         scores = crf.span_scores(chain.emissions_BTK, chain.length_B, self._transitions())
@@ -129,7 +132,7 @@ class CrfModel(torch.nn.Module):
         _networks.save_head(folder / HEAD, self.head())
 
     def head(self) -> dict[str, torch.Tensor]:
-        """The weights beside the encoder, by name."""
+        """Returns the weights beside the encoder, by name."""
         return {
             name: parameter.data
             for name, parameter in self.named_parameters()
@@ -163,7 +166,15 @@ class CrfModel(torch.nn.Module):
         spans: TopSpans,
         max_answer_tokens: int,
     ) -> TopSpans:
-        """The spans of pytorch-crf's best path, then the given ones as far as there is room."""
+        """Returns the spans of pytorch-crf's best path, then as many given ones as there is room.
+
+        Args:
+            batch: The windows.
+            chain: Their emissions.
+            scores: The parts of the scores of single spans.
+            spans: The n best single spans.
+            max_answer_tokens: The most tokens of a span.
+        """
         kept = spans.score_BK.shape[1]
         fill_BK2 = torch.stack([spans.start_token_BK, spans.end_token_BK], 2).tolist()
         fill_scores, firsts = spans.score_BK.tolist(), batch.context_start_B.tolist()
@@ -180,7 +191,7 @@ class CrfModel(torch.nn.Module):
             ranked = sorted(found.items(), key=lambda pair: -pair[1])[:kept]
             ceiling = min(found.values(), default=math.inf)
             for (start, end), score in zip(fill_BK2[row], fill_scores[row], strict=True):
-                # Places that hold no span (-inf) may stand anywhere, on a found one too.
+                # A score of -inf means "no span"; its tokens may equal those of a found span.
                 if (start, end) not in found or score == -math.inf:
                     ranked.append(((start, end), min(score, ceiling)))
             rows.append(ranked[:kept])
@@ -190,10 +201,11 @@ class CrfModel(torch.nn.Module):
         return TopSpans(tokens[..., 0], tokens[..., 1], scored, spans.null_score_B)
 
     def _decode(self, chain: Chain) -> list[list[int]]:
-        """The best tag path of each sequence."""
-        # On the CPU: pytorch-crf asks for every tag by itself, and each would wait for a GPU.
+        """Returns the best tag path of each sequence."""
+        # This runs on the CPU, because pytorch-crf reads each tag by itself and would wait for a
+        # GPU each time.
         viterbi, length_B = copy.deepcopy(self.crf).cpu(), chain.length_B.cpu()
-        # It wants at least one position.
+        # pytorch-crf needs at least one position.
         mask_BT = torch.arange(chain.emissions_BTK.shape[1]) < length_B.clamp(min=1)[:, None]
         with torch.autocast("cpu", enabled=False):
             paths = viterbi.decode(chain.emissions_BTK.cpu(), mask_BT)
@@ -201,7 +213,7 @@ class CrfModel(torch.nn.Module):
 
 
 def _place(part_BT: torch.Tensor, batch: Batch) -> torch.Tensor:
-    """Left-aligned context positions -> positions of the window; 0 at the null token."""
+    """Moves scores from positions of the context to those of the window; the null token gets 0."""
     length = batch.input_ids_BT.shape[1]
     position_T = torch.arange(length, device=part_BT.device)
     from_BT = (position_T - batch.context_start_B[:, None]).clamp(0, part_BT.shape[1] - 1)
@@ -211,7 +223,7 @@ def _place(part_BT: torch.Tensor, batch: Batch) -> torch.Tensor:
 
 
 def _spans_of(path: list[int]) -> list[tuple[int, int]]:
-    """Runs of tags that are not O; B always begins one. Inclusive."""
+    """Returns the runs of tags that are not O, inclusive. A B always begins a new one."""
     spans: list[tuple[int, int]] = []
     for place, tag in enumerate(path):
         if tag == crf.O:
@@ -225,14 +237,14 @@ def _spans_of(path: list[int]) -> list[tuple[int, int]]:
 
 
 def build(backbone: str, options: Options) -> CrfModel:
-    """The backbone's encoder with fresh tags and transitions."""
-    # By way of the span model: its encoder has no pooling layer, which nothing here would train.
+    """Returns the backbone's encoder with new weights for tags and transitions."""
+    # The encoder of a question-answering network has no pooling layer, which would not be trained.
     network = _networks.require_encoder(_networks.load_network(backbone, options), "crf")
     return CrfModel(network.base_model, options)
 
 
 def load(folder: Path, options: Options) -> CrfModel:
-    """A saved model."""
+    """Returns a saved model."""
     model = build(str(folder), options)
     _networks.load_head(folder / HEAD, model.head())
     return model

@@ -1,9 +1,9 @@
-"""LoRA: the backbone stays as it is; each attention projection gets a low-rank addition.
+"""LoRA: adds trained low-rank matrices to attention projections and freezes the backbone.
 
-The head is trained too. Wants a higher learning rate than full fine-tuning: 1e-3 and more on small
-backbones.
+The head is trained, too. LoRA needs a higher learning rate than full fine-tuning: 1e-3 or more on
+small backbones.
 
-Source: Hu et al. 2021 (arXiv:2106.09685), by the library peft.
+Source: Hu et al. 2021 (arXiv:2106.09685), implemented by the library peft.
 """
 
 from dataclasses import dataclass
@@ -29,10 +29,10 @@ QUERY_AND_VALUE = (
     ("q_proj", "v_proj"),  # bart
     ("q", "v"),  # mpnet
     ("in_proj",),  # deberta: query, key and value in one
-    ("Wqkv",),  # modernbert: likewise
+    ("Wqkv",),  # modernbert: the same
 )
-"""What the encoders of transformers call the projections that LoRA adds to by default (4.2 and 7.1
-of the paper); the first names that a backbone has are taken."""
+"""Names that encoders of transformers use for query and value, which LoRA changes by default (4.2
+and 7.1 of the paper). The first entry of which a backbone has all names is used."""
 
 
 @dataclass(frozen=True)
@@ -40,15 +40,16 @@ class Options(span.Options):
     """What an experiment may set under `options`."""
 
     rank: int = 16
+    """Rank of the added matrices."""
     alpha: int = 32
-    """The addition is scaled by alpha / rank."""
+    """The added matrices are scaled by alpha / rank."""
     dropout: float = 0.05
-    """On the input of the addition."""
+    """Dropout on the input of the added matrices."""
     targets: tuple[str, ...] = ()
-    """Names of linear layers to add to; query and value of every layer if empty."""
+    """Names of the linear layers to add to. If empty: query and value of every layer."""
 
     def __post_init__(self) -> None:
-        """Refuses what peft would only stumble over."""
+        """Refuses values that peft would fail on later."""
         super().__post_init__()
         if self.rank < 1:
             raise InputError(f"rank: {self.rank} is not allowed; 1 or more")
@@ -59,14 +60,16 @@ class Options(span.Options):
 
 
 class LoraModel(AdapterModel):
-    """A backbone with low-rank additions."""
+    """A frozen backbone with low-rank matrices added to it."""
 
 
 def build(backbone: str, options: Options) -> LoraModel:
-    """The frozen backbone with additions that are zero at first, and its own head or a fresh one.
+    """Returns the frozen backbone with added matrices that have no effect yet.
+
+    The head is the backbone's own, or a new one if it has none.
 
     Raises:
-        InputError: If the backbone has no such targets, with the linear layers that it has.
+        InputError: If the backbone does not have the targets; the message lists its linear layers.
     """
     from peft import LoraConfig, TaskType, get_peft_model
 
@@ -77,7 +80,7 @@ def build(backbone: str, options: Options) -> LoraModel:
         lora_alpha=options.alpha,
         lora_dropout=options.dropout,
         target_modules=list(find_targets(network, options.targets, backbone)),
-        # peft itself adds "qa_outputs", what most heads are called.
+        # peft itself adds "qa_outputs", the name of most heads.
         modules_to_save=[name for name in head_names(network) if name != "qa_outputs"],
         bias="none",
     )
@@ -85,17 +88,17 @@ def build(backbone: str, options: Options) -> LoraModel:
 
 
 def load(folder: Path, options: Options) -> LoraModel:
-    """A saved model, on the backbone that it names; see `_adapters.load_adapter`."""
+    """Returns a saved model on the backbone that it names; see `_adapters.load_adapter`."""
     return load_adapter(folder, lambda backbone: build(backbone, options))
 
 
 def find_targets(network: Any, asked: tuple[str, ...], backbone: str) -> tuple[str, ...]:
-    """The names of the layers to add to.
+    """Returns the names of the layers to add to.
 
     Args:
         network: A question-answering network of transformers.
-        asked: Names, or ends of dotted names, of linear layers; empty for the usual ones.
-        backbone: For messages.
+        asked: Names, or ends of dotted names, of linear layers; if empty, query and value.
+        backbone: The name that messages show.
 
     Raises:
         InputError: If one of them does not exist.

@@ -1,6 +1,6 @@
-"""Pretrained: the backbone as it comes, with its own span layer if it has one, untrained.
+"""Pretrained: the backbone without training, with its own span layer if it has one.
 
-The floor that every table should show: what training has to beat.
+It shows what training has to improve on.
 """
 
 from squadron.models.variants.span import Options, build, load

@@ -1,11 +1,12 @@
-"""Prompt tuning: the backbone stays as it is; learned vectors are put before every window.
+"""Prompt tuning: puts trained vectors before every window and freezes the backbone.
 
-Shallow, they are embeddings before the first token. Deep, every layer has its own, as keys and
-values that the tokens attend to. The head is trained too: without it little is learned.
+By default the vectors are embeddings before the first token. With `deep: true`, every layer has its
+own vectors, as keys and values that the tokens attend to. The head is trained, too; without it
+little is learned.
 
-Sources: Lester et al. 2021 (arXiv:2104.08691); deep: P-tuning v2, Liu et al. 2022
-(arXiv:2110.07602), which is prefix tuning, Li and Liang 2021 (arXiv:2101.00190); by the library
-peft.
+Sources: Lester et al. 2021 (arXiv:2104.08691). Deep prompts are P-tuning v2, Liu et al. 2022
+(arXiv:2110.07602), which is prefix tuning, Li and Liang 2021 (arXiv:2101.00190). Both are
+implemented by the library peft.
 
 Legend: B windows, T tokens, P virtual tokens, D width of an embedding.
 """
@@ -33,22 +34,23 @@ class Options(span.Options):
     """What an experiment may set under `options`."""
 
     virtual_tokens: int = 20
+    """How many vectors are put before a window."""
     deep: bool = False
-    """Prompts in every layer. Only for encoders that take `past_key_values`: bert, roberta,
-    xlm-roberta, camembert, electra and the like."""
+    """Whether every layer has its own vectors. This works only with encoders that take
+    `past_key_values`, such as bert, roberta, xlm-roberta, camembert and electra."""
 
     def __post_init__(self) -> None:
-        """Refuses a prompt without tokens."""
+        """Refuses a prompt without virtual tokens."""
         super().__post_init__()
         if self.virtual_tokens < 1:
             raise InputError(f"virtual_tokens: {self.virtual_tokens} is not allowed; 1 or more")
 
 
 class PromptModel(AdapterModel):
-    """A backbone that reads learned vectors before every window.
+    """A backbone that reads trained vectors before every window.
 
-    The window's tokens keep the positions that they have without a prompt, and all virtual tokens
-    share the first one: their order means nothing, and a window may be as long as without them.
+    The tokens of the window keep their positions. All virtual tokens share the first position,
+    because their order has no meaning. So windows may be as long as without a prompt.
     """
 
     def __init__(self, network: Any, backbone: str) -> None:
@@ -58,12 +60,12 @@ class PromptModel(AdapterModel):
         embeddings = getattr(base.base_model, "embeddings", None)
         positions = getattr(embeddings, "position_embeddings", None)
         padding = getattr(positions, "padding_idx", None)
-        # RoBERTa and its kin count from the position after that of padding.
+        # RoBERTa and similar networks count from the position after the one of padding.
         self._first_position = 0 if padding is None else padding + 1
 
     def _score(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        # Not through peft's own forward: it drops token_type_ids and shifts the positions, and its
-        # masks for deep prompts do not fit encoders (peft 0.21, transformers 5.23).
+        # peft's own forward is not called: it drops token_type_ids and shifts the positions, and
+        # its masks for deep prompts do not fit encoders (peft 0.21, transformers 5.23).
         base = self.network.get_base_model()
         size, length = batch.input_ids_BT.shape
         position_T = self._first_position + torch.arange(length, device=batch.input_ids_BT.device)
@@ -99,9 +101,9 @@ class PromptModel(AdapterModel):
         return int(self.network.active_peft_config.num_virtual_tokens)
 
     def _mask_prefixed(self, mask_BS: torch.Tensor, prompt: Any) -> Any:
-        """The mask of T queries over P + T keys, as this network's attention wants it.
+        """Returns the mask of T queries over P + T keys, in the form that the attention takes.
 
-        Encoders make theirs for T keys whatever they are given, but take a finished one as it is.
+        An encoder makes masks for T keys only, but it uses a mask in this form as it is.
         """
         from transformers.masking_utils import create_bidirectional_mask
 
@@ -118,10 +120,10 @@ class PromptModel(AdapterModel):
 
 
 def build(backbone: str, options: Options) -> PromptModel:
-    """The frozen backbone with fresh prompts, and its own head or a fresh one.
+    """Returns the frozen backbone with new prompts, and with its own head or a new one.
 
     Raises:
-        InputError: If the backbone can't take prompts of that kind.
+        InputError: If the backbone can't take prompts of this kind.
     """
     from peft import PrefixTuningConfig, PromptTuningConfig, TaskType, get_peft_model
 
@@ -149,13 +151,13 @@ def build(backbone: str, options: Options) -> PromptModel:
             num_virtual_tokens=options.virtual_tokens,
             token_dim=network.get_input_embeddings().weight.shape[1],
             num_attention_heads=network.config.num_attention_heads,  # peft knows no distilbert
-            # Lester et al. 3.1: words of the vocabulary beat random vectors.
+            # Embeddings of real words are better than random vectors (Lester et al., 3.1).
             prompt_tuning_init="SAMPLE_VOCAB",
         )
     prompted = get_peft_model(network, config)
     if options.deep:
-        # As small as a fresh layer's weights. peft's own (deviation 1) drown what the backbone
-        # knows: a trained model loses its answers at once and has to learn them again.
+        # The vectors begin as small as the weights of a new layer. With peft's own (deviation 1), a
+        # trained model would lose its answers at once and have to learn them again.
         spread = getattr(network.config, "initializer_range", 0.02)
         for encoder in prompted.prompt_encoder.values():
             torch.nn.init.normal_(encoder.embedding.weight, std=spread)
@@ -163,5 +165,5 @@ def build(backbone: str, options: Options) -> PromptModel:
 
 
 def load(folder: Path, options: Options) -> PromptModel:
-    """A saved model, on the backbone that it names; see `_adapters.load_adapter`."""
+    """Returns a saved model on the backbone that it names; see `_adapters.load_adapter`."""
     return load_adapter(folder, lambda backbone: build(backbone, options))

@@ -1,11 +1,11 @@
-"""Reasoning: a span model that also tells what kind of reasoning its question asks for.
+"""Reasoning: a span model that also predicts which type of reasoning a question needs.
 
-One encoder, the span layer, and a classifier on the pooled first token over question_types.TYPES;
-the loss is the span's plus a share of the classifier's. Types come from the data where it has them,
-else from rules (`label_source` of the examples).
+It has one encoder, the span layer, and a classifier over question_types.TYPES on the pooled first
+token. The loss is the loss of the span plus a share of the loss of the classifier. The types come
+from the data if they have some, else from rules (`label_source` of the examples).
 
-Source: joint training over a shared encoder, Caruana 1997; the pooled first token as in Devlin et
-al. 2019 (arXiv:1810.04805), section 4.1.
+Sources: joint training with a shared encoder is from Caruana 1997, the pooled first token from
+Devlin et al. 2019 (arXiv:1810.04805), section 4.1.
 """
 
 from dataclasses import dataclass
@@ -32,15 +32,15 @@ class Options(span.Options):
     """What an experiment may set under `options`."""
 
     type_weight: float = 0.1
-    """How much the classifier's loss counts beside the span's."""
+    """The weight of the classifier's loss; the weight of the span's loss is 1."""
     class_weights: str = "balanced"
-    """balanced: a window counts by how rare its type is in train, one on average; none: all the
-    same."""
+    """balanced gives windows of rare types more weight, with a mean of 1 over the train split. none
+    gives all windows the same weight."""
     dropout: float = 0.1
-    """On the pooled token."""
+    """Dropout on the pooled token."""
 
     def __post_init__(self) -> None:
-        """Refuses what is not possible."""
+        """Refuses values that are not allowed."""
         super().__post_init__()
         if self.type_weight < 0:
             raise InputError(f"type_weight: {self.type_weight} is not allowed; 0 or more")
@@ -54,27 +54,28 @@ class Options(span.Options):
 
 @dataclass
 class ReasoningOutput:
-    """One pass over a batch; C types, H hidden units."""
+    """The result of one pass over a batch; C types, H hidden units."""
 
     loss: torch.Tensor
-    """Span loss plus the weighted loss of the types, a scalar."""
+    """The loss of the span plus the weighted loss of the types, a scalar."""
     start_BT: torch.Tensor
-    """Logits, as for the end."""
+    """Logits of the start."""
     end_BT: torch.Tensor
+    """Logits of the end."""
     reasoning_BC: torch.Tensor
     """Logits over question_types.TYPES."""
     hidden_states: tuple[torch.Tensor, ...] | None = None
-    """Of the embeddings and every layer, each (B, T, H), if asked for."""
+    """Hidden states of the embeddings and of every layer, each (B, T, H), if requested."""
     attentions: tuple[torch.Tensor, ...] | None = None
-    """Of every layer, each (B, heads, T, T), if asked for."""
+    """Attention weights of every layer, each (B, heads, T, T), if requested."""
 
 
 class ReasoningModel(span.SpanModel):
     """A question-answering network with a classifier beside its span layer.
 
     Args:
-        network: As AutoModelForQuestionAnswering gives it.
-        options: Of the contender.
+        network: A network of AutoModelForQuestionAnswering.
+        options: The contender's options.
     """
 
     type_weights_C: torch.Tensor
@@ -93,10 +94,10 @@ class ReasoningModel(span.SpanModel):
         self.register_buffer("type_weights_C", torch.ones(len(TYPES)), persistent=False)
 
     def prepare_training(self, windows: WindowTable) -> None:
-        """Weighs the types by how often each is asked in the windows to train on.
+        """Sets the weights of the types by how often each occurs in the windows to train on.
 
-        A type's weight is windows / (types * its windows): King and Zeng 2001. One that never
-        occurs keeps 1, which nothing multiplies.
+        The weight of a type is windows / (types * windows of this type), as in King and Zeng 2001.
+        A type that never occurs keeps the weight 1, which is then never used.
         """
         if self._options.class_weights == "balanced":
             types = windows.cut.reasoning_type_N
@@ -106,18 +107,19 @@ class ReasoningModel(span.SpanModel):
             self.type_weights_C.copy_(torch.from_numpy(weights))
 
     def forward(self, batch: Batch) -> torch.Tensor:
-        """The joint loss, a scalar."""
+        """Returns the joint loss, a scalar."""
         return self.read(batch).loss
 
     def read(
         self, batch: Batch, *, hidden_states: bool = False, attentions: bool = False
     ) -> ReasoningOutput:
-        """One pass with all that it gives.
+        """Runs the network once and returns everything that it computes.
 
         Args:
-            batch: With answers and types; the loss means nothing where it has none.
-            hidden_states: Keep those of all layers.
-            attentions: Keep the attention weights; slow, as only plain attention has them.
+            batch: The windows. Without answers and types, the loss has no meaning.
+            hidden_states: Whether to return the hidden states of all layers.
+            attentions: Whether to return attention weights. This is slow, because only the plain
+                attention of transformers gives them.
         """
         usual = self.network.config._attn_implementation
         if attentions:
@@ -147,7 +149,7 @@ class ReasoningModel(span.SpanModel):
         )
 
     def top_spans(self, batch: Batch, n_best: int, max_answer_tokens: int) -> TopSpans:
-        """The exact n best spans of each window, and the type of its question."""
+        """Returns the exact n best spans of each window, and logits of its question's type."""
         output = self.read(batch)
         spans = best_spans(output.start_BT, output.end_BT, batch, n_best, max_answer_tokens)
         spans.type_logits_BC = output.reasoning_BC
@@ -159,7 +161,7 @@ class ReasoningModel(span.SpanModel):
         _networks.save_head(folder / HEAD, self.head())
 
     def head(self) -> dict[str, torch.Tensor]:
-        """The classifier's weights, by name."""
+        """Returns the classifier's weights, by name."""
         return {
             name: parameter.data
             for name, parameter in self.named_parameters()
@@ -167,7 +169,7 @@ class ReasoningModel(span.SpanModel):
         }
 
     def _type_loss(self, reasoning_BC: torch.Tensor, batch: Batch) -> torch.Tensor:
-        """Mean over windows, those without a type counting 0; a scalar."""
+        """Returns the mean loss of the types, a scalar; a window without a type counts as 0."""
         known_B = batch.reasoning_type_B >= 0
         wanted_B = batch.reasoning_type_B.clamp(min=0)
         entropy_B = torch.nn.functional.cross_entropy(reasoning_BC, wanted_B, reduction="none")
@@ -175,13 +177,13 @@ class ReasoningModel(span.SpanModel):
 
 
 def build(backbone: str, options: Options) -> ReasoningModel:
-    """The backbone with its own span layer or a fresh one, and a fresh classifier."""
+    """Returns the backbone with its own span layer or a new one, and with a new classifier."""
     network = span.build(backbone, options).network
     return ReasoningModel(_networks.require_encoder(network, "reasoning"), options)
 
 
 def load(folder: Path, options: Options) -> ReasoningModel:
-    """A saved model."""
+    """Returns a saved model."""
     model = build(str(folder), options)
     _networks.load_head(folder / HEAD, model.head())
     return model

@@ -1,6 +1,6 @@
-"""Span: one linear layer gives each token a start and an end score; the best pair is the answer.
+"""Span: a linear layer gives each token a start and an end score; the best pair is the answer.
 
-Source: Devlin et al. 2019 (arXiv:1810.04805), section 4.2 and 4.3.
+Source: Devlin et al. 2019 (arXiv:1810.04805), sections 4.2 and 4.3.
 """
 
 import inspect
@@ -19,10 +19,10 @@ __all__ = ["TRAINS", "Options", "SpanModel", "build", "load", "span_loss"]
 
 
 class SpanModel(torch.nn.Module):
-    """A transformers question-answering model behind the variants' contract.
+    """Wraps a question-answering network of transformers as a variant's model.
 
     Args:
-        network: As AutoModelForQuestionAnswering gives it.
+        network: A network of AutoModelForQuestionAnswering.
     """
 
     def __init__(self, network: Any) -> None:
@@ -31,14 +31,11 @@ class SpanModel(torch.nn.Module):
         self._takes_types = "token_type_ids" in inspect.signature(network.forward).parameters
 
     def forward(self, batch: Batch) -> torch.Tensor:
-        """Mean cross-entropy of start and end over the null token and the context, a scalar.
-
-        Question and padding tokens can't be answers, so they take no part in the softmax.
-        """
+        """Returns the mean loss of the batch, a scalar; see `span_loss`."""
         return span_loss(*self._score(batch), batch)
 
     def top_spans(self, batch: Batch, n_best: int, max_answer_tokens: int) -> TopSpans:
-        """The exact n best spans of each window."""
+        """Returns the exact n best spans of each window."""
         start_BT, end_BT = self._score(batch)
         return best_spans(start_BT, end_BT, batch, n_best, max_answer_tokens)
 
@@ -55,7 +52,11 @@ class SpanModel(torch.nn.Module):
 
 
 def span_loss(start_BT: torch.Tensor, end_BT: torch.Tensor, batch: Batch) -> torch.Tensor:
-    """Mean cross-entropy of start and end over the null token and the context, a scalar."""
+    """Returns the mean cross-entropy of start and end, a scalar.
+
+    Only the null token and the context are part of the softmax, because question and padding tokens
+    can't be answers.
+    """
     outside_BT = ~batch.answer_mask_BT()
     start_BT = start_BT.float().masked_fill(outside_BT, -torch.inf)
     end_BT = end_BT.float().masked_fill(outside_BT, -torch.inf)
@@ -64,10 +65,10 @@ def span_loss(start_BT: torch.Tensor, end_BT: torch.Tensor, batch: Batch) -> tor
 
 
 def build(backbone: str, options: Options) -> SpanModel:
-    """The backbone with its own span layer, or a fresh one where it has none."""
+    """Returns the backbone with its own span layer, or with a new one if it has none."""
     return SpanModel(load_network(backbone, options))
 
 
 def load(folder: Path, options: Options) -> SpanModel:
-    """A saved model."""
+    """Returns a saved model."""
     return build(str(folder), options)

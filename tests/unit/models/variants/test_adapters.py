@@ -14,7 +14,8 @@ from squadron.errors import InputError
 from squadron.models import model_folder, variants
 from squadron.models.backbones import OFFLINE, load_tokenizer
 from squadron.models.batches import Batch, WindowSet
-from squadron.models.training import train_model, trained
+from squadron.models.optimizer import trained_parameters
+from squadron.models.training import train_model
 from squadron.models.variants import lora, prompt_tuning, span
 from squadron.reader import Reader
 from tests import tiny_models
@@ -23,7 +24,7 @@ SHALLOW = prompt_tuning.Options(virtual_tokens=7)
 DEEP = prompt_tuning.Options(virtual_tokens=7, deep=True)
 KINDS = {"lora": (lora, lora.Options()), "shallow": (prompt_tuning, SHALLOW),
          "deep": (prompt_tuning, DEEP)}  # fmt: skip
-# What LoRA adds to by default in each kind of encoder.
+# The layers to which LoRA adds by default, for each kind of encoder.
 TARGETS = {
     "bert": ("query", "value"),
     "roberta": ("query", "value"),
@@ -110,11 +111,11 @@ def assert_same_logits(ours, theirs, batch):
 
 def test_lora_adds_to_query_and_value_of_every_kind_of_encoder(network):
     model = lora.build(network.folder, lora.Options(rank=2))
-    changed = {name.split(".lora_")[0] for name in trained(model) if ".lora_" in name}
+    changed = {name.split(".lora_")[0] for name in trained_parameters(model) if ".lora_" in name}
     assert {name.rpartition(".")[2] for name in changed} == set(TARGETS[network.model_type])
     layers = 1 if network.model_type == "albert" else 2  # albert's layers are one
     assert len(changed) == layers * len(TARGETS[network.model_type])
-    others = [name for name in trained(model) if ".lora_" not in name]
+    others = [name for name in trained_parameters(model) if ".lora_" not in name]
     assert others
     assert all(".modules_to_save." in name for name in others)
 
@@ -124,7 +125,7 @@ def test_lora_changes_nothing_at_first_and_something_later(network):
     model = lora.build(network.folder, lora.Options(rank=2))
     assert_same_logits(score(model, network.batch), plain, network.batch)
     with torch.no_grad():
-        for name, parameter in trained(model).items():
+        for name, parameter in trained_parameters(model).items():
             if ".lora_B." in name:
                 parameter.fill_(0.5)
     assert not torch.allclose(score(model, network.batch), plain, atol=1e-2)
@@ -146,7 +147,7 @@ def test_the_additions_are_of_the_rank_and_scale_that_were_asked_for(tiny):
 
 @pytest.mark.parametrize("targets", [("key",), ("self.query", "intermediate.dense")])
 def test_other_targets_can_be_named(tiny, targets):
-    names = trained(lora.build(tiny.backbone, lora.Options(targets=targets)))
+    names = trained_parameters(lora.build(tiny.backbone, lora.Options(targets=targets)))
     changed = {name.split(".lora_")[0] for name in names if ".lora_" in name}
     assert len(changed) == 2 * len(targets)
     assert all(name.endswith(targets) for name in changed)
@@ -205,7 +206,7 @@ def test_a_prompt_that_nobody_sees_leaves_every_tokens_logits_as_they_are(networ
     model = prompt_tuning.build(network.folder, options)
     seen = score(model, network.batch)
     hook = hide_prompt(model)
-    # Positions, token types and padding are then those of the backbone alone.
+    # Positions, token types and padding are then the same as for the backbone alone.
     assert_same_logits(score(model, network.batch), plain, network.batch)
     hook.remove()
     assert seen.shape == plain.shape
@@ -233,7 +234,9 @@ def test_deep_prompts_score_alike_in_every_attention(tiny):
 
 
 def test_every_layer_has_deep_prompts_of_its_own_and_the_first_words_of_shallow_ones(tiny):
-    deep, shallow = (trained(prompt_tuning.build(tiny.backbone, o)) for o in (DEEP, SHALLOW))
+    deep, shallow = (
+        trained_parameters(prompt_tuning.build(tiny.backbone, o)) for o in (DEEP, SHALLOW)
+    )
     name = "network.prompt_encoder.default.embedding.weight"
     assert deep[name].shape == (7, 2 * 2 * 32), "keys and values of two layers"
     words = span.build(tiny.backbone, span.Options()).network.get_input_embeddings().weight
@@ -259,7 +262,7 @@ def test_deep_prompts_learn_the_eight_questions(tiny, tmp_path):
     single = score(model, batch)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         half = score(model, batch).float()
-    # bf16 has 8 bits: each of a few dozen sums is off by up to 1 / 256 of what is summed.
+    # bf16 has 8 bits, so each of a few dozen sums may be wrong by 1 / 256 of its terms.
     assert 0 < float((half - single).std()) < 0.15 * float(single.std())
 
 
@@ -270,7 +273,7 @@ def change_all(model):
     """As training would: no trained weight is as it was."""
     torch.manual_seed(3)
     with torch.no_grad():
-        for parameter in trained(model).values():
+        for parameter in trained_parameters(model).values():
             parameter.add_(torch.randn_like(parameter) * 0.1)
 
 
@@ -281,7 +284,7 @@ def test_an_adapter_is_small_and_holds_no_weight_of_the_backbone(kind, tiny, tmp
     names = {"adapter_config.json", "adapter_model.safetensors", "backbone.json", "config.json"}
     assert {path.name for path in tmp_path.iterdir()} == names
     saved = load_file(tmp_path / "adapter_model.safetensors")
-    sizes = [parameter.numel() for parameter in trained(model).values()]
+    sizes = [parameter.numel() for parameter in trained_parameters(model).values()]
     assert sorted(tensor.numel() for tensor in saved.values()) == sorted(sizes)
     for name in saved:
         assert any(part in name for part in ("lora_", "prompt_embeddings", "qa_outputs")), name
@@ -299,7 +302,7 @@ def test_a_loaded_adapter_scores_as_the_saved_one(kind, network, tmp_path):
     model.save(tmp_path)
     torch.manual_seed(99)
     loaded = variant.load(tmp_path, options)
-    ours, theirs = trained(loaded), trained(model)
+    ours, theirs = trained_parameters(loaded), trained_parameters(model)
     assert ours.keys() == theirs.keys()
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
     assert torch.allclose(score(loaded, network.batch), score(model, network.batch), atol=1e-4)
@@ -309,7 +312,9 @@ def test_the_head_of_a_backbone_that_has_one_is_kept(kind, tiny):
     variant, options = kind
     head = span.build(tiny.backbone, span.Options()).network.qa_outputs.weight
     model = variant.build(tiny.backbone, options)
-    kept = [p for name, p in trained(model).items() if "qa_outputs" in name and p.ndim == 2]
+    kept = [
+        p for name, p in trained_parameters(model).items() if "qa_outputs" in name and p.ndim == 2
+    ]
     assert len(kept) == 1
     assert torch.equal(kept[0], head)
 

@@ -10,7 +10,7 @@ from squadron.models import linear_chain_crf as crf
 from squadron.models.batches import WindowSet
 from squadron.models.training import train_model
 from squadron.models.variants import crf as variant
-from tests import tiny_models
+from tests import crf_reference, tiny_models
 
 
 @pytest.fixture(scope="module")
@@ -89,11 +89,11 @@ def test_free_candidates_begin_with_the_spans_of_the_best_path(tiny, n_best, mos
         spans = model.top_spans(batch, n_best, most)
         chain = model._score(batch)
         scores = crf.span_scores(chain.emissions_BTK, chain.length_B, model._transitions())
-        table = crf.all_spans(scores)
+        table = crf_reference.all_spans(scores)
     several = 0
     for row, length in enumerate(chain.length_B.tolist()):
         found = found_spans(spans, row)
-        # Filled up, as far as there are spans.
+        # Single spans fill the remaining places, as far as there are any.
         assert len(found) == min(n_best, sum(min(most, length - start) for start in range(length)))
         if not length:
             continue
@@ -178,7 +178,7 @@ def test_a_trained_crf_answers_its_eight_questions(tmp_path, structure, relu, le
     run = train_model(
         model,
         WindowSet(windows, layout),
-        # The free one learns slowly: with weights that differ in the last bits it had all eight
+        # The free form learns slowly. With weights that differ in the last bits, it had all eight
         # after 41 to 57 of 100 epochs, and in 60 epochs six to eight of them. With a ReLU and a
         # rate of 1e-2, one seed of four ended at seven of eight; with 3e-3, all four had all eight.
         Train(epochs=100, learning_rate=learning_rate, batch_size=4, precision="fp32"),

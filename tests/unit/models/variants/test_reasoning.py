@@ -49,7 +49,7 @@ def test_the_loss_is_the_spans_plus_the_weighted_loss_of_the_types(tiny):
         plain = span.span_loss(output.start_BT, output.end_BT, batch)
     logits, types = output.reasoning_BC, batch.reasoning_type_B.tolist()
     assert set(types) == {0, 1, 2}
-    # Balanced: each type has the same say; a window counts one on average.
+    # With balanced weights, each type counts the same, and the mean weight of a window is 1.
     weights = [len(types) / (3 * types.count(each)) for each in types]
     assert sum(weights) == pytest.approx(len(types))
     entropies = [-float(row.log_softmax(0)[each]) for row, each in zip(logits, types, strict=True)]
@@ -115,7 +115,7 @@ def test_a_trained_model_tells_the_types_of_its_questions_and_a_saved_one_too(ti
     found = types_of(model, windows, layout)
     examples = tiny_models.make_examples(MIXED)
     chosen = choose_types(found, examples["id"].to_pylist())
-    # Four of six are of one type: whoever always says that one has four right.
+    # Four of six have the same type, so a constant prediction is right for four.
     right = np.equal(chosen, examples["reasoning_type"].to_pylist())
     assert right.sum() >= 5
     shares = np.exp(log_probabilities(found))[range(6), windows.cut.reasoning_type_N.tolist()]
