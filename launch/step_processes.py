@@ -14,12 +14,14 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from squadron.steps import STEPS
+
 PROGRAM = "ephemeral_component.py"
 """The file into which kfp's shell script writes a component's source
 (kfp/dsl/component_factory.py)."""
 SERVER = Path(__file__).with_name("preloaded.py")
-HAVE_NETWORKS = ("admit", "featurize", "train", "predict", "register")
-"""The components that load a backbone, its tokenizer or a model."""
+HAVE_NETWORKS = frozenset(each.name for each in STEPS if each.loads_models)
+"""The names of the components for which the server imports torch and transformers."""
 KFP_RUNTIME = {"_KFP_RUNTIME": "true"}
 """With this variable kfp imports only what a step needs."""
 
@@ -85,7 +87,7 @@ class StepProcesses:
                     {
                         "arguments": arguments,
                         "environment": environment | KFP_RUNTIME,
-                        "has_network": bool(set(arguments) & set(HAVE_NETWORKS)),
+                        "has_network": not HAVE_NETWORKS.isdisjoint(arguments),
                     }
                 )
             )

@@ -142,6 +142,7 @@ def test_every_step_is_a_component_and_every_component_a_step() -> None:
     own = {n for n in decorated if vars(steps)[n].__module__.startswith(steps.__name__)}
     assert {name for name in own if not name.startswith("_")} == names
     assert set(components.__all__) == names
+    assert {each.name for each in steps.STEPS} == names
 
 
 # --- damaged texts ---

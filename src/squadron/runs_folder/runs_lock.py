@@ -16,7 +16,6 @@ from typing import IO
 
 from squadron.errors import InputError
 
-RUNS = Path("runs")
 LOCK = ".lock"
 """The lock has a file of its own: locking a log would mean to keep or to empty it."""
 

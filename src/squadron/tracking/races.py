@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from squadron import tracking
 from squadron.errors import InputError
-from squadron.runs_folder.runs_lock import RUNS
+from squadron.runs_folder.places import RUNS
 from squadron.tracking import reuse
 from squadron.tracking.schema_lock import sqlite_file
 
