@@ -9,8 +9,7 @@ def admit(contenders: str, digests: str, examples: dsl.Input[dsl.Dataset]):
 
     Args:
         contenders: JSON list with {label, backbone, windows, trained_on} of each contender.
-        digests: JSON of squadron.provenance.Digests. The step compares them with its code and with
-            what it reads, and they are part of the cache key.
+        digests: JSON of squadron.provenance.Digests: checked by the step, part of the cache key.
         examples: The artifact of ingest.
     """
     from squadron import steps

@@ -18,8 +18,7 @@ def evaluate(
     Args:
         settings: JSON of squadron.config.Evaluate.
         contender: JSON of squadron.config.Contender.
-        digests: JSON of squadron.provenance.Digests. The step compares them with its code and with
-            what it reads, and they are part of the cache key.
+        digests: JSON of squadron.provenance.Digests: checked by the step, part of the cache key.
         examples: The artifact of ingest.
         candidates: The artifact of predict.
         evaluation: A folder with metrics.json, training_log.json and a folder for each split.

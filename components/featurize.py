@@ -14,8 +14,7 @@ def featurize(
 
     Args:
         entry: JSON of {backbone, windows}. Contenders with an equal entry share the cached step.
-        digests: JSON of squadron.provenance.Digests. The step compares them with its code and with
-            what it reads, and they are part of the cache key.
+        digests: JSON of squadron.provenance.Digests: checked by the step, part of the cache key.
         examples: The artifact of ingest.
         windows: A folder with {split}.arrow and windows.json.
     """

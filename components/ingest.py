@@ -9,8 +9,7 @@ def ingest(data: str, digests: str, examples: dsl.Output[dsl.Dataset]):
 
     Args:
         data: JSON of squadron.config.Data.
-        digests: JSON of squadron.provenance.Digests. The step compares them with its code and with
-            what it reads, and they are part of the cache key.
+        digests: JSON of squadron.provenance.Digests: checked by the step, part of the cache key.
         examples: A folder with {train,tune,select,test}.parquet and validation.json.
     """
     from squadron import steps

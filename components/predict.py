@@ -15,8 +15,7 @@ def predict(
 
     Args:
         contender: JSON of squadron.config.Contender.
-        digests: JSON of squadron.provenance.Digests. The step compares them with its code and with
-            what it reads, and they are part of the cache key.
+        digests: JSON of squadron.provenance.Digests: checked by the step, part of the cache key.
         windows: The artifact of featurize.
         model: The artifact of train.
         candidates: A folder with status.json and, for each split, {split}.parquet and

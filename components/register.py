@@ -18,12 +18,9 @@ def register(
     """Registers the contender with the best exact match on select, if it passes the gate.
 
     Args:
-        settings: JSON of {register, data, data_licence}: squadron.config.Register, the list of the
-            data files, and the licence of the data.
-        opened: The id of the parent run, from open_race. Only the cache key uses it, so that a race
-            in another store registers again.
-        digests: JSON of squadron.provenance.Digests. The step compares them with its code and with
-            what it reads, and they are part of the cache key.
+        settings: JSON of {register: squadron.config.Register, data: its files, data_licence}.
+        opened: The id of the parent run. It only makes a race in another store register again.
+        digests: JSON of squadron.provenance.Digests: checked by the step, part of the cache key.
         results: Where models, evaluations and champion.json are published; "" for nowhere.
         models: The artifacts of train, one for each contender.
         evaluations: The artifacts of evaluate, in the same order.

@@ -19,8 +19,7 @@ def report(
 
     Args:
         experiment: JSON of {labels, experiment}, where experiment is the resolved experiment.
-        digests: JSON of squadron.provenance.Digests. The step compares them with its code and with
-            what it reads, and they are part of the cache key.
+        digests: JSON of squadron.provenance.Digests: checked by the step, part of the cache key.
         results: Where the page is published; "" for nowhere.
         examples: The artifact of ingest.
         evaluations: The artifacts of evaluate, one for each contender.

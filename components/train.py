@@ -15,8 +15,7 @@ def train(
 
     Args:
         contender: JSON of squadron.config.Contender.
-        digests: JSON of squadron.provenance.Digests. The step compares them with its code and with
-            what it reads, and they are part of the cache key.
+        digests: JSON of squadron.provenance.Digests: checked by the step, part of the cache key.
         examples: The artifact of ingest.
         windows: The artifact of featurize.
         model: A folder with weights, tokenizer, variant.json and trained_on.json.

@@ -1,7 +1,7 @@
 """Shows people how far work has come: a bar on a terminal, lines in a log, events for a launcher.
 
-A step that a launcher starts has no terminal of its own. With SQUADRON_EVENTS=1 it prints each event
-as one JSON line to stdout. The launcher draws the events, and the lines also stay in its log.
+A step that a launcher starts has no terminal of its own. With SQUADRON_EVENTS=1 it prints each
+event as one JSON line to stdout. The launcher draws the events and keeps the lines in its log.
 Without a launcher, lines and bars go to stderr.
 """
 
@@ -196,7 +196,7 @@ class Progress:
         self.done = self._first = done
 
     def enter(self, stage: str) -> None:
-        """Sets the part of the work, such as "epoch 1/2". A launcher or a terminal shows it at once."""
+        """Sets the part of the work, such as "epoch 1/2". A bar shows it at once."""
         self._stage = stage
         if self._events or self._line:
             self._show(self._state())
