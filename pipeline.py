@@ -19,7 +19,7 @@ from launch.placement import Placement
 
 
 def build_pipeline(place: Placement) -> Any:
-    """Returns the DAG as a kfp pipeline.
+    """Returns the DAG as a kfp pipeline. It is one long function, because kfp reads it as a whole.
 
     Args:
         place: Says where tasks run and what they get. launch.plan makes the pipeline's arguments.

@@ -44,17 +44,23 @@ from benchmarks.measure import (
 SIZES = (10_000, 100_000)
 N_BEST = 20
 SHARED = 10
-"""Candidates of a window that its neighbour has, too."""
+"""How many candidates of a window its neighbour has, too."""
 GOLD = N_BEST - SHARED // 2
-"""Which of a question's drawn spans is the right answer: one of those shared."""
+"""The place of the right answer among the spans of a question: one of the shared ones."""
 RIGHT = 0.6
 MOST_SECONDS = 5.0
 MOST_GROWTH_MB = 100.0
 MADE_FROM = "benchmark"
+SIDES = {
+    "window": ("--rule", "window", "--answer-in"),
+    "lowest_null": ("--rule", "lowest_null", "--answer-in"),
+    "evaluate": ("--evaluate-in",),
+}
+"""The options with which this script is one of the sides."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measures, prints and writes the report; or is the measured process."""
+    """Measures, prints and writes the report. With a hidden option, it is the measured process."""
     parser = make_parser(__doc__, repeat=3)
     parser.add_argument("data", type=Path, help="DATA.json, SQuAD v1.1 or v2.0 layout")
     parser.add_argument("--sizes", type=int, nargs=2, default=SIZES, help="windows, few and many")
@@ -71,25 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.sizes[0] >= options.sizes[1]:
         parser.error("--sizes: the first must be the smaller")
 
-    sides = {
-        "window": ("--rule", "window", "--answer-in"),
-        "lowest_null": ("--rule", "lowest_null", "--answer-in"),
-        "evaluate": ("--evaluate-in",),
-    }
-    runs: dict[tuple[str, int], list[dict[str, Any]]] = {
-        (side, size): [] for side in sides for size in options.sizes
-    }
-    with tempfile.TemporaryDirectory() as place:
-        folders = {size: Path(place) / str(size) for size in options.sizes}
-        for size, folder in folders.items():
-            prepare(folder, options.data, size)
-        for number in range(options.repeat):
-            for side, size in runs:
-                if side == "evaluate" and number:
-                    continue
-                script = Path(__file__).resolve()
-                child = run_child(script, options.data, *sides[side], folders[size])
-                runs[side, size].append(child)
+    runs = run_sides(options)
     few, many = options.sizes
     report: dict[str, Any] = {
         "benchmark": "answers",
@@ -97,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "windows": list(options.sizes),
         "candidates_per_window": N_BEST,
     }
-    for side in sides:
+    for side in SIDES:
         for name in ("seconds", "growth_mb"):
             by_size = {size: [run[name] for run in runs[side, size]] for size in options.sizes}
             if None not in by_size[few]:
@@ -116,8 +104,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
     finish(report, targets, options, enough=3)
 
 
+def run_sides(options: argparse.Namespace) -> dict[tuple[str, int], list[dict[str, Any]]]:
+    """Returns the figures of all runs of each side and size, each run in a process of its own."""
+    runs: dict[tuple[str, int], list[dict[str, Any]]] = {
+        (side, size): [] for side in SIDES for size in options.sizes
+    }
+    with tempfile.TemporaryDirectory() as place:
+        folders = {size: Path(place) / str(size) for size in options.sizes}
+        for size, folder in folders.items():
+            prepare(folder, options.data, size)
+        for number in range(options.repeat):
+            for side, size in runs:
+                if side == "evaluate" and number:
+                    continue
+                script = Path(__file__).resolve()
+                child = run_child(script, options.data, *SIDES[side], folders[size])
+                runs[side, size].append(child)
+    return runs
+
+
 def prepare(folder: Path, data: Path, size: int) -> None:
-    """Writes examples, candidates and status as ingest and predict do; `size` windows in test."""
+    """Writes examples, candidates and status as ingest and predict do, `size` windows in test."""
     import numpy as np
     import pyarrow as pa
 
@@ -147,7 +154,7 @@ def prepare(folder: Path, data: Path, size: int) -> None:
 
 
 def draw_spans(questions: Any) -> Any:
-    """Spans of up to five words of each context and the right answer, in characters; (Q, S, 2)."""
+    """Draws spans of up to five words of each context, in characters: shape (Q, S, 2)."""
     import numpy as np
 
     random = np.random.default_rng(13)
@@ -166,7 +173,7 @@ def draw_spans(questions: Any) -> Any:
 
 
 def write_candidates(path: Path, ids: list[str], likely_QS2: Any) -> None:
-    """Two windows per question, in row groups of 1,000 questions."""
+    """Writes the candidates of two windows for each question, in row groups of 1,000 questions."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -202,7 +209,7 @@ def write_candidates(path: Path, ids: list[str], likely_QS2: Any) -> None:
 
 
 def answer_in(folder: Path, rule: str) -> dict[str, float | None]:
-    """Answers of the test split; seconds, and how much more memory they took."""
+    """Answers the test split; returns the seconds and the growth of the memory."""
     from squadron.answers import ranking
     from squadron.artifacts import read_parts, read_table
     from squadron.scores.evaluation import Questions
@@ -222,7 +229,7 @@ def answer_in(folder: Path, rule: str) -> dict[str, float | None]:
 
 
 def evaluate_in(folder: Path) -> dict[str, float | None]:
-    """The step evaluate; seconds, and how much more memory it took."""
+    """Runs the step evaluate; returns the seconds and the growth of the memory."""
     from squadron import steps
     from squadron.config import Contender, Evaluate, to_json
 

@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from torchcrf import CRF
 
     options = make_parser(__doc__).parse_args(arguments)
-    torch.set_num_threads(1)  # at this size more threads cost both sides more than they bring
+    torch.set_num_threads(1)  # at this size, more threads make both sides slower
     torch.manual_seed(13)
     emissions = torch.randn(SEQUENCES, POSITIONS, TAGS, requires_grad=True)
     reference = CRF(TAGS, batch_first=True)
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         torch.autograd.grad(loss, parameters)
         return float(loss.detach())
 
-    # Fewer paths share the same total: ours is a smaller loss, and neither is out of range.
+    # Ours sums over fewer paths, so its loss is the smaller one; both are above 0.
     if not 0 < ours() < library():
         sys.exit("The losses are not those of one span among fewer and among all paths")
     sides = {"ours": ours, "library": library}

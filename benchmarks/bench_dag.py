@@ -1,4 +1,4 @@
-"""What the DAG itself costs: a local run minus what its steps do and minus imports.
+"""Measures what the DAG itself costs: a local run without the work of its steps and imports.
 
     python benchmarks/bench_dag.py [--output FILE.json]
 
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     fresh = []
     for _ in range(options.fresh):
-        # The last folder serves the cached runs.
+        # The cached runs use the last folder.
         place = tempfile.TemporaryDirectory()
         fresh.append(run_race(Path(place.name)))
     with place:
@@ -97,13 +97,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "fresh_runs": fresh,
         "cached_runs": cached,
     }
-    # A run has a dozen steps: even one is a mean over enough of them.
+    # A run has a dozen steps, so the mean of even one run is over enough of them.
     wanted = at_most("cost of a step, mean", mean, MOST_SECONDS_A_STEP, "s")
     finish(report, [wanted], options, enough=1)
 
 
 def run_race(folder: Path) -> dict[str, Any]:
-    """Runs the race in a folder (again); where its time went, in seconds."""
+    """Runs the race in a folder, which may be a repeat; returns where its time went, in seconds."""
     corpus = REPOSITORY / "examples" / "corpus.json"
     overrides = [f"--set={setting}" for setting in (f"data.train=[{corpus}]", *SETTINGS)]
     command = [
@@ -113,7 +113,7 @@ def run_race(folder: Path) -> dict[str, Any]:
         str(REPOSITORY / "experiments" / "example.yaml"),
         *overrides,
     ]
-    # A store or folders that the caller has set up are not this run's.
+    # The run must not use a store or folders of the caller.
     own = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_", "SQUADRON_"))}
     with tempfile.TemporaryDirectory() as notes:
         own["SQUADRON_BENCHMARK_TIMES"] = notes
@@ -136,7 +136,7 @@ def run_race(folder: Path) -> dict[str, Any]:
 def share_out(
     started: float, ended: float, parent: dict[str, Any], everyone: Sequence[dict[str, Any]]
 ) -> dict[str, Any]:
-    """Notes of all processes -> seconds by purpose; the docstring of this file has the arithmetic.
+    """Returns the seconds by purpose from the notes of all processes, as the file's docstring says.
 
     Args:
         started: Of the command, seconds since the epoch.
@@ -153,7 +153,7 @@ def share_out(
     for row in rows:
         (name, start, end), *_ = row["functions"]
         imports = sum(b - a for a, b in row["imports"] if not start <= a < end)
-        # The launcher imports a thing or two between steps.
+        # The launcher, too, imports some modules between steps.
         imports += _overlap(parent["imports"], before, row["ended"])
         inside = end - start
         cost = row["ended"] - before - inside - imports
@@ -187,7 +187,7 @@ def share_out(
 
 
 def _overlap(spans: Sequence[Sequence[float]], first: float, last: float) -> float:
-    """Seconds of the spans that lie between two times."""
+    """Returns the seconds of the spans that lie between two times."""
     return sum(max(0.0, min(end, last) - max(start, first)) for start, end in spans)
 
 

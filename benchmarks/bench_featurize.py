@@ -94,7 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def as_row(example: dict[str, Any]) -> dict[str, Any]:
-    """One example in the columns that Hugging Face's SQuAD has."""
+    """Returns one example in the columns of Hugging Face's SQuAD."""
     return {
         "id": example["id"],
         "question": example["question"],
@@ -107,7 +107,7 @@ def as_row(example: dict[str, Any]) -> dict[str, Any]:
 
 
 def map_windows(dataset: Any, tokenizer: Any, settings: Windows) -> Any:
-    """Windows as a Hugging Face training script makes them."""
+    """Returns windows as a Hugging Face training script makes them."""
 
     def cut(examples: dict[str, list[Any]]) -> dict[str, Any]:
         encoded = tokenizer(
@@ -139,7 +139,7 @@ def map_windows(dataset: Any, tokenizer: Any, settings: Windows) -> Any:
 def locate_answer(
     answers: dict[str, list[Any]], offsets: list[tuple[int, int]], sequences: list[int | None]
 ) -> tuple[int, int]:
-    """(first, last) token of the first answer by walking in from both ends of the context."""
+    """Returns (first, last) token of the first answer, found from both ends of the context."""
     if not answers["answer_start"]:
         return NULL_TOKEN, NULL_TOKEN
     first_char = answers["answer_start"][0]
@@ -160,7 +160,7 @@ def locate_answer(
 
 
 def check_ids(table: Any, encodings: Any, mapped: Any) -> None:
-    """Stops unless all three sides gave the same windows, token by token."""
+    """Ends the program unless all three sides gave the same windows, token by token."""
     flat = [piece for encoding in encodings for piece in (encoding, *encoding.overflowing)]
     sides = {
         "encode_batch": [piece.ids for piece in flat],
@@ -173,7 +173,7 @@ def check_ids(table: Any, encodings: Any, mapped: Any) -> None:
 
 
 def count_differing_answers(table: Any, mapped: Any) -> int:
-    """Windows whose answer the two sides place on other tokens."""
+    """Returns how many windows have their answer on other tokens on the two sides."""
     ours = zip(table["start_token"].to_pylist(), table["end_token"].to_pylist(), strict=True)
     theirs = zip(mapped["start_positions"], mapped["end_positions"], strict=True)
     return sum(own != other for own, other in zip(ours, theirs, strict=True))

@@ -1,4 +1,4 @@
-"""Seconds that importing our modules takes, each in a fresh process.
+"""Measures the seconds that importing our modules takes, each in a fresh process.
 
     python benchmarks/bench_imports.py [--output FILE.json]
 
@@ -62,13 +62,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def time_import(module: str) -> tuple[float, str]:
-    """(seconds, the heavy packages that came with it)."""
+    """Returns the seconds of one import and the heavy packages that it loaded."""
     output = _run(CODE.format(module=module)).split("\n")
     return float(output[0]), output[1]
 
 
 def start_interpreter() -> tuple[float, str]:
-    """Seconds from start to end of a Python that does nothing."""
+    """Returns the seconds from start to end of a Python that does nothing."""
     start = time.perf_counter()
     _run("")
     return time.perf_counter() - start, ""

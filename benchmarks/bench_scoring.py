@@ -31,7 +31,7 @@ from squadron.scores.scoring import score_parsed
 from tests.reference_squad import plain_evaluation
 
 WANTED_SECONDS = 1.0
-"""For all parts."""
+"""The target for all parts together."""
 CANDIDATES = 20
 LONGEST_WORDS = 8
 
@@ -57,7 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     golds = [[answer["text"] for answer in some] for some in examples["answers"].to_pylist()]
     candidates = draw_spans(examples["context"].to_pylist(), random)
 
-    # The first run has said which ids are missing; once is enough, and logging isn't measured.
+    # The first run has logged which ids are missing. Later runs are silent, so that logging is not
+    # measured.
     logging.disable(logging.WARNING)
     if len(texts) != ours["total"]:
         sys.exit(f"{options.data}: {len(texts)} of {ours['total']} questions are valid examples")
@@ -101,7 +102,7 @@ def score_all(
     texts: list[str | None],
     windows: Any,
 ) -> Any:
-    """All that is said of a split, but BERTScore: the official figures and the breakdown."""
+    """Returns all figures of a split without BERTScore: the official ones and the breakdown."""
     import pyarrow as pa
 
     from squadron.artifacts import SCORES
@@ -118,7 +119,7 @@ def score_all(
 
 
 def draw_spans(contexts: Sequence[str], random: Any) -> list[list[str]]:
-    """Spans of whole words, the same number of each context."""
+    """Draws spans of whole words, the same number in each context."""
     spans = []
     for context in contexts:
         words = context.split()

@@ -23,7 +23,7 @@ def main(path: str) -> None:
             for group in (f"{row['source']} {seen}", f"all {seen}"):
                 groups[group].append(pair)
     for group, pairs in sorted(groups.items()):
-        # Labels know no causal questions; those are not comparative.
+        # The labels have no causal type; a causal question is not comparative.
         found = ["comparative" if kind == "comparative" else "factual" for kind, _ in pairs]
         figures = score_types(found, [wanted for _, wanted in pairs])
         print(
