@@ -30,7 +30,7 @@ def folder(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         for name in (tracking.URI_VARIABLE, "MLFLOW_RUN_ID"):
-            # MLflow sets the variable of its URI. Setting it first makes `patch` unset it at the end.
+            # MLflow itself sets the variable of its URI; by this, `patch` unsets it at the end.
             patch.setenv(name, "")
             patch.delenv(name)
         backbone = tiny_models.write_backbone(folder / "backbone", head=False)
