@@ -1,22 +1,23 @@
-"""Time and memory of the candidates of 10,000 and of 100,000 windows -> answers.
+"""Measures time and memory of choosing answers from the candidates of 10,000 and 100,000 windows.
 
     python benchmarks/bench_answers.py DATA.json [--output FILE.json]
 
-Every question has two windows that overlap, and every window 20 candidates, drawn by a seed: words
-of the real contexts of DATA.json, repeated. Both windows found half of their candidates and the
-right answer, which is the best one of six questions in ten. Each side runs in a process of its own:
+Every question has two windows that overlap, and every window has 20 candidates. They are drawn by a
+seed from the words of the real contexts of DATA.json, which are repeated. The two windows share
+half of their candidates and the right answer, which is the best candidate of six questions in ten.
+Each side runs in a process of its own:
 
-- window, lowest_null: from the Parquet file of candidates to one answer per question, merged,
-  ranked and cut at a threshold (`ranking.rank_parts`, `best_texts`, `apply_threshold`), by either
-  answer rule; the questions have been read before;
-- evaluate: the step itself (`steps.evaluate`, untracked) on the same candidates as its test split:
-  answers, n best, official figures, intervals, kinds of errors, all files; imports count, too. It
-  runs once.
+- window, lowest_null: one answer per question from the Parquet file of candidates, by either answer
+  rule. Candidates are merged, ranked and cut at a threshold (`ranking.rank_parts`, `best_texts`,
+  `apply_threshold`). The questions have been read before.
+- evaluate: the step itself (`steps.evaluate`, without MLflow) with the same candidates as its test
+  split. It makes answers, n best, official figures, intervals, kinds of errors and all files. Its
+  imports count, too. It runs once.
 
-The targets: answers of the larger size within 5 seconds on one core, and at most 100 MB more memory
-than for the smaller one. Memory is the most that was held at any time over what was held before
-(`measure.watch_memory`): the ranked candidates of all questions, and one part of the file; of
-evaluate the questions, too.
+The targets: the answers of the larger size take at most 5 seconds on one core, and at most 100 MB
+more memory than those of the smaller size. Memory is the peak minus what was held before
+(`measure.watch_memory`): the ranked candidates of all questions and one part of the file. In
+evaluate, it includes the questions.
 """
 
 import argparse

@@ -2,10 +2,11 @@
 
     python benchmarks/bench_dag.py [--output FILE.json]
 
-`pipeline.py run experiments/example.yaml` in an empty folder, with two contenders, one short epoch
-and few questions, then again with everything but open_race and close_race served from the cache.
-Every process of the run notes its start and end, its outermost imports and the time inside the
-step's function (step_times/sitecustomize.py). Steps run one after the other, so with
+It runs `pipeline.py run experiments/example.yaml` in an empty folder, with two contenders, one
+short epoch and few questions. Then it runs the race again, with every step but open_race and
+close_race from the cache. Each process notes its start and end, its outermost imports and the time
+inside the function of the step (step_times/sitecustomize.py). Steps run one after the other, so
+with
 
     end(i)       the end of step i's process,
     inside(i)    seconds inside its function (with what the function imports),
@@ -14,14 +15,17 @@ step's function (step_times/sitecustomize.py). Steps run one after the other, so
     cost(i) = end(i) - end(i - 1) - inside(i) - imports(i)
 
 is what the DAG adds for step i: starting a copy of the loaded process (launch/step_processes.py),
-kfp's executor, reading and writing its parameters and artifacts, cache keys, the end of the process
-before. For the first step end(0) is
-its own start. Its parts are `launch`, from the end of the step before to this process's first line
-(the clock of a process stops before Python tears it down, so that is in here), `enter`, from there
-to the function, and `leave`, from the function to the end. The rest of a run stands beside it:
-`before`, from the command to the first step without imports, and `after`, from the last step to the
-end.
-before + after + all costs + all inside + all imports = the whole run.
+kfp's executor, reading and writing its parameters and artifacts, cache keys, and the end of the
+process before. For the first step, end(0) is its own start. The cost has three parts:
+
+- `launch`: from the end of the step before to the first line of this process. The clock of a
+  process stops before Python tears it down, so that time is included here.
+- `enter`: from there to the function.
+- `leave`: from the function to the end.
+
+Two more figures cover the rest of a run: `before`, from the command to the first step without
+imports, and `after`, from the last step to the end. The sum of before, after, all costs, all inside
+and all imports is the whole run.
 """
 
 import json

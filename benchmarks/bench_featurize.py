@@ -1,18 +1,18 @@
-"""Time cutting windows: ours, the tokenizers library alone, and the usual `datasets.map`.
+"""Compares the seconds of cutting windows: ours, the tokenizers library, and `datasets.map`.
 
     python benchmarks/bench_featurize.py DATA.json [--output FILE.json]
 
-- ours: `windows.slide_windows` and `expand`: examples in, every window with its tokens, offsets and
-  answer positions out, which is more than featurize needs;
+- ours: `windows.slide_windows` and `expand`. They make every window with its tokens, offsets and
+  answer positions, which is more than featurize needs.
 - encode_batch: `tokenizers` on all (question, context) pairs with the same truncation
-  (only_second, 384 tokens, stride 128); the encodings are left as they are, no offsets or ids are
-  taken out and no answer is located. It does less than the other two, and is what bounds a program
-  that tokenises pairs;
-- datasets.map: a transformers fast tokenizer, batched, with overflowing tokens and offsets, and
-  each answer located in Python, in one process; not padded, which favours it.
+  (only_second, 384 tokens, stride 128). It takes no offsets or ids out of the encodings and locates
+  no answer, so it does less than the others. No program that tokenises pairs can be faster.
+- datasets.map: a transformers fast tokenizer, batched, with overflowing tokens and offsets. Each
+  answer is located in Python, in one process. There is no padding, which makes it faster.
 
-Before the clock starts all three are compared: same windows, same token ids, same answer
-positions. All sides start from the examples in memory. Tokenizer threads: as many as cores.
+Before the measurement, all three are compared: they must give the same windows, token ids and
+answer positions. All sides start from the examples in memory. There are as many tokenizer threads
+as cores.
 """
 
 import sys

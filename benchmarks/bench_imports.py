@@ -2,9 +2,10 @@
 
     python benchmarks/bench_imports.py [--output FILE.json]
 
-The command line must answer at once, so what it imports (configuration, steps) may not import
-torch, transformers, mlflow or kfp; training may. The first round, which fills the caches of the
-file system, is not counted. Interpreter start (`python -c ""`) is given beside them.
+The command line must answer at once, so the modules that it imports (configuration, steps) must not
+import torch, transformers, mlflow or kfp. Training may import them. The first round fills the
+caches of the file system and is not counted. The report also has the start of Python (`python -c
+""`).
 """
 
 import subprocess

@@ -1,26 +1,27 @@
-"""Time logits -> answers: ours, a plain loop over the best starts and ends, and the usual script.
+"""Compares the seconds from logits to answers: ours, a plain loop, and the usual script.
 
     python benchmarks/bench_postprocess.py DATA.json [--output FILE.json]
 
 All sides get the start and end logits of every window of DATA.json (real lengths and offsets) and
 give ranked candidates and one answer text per question, at most 30 tokens long:
 
-- ours: `prediction.best_spans` in batches of near-equal length, candidates as rows of characters,
-  `ranking.rank_candidates`, `ranking.best_texts`, with one candidate per window: what answers need,
-  as the judgement after each epoch;
-- ours_20: the same with the 20 best candidates of each window, which nbest.json needs;
-- plain: per window an argsort of starts and of ends in numpy, two nested loops over the 20 best of
-  each, a dict per allowed pair, a sort per question; offsets stand ready in Python lists;
-- script: the plain loop as training scripts have it: examples and windows are rows of a
-  `datasets.Dataset`, the n best get texts and a softmax. Against it stands `ours_n_best`, ours with
-  `ranking.rank_as_dicts`, which gives the same n best as dicts.
+- ours: `prediction.best_spans` in batches of similar length, candidates as rows of characters,
+  `ranking.rank_candidates` and `ranking.best_texts`, with one candidate per window. That is enough
+  for answers, as after each epoch.
+- ours_20: the same with the 20 best candidates of each window, which nbest.json needs.
+- plain: for each window, an argsort of starts and of ends in numpy, two nested loops over the 20
+  best of each, and a dict for each allowed pair; then a sort for each question. The offsets are in
+  Python lists already.
+- script: the plain loop as training scripts have it. Examples and windows are rows of a
+  `datasets.Dataset`, and the n best get texts and a softmax. It is compared with `ours_n_best`:
+  ours with `ranking.rank_as_dicts`, which gives the same n best as dicts.
 
-The target is on the plain loop, which like ours ends in one answer and its score per question. The
-logits are seeded noise with four likely spans in each window and a likely null token, as those of a
-trained model have. Every side scores a span by its start and end logit minus those of the window's
-null token. The loops are not exact: the best allowed pair need not be among the best 20 starts and
-ends. So the check before the clock starts is: ours never scores lower on any question; the share of
-questions with equal answers is in the report.
+The target is about the plain loop, which also ends in one answer and its score per question. The
+logits are seeded noise with four likely spans in each window and a likely null token, as a trained
+model gives them. Every side scores a span by its start and end logit minus those of the null token
+of the window. The loops are not exact: the best allowed pair need not be among the 20 best starts
+and ends. Therefore the benchmark first checks that ours never has a lower score on any question.
+The report has the share of questions with equal answers.
 """
 
 import sys

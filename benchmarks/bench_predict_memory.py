@@ -2,19 +2,19 @@
 
     python benchmarks/bench_predict_memory.py DATA.json [--output FILE.json]
 
-The step itself is run (`steps.predict`, untracked), each time in a process of its own: windows from
-a memory-mapped Arrow file, candidates streamed to Parquet. The windows are those of DATA.json,
-repeated; the model is a random BERT of 2 layers and hidden size 64, so that memory is what the
-step keeps and not what a model needs.
+It runs the step itself (`steps.predict`, without MLflow), each time in a process of its own. The
+step reads windows from a memory-mapped Arrow file and streams candidates to Parquet. The windows
+are those of DATA.json, repeated. The model is a random BERT of 2 layers and hidden size 64, so that
+most memory is used by the step and not by the model.
 
-Two figures, both maxima over the process:
+There are two figures, both maxima over the process:
 
-- rss: the resident set (getrusage). It counts the pages of the memory-mapped windows that were
-  read, though the system can drop those at any time: they grow with the file by design;
-- anonymous: the part that no file backs (RssAnon, sampled every 20 ms; Linux only), which is what
-  could run out.
+- rss: the resident set (getrusage). It includes the pages of the memory-mapped windows that were
+  read. They grow with the file, but the system can drop them at any time.
+- anonymous: the part that no file backs (RssAnon, sampled every 20 ms; only on Linux). This is the
+  memory that could run out.
 
-The target is on the resident set, the stricter one: 100,000 windows may need 300 MB more.
+The target is about the resident set, which is stricter: 100,000 windows may need 300 MB more.
 """
 
 import argparse

@@ -1,16 +1,16 @@
-"""Time scoring against the official evaluation, and all that evaluate says of one split.
+"""Measures the seconds of scoring, ours and official, and of all figures of one split.
 
     python benchmarks/bench_scoring.py DATA.json PREDICTIONS.json [--output FILE.json]
 
-Three figures, each the median of repetitions in turns, in this process, on one core:
+There are three figures, each the median of repetitions in turns, in this process, on one core:
 
 - ours against official: both start from the same parsed JSON in memory and must give the same
-  figures to the last digit. The official side is `tests/reference_squad.py`: every answer is
-  normalised anew for each comparison, as in the official script. The time of reading and parsing
-  the files, the same for both, is left out.
+  figures to the last digit. The official side is `tests/reference_squad.py`, which normalises every
+  answer again for each comparison, as the official script does. Reading and parsing the files,
+  which takes both the same time, is left out.
 - all parts: from the parsed JSON to EM, F1, HasAns and NoAns, the search of the best thresholds,
   intervals of EM and F1, and the breakdown by kinds of questions with its intervals. Null odds are
-  drawn at random: what they are changes nothing about the time. BERTScore is not among them.
+  drawn at random, because their values do not change the time. BERTScore is left out.
 - oracle: the best of 20 spans of each context, drawn at random.
 """
 

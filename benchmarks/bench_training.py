@@ -1,23 +1,23 @@
-"""Training windows per second and peak memory: ours, the padded loop, and transformers' Trainer.
+"""Compares training speed and peak memory: ours, a padded loop, and transformers' Trainer.
 
     python benchmarks/bench_training.py DATA.json [--output FILE.json]
 
 Three sides train the same backbone on the same random sample of windows of DATA.json (384 tokens,
 stride 128), 16 windows a step, dropout as each has it by default, on all cores:
 
-- padded: a torch loop on AutoModelForQuestionAnswering (sdpa attention) in fp32, every window
-  padded to 384 tokens, as the usual example script does it by default;
+- padded: a torch loop on AutoModelForQuestionAnswering (sdpa attention) in fp32, with every window
+  padded to 384 tokens, as the usual example script does by default;
 - trainer: transformers.Trainer in bf16 with dynamic padding and batches grouped by length. Its own
-  sampler puts the longest batches of 50 first, so a short segment would not be representative:
-  the batches are its sampler's, in shuffled order;
+  sampler puts the longest batches of 50 first, so that a short segment would not be representative.
+  Therefore the batches of its sampler are shuffled.
 - ours: `training.train_model` with default settings.
 
-Each side is a process of its own, which has all the cores while the others wait. It takes
-WARM_UP_STEPS steps that don't count, then a segment of steps whenever its turn comes. Segments end
-at an optimizer step, for all sides alike (a hook of torch.optim). A padded window costs the same
-whatever is in it, so its segments are shorter. Ours runs once more, alone and for longer, for its
-peak memory: the maximum resident set of the whole process, imports and checkpoint writing included.
-The processor alone is measured: GPUs are hidden.
+Each side is a process of its own, which has all cores while the others wait. It first takes
+WARM_UP_STEPS steps that don't count, and then a segment of steps in each of its turns. The segments
+of all sides end at an optimizer step (a hook of torch.optim). A padded window always costs the
+same, so the segments of that side are shorter. Ours runs once more, alone and for longer, to
+measure its peak memory: the maximum resident set of the whole process, imports and checkpoint
+writing included. GPUs are hidden, so that only the processor is measured.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """What all benchmarks use: sides in turns, child processes, targets, and the environment.
 
-A ratio is never given alone: the absolute seconds of both sides stand beside it, and the machine,
-versions and commit that they were taken on stand in the same file.
+Every ratio comes with the absolute seconds of both sides. The same file also names the machine, the
+versions and the commit.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""How often batch-mates meet again, and what grouping by length pads: `measure_mixing.py FILE`.
+"""Measures how grouping by length mixes and pads batches: `measure_mixing.py FILE`.
 
 FILE is JSON in SQuAD layout. Each question counts as one window of at most 384 tokens. The figures
 are means over six seeds.

@@ -1,7 +1,7 @@
-"""How well the cue rules find comparative questions: `measure_question_types.py FILE.csv`.
+"""Measures how well the cue rules find comparative questions: `measure_question_types.py FILE`.
 
-FILE has the columns source, split, question and label; a question is comparative where its label
-is "comparative". The rules were written looking at the splits train and dev; test is unseen.
+FILE has the columns source, split, question and label; a question is comparative if its label
+is "comparative". The rules were written for the splits train and dev; test is unseen.
 """
 
 import csv

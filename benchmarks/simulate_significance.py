@@ -1,27 +1,27 @@
-"""How often `squadron.scores.significance` errs, and what it can tell apart, on simulated races.
+"""Simulates races to find how often `squadron.scores.significance` errs, and what it detects.
 
     python benchmarks/simulate_significance.py DATA.json PREDICTIONS.json [--output FILE.json]
 
 PREDICTIONS.json holds a real model's answers to DATA.json (question id -> text). A simulated race
-draws paragraphs of DATA.json with their questions. Each contender gets each question right or
-wrong by the real model's score, an effect of its own on the paragraph, and noise, so that
-contenders agree as models do and questions of one paragraph go together. The winner is chosen on
-the same scores.
+draws paragraphs of DATA.json with their questions. Whether a contender is right depends on the real
+model's score, an effect of the contender on the paragraph, and noise. Contenders then agree as
+often as real models do, and questions of one paragraph are alike. The winner is chosen on the same
+scores.
 
 Four tables are printed:
 
 - false claims among equal contenders: the share of races that call any lead of the winner certain;
 - the same where the first contender is much better on a few paragraphs and a little worse on all
-  others, with the same mean as the rest (a sign is no longer as likely as the other one);
+  others, with the same mean as the rest (the two signs are no longer equally likely);
 - power: the share of races in which the best contender wins and is certainly ahead of all others,
   and of one other (the share of its leads that are called certain); and coverage of the joint
   95 % intervals of the leads ("leads held");
 - coverage of the 95 % intervals of EM.
 
-A race takes 1,000 sign patterns and bootstrap draws here instead of 10,000: that changes no error
-rate, and power by very little. "before" is what stood here until November 2026: percentile
-bootstrap over paragraphs, p of the winner's pairs corrected by Holm. "step down" goes on without
-the pairs that are told apart already; it is not used (docs/decisions/significance.md).
+A race takes 1,000 sign patterns and bootstrap draws here instead of 10,000. That changes no error
+rate, and power by very little. "before" is the method that was used until November 2026: percentile
+bootstrap over paragraphs, p of the winner's pairs corrected by Holm. "step down" tests again
+without the pairs that already differ; it is not used (docs/decisions/significance.md).
 """
 
 import argparse

@@ -49,8 +49,8 @@ ALLOWED_VOLUMES = {
     "secret",
 }
 
-# Kubernetes enforces "restricted" by the first label. Kubeflow knows
-# the namespaces of its users by the second; test_network.py shows what it opens.
+# Kubernetes enforces "restricted" by the first label. The network policies of Kubeflow know the
+# namespaces of its users by the second; test_network.py shows what it opens.
 NAMESPACE_LABELS = {
     "pod-security.kubernetes.io/enforce": "restricted",
     "app.kubernetes.io/part-of": "kubeflow-profile",
