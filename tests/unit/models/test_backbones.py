@@ -273,6 +273,7 @@ def test_pickled_weights_are_refused_before_anything_is_loaded(folder):
     )
 
 
+@pytest.mark.slow
 def test_pickled_weights_of_the_hub_are_refused_in_the_same_words(folder, tmp_path):
     # In a process of its own: huggingface_hub reads where its cache is once.
     pickle_weights(folder)
@@ -302,6 +303,7 @@ from_pretrained(AutoModelForQuestionAnswering, "org/pickled", use_safetensors=Tr
     assert "InputError: The backbone 'org/pickled' has no model.safetensors, and pickled" in last
 
 
+@pytest.mark.slow
 def test_the_line_that_converts_pickled_weights_does_so(folder, written):
     pickle_weights(folder)
     text = (ROOT / "experiments" / "spanbert_squad2.yaml").read_text(encoding="utf-8")
