@@ -49,7 +49,7 @@ run: .venv/run ## Race the contenders of EXPERIMENT (default: the example corpus
 test: .venv/dev ## All tests that need no GPU, in WORKERS processes (default: 2)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not gpu" -rfEs $(if $(REPORT),--junitxml="$(REPORT)") -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-test-fast: .venv/dev ## The fast tests: no network, about a minute on two idle cores
+test-fast: .venv/dev ## The fast tests, in WORKERS processes: no network, no test of many seconds
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow and not gpu" -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 lint: .venv/dev ## ruff and mypy
