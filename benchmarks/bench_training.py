@@ -71,7 +71,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         # Then `data` names the sample of windows.
         run_side(options.side, options.data, options.backbone, options.edges)
         return
-
     segments = {
         side: max(1, steps // options.segment_divisor) for side, steps in SEGMENT_STEPS.items()
     }
