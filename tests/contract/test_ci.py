@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow  # Each test runs pytest in a process of its own.
+
 ROOT = Path(__file__).resolve().parents[2]
 TESTS = {
     "one that runs": "def test_it(): pass",

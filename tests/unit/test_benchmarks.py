@@ -30,6 +30,8 @@ from squadron.config import ANSWER_RULES
 from squadron.scores import significance
 from tests.tiny_models import write_backbone
 
+pytestmark = pytest.mark.slow  # Each benchmark runs, if only on a few questions.
+
 ROOT = Path(__file__).resolve().parents[2]
 CORPUS = ROOT / "examples" / "corpus.json"
 KEPT_PARAGRAPHS = 2

@@ -17,6 +17,8 @@ from squadron.errors import InputError
 from squadron.models import scratch, trained_on
 from tests import tiny_models
 
+pytestmark = pytest.mark.slow  # Most tests train a model.
+
 ROOT = Path(__file__).resolve().parents[3]
 CORPUS = ROOT / "examples" / "corpus.json"
 FINANCE = ROOT / "examples" / "finance_faq.csv"

@@ -12,6 +12,8 @@ from squadron.data.question_types import TYPES
 from tests.steps_by_hand import featurize, train_to_evaluate
 from tests.tiny_models import open_windows
 
+pytestmark = pytest.mark.slow  # A race trains a model.
+
 CORPUS = Path(__file__).resolve().parents[3] / "examples" / "corpus.json"
 WINDOWS = Windows(max_length=128, stride=32, max_question_length=32)
 

@@ -15,6 +15,8 @@ from tests import steps_by_hand, tiny_models
 from tests.steps_by_hand import train_to_evaluate
 from tests.tiny_models import open_windows
 
+pytestmark = pytest.mark.slow  # A race trains a model.
+
 FINANCE = Path(__file__).resolve().parents[3] / "examples" / "finance_faq.csv"
 WINDOWS = Windows(max_length=128, stride=64, max_question_length=24)
 
