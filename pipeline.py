@@ -1,11 +1,11 @@
-"""The race, read from top to bottom; its command line: check | run (here) | compile | submit.
+"""The race as a DAG, from top to bottom. Its command line: check | run | compile | submit.
 
-1. ingest      data -> examples, split by title
+1. ingest      data -> examples, in the splits train, tune, select and test
 2. admit       refuses contenders that may not be judged on these examples, before any training
 3. open_race   finds or creates the MLflow run of this race and of each contender
 4. for each contender: featurize (examples -> sliding windows) -> train -> predict -> evaluate
-5. register    the best exact match on the select split becomes the model version `candidate`
-6. report      one page: which model to promote, and why
+5. register    registers the contender with the best exact match on select as `candidate`
+6. report      writes one page that says which model to promote, and why
 7. close_race  ends the MLflow runs with status and reason, whatever happened before
 """
 
@@ -19,7 +19,11 @@ from launch.placement import Placement
 
 
 def build_pipeline(place: Placement) -> Any:
-    """The DAG. `place` says where tasks run and what they get; arguments come from launch.plan."""
+    """Returns the DAG as a kfp pipeline. It is one long function, because kfp reads it as a whole.
+
+    Args:
+        place: Says where tasks run and what they get. launch.plan makes the pipeline's arguments.
+    """
 
     @dsl.pipeline(
         name="squadron", description="Extractive question answering: train, race, register"
@@ -37,7 +41,7 @@ def build_pipeline(place: Placement) -> Any:
         report_digests: str,
         results: str = "",
     ) -> None:
-        # Both ends of a race know which run of the pipeline they belong to.
+        # open_race and close_race know to which run of the pipeline they belong.
         this_try = {"this_try": dsl.PIPELINE_JOB_ID_PLACEHOLDER}
         closing = place.on_cpu(step.close_race(**this_try), cached=False)
         with dsl.ExitHandler(closing, name="the race"):
@@ -46,7 +50,8 @@ def build_pipeline(place: Placement) -> Any:
             admitted = place.on_cpu(
                 step.admit(contenders=entries, digests=admit_digests, **examples)
             )
-            # Bad data and contenders that are refused leave nothing in MLflow.
+            # The race is opened after admit, so that refused data and contenders leave nothing in
+            # MLflow.
             opening = step.open_race(experiment=experiment, **this_try, **examples)
             opened = place.on_cpu(opening.after(admitted), cached=False)
             with dsl.ParallelFor(contenders, parallelism=place.parallelism) as contender:
@@ -67,10 +72,12 @@ def build_pipeline(place: Placement) -> Any:
                 candidates = {"candidates": predicted.outputs["candidates"]}
                 own |= {"settings": evaluate, "digests": contender.evaluate}
                 evaluated = place.on_cpu(step.evaluate(**examples, **candidates, **own))
-            # One Collected per task that takes it: kfp changes it in compiling.
+            # Each task that takes the evaluations needs a Collected of its own, because kfp changes
+            # it when it compiles.
             gathered = [dsl.Collected(evaluated.outputs["evaluation"]) for _ in range(2)]
             models = dsl.Collected(trained.outputs["model"])
-            # The race's run is an argument: a race in another store registers and reports anew.
+            # The id of the race's run is an argument, so that a race in another store is not taken
+            # from the cache: it registers and reports again.
             own = {"opened": opened.output, "results": results}
             own |= {"settings": registration, "digests": register_digests}
             registered = place.on_cpu(step.register(models=models, evaluations=gathered[0], **own))

@@ -1,22 +1,23 @@
-"""Time and memory of the candidates of 10,000 and of 100,000 windows -> answers.
+"""Measures time and memory of choosing answers from the candidates of 10,000 and 100,000 windows.
 
     python benchmarks/bench_answers.py DATA.json [--output FILE.json]
 
-Every question has two windows that overlap, and every window 20 candidates, drawn by a seed: words
-of the real contexts of DATA.json, repeated. Both windows found half of their candidates and the
-right answer, which is the best one of six questions in ten. Each side runs in a process of its own:
+Every question has two windows that overlap, and every window has 20 candidates. They are drawn by a
+seed from the words of the real contexts of DATA.json, which are repeated. The two windows share
+half of their candidates and the right answer, which is the best candidate of six questions in ten.
+Each side runs in a process of its own:
 
-- window, lowest_null: from the Parquet file of candidates to one answer per question, merged,
-  ranked and cut at a threshold (`ranking.rank_parts`, `best_texts`, `apply_threshold`), by either
-  answer rule; the questions have been read before;
-- evaluate: the step itself (`steps.evaluate`, untracked) on the same candidates as its test split:
-  answers, n best, official figures, intervals, kinds of errors, all files; imports count, too. It
-  runs once.
+- window, lowest_null: one answer per question from the Parquet file of candidates, by either answer
+  rule. Candidates are merged, ranked and cut at a threshold (`ranking.rank_parts`, `best_texts`,
+  `apply_threshold`). The questions have been read before.
+- evaluate: the step itself (`steps.evaluate`, without MLflow) with the same candidates as its test
+  split. It makes answers, n best, official figures, intervals, kinds of errors and all files. Its
+  imports count, too. It runs once.
 
-The targets: answers of the larger size within 5 seconds on one core, and at most 100 MB more memory
-than for the smaller one. Memory is the most that was held at any time over what was held before
-(`measure.watch_memory`): the ranked candidates of all questions, and one part of the file; of
-evaluate the questions, too.
+The targets: the answers of the larger size take at most 5 seconds on one core, and at most 100 MB
+more memory than those of the smaller size. Memory is the peak minus what was held before
+(`measure.watch_memory`): the ranked candidates of all questions and one part of the file. In
+evaluate, it includes the questions.
 """
 
 import argparse
@@ -44,17 +45,23 @@ from benchmarks.measure import (
 SIZES = (10_000, 100_000)
 N_BEST = 20
 SHARED = 10
-"""Candidates of a window that its neighbour has, too."""
+"""How many candidates of a window its neighbour has, too."""
 GOLD = N_BEST - SHARED // 2
-"""Which of a question's drawn spans is the right answer: one of those shared."""
+"""The place of the right answer among the spans of a question: one of the shared ones."""
 RIGHT = 0.6
 MOST_SECONDS = 5.0
 MOST_GROWTH_MB = 100.0
 MADE_FROM = "benchmark"
+SIDES = {
+    "window": ("--rule", "window", "--answer-in"),
+    "lowest_null": ("--rule", "lowest_null", "--answer-in"),
+    "evaluate": ("--evaluate-in",),
+}
+"""The options with which this script is one of the sides."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measures, prints and writes the report; or is the measured process."""
+    """Measures, prints and writes the report. With a hidden option, it is the measured process."""
     parser = make_parser(__doc__, repeat=3)
     parser.add_argument("data", type=Path, help="DATA.json, SQuAD v1.1 or v2.0 layout")
     parser.add_argument("--sizes", type=int, nargs=2, default=SIZES, help="windows, few and many")
@@ -71,25 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.sizes[0] >= options.sizes[1]:
         parser.error("--sizes: the first must be the smaller")
 
-    sides = {
-        "window": ("--rule", "window", "--answer-in"),
-        "lowest_null": ("--rule", "lowest_null", "--answer-in"),
-        "evaluate": ("--evaluate-in",),
-    }
-    runs: dict[tuple[str, int], list[dict[str, Any]]] = {
-        (side, size): [] for side in sides for size in options.sizes
-    }
-    with tempfile.TemporaryDirectory() as place:
-        folders = {size: Path(place) / str(size) for size in options.sizes}
-        for size, folder in folders.items():
-            prepare(folder, options.data, size)
-        for number in range(options.repeat):
-            for side, size in runs:
-                if side == "evaluate" and number:
-                    continue
-                script = Path(__file__).resolve()
-                child = run_child(script, options.data, *sides[side], folders[size])
-                runs[side, size].append(child)
+    runs = run_sides(options)
     few, many = options.sizes
     report: dict[str, Any] = {
         "benchmark": "answers",
@@ -97,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "windows": list(options.sizes),
         "candidates_per_window": N_BEST,
     }
-    for side in sides:
+    for side in SIDES:
         for name in ("seconds", "growth_mb"):
             by_size = {size: [run[name] for run in runs[side, size]] for size in options.sizes}
             if None not in by_size[few]:
@@ -116,8 +105,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
     finish(report, targets, options, enough=3)
 
 
+def run_sides(options: argparse.Namespace) -> dict[tuple[str, int], list[dict[str, Any]]]:
+    """Returns the figures of all runs of each side and size, each run in a process of its own."""
+    runs: dict[tuple[str, int], list[dict[str, Any]]] = {
+        (side, size): [] for side in SIDES for size in options.sizes
+    }
+    with tempfile.TemporaryDirectory() as place:
+        folders = {size: Path(place) / str(size) for size in options.sizes}
+        for size, folder in folders.items():
+            prepare(folder, options.data, size)
+        for number in range(options.repeat):
+            for side, size in runs:
+                if side == "evaluate" and number:
+                    continue
+                script = Path(__file__).resolve()
+                child = run_child(script, options.data, *SIDES[side], folders[size])
+                runs[side, size].append(child)
+    return runs
+
+
 def prepare(folder: Path, data: Path, size: int) -> None:
-    """Writes examples, candidates and status as ingest and predict do; `size` windows in test."""
+    """Writes examples, candidates and status as ingest and predict do, `size` windows in test."""
     import numpy as np
     import pyarrow as pa
 
@@ -147,7 +155,7 @@ def prepare(folder: Path, data: Path, size: int) -> None:
 
 
 def draw_spans(questions: Any) -> Any:
-    """Spans of up to five words of each context and the right answer, in characters; (Q, S, 2)."""
+    """Draws spans of up to five words of each context, in characters: shape (Q, S, 2)."""
     import numpy as np
 
     random = np.random.default_rng(13)
@@ -166,7 +174,7 @@ def draw_spans(questions: Any) -> Any:
 
 
 def write_candidates(path: Path, ids: list[str], likely_QS2: Any) -> None:
-    """Two windows per question, in row groups of 1,000 questions."""
+    """Writes the candidates of two windows for each question, in row groups of 1,000 questions."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -202,7 +210,7 @@ def write_candidates(path: Path, ids: list[str], likely_QS2: Any) -> None:
 
 
 def answer_in(folder: Path, rule: str) -> dict[str, float | None]:
-    """Answers of the test split; seconds, and how much more memory they took."""
+    """Answers the test split; returns the seconds and the growth of the memory."""
     from squadron.answers import ranking
     from squadron.artifacts import read_parts, read_table
     from squadron.scores.evaluation import Questions
@@ -222,7 +230,7 @@ def answer_in(folder: Path, rule: str) -> dict[str, float | None]:
 
 
 def evaluate_in(folder: Path) -> dict[str, float | None]:
-    """The step evaluate; seconds, and how much more memory it took."""
+    """Runs the step evaluate; returns the seconds and the growth of the memory."""
     from squadron import steps
     from squadron.config import Contender, Evaluate, to_json
 

@@ -1,12 +1,12 @@
-"""Time the single-span CRF against pytorch-crf: loss and gradient of a batch.
+"""Compares the seconds of the single-span CRF and of pytorch-crf: loss and gradient of a batch.
 
     python benchmarks/bench_crf.py [--output FILE.json]
 
 Both sides get the same emissions (16 sequences of 384 positions, 3 tags, single precision) and tags
-of one span each, and give a mean loss and the gradients of emissions and transitions. They are not
-the same model: ours sums over the paths with at most one span, pytorch-crf over all of them; the
-unit tests hold that each is exact. A turn is CALLS calls in a row and counts by its mean: one call
-of a millisecond after sixty of the other side is mostly the filling of caches.
+of one span each, and compute a mean loss and the gradients of emissions and transitions. They are
+not the same model: ours sums over the paths with at most one span, pytorch-crf over all paths. The
+unit tests check that each is exact. A turn is CALLS calls in a row and counts by its mean, because
+a single call of a millisecond after sixty calls of the other side mostly fills caches.
 """
 
 import sys
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from torchcrf import CRF
 
     options = make_parser(__doc__).parse_args(arguments)
-    torch.set_num_threads(1)  # at this size more threads cost both sides more than they bring
+    torch.set_num_threads(1)  # at this size, more threads make both sides slower
     torch.manual_seed(13)
     emissions = torch.randn(SEQUENCES, POSITIONS, TAGS, requires_grad=True)
     reference = CRF(TAGS, batch_first=True)
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         torch.autograd.grad(loss, parameters)
         return float(loss.detach())
 
-    # Fewer paths share the same total: ours is a smaller loss, and neither is out of range.
+    # Ours sums over fewer paths, so its loss is the smaller one; both are above 0.
     if not 0 < ours() < library():
         sys.exit("The losses are not those of one span among fewer and among all paths")
     sides = {"ours": ours, "library": library}

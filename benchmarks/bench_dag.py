@@ -1,11 +1,12 @@
-"""What the DAG itself costs: a local run minus what its steps do and minus imports.
+"""Measures what the DAG itself costs: a local run without the work of its steps and imports.
 
     python benchmarks/bench_dag.py [--output FILE.json]
 
-`pipeline.py run experiments/example.yaml` in an empty folder, with two contenders, one short epoch
-and few questions, then again with everything but open_race and close_race served from the cache.
-Every process of the run notes its start and end, its outermost imports and the time inside the
-step's function (step_times/sitecustomize.py). Steps run one after the other, so with
+It runs `pipeline.py run experiments/example.yaml` in an empty folder, with two contenders, one
+short epoch and few questions. Then it runs the race again, with every step but open_race and
+close_race from the cache. Each process notes its start and end, its outermost imports and the time
+inside the function of the step (step_times/sitecustomize.py). Steps run one after the other, so
+with
 
     end(i)       the end of step i's process,
     inside(i)    seconds inside its function (with what the function imports),
@@ -14,14 +15,17 @@ step's function (step_times/sitecustomize.py). Steps run one after the other, so
     cost(i) = end(i) - end(i - 1) - inside(i) - imports(i)
 
 is what the DAG adds for step i: starting a copy of the loaded process (launch/step_processes.py),
-kfp's executor, reading and writing its parameters and artifacts, cache keys, the end of the process
-before. For the first step end(0) is
-its own start. Its parts are `launch`, from the end of the step before to this process's first line
-(the clock of a process stops before Python tears it down, so that is in here), `enter`, from there
-to the function, and `leave`, from the function to the end. The rest of a run stands beside it:
-`before`, from the command to the first step without imports, and `after`, from the last step to the
-end.
-before + after + all costs + all inside + all imports = the whole run.
+kfp's executor, reading and writing its parameters and artifacts, cache keys, and the end of the
+process before. For the first step, end(0) is its own start. The cost has three parts:
+
+- `launch`: from the end of the step before to the first line of this process. The clock of a
+  process stops before Python tears it down, so that time is included here.
+- `enter`: from there to the function.
+- `leave`: from the function to the end.
+
+Two more figures cover the rest of a run: `before`, from the command to the first step without
+imports, and `after`, from the last step to the end. The sum of before, after, all costs, all inside
+and all imports is the whole run.
 """
 
 import json
@@ -61,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     fresh = []
     for _ in range(options.fresh):
-        # The last folder serves the cached runs.
+        # The cached runs use the last folder.
         place = tempfile.TemporaryDirectory()
         fresh.append(run_race(Path(place.name)))
     with place:
@@ -97,13 +101,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "fresh_runs": fresh,
         "cached_runs": cached,
     }
-    # A run has a dozen steps: even one is a mean over enough of them.
+    # A run has a dozen steps, so the mean of even one run is over enough of them.
     wanted = at_most("cost of a step, mean", mean, MOST_SECONDS_A_STEP, "s")
     finish(report, [wanted], options, enough=1)
 
 
 def run_race(folder: Path) -> dict[str, Any]:
-    """Runs the race in a folder (again); where its time went, in seconds."""
+    """Runs the race in a folder, which may be a repeat; returns where its time went, in seconds."""
     corpus = REPOSITORY / "examples" / "corpus.json"
     overrides = [f"--set={setting}" for setting in (f"data.train=[{corpus}]", *SETTINGS)]
     command = [
@@ -113,7 +117,7 @@ def run_race(folder: Path) -> dict[str, Any]:
         str(REPOSITORY / "experiments" / "example.yaml"),
         *overrides,
     ]
-    # A store or folders that the caller has set up are not this run's.
+    # The run must not use a store or folders of the caller.
     own = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_", "SQUADRON_"))}
     with tempfile.TemporaryDirectory() as notes:
         own["SQUADRON_BENCHMARK_TIMES"] = notes
@@ -136,7 +140,7 @@ def run_race(folder: Path) -> dict[str, Any]:
 def share_out(
     started: float, ended: float, parent: dict[str, Any], everyone: Sequence[dict[str, Any]]
 ) -> dict[str, Any]:
-    """Notes of all processes -> seconds by purpose; the docstring of this file has the arithmetic.
+    """Returns the seconds by purpose from the notes of all processes, as the file's docstring says.
 
     Args:
         started: Of the command, seconds since the epoch.
@@ -153,7 +157,7 @@ def share_out(
     for row in rows:
         (name, start, end), *_ = row["functions"]
         imports = sum(b - a for a, b in row["imports"] if not start <= a < end)
-        # The launcher imports a thing or two between steps.
+        # The launcher, too, imports some modules between steps.
         imports += _overlap(parent["imports"], before, row["ended"])
         inside = end - start
         cost = row["ended"] - before - inside - imports
@@ -187,7 +191,7 @@ def share_out(
 
 
 def _overlap(spans: Sequence[Sequence[float]], first: float, last: float) -> float:
-    """Seconds of the spans that lie between two times."""
+    """Returns the seconds of the spans that lie between two times."""
     return sum(max(0.0, min(end, last) - max(start, first)) for start, end in spans)
 
 

@@ -1,18 +1,18 @@
-"""Time cutting windows: ours, the tokenizers library alone, and the usual `datasets.map`.
+"""Compares the seconds of cutting windows: ours, the tokenizers library, and `datasets.map`.
 
     python benchmarks/bench_featurize.py DATA.json [--output FILE.json]
 
-- ours: `windows.slide_windows` and `expand`: examples in, every window with its tokens, offsets and
-  answer positions out, which is more than featurize needs;
+- ours: `windows.slide_windows` and `expand`. They make every window with its tokens, offsets and
+  answer positions, which is more than featurize needs.
 - encode_batch: `tokenizers` on all (question, context) pairs with the same truncation
-  (only_second, 384 tokens, stride 128); the encodings are left as they are, no offsets or ids are
-  taken out and no answer is located. It does less than the other two, and is what bounds a program
-  that tokenises pairs;
-- datasets.map: a transformers fast tokenizer, batched, with overflowing tokens and offsets, and
-  each answer located in Python, in one process; not padded, which favours it.
+  (only_second, 384 tokens, stride 128). It takes no offsets or ids out of the encodings and locates
+  no answer, so it does less than the others. No program that tokenises pairs can be faster.
+- datasets.map: a transformers fast tokenizer, batched, with overflowing tokens and offsets. Each
+  answer is located in Python, in one process. There is no padding, which makes it faster.
 
-Before the clock starts all three are compared: same windows, same token ids, same answer
-positions. All sides start from the examples in memory. Tokenizer threads: as many as cores.
+Before the measurement, all three are compared: they must give the same windows, token ids and
+answer positions. All sides start from the examples in memory. There are as many tokenizer threads
+as cores.
 """
 
 import sys
@@ -95,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def as_row(example: dict[str, Any]) -> dict[str, Any]:
-    """One example in the columns that Hugging Face's SQuAD has."""
+    """Returns one example in the columns of Hugging Face's SQuAD."""
     return {
         "id": example["id"],
         "question": example["question"],
@@ -108,7 +108,7 @@ def as_row(example: dict[str, Any]) -> dict[str, Any]:
 
 
 def map_windows(dataset: Any, tokenizer: Any, settings: Windows) -> Any:
-    """Windows as a Hugging Face training script makes them."""
+    """Returns windows as a Hugging Face training script makes them."""
 
     def cut(examples: dict[str, list[Any]]) -> dict[str, Any]:
         encoded = tokenizer(
@@ -140,7 +140,7 @@ def map_windows(dataset: Any, tokenizer: Any, settings: Windows) -> Any:
 def locate_answer(
     answers: dict[str, list[Any]], offsets: list[tuple[int, int]], sequences: list[int | None]
 ) -> tuple[int, int]:
-    """(first, last) token of the first answer by walking in from both ends of the context."""
+    """Returns (first, last) token of the first answer, found from both ends of the context."""
     if not answers["answer_start"]:
         return NULL_TOKEN, NULL_TOKEN
     first_char = answers["answer_start"][0]
@@ -161,7 +161,7 @@ def locate_answer(
 
 
 def check_ids(table: Any, encodings: Any, mapped: Any) -> None:
-    """Stops unless all three sides gave the same windows, token by token."""
+    """Ends the program unless all three sides gave the same windows, token by token."""
     flat = [piece for encoding in encodings for piece in (encoding, *encoding.overflowing)]
     sides = {
         "encode_batch": [piece.ids for piece in flat],
@@ -174,7 +174,7 @@ def check_ids(table: Any, encodings: Any, mapped: Any) -> None:
 
 
 def count_differing_answers(table: Any, mapped: Any) -> int:
-    """Windows whose answer the two sides place on other tokens."""
+    """Returns how many windows have their answer on other tokens on the two sides."""
     ours = zip(table["start_token"].to_pylist(), table["end_token"].to_pylist(), strict=True)
     theirs = zip(mapped["start_positions"], mapped["end_positions"], strict=True)
     return sum(own != other for own, other in zip(ours, theirs, strict=True))

@@ -1,10 +1,11 @@
-"""Seconds that importing our modules takes, each in a fresh process.
+"""Measures the seconds that importing our modules takes, each in a fresh process.
 
     python benchmarks/bench_imports.py [--output FILE.json]
 
-The command line must answer at once, so what it imports (configuration, steps) may not import
-torch, transformers, mlflow or kfp; training may. The first round, which fills the caches of the
-file system, is not counted. Interpreter start (`python -c ""`) is given beside them.
+The command line must answer at once, so the modules that it imports (configuration, steps) must not
+import torch, transformers, mlflow or kfp. Training may import them. The first round fills the
+caches of the file system and is not counted. The report also has the start of Python (`python -c
+""`).
 """
 
 import subprocess
@@ -62,13 +63,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def time_import(module: str) -> tuple[float, str]:
-    """(seconds, the heavy packages that came with it)."""
+    """Returns the seconds of one import and the heavy packages that it loaded."""
     output = _run(CODE.format(module=module)).split("\n")
     return float(output[0]), output[1]
 
 
 def start_interpreter() -> tuple[float, str]:
-    """Seconds from start to end of a Python that does nothing."""
+    """Returns the seconds from start to end of a Python that does nothing."""
     start = time.perf_counter()
     _run("")
     return time.perf_counter() - start, ""

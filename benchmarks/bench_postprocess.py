@@ -1,31 +1,31 @@
-"""Time logits -> answers: ours, a plain loop over the best starts and ends, and the usual script.
+"""Compares the seconds from logits to answers: ours, a plain loop, and the usual script.
 
     python benchmarks/bench_postprocess.py DATA.json [--output FILE.json]
 
 All sides get the start and end logits of every window of DATA.json (real lengths and offsets) and
 give ranked candidates and one answer text per question, at most 30 tokens long:
 
-- ours: `prediction.best_spans` in batches of near-equal length, candidates as rows of characters,
-  `ranking.rank_candidates`, `ranking.best_texts`, with one candidate per window: what answers need,
-  as the judgement after each epoch;
-- ours_20: the same with the 20 best candidates of each window, which nbest.json needs;
-- plain: per window an argsort of starts and of ends in numpy, two nested loops over the 20 best of
-  each, a dict per allowed pair, a sort per question; offsets stand ready in Python lists;
-- script: the plain loop as training scripts have it: examples and windows are rows of a
-  `datasets.Dataset`, the n best get texts and a softmax. Against it stands `ours_n_best`, ours with
-  `ranking.rank_as_dicts`, which gives the same n best as dicts.
+- ours: `prediction.best_spans` in batches of similar length, candidates as rows of characters,
+  `ranking.rank_candidates` and `ranking.best_texts`, with one candidate per window. That is enough
+  for answers, as after each epoch.
+- ours_20: the same with the 20 best candidates of each window, which nbest.json needs.
+- plain: for each window, an argsort of starts and of ends in numpy, two nested loops over the 20
+  best of each, and a dict for each allowed pair; then a sort for each question. The offsets are in
+  Python lists already.
+- script: the plain loop as training scripts have it. Examples and windows are rows of a
+  `datasets.Dataset`, and the n best get texts and a softmax. It is compared with `ours_n_best`:
+  ours with `ranking.rank_as_dicts`, which gives the same n best as dicts.
 
-The target is on the plain loop, which like ours ends in one answer and its score per question. The
-logits are seeded noise with four likely spans in each window and a likely null token, as those of a
-trained model have. Every side scores a span by its start and end logit minus those of the window's
-null token. The loops are not exact: the best allowed pair need not be among the best 20 starts and
-ends. So the check before the clock starts is: ours never scores lower on any question; the share of
-questions with equal answers is in the report.
+The target is about the plain loop, which also ends in one answer and its score per question. The
+logits are seeded noise with four likely spans in each window and a likely null token, as a trained
+model gives them. Every side scores a span by its start and end logit minus those of the null token
+of the window. The loops are not exact: the best allowed pair need not be among the 20 best starts
+and ends. Therefore the benchmark first checks that ours never has a lower score on any question.
+The report has the share of questions with equal answers.
 """
 
-import collections
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,23 +46,22 @@ from benchmarks.measure import (
     read_questions,
     take_turns,
 )
+from benchmarks.postprocess_loops import SETTINGS, answer_like_a_script, answer_plainly
 from squadron.answers import ranking
-from squadron.config import Predict
 from squadron.data.window_table import WindowTable
 from squadron.models import backbones, prediction
 from squadron.models.batches import Batch, WindowSet
 
 TIMES_FASTER = 20.0
-SETTINGS = Predict()
 BATCH_SIZE = 256
-"""Windows whose logits are handled at once. The loops go window by window whatever it is."""
+"""Number of windows whose logits are handled together. The loops take one window at a time."""
 WIDTH = 384
-"""Tokens that the logits of the loops are padded to, as prediction loops of the usual kind do."""
+"""Number of tokens to which the logits of the loops are padded, as usual prediction loops do."""
 
 
 @dataclass
 class BatchLogits:
-    """What a model would give for one batch."""
+    """The logits that a model would give for one batch."""
 
     batch: Batch
     start_BT: torch.Tensor
@@ -70,7 +69,10 @@ class BatchLogits:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measures, prints and writes the report."""
+    """Measures, prints and writes the report.
+
+    It is long because the five sides are closures over the same data.
+    """
     import datasets
 
     parser = make_parser(__doc__)
@@ -110,16 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     def script() -> Any:
         return answer_like_a_script(windows, start_NT, end_NT, dataset)
 
-    (our_texts, our_scores), (plain_texts, plain_scores) = ours(), plain()
-    if ours_20()[0] != our_texts:
-        sys.exit("One candidate and twenty give other answers")
-    short = int((our_scores < plain_scores - 1e-4).sum())
-    if short:
-        sys.exit(f"Ours misses the better answer of {short} questions")
-    if script()[0] != plain_texts:
-        sys.exit("The two loops differ")
-    equal = float(np.mean([a == b for a, b in zip(our_texts, plain_texts, strict=True)]))
-
+    equal = check_answers(ours, ours_20, plain, script)
     seconds = take_turns(
         {
             "ours": ours,
@@ -132,14 +125,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     median = medians(seconds)
     parts = time_parts(batches, ids, contexts, options.repeat)
-    ratio = median["plain"] / median["ours"]
-    script_ratio = median["script"] / median["ours_n_best"]
     print(f"{len(ids)} questions, {len(table)} windows, median of {options.repeat} in turns")
-    for name, figure in median.items():
-        print(f"{name:12s} {figure:7.3f} s")
-    for name, figure in parts.items():
-        print(f"  of ours_20: {name:16s} {figure:7.3f} s")
+    print_seconds(median, parts)
+    ratio = median["plain"] / median["ours"]
     ratio_20 = median["plain"] / median["ours_20"]
+    script_ratio = median["script"] / median["ours_n_best"]
     print(f"plain / ours_20 {ratio_20:.1f}x")
     print(f"plain / ours {ratio:.1f}x, equal answers {equal:.2%}")
     print(f"script / ours_n_best {script_ratio:.1f}x")
@@ -159,8 +149,37 @@ def main(arguments: Sequence[str] | None = None) -> None:
     finish(report, [at_least("plain / ours", ratio, TIMES_FASTER, "times")], options)
 
 
+def check_answers(
+    ours: Callable[[], Any],
+    ours_20: Callable[[], Any],
+    plain: Callable[[], Any],
+    script: Callable[[], Any],
+) -> float:
+    """Returns the share of questions with equal answers, 0 to 1.
+
+    Ends the program if two sides that must agree differ, or if ours misses a better answer.
+    """
+    (our_texts, our_scores), (plain_texts, plain_scores) = ours(), plain()
+    if ours_20()[0] != our_texts:
+        sys.exit("One candidate and twenty give other answers")
+    short = int((our_scores < plain_scores - 1e-4).sum())
+    if short:
+        sys.exit(f"Ours misses the better answer of {short} questions")
+    if script()[0] != plain_texts:
+        sys.exit("The two loops differ")
+    return float(np.mean([a == b for a, b in zip(our_texts, plain_texts, strict=True)]))
+
+
+def print_seconds(median: dict[str, float], parts: dict[str, float]) -> None:
+    """Prints the seconds of each side and of each part of our side."""
+    for name, figure in median.items():
+        print(f"{name:12s} {figure:7.3f} s")
+    for name, figure in parts.items():
+        print(f"  of ours_20: {name:16s} {figure:7.3f} s")
+
+
 def draw_logits(table: WindowTable) -> tuple[Any, Any]:
-    """Start and end logits of every window, padded to WIDTH; shape (windows, WIDTH), float32."""
+    """Draws start and end logits of every window, padded to WIDTH: (windows, WIDTH), float32."""
     random = np.random.default_rng(13)
     first = table.cut.context_start_N
     last = table.cut.context_end_N
@@ -172,7 +191,7 @@ def draw_logits(table: WindowTable) -> tuple[Any, Any]:
         start = random.integers(first, np.maximum(last, first) + 1)
         end = np.minimum(start + random.geometric(0.3, len(table)) - 1, last)
         for logits, peak in ((start_NT, start), (end_NT, end)):
-            # Neighbours of a likely token are likely too.
+            # The neighbours of a likely token are likely, too.
             for distance in range(-2, 3):
                 place = np.clip(peak + distance, 0, WIDTH - 1)
                 logits[rows, place] = np.maximum(
@@ -184,7 +203,7 @@ def draw_logits(table: WindowTable) -> tuple[Any, Any]:
 
 
 def arrange(table: WindowTable, layout: Any, start_NT: Any, end_NT: Any) -> list[Any]:
-    """Per chunk of windows (record batch, order, [BatchLogits]), near-equal lengths together."""
+    """Returns (record batch, order, [BatchLogits]) of each chunk of windows, sorted by length."""
     arranged, first = [], 0
     for chunk in table.chunks():
         window_set = WindowSet(chunk, layout)
@@ -206,7 +225,7 @@ def arrange(table: WindowTable, layout: Any, start_NT: Any, end_NT: Any) -> list
 def find_spans(
     batches: list[Any], n_best: int = SETTINGS.n_best
 ) -> list[list[prediction.TopSpans]]:
-    """The best spans of every batch, chunk by chunk."""
+    """Returns the best spans of every batch of every chunk."""
     with torch.inference_mode():
         return [
             [
@@ -228,7 +247,7 @@ def write_rows(
     spans: list[list[prediction.TopSpans]],
     n_best: int = SETTINGS.n_best,
 ) -> pa.Table:
-    """Spans as rows of candidates."""
+    """Returns the spans as rows of candidates."""
     return pa.concat_tables(
         [
             prediction._to_candidates(chunk, order, parts, n_best)
@@ -238,7 +257,7 @@ def write_rows(
 
 
 def rank(batches: list[Any], ids: list[str], n_best: int = SETTINGS.n_best) -> ranking.Ranked:
-    """Logits -> ranked candidates, our way."""
+    """Returns the ranked candidates of the logits, as Squadron computes them."""
     spans = find_spans(batches, n_best)
     return ranking.rank_candidates(write_rows(batches, spans, n_best), ids)
 
@@ -246,7 +265,7 @@ def rank(batches: list[Any], ids: list[str], n_best: int = SETTINGS.n_best) -> r
 def time_parts(
     batches: list[Any], ids: list[str], contexts: list[str], repeat: int
 ) -> dict[str, float]:
-    """Median seconds of each part of our side."""
+    """Returns the median seconds of each part of our side."""
     spans = find_spans(batches)
     rows = write_rows(batches, spans)
     ranked = ranking.rank_candidates(rows, ids)
@@ -261,7 +280,7 @@ def time_parts(
 
 
 def list_features(table: WindowTable) -> list[tuple[str, list[tuple[int, int] | None]]]:
-    """(example id, offsets per token: None outside the context) of each window."""
+    """Returns (example id, offsets of the tokens, None outside the context) of each window."""
     features = []
     for row in table.to_pylist():
         inside = list(zip(row["start_chars"], row["end_chars"], strict=True))
@@ -269,89 +288,6 @@ def list_features(table: WindowTable) -> list[tuple[str, list[tuple[int, int] | 
         offsets = [None] * row["context_start"] + inside + [None] * after
         features.append((row["example_id"], offsets))
     return features
-
-
-def answer_plainly(
-    features: list[tuple[str, list[tuple[int, int] | None]]],
-    start_NT: Any,
-    end_NT: Any,
-    ids: list[str],
-    contexts: list[str],
-) -> tuple[list[str], Any]:
-    """(answer text, score) of every question, by loops over pairs."""
-    windows_of = collections.defaultdict(list)
-    for number, (example_id, _) in enumerate(features):
-        windows_of[example_id].append(number)
-    ranked = {}
-    for example_id in ids:
-        candidates = []
-        for number in windows_of[example_id]:
-            candidates += pair_up(start_NT[number], end_NT[number], features[number][1])
-        ranked[example_id] = pick_best(candidates)
-    texts, scores = [], []
-    for example_id, context in zip(ids, contexts, strict=True):
-        best = ranked[example_id]
-        first, last = best[0]["offsets"] if best else (0, 0)
-        texts.append(context[first:last])
-        scores.append(best[0]["score"] if best else -np.inf)
-    return texts, np.array(scores)
-
-
-def answer_like_a_script(
-    windows: Any, start_NT: Any, end_NT: Any, examples: Any
-) -> tuple[list[str], dict[str, list[dict[str, Any]]]]:
-    """(answer texts, n best of every question), rows read from datasets as they are needed."""
-    windows_of = collections.defaultdict(list)
-    for number, example_id in enumerate(windows["example_id"]):
-        windows_of[example_id].append(number)
-    texts, n_best = [], {}
-    for example in examples:
-        candidates = []
-        for number in windows_of[example["id"]]:
-            offsets = windows[number]["offset_mapping"]
-            candidates += pair_up(start_NT[number], end_NT[number], offsets)
-        best = pick_best(candidates)
-        weights = np.exp([c["score"] - best[0]["score"] for c in best]) if best else np.zeros(0)
-        for candidate, weight in zip(best, weights, strict=True):
-            first, last = candidate.pop("offsets")
-            candidate["text"] = example["context"][first:last]
-            candidate["probability"] = float(weight / weights.sum())
-        texts.append(best[0]["text"] if best else "")
-        n_best[example["id"]] = [{name: plain_number(c[name]) for name in c} for c in best]
-    return texts, n_best
-
-
-def pair_up(start_T: Any, end_T: Any, offsets: Any) -> list[dict[str, Any]]:
-    """A candidate for every allowed pair of the best starts and ends of one window."""
-    n_best, most_tokens = SETTINGS.n_best, SETTINGS.max_answer_tokens
-    null_score = start_T[0] + end_T[0]
-    candidates = []
-    best_ends = np.argsort(end_T)[-1 : -n_best - 1 : -1].tolist()
-    for start in np.argsort(start_T)[-1 : -n_best - 1 : -1].tolist():
-        for end in best_ends:
-            if offsets[start] is None or offsets[end] is None:
-                continue
-            if end < start or end - start + 1 > most_tokens:
-                continue
-            candidates.append(
-                {
-                    "offsets": (offsets[start][0], offsets[end][1]),
-                    "score": start_T[start] + end_T[end] - null_score,
-                    "start_logit": start_T[start],
-                    "end_logit": end_T[end],
-                }
-            )
-    return candidates
-
-
-def pick_best(candidates: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The n best of one question, best first."""
-    return sorted(candidates, key=lambda c: c["score"], reverse=True)[: SETTINGS.n_best]
-
-
-def plain_number(value: Any) -> Any:
-    """Python's own number for one of numpy's, for JSON."""
-    return float(value) if isinstance(value, np.floating) else value
 
 
 if __name__ == "__main__":

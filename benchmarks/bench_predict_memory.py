@@ -1,20 +1,20 @@
-"""Memory of the predict step on 10,000 and on 100,000 windows.
+"""Measures the memory of the predict step on 10,000 and on 100,000 windows.
 
     python benchmarks/bench_predict_memory.py DATA.json [--output FILE.json]
 
-The step itself is run (`steps.predict`, untracked), each time in a process of its own: windows from
-a memory-mapped Arrow file, candidates streamed to Parquet. The windows are those of DATA.json,
-repeated; the model is a random BERT of 2 layers and hidden size 64, so that memory is what the
-step keeps and not what a model needs.
+It runs the step itself (`steps.predict`, without MLflow), each time in a process of its own. The
+step reads windows from a memory-mapped Arrow file and streams candidates to Parquet. The windows
+are those of DATA.json, repeated. The model is a random BERT of 2 layers and hidden size 64, so that
+most memory is used by the step and not by the model.
 
-Two figures, both maxima over the process:
+There are two figures, both maxima over the process:
 
-- rss: the resident set (getrusage). It counts the pages of the memory-mapped windows that were
-  read, though the system can drop those at any time: they grow with the file by design;
-- anonymous: the part that no file backs (RssAnon, sampled every 20 ms; Linux only), which is what
-  could run out.
+- rss: the resident set (getrusage). It includes the pages of the memory-mapped windows that were
+  read. They grow with the file, but the system can drop them at any time.
+- anonymous: the part that no file backs (RssAnon, sampled every 20 ms; only on Linux). This is the
+  memory that could run out.
 
-The target is on the resident set, the stricter one: 100,000 windows may need 300 MB more.
+The target is about the resident set, which is stricter: 100,000 windows may need 300 MB more.
 """
 
 import argparse
@@ -47,7 +47,7 @@ STATUS = Path("/proc/self/status")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measures, prints and writes the report; or is the measured process."""
+    """Measures, prints and writes the report. With a hidden option, it is the measured process."""
     parser = make_parser(__doc__, repeat=1)
     parser.add_argument("data", type=Path, help="DATA.json, SQuAD v1.1 or v2.0 layout")
     parser.add_argument("--backbone", default=backbones.OFFLINE, help="whose tokenizer")
@@ -92,12 +92,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "runs": {str(size): some for size, some in runs.items()},
     }
     wanted = at_most("growth of the resident set", growth["rss_mb"], MOST_GROWTH_MB, "MB")
-    # Memory does not vary as time does: one run of each size judges.
+    # Memory varies less than time, so one run of each size is enough.
     finish(report, [wanted], options, enough=1)
 
 
 def prepare(folder: Path, data: Path, backbone: str, size: int) -> int:
-    """Writes model and windows as train and featurize do; returns the bytes of the windows."""
+    """Writes a model and windows as train and featurize do; returns the bytes of the windows."""
     import dataclasses
 
     import pyarrow as pa
@@ -133,8 +133,8 @@ def prepare(folder: Path, data: Path, backbone: str, size: int) -> int:
     )
     (folder / "contender.json").write_text(json.dumps(dataclasses.asdict(contender)))
 
-    # Two splits of one window each; the third has the windows that count.
-    # Whole examples, so the windows are a few more or less than `size`.
+    # Two splits have one window each, and the third has the windows that count.
+    # Examples are taken whole, so there are a few windows more or less than `size`.
     count = round(size * table.table.num_rows / len(table))
     repeated = pa.array([number % table.table.num_rows for number in range(count)])
     parts = {"tune": table.table.slice(0, 1), "select": table.table.slice(0, 1)}
@@ -147,7 +147,7 @@ def prepare(folder: Path, data: Path, backbone: str, size: int) -> int:
 
 
 def predict_in(folder: Path) -> dict[str, float | None]:
-    """Runs the step in a prepared folder; seconds and the most memory of this process."""
+    """Runs the step in a prepared folder; returns the seconds and the peak memory."""
     from squadron import steps
 
     done = threading.Event()
@@ -181,7 +181,7 @@ def predict_in(folder: Path) -> dict[str, float | None]:
 
 
 def note_peaks(peaks: dict[str, int]) -> None:
-    """Raises each peak (bytes) to what the process holds now."""
+    """Raises each peak (bytes) to the memory that the process holds now."""
     for line in STATUS.read_text().splitlines():
         name, _, figure = line.partition(":")
         if name in peaks:

@@ -1,16 +1,16 @@
-"""Time scoring against the official evaluation, and all that evaluate says of one split.
+"""Measures the seconds of scoring, ours and official, and of all figures of one split.
 
     python benchmarks/bench_scoring.py DATA.json PREDICTIONS.json [--output FILE.json]
 
-Three figures, each the median of repetitions in turns, in this process, on one core:
+There are three figures, each the median of repetitions in turns, in this process, on one core:
 
 - ours against official: both start from the same parsed JSON in memory and must give the same
-  figures to the last digit. The official side is `tests/reference_squad.py`: every answer is
-  normalised anew for each comparison, as in the official script. The time of reading and parsing
-  the files, the same for both, is left out.
+  figures to the last digit. The official side is `tests/reference_squad.py`, which normalises every
+  answer again for each comparison, as the official script does. Reading and parsing the files,
+  which takes both the same time, is left out.
 - all parts: from the parsed JSON to EM, F1, HasAns and NoAns, the search of the best thresholds,
   intervals of EM and F1, and the breakdown by kinds of questions with its intervals. Null odds are
-  drawn at random: what they are changes nothing about the time. BERTScore is not among them.
+  drawn at random, because their values do not change the time. BERTScore is left out.
 - oracle: the best of 20 spans of each context, drawn at random.
 """
 
@@ -32,7 +32,7 @@ from squadron.scores.scoring import score_parsed
 from tests.reference_squad import plain_evaluation
 
 WANTED_SECONDS = 1.0
-"""For all parts."""
+"""The target for all parts together."""
 CANDIDATES = 20
 LONGEST_WORDS = 8
 
@@ -58,7 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     golds = [[answer["text"] for answer in some] for some in examples["answers"].to_pylist()]
     candidates = draw_spans(examples["context"].to_pylist(), random)
 
-    # The first run has said which ids are missing; once is enough, and logging isn't measured.
+    # The first run has logged which ids are missing. Later runs are silent, so that logging is not
+    # measured.
     logging.disable(logging.WARNING)
     if len(texts) != ours["total"]:
         sys.exit(f"{options.data}: {len(texts)} of {ours['total']} questions are valid examples")
@@ -102,7 +103,7 @@ def score_all(
     texts: list[str | None],
     windows: Any,
 ) -> Any:
-    """All that is said of a split, but BERTScore: the official figures and the breakdown."""
+    """Returns all figures of a split without BERTScore: the official ones and the breakdown."""
     import pyarrow as pa
 
     from squadron.artifacts import SCORES
@@ -119,7 +120,7 @@ def score_all(
 
 
 def draw_spans(contexts: Sequence[str], random: Any) -> list[list[str]]:
-    """Spans of whole words, the same number of each context."""
+    """Draws spans of whole words, the same number in each context."""
     spans = []
     for context in contexts:
         words = context.split()

@@ -1,13 +1,13 @@
-"""Time the comparisons of `squadron.scores.significance` on the paragraphs of a data file.
+"""Measures the seconds of the comparisons of `squadron.scores.significance` on a data file.
 
     python benchmarks/bench_significance.py DATA.json [--output FILE.json]
 
-Scores are made up (contenders that are right on seven questions of ten), paragraphs are those of
-the file. Measured are races of 2 and of 12 contenders, as register compares them, and the intervals
-of EM and F1 of one contender. All races take `significance.RESAMPLES` sign patterns. The other side
-compares the race of 2 with `Generator.choice` for each sign, the plain way to draw them, and must
-find the same p but for the luck of the draws. `processor_seconds` of the race of 12 are over all
-threads.
+The scores are random (contenders are right on seven questions of ten), and the paragraphs are those
+of the file. It measures races of 2 and of 12 contenders, as register compares them, and the
+intervals of EM and F1 of one contender. All races take `significance.RESAMPLES` sign patterns. The
+other side compares the race of 2 with `Generator.choice` for each sign, which is the simple way to
+draw them. It must find the same p, except for the chance of the draws. `processor_seconds` of the
+race of 12 are the sum over all threads.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""Time and memory of ingest and featurize on a long table of question/answer pairs.
+"""Measures time and memory of ingest and featurize on a long table of question/answer pairs.
 
     python benchmarks/bench_table.py [--rows 20000] [--data FILE.csv] [--output FILE.json]
 
@@ -40,7 +40,7 @@ SEED = 13
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measures, prints and writes the report; or is the measured process."""
+    """Measures, prints and writes the report. With a hidden option, it is the measured process."""
     parser = make_parser(__doc__, repeat=1)
     parser.add_argument("--rows", type=int, default=ROWS, help="of the table that is made up")
     parser.add_argument("--data", type=Path, help="a table to measure instead")
@@ -78,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def write_rows(path: Path, count: int) -> Path:
-    """A CSV table of random questions and answers, no two alike."""
+    """Writes a CSV table of random questions and answers, all of them different."""
     import numpy as np
 
     random = np.random.default_rng(SEED)
@@ -97,7 +97,7 @@ def write_rows(path: Path, count: int) -> Path:
 
 
 def run_step(step: str, data: Path, backbone: str, folder: Path) -> dict[str, float]:
-    """Runs one of the steps; seconds, sizes and the most memory of this process."""
+    """Runs one of the steps; returns seconds, sizes and the peak memory of this process."""
     import dataclasses
 
     from squadron import steps

@@ -1,7 +1,7 @@
-"""What the benchmarks share: sides in turns, child processes, targets, and where figures are from.
+"""What all benchmarks use: sides in turns, child processes, targets, and the environment.
 
-A ratio is never given alone: the absolute seconds of both sides stand beside it, and the machine,
-versions and commit that they were taken on stand in the same file.
+Every ratio comes with the absolute seconds of both sides. The same file also names the machine, the
+versions and the commit.
 """
 
 import argparse
@@ -22,13 +22,13 @@ from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 ENOUGH_REPETITIONS = 5
-"""Below this many repetitions figures are shown, but no target counts as met or missed."""
+"""With fewer repetitions, figures are shown but no target counts as met or missed."""
 RESULT_PREFIX = "@result "
 PACKAGES = ("torch", "transformers", "tokenizers", "datasets", "numpy", "pyarrow", "kfp", "mlflow")
 
 
 def make_parser(docstring: str, *, repeat: int = ENOUGH_REPETITIONS) -> argparse.ArgumentParser:
-    """A parser with the options that every benchmark has.
+    """Returns a parser with the options that every benchmark has.
 
     Args:
         docstring: Of the benchmark; its first line is the description.
@@ -41,7 +41,7 @@ def make_parser(docstring: str, *, repeat: int = ENOUGH_REPETITIONS) -> argparse
 
 
 def measure(side: Callable[[], object]) -> float:
-    """Seconds of one call; its result is let go after the clock has stopped."""
+    """Returns the seconds of one call. Its result is freed after the clock has stopped."""
     start = time.perf_counter()
     result = side()
     seconds = time.perf_counter() - start
@@ -50,9 +50,9 @@ def measure(side: Callable[[], object]) -> float:
 
 
 def take_turns(sides: Mapping[str, Callable[[], object]], repeat: int) -> dict[str, list[float]]:
-    """Seconds of each side, all sides once per round, every other round in reverse order."""
+    """Returns the seconds of each side. Each round has every side once, every other in reverse."""
     seconds: dict[str, list[float]] = {name: [] for name in sides}
-    # What was made before is not walked again by the garbage collector inside a timed call.
+    # A timed call must not include garbage collection of objects that were made before it.
     gc.collect()
     gc.freeze()
     for number in range(repeat):
@@ -63,7 +63,7 @@ def take_turns(sides: Mapping[str, Callable[[], object]], repeat: int) -> dict[s
 
 
 def medians(seconds: Mapping[str, Sequence[float]]) -> dict[str, float]:
-    """The median of each side."""
+    """Returns the median of each side."""
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 
@@ -81,24 +81,24 @@ def run_child(*arguments: object, environment: Mapping[str, str] | None = None) 
 
 
 def read_result(line: str) -> dict[str, Any] | None:
-    """What `give_result` printed, or None for any other line."""
+    """Returns what `give_result` printed; None for any other line."""
     if not line.startswith(RESULT_PREFIX):
         return None
     return dict(json.loads(line.removeprefix(RESULT_PREFIX)))
 
 
 def give_result(result: Mapping[str, Any]) -> None:
-    """What a child process has to say, to whoever started it."""
+    """Gives the result of a child process to the process that started it."""
     print(RESULT_PREFIX + json.dumps(result), flush=True)
 
 
 def at_least(name: str, measured: float, wanted: float, unit: str) -> dict[str, Any]:
-    """A target that is met from `wanted` up."""
+    """Returns a target that is met by figures of `wanted` or more."""
     return _target(name, measured, wanted, unit, "at least", measured >= wanted)
 
 
 def at_most(name: str, measured: float, wanted: float, unit: str) -> dict[str, Any]:
-    """A target that is met up to `wanted`."""
+    """Returns a target that is met by figures of `wanted` or less."""
     return _target(name, measured, wanted, unit, "at most", measured <= wanted)
 
 
@@ -139,14 +139,14 @@ def finish(
 
 
 def describe_target(target: Mapping[str, Any]) -> str:
-    """One line: name, figure, what was wanted, met or missed."""
+    """Returns one line: name, figure, what was wanted, met or missed."""
     word = {True: "met", False: "MISSED", None: "not judged, too few repetitions"}
     figure = f"{target['measured']:.4g} {target['unit']}".strip()
     return f"target    {target['name']}: {figure}, {target['wanted']} wanted: {word[target['met']]}"
 
 
 def describe_environment() -> dict[str, Any]:
-    """Machine, versions and commit of this run."""
+    """Returns the machine, the versions and the commit of this run."""
     versions = {}
     for name in PACKAGES:
         try:
@@ -165,17 +165,17 @@ def describe_environment() -> dict[str, Any]:
 
 
 def count_cores() -> int:
-    """Cores that this process may use."""
+    """Returns how many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def peak_rss_bytes() -> int:
-    """The most memory this process has held, file pages included (getrusage's maximum)."""
+    """Returns the peak memory of this process, file pages included (getrusage's maximum)."""
     import resource
 
-    # Kilobytes on Linux, bytes on macOS.
+    # Linux gives kilobytes, macOS bytes.
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
@@ -214,7 +214,7 @@ def watch_memory() -> Iterator[dict[str, float | None]]:
 
 
 def read_anonymous_bytes() -> int | None:
-    """What this process holds now in memory that no file backs; None where nothing tells."""
+    """Returns the memory of this process that no file backs; None if the system does not say it."""
     status = Path("/proc/self/status")
     if not status.exists():
         return None
@@ -223,7 +223,7 @@ def read_anonymous_bytes() -> int | None:
 
 
 def read_questions(path: Path) -> Any:
-    """A SQuAD file as the table that `ingest` makes of it, of schema `artifacts.EXAMPLES`."""
+    """Reads a SQuAD file as the table that `ingest` makes of it (`artifacts.EXAMPLES`)."""
     import pyarrow as pa
 
     from squadron.artifacts import EXAMPLES
@@ -246,7 +246,7 @@ def read_questions(path: Path) -> Any:
 
 
 def cut_windows(path: Path, backbone: str) -> tuple[Any, Any]:
-    """(windows of a SQuAD file as `featurize` cuts them with default settings, their layout)."""
+    """Returns the windows of a SQuAD file with default settings, and their layout."""
     from squadron.config import Windows
     from squadron.data.layout import read_layout
     from squadron.data.windows import slide_windows
@@ -268,7 +268,7 @@ def _name_cpu() -> str:
 
 
 def _describe_commit() -> dict[str, str | bool | None]:
-    """The commit measured, and whether tracked or new files of the checkout differ from it."""
+    """Returns the measured commit, and whether files of the checkout differ from it."""
     try:
         commit = _run_git("rev-parse", "HEAD")
         return {"commit": commit, "uncommitted_changes": bool(_run_git("status", "--porcelain"))}

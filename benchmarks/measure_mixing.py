@@ -1,4 +1,4 @@
-"""How often batch-mates meet again, and what grouping by length pads: `measure_mixing.py FILE`.
+"""Measures how grouping by length mixes and pads batches: `measure_mixing.py FILE`.
 
 FILE is JSON in SQuAD layout. Each question counts as one window of at most 384 tokens. The figures
 are means over six seeds.
@@ -21,7 +21,7 @@ Groups = list[list[int]]
 
 
 def main(path: str) -> None:
-    """Compares a strict sort by length, noise on the length, and `group_by_length`."""
+    """Compares a strict sort by length, a sort with noise, and `group_by_length`."""
     tokenizer = backbones.bare_tokenizer(backbones.load_tokenizer(backbones.OFFLINE))
     texts = [(example.question, example.context) for example in read_examples(Path(path))]
     random.Random(1).shuffle(texts)
@@ -42,7 +42,7 @@ def main(path: str) -> None:
 
 
 def sort_with_noise(lengths: np.ndarray, seed: int, noise: float) -> Groups:
-    """Pools as `group_by_length` draws them, sorted by length plus noise."""
+    """Returns pools as `group_by_length` draws them, sorted by length plus noise."""
     draw = np.random.default_rng(seed)
     order, pool = draw.permutation(len(lengths)), BATCH_SIZE * POOL_BATCHES
     groups: Groups = []
@@ -55,7 +55,7 @@ def sort_with_noise(lengths: np.ndarray, seed: int, noise: float) -> Groups:
 
 
 def share_of_pairs_in_both(first: Groups, second: Groups) -> float:
-    """The share of pairs of batch-mates that share a batch in both."""
+    """Returns the share of pairs in one batch that are in one batch in both orders."""
     pairs = [
         {frozenset(pair) for group in groups for pair in itertools.combinations(group, 2)}
         for groups in (first, second)
@@ -64,7 +64,7 @@ def share_of_pairs_in_both(first: Groups, second: Groups) -> float:
 
 
 def share_of_real_tokens(groups: Groups, lengths: np.ndarray) -> float:
-    """Tokens of windows beside the tokens of padded batches."""
+    """Returns the tokens of windows and the tokens of their padded batches."""
     padded = sum(
         len(group) * -(-int(lengths[group].max()) // LENGTH_MULTIPLE) * LENGTH_MULTIPLE
         for group in groups

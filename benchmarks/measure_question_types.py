@@ -1,7 +1,7 @@
-"""How well the cue rules find comparative questions: `measure_question_types.py FILE.csv`.
+"""Measures how well the cue rules find comparative questions: `measure_question_types.py FILE`.
 
-FILE has the columns source, split, question and label; a question is comparative where its label
-is "comparative". The rules were written looking at the splits train and dev; test is unseen.
+FILE has the columns source, split, question and label; a question is comparative if its label
+is "comparative". The rules were written for the splits train and dev; test is unseen.
 """
 
 import csv
@@ -23,7 +23,7 @@ def main(path: str) -> None:
             for group in (f"{row['source']} {seen}", f"all {seen}"):
                 groups[group].append(pair)
     for group, pairs in sorted(groups.items()):
-        # Labels know no causal questions; those are not comparative.
+        # The labels have no causal type; a causal question is not comparative.
         found = ["comparative" if kind == "comparative" else "factual" for kind, _ in pairs]
         figures = score_types(found, [wanted for _, wanted in pairs])
         print(

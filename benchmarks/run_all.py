@@ -1,4 +1,4 @@
-"""Run every benchmark, one after the other, and collect figures and targets in one JSON file.
+"""Runs every benchmark, one after the other, and collects figures and targets in one JSON file.
 
     python benchmarks/run_all.py DATA_FOLDER --output benchmarks/results.json
 
@@ -32,11 +32,11 @@ FILES = {
     "table": (),
     "training": ("train-20k.json",),
 }
-"""Each benchmark and the files it is given."""
+"""Each benchmark and the files that it gets."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs them; returns 1 if one failed, 0 otherwise, whether targets were met or not."""
+    """Runs all benchmarks; returns 1 if one failed, else 0, also if targets were missed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data_folder", type=Path, help="where the data files lie, at any depth")
     parser.add_argument("--output", type=Path, help="write figures and targets to this JSON file")
@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 failed.append(name)
                 continue
             report = json.loads(output.read_text())
-        # It is the same for all of them.
+        # The environment is the same for all of them.
         report.pop("environment")
         results[name] = {**report, "seconds_in_all": time.monotonic() - before}
 
@@ -90,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def find_file(folder: Path, name: str) -> Path | None:
-    """The file of that name in a folder, at any depth; the nearest to the top."""
+    """Finds a file by its name in a folder and below; the one nearest to the top is taken."""
     found = sorted(folder.rglob(name), key=lambda path: (len(path.parts), path))
     return found[0] if found else None
 

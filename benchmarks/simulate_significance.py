@@ -1,27 +1,27 @@
-"""How often `squadron.scores.significance` errs, and what it can tell apart, on simulated races.
+"""Simulates races to find how often `squadron.scores.significance` errs, and what it detects.
 
     python benchmarks/simulate_significance.py DATA.json PREDICTIONS.json [--output FILE.json]
 
 PREDICTIONS.json holds a real model's answers to DATA.json (question id -> text). A simulated race
-draws paragraphs of DATA.json with their questions. Each contender gets each question right or
-wrong by the real model's score, an effect of its own on the paragraph, and noise, so that
-contenders agree as models do and questions of one paragraph go together. The winner is chosen on
-the same scores.
+draws paragraphs of DATA.json with their questions. Whether a contender is right depends on the real
+model's score, an effect of the contender on the paragraph, and noise. Contenders then agree as
+often as real models do, and questions of one paragraph are alike. The winner is chosen on the same
+scores.
 
 Four tables are printed:
 
 - false claims among equal contenders: the share of races that call any lead of the winner certain;
 - the same where the first contender is much better on a few paragraphs and a little worse on all
-  others, with the same mean as the rest (a sign is no longer as likely as the other one);
+  others, with the same mean as the rest (the two signs are no longer equally likely);
 - power: the share of races in which the best contender wins and is certainly ahead of all others,
   and of one other (the share of its leads that are called certain); and coverage of the joint
   95 % intervals of the leads ("leads held");
 - coverage of the 95 % intervals of EM.
 
-A race takes 1,000 sign patterns and bootstrap draws here instead of 10,000: that changes no error
-rate, and power by very little. "before" is what stood here until November 2026: percentile
-bootstrap over paragraphs, p of the winner's pairs corrected by Holm. "step down" goes on without
-the pairs that are told apart already; it is not used (docs/decisions/significance.md).
+A race takes 1,000 sign patterns and bootstrap draws here instead of 10,000. That changes no error
+rate, and power by very little. "before" is the method that was used until November 2026: percentile
+bootstrap over paragraphs, p of the winner's pairs corrected by Holm. "step down" tests again
+without the pairs that already differ; it is not used (docs/decisions/significance.md).
 """
 
 import argparse
@@ -61,7 +61,7 @@ SEED = 2026
 
 
 class Population:
-    """The paragraphs of a data file with a real model's scores."""
+    """The paragraphs of a data file with the scores of a real model."""
 
     def __init__(self, data: Path, predictions: Path) -> None:
         """Reads both files and scores the answers as the official evaluation does."""
@@ -76,26 +76,26 @@ class Population:
         self.edges: Ints = np.concatenate([[0], np.cumsum(np.bincount(paragraph))])
         titles = significance.number_groups(examples["title"].to_pylist())[order]
         self.titles: Ints = titles[self.edges[:-1]]
-        """The title number of each paragraph."""
+        """Returns the number of the title of each paragraph."""
         self.sizes: Ints = np.diff(self.edges)
         shifts = np.linspace(-3.0, 3.0, 6001)
         self._gains = (self.mean(shifts) - self.mean(np.zeros(1)), shifts)
 
     def draw(self, paragraphs: Ints) -> tuple[Floats, Ints]:
-        """(real scores of the questions of these paragraphs, the place of each one's paragraph)."""
+        """Returns real scores of questions of paragraphs, and the paragraph of each question."""
         rows = [np.arange(self.edges[p], self.edges[p + 1]) for p in paragraphs]
         clusters = np.repeat(np.arange(len(paragraphs)), self.sizes[paragraphs])
         return self.exact[np.concatenate(rows)], clusters
 
     def mean(self, shift: Floats) -> Floats:
-        """EM, 0 to 100, of a contender that is ahead by `shift`, each of them."""
+        """Returns the EM, 0 to 100, of a contender for each shift by which it is ahead."""
         wide = np.hypot(1.0, SPREAD)
         right, wrong = (ndtr((side * CLARITY + shift) / wide) for side in (1, -1))
         share = self.exact.mean()
         return np.asarray(100 * (share * right + (1 - share) * wrong))
 
     def shift(self, lead: float) -> float:
-        """The shift that raises EM by `lead`."""
+        """Returns the shift that raises EM by `lead`."""
         return float(np.interp(lead, *self._gains))
 
 
@@ -108,12 +108,15 @@ def simulate_race(
     lead: float = 0.0,
     is_skewed: bool = False,
 ) -> tuple[Floats, Ints]:
-    """(scores 0 or 100 of shape (K, N), paragraph of each question); contender 0 has the lead."""
+    """Draws scores, 0 or 100, of shape (K, N), and the paragraph of each question.
+
+    Contender 0 has the lead.
+    """
     drawn = random.integers(0, len(population.sizes), paragraphs)
     real, clusters = population.draw(drawn)
     effects = random.normal(0, SPREAD, (contenders, paragraphs))
     if is_skewed:
-        # Up on few paragraphs, down on the others, so that both even out in the mean.
+        # It is better on few paragraphs and worse on the others; the mean stays the same.
         up = population.mean(np.array([BOOST]))[0] - population.mean(np.zeros(1))[0]
         down = population.shift(-up * RARE / (1 - RARE))
         effects[0] += np.where(random.random(paragraphs) < RARE, BOOST, down)
@@ -124,12 +127,12 @@ def simulate_race(
 
 
 def judge_now(scores: Floats, winner: int, clusters: Ints) -> list[float]:
-    """P of the winner's pairs."""
+    """Returns p of the pairs of the winner."""
     return [each.p for each in significance.compare_all(list(scores), winner, clusters)]
 
 
 def judge_before(scores: Floats, winner: int, clusters: Ints) -> list[float]:
-    """P of the winner's pairs: percentile bootstrap over paragraphs, corrected by Holm."""
+    """Returns p of the pairs of the winner: bootstrap over paragraphs, corrected by Holm."""
     counts_RC = _bootstrap_counts(int(clusters.max()) + 1)
     sizes_R = counts_RC @ np.bincount(clusters)
     sums_CK = np.stack([np.bincount(clusters, each) for each in scores], axis=1)
@@ -146,7 +149,7 @@ def judge_before(scores: Floats, winner: int, clusters: Ints) -> list[float]:
 
 
 def judge_step_down(scores: Floats, winner: int, clusters: Ints) -> list[float]:
-    """P of the winner's pairs; each pair is compared with those that are not further apart."""
+    """Returns p of the pairs of the winner; each is compared with pairs no further apart."""
     sums_CK = np.stack([np.bincount(clusters, each) for each in scores], axis=1)
     if len(sums_CK) < significance.LEAST_CLUSTERS:
         return [1.0] * (len(scores) - 1)
@@ -178,7 +181,7 @@ def _signs(count: int) -> Floats:
 
 @functools.cache
 def _bootstrap_counts(count: int) -> Floats:
-    """How often each of `count` paragraphs is in each draw; the same draws for all races."""
+    """Returns how often each paragraph is in each draw; all races have the same draws."""
     drawn = np.random.default_rng(SEED).integers(0, count, (significance.RESAMPLES, count))
     drawn += np.arange(len(drawn))[:, None] * count
     return np.bincount(drawn.ravel(), minlength=drawn.size).reshape(drawn.shape).astype(np.float64)
@@ -187,7 +190,7 @@ def _bootstrap_counts(count: int) -> Floats:
 def measure_false_claims(
     population: Population, races: int, contenders: int, paragraphs: int, *, is_skewed: bool
 ) -> dict[str, float]:
-    """By method, the share of races of equals with any certain lead, in percent."""
+    """Returns for each method the percentage of races of equals with any certain lead."""
     random = np.random.default_rng([SEED, contenders, paragraphs, is_skewed])
     claims = {"now": 0, "before": 0}
     for _ in range(races):
@@ -204,7 +207,7 @@ def measure_false_claims(
 def measure_power(
     population: Population, races: int, contenders: int, paragraphs: int, lead: float
 ) -> dict[str, float]:
-    """By method, how often the best is certainly ahead, in percent; and coverage of its leads."""
+    """Returns for each method how often (%) the best is certainly ahead, and its coverage."""
     random = np.random.default_rng([SEED, contenders, paragraphs, int(10 * lead)])
     found = {f"{name}: {what}": 0.0 for name in METHODS for what in ("of all", "of one")}
     held = 0
@@ -224,7 +227,7 @@ def measure_power(
 
 
 def measure_coverage(population: Population, races: int, count: int, unit: str) -> dict[str, float]:
-    """How often intervals of the real model's EM hold that of the whole file, in percent."""
+    """Returns how often (%) an interval of the real model's EM holds that of the whole file."""
     random = np.random.default_rng([SEED, count, unit == "titles"])
     truth = 100 * population.exact.mean()
     titles = int(population.titles.max()) + 1
@@ -279,51 +282,62 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "least_clusters": significance.LEAST_CLUSTERS,
     }
 
-    def cells(*sizes: Sequence[Any]) -> Sequence[Sequence[Any]]:
-        return [each[:2] for each in sizes] if options.small else sizes
-
     for table in options.tables:
-        rows: list[dict[str, Any]] = []
-        if table in ("equal", "skewed"):
-            contenders, paragraphs = cells(CONTENDERS, PARAGRAPHS)
-            rows = [
-                {
-                    "contenders": k,
-                    "paragraphs": c,
-                    **measure_false_claims(population, races, k, c, is_skewed=table == "skewed"),
-                }
-                for k in contenders
-                for c in paragraphs
-            ]
-        elif table == "power":
-            contenders, paragraphs, leads = cells(POWER_CONTENDERS, POWER_PARAGRAPHS, LEADS)
-            rows = [
-                {
-                    "contenders": k,
-                    "paragraphs": c,
-                    "lead": lead,
-                    **measure_power(population, races, k, c, lead),
-                }
-                for c in paragraphs
-                for k in contenders
-                for lead in leads
-            ]
-        else:
-            for unit, counts in zip(
-                ("paragraphs", "titles"), cells(PARAGRAPHS, TITLES), strict=True
-            ):
-                for count in counts:
-                    held = measure_coverage(population, races, count, unit)
-                    rows.append({"drawn": f"{count} {unit}", **held})
-        report[table] = rows
-        print_table(table, rows)
+        report[table] = simulate_table(table, population, races, is_small=options.small)
+        print_table(table, report[table])
     report["environment"] = describe_environment()
     if options.output:
         options.output.write_text(json.dumps(report, indent=2) + "\n")
 
 
+def simulate_table(
+    table: str, population: Population, races: int, *, is_small: bool
+) -> list[dict[str, Any]]:
+    """Returns the rows of one table.
+
+    Args:
+        table: equal, skewed, power or coverage.
+        population: The paragraphs.
+        races: How many races to simulate for each row.
+        is_small: Whether to take only the first two sizes of each kind.
+    """
+
+    def cells(*sizes: Sequence[Any]) -> Sequence[Sequence[Any]]:
+        return [each[:2] for each in sizes] if is_small else sizes
+
+    if table in ("equal", "skewed"):
+        contenders, paragraphs = cells(CONTENDERS, PARAGRAPHS)
+        return [
+            {
+                "contenders": k,
+                "paragraphs": c,
+                **measure_false_claims(population, races, k, c, is_skewed=table == "skewed"),
+            }
+            for k in contenders
+            for c in paragraphs
+        ]
+    if table == "power":
+        contenders, paragraphs, leads = cells(POWER_CONTENDERS, POWER_PARAGRAPHS, LEADS)
+        return [
+            {
+                "contenders": k,
+                "paragraphs": c,
+                "lead": lead,
+                **measure_power(population, races, k, c, lead),
+            }
+            for c in paragraphs
+            for k in contenders
+            for lead in leads
+        ]
+    return [
+        {"drawn": f"{count} {unit}", **measure_coverage(population, races, count, unit)}
+        for unit, counts in zip(("paragraphs", "titles"), cells(PARAGRAPHS, TITLES), strict=True)
+        for count in counts
+    ]
+
+
 def print_table(name: str, rows: Sequence[dict[str, Any]]) -> None:
-    """A table in Markdown; a row without a column has a dash there."""
+    """Prints a table in Markdown. A row without a value for a column has a dash there."""
     heads = list(dict.fromkeys(key for row in rows for key in row))
     print(f"\n{name}\n\n| {' | '.join(heads)} |\n{'|---' * len(heads)}|")
     for row in rows:

@@ -1,6 +1,6 @@
-"""The Kubeflow side of each step: one file per step, a signature, one import and one call.
+"""The components of Kubeflow, one file for each step: a signature, one import and one call.
 
-The image is set by the pipeline (launch/placement.py); nothing is installed at run time.
+launch/placement.py sets the image. Nothing is installed at run time.
 """
 
 from components.admit import admit

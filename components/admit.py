@@ -1,4 +1,4 @@
-"""Component admit: refuses contenders that may not race, before anything trains."""
+"""Component admit: refuses contenders that may not race, before any training."""
 
 from kfp import dsl
 
@@ -8,9 +8,9 @@ def admit(contenders: str, digests: str, examples: dsl.Input[dsl.Dataset]):
     """Refuses contenders that were trained on what they would be judged on.
 
     Args:
-        contenders: JSON list of {label, backbone, trained_on, windows}.
-        digests: Of the code and of what it reads; checked, and part of the cache key.
-        examples: From ingest.
+        contenders: JSON list with {label, backbone, windows, trained_on} of each contender.
+        digests: JSON of squadron.provenance.Digests: checked by the step, part of the cache key.
+        examples: The artifact of ingest.
     """
     from squadron import steps
 

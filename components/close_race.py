@@ -5,11 +5,11 @@ from kfp import dsl
 
 @dsl.component(base_image="python:3.11-slim-bookworm", install_kfp_package=False)
 def close_race(this_try: str, status: dsl.PipelineTaskFinalStatus):
-    """Ends the parent run and its children with status and reason, and shows the table.
+    """Ends the parent run and its children with a status and a reason, and shows the table.
 
     Args:
-        this_try: Id of the pipeline's run in Kubeflow.
-        status: Given by Kubeflow.
+        this_try: The id of the pipeline's run in Kubeflow.
+        status: The status of the run, which Kubeflow gives.
     """
     from squadron import steps
 

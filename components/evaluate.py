@@ -13,16 +13,16 @@ def evaluate(
     evaluation: dsl.Output[dsl.Artifact],
     figures: dsl.Output[dsl.Metrics],
 ):
-    """Answers and scores of one contender.
+    """Chooses the answers of one contender and scores them.
 
     Args:
         settings: JSON of squadron.config.Evaluate.
         contender: JSON of squadron.config.Contender.
-        digests: Of the code and of what it reads; checked, and part of the cache key.
-        examples: From ingest.
-        candidates: From predict.
-        evaluation: metrics.json, answers.json and nbest.json of each split.
-        figures: For the pipeline's own pages.
+        digests: JSON of squadron.provenance.Digests: checked by the step, part of the cache key.
+        examples: The artifact of ingest.
+        candidates: The artifact of predict.
+        evaluation: A folder with metrics.json, training_log.json and a folder for each split.
+        figures: Figures for the pages of Kubeflow.
     """
     from squadron import steps
 

@@ -10,13 +10,13 @@ def featurize(
     examples: dsl.Input[dsl.Dataset],
     windows: dsl.Output[dsl.Dataset],
 ):
-    """Cuts sliding windows.
+    """Cuts the examples into sliding windows.
 
     Args:
-        entry: JSON of {backbone, windows}. Contenders with equal ones share the cached step.
-        digests: Of the code and of what it reads; checked, and part of the cache key.
-        examples: From ingest.
-        windows: {split}.arrow and windows.json.
+        entry: JSON of {backbone, windows}. Contenders with an equal entry share the cached step.
+        digests: JSON of squadron.provenance.Digests: checked by the step, part of the cache key.
+        examples: The artifact of ingest.
+        windows: A folder with {split}.arrow and windows.json.
     """
     from squadron import steps
 

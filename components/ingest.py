@@ -9,8 +9,8 @@ def ingest(data: str, digests: str, examples: dsl.Output[dsl.Dataset]):
 
     Args:
         data: JSON of squadron.config.Data.
-        digests: Of the code and of what it reads; checked, and part of the cache key.
-        examples: {train,tune,select,test}.parquet and validation.json.
+        digests: JSON of squadron.provenance.Digests: checked by the step, part of the cache key.
+        examples: A folder with {train,tune,select,test}.parquet and validation.json.
     """
     from squadron import steps
 

@@ -11,14 +11,16 @@ def predict(
     model: dsl.Input[dsl.Model],
     candidates: dsl.Output[dsl.Dataset],
 ):
-    """Scores the windows of tune, select and test.
+    """Scores the windows of tune, select and test, and of some questions of train if asked for.
 
     Args:
         contender: JSON of squadron.config.Contender.
-        digests: Of the code and of what it reads; checked, and part of the cache key.
-        windows: From featurize.
-        model: From train.
-        candidates: {split}.parquet.
+        digests: JSON of squadron.provenance.Digests: checked by the step, part of the cache key.
+        windows: The artifact of featurize.
+        model: The artifact of train.
+        candidates: A folder with status.json and, for each split, {split}.parquet and
+            {split}.windows.parquet. A model that tells the types of questions adds
+            {split}.types.parquet. A disqualified contender has status.json alone.
     """
     from squadron import steps
 

@@ -15,16 +15,17 @@ def register(
     evaluations: dsl.Input[List[dsl.Artifact]],  # noqa: UP006
     champion: dsl.Output[dsl.Artifact],
 ):
-    """Registers the contender with the best EM on select, if it passes the gate.
+    """Registers the contender with the best exact match on select, if it passes the gate.
 
     Args:
-        settings: JSON of {register, data, data_licence}.
-        opened: From open_race; another store or race registers anew.
-        digests: Of the code and of what it reads; checked, and part of the cache key.
-        results: Where models and figures are published; "" for nowhere.
-        models: From train, of every contender.
-        evaluations: From evaluate, in the same order.
-        champion: champion.json.
+        settings: JSON of {register: squadron.config.Register, data: its files, data_licence}.
+        opened: The id of the parent run. It only makes a race in another store register again.
+        digests: JSON of squadron.provenance.Digests: checked by the step, part of the cache key.
+        results: Where models, evaluations and champion.json are published; "" for nowhere.
+        models: The artifacts of train, one for each contender.
+        evaluations: The artifacts of evaluate, in the same order.
+        champion: The file champion.json: the order of the contenders, their comparison with the
+            winner, and the registered version or why there is none.
     """
     from squadron import steps
 

@@ -1,4 +1,4 @@
-"""Component report: the evaluations of all contenders and the champion -> one page."""
+"""Component report: the evaluations of all contenders and champion.json -> one page."""
 
 from typing import List  # noqa: UP035 the annotation that kfp reads
 
@@ -15,16 +15,16 @@ def report(
     champion: dsl.Input[dsl.Artifact],
     page: dsl.Output[dsl.HTML],
 ):
-    """Says which model to promote, and why.
+    """Writes the page that says which model to promote, and why.
 
     Args:
-        experiment: JSON of {labels, experiment}.
-        digests: Of the code and of what it reads; checked, and part of the cache key.
+        experiment: JSON of {labels, experiment}, where experiment is the resolved experiment.
+        digests: JSON of squadron.provenance.Digests: checked by the step, part of the cache key.
         results: Where the page is published; "" for nowhere.
-        examples: From ingest.
-        evaluations: From evaluate, of every contender.
-        champion: From register.
-        page: report.html.
+        examples: The artifact of ingest.
+        evaluations: The artifacts of evaluate, one for each contender.
+        champion: The file champion.json of register.
+        page: The file report.html.
     """
     from squadron import steps
 

@@ -15,10 +15,10 @@ def train(
 
     Args:
         contender: JSON of squadron.config.Contender.
-        digests: Of the code and of what it reads; checked, and part of the cache key.
-        examples: From ingest.
-        windows: From featurize.
-        model: Weights, tokenizer and variant.json.
+        digests: JSON of squadron.provenance.Digests: checked by the step, part of the cache key.
+        examples: The artifact of ingest.
+        windows: The artifact of featurize.
+        model: A folder with weights, tokenizer, variant.json and trained_on.json.
     """
     from squadron import steps
 

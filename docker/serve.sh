@@ -1,9 +1,10 @@
 #!/bin/sh
-# Serves the model MODEL_URI on port 8080 and stops without cutting off a running request.
+# Serves the model MODEL_URI on port 8080. When it is stopped, it first ends the requests that run.
 #
-# `mlflow models serve` runs the web server as its child and passes no signal on; as the first
-# process of a container it does not even react to one, and would be killed after the grace period.
-# Here it gets a session of its own, so that one signal reaches all of it, and the end is awaited.
+# `mlflow models serve` runs the web server as a child process and passes no signal on to it. As the
+# first process of a container it even ignores signals and would be killed after the grace period.
+# This script starts it in a session of its own, sends a signal to the whole session, and waits for
+# its end.
 set -eu
 : "${MODEL_URI:?set MODEL_URI, for example models:/squadron@staging}"
 

@@ -1,4 +1,5 @@
-"""How a race is started: the only code beside pipeline.py and components/ that knows Kubeflow.
+"""Starts races, on this machine or on a Kubeflow Pipelines server.
 
-Runs on a person's machine (or in CI), never in a step.
+It runs on a person's machine or in CI, never in a step. Only launch/, components/ and pipeline.py
+know Kubeflow. launch/ may import all of squadron; nothing but pipeline.py imports launch/.
 """

@@ -1,18 +1,18 @@
-"""kfp.local's cache, watched: which of its entries a race takes or makes."""
+"""Watches the cache of kfp.local: which of its entries a race takes or makes."""
 
 from collections.abc import Callable
 from typing import Any
 
 
 def note_use(note: Callable[[str], None]) -> None:
-    """Tells the key of each entry that is taken from the cache or put into it.
+    """Reports the key of each entry that is taken from the cache or put into it.
 
     kfp makes one cache object per `local.init` and gives the same one to all tasks
     (kfp/local/cache.py, get_local_cache). It has no hook, so two methods of that object are
     replaced.
 
     Args:
-        note: Is called for every entry, after it was taken or put.
+        note: Called with the key of an entry after the entry was taken or put.
     """
     from kfp.local.cache import get_local_cache
 

@@ -1,7 +1,7 @@
-"""`pipeline.py check`: the settings and the data of an experiment, without a run.
+"""`pipeline.py check`: checks the settings and the data of an experiment, without a race.
 
-The steps ingest and admit do the checking, so that nothing is checked twice in different ways. They
-tell MLflow nothing, and what they write goes to a temporary folder.
+The steps ingest and admit do the checking, so that a check finds exactly what a race would find.
+They tell MLflow nothing, and they write into a temporary folder.
 """
 
 import io
@@ -20,21 +20,21 @@ from squadron.progress import EVENTS_VARIABLE
 
 
 def check_here(experiment: Experiment) -> int:
-    """Says what ingest and admit find, and who would race.
+    """Prints what ingest and admit find, and which contenders would race.
 
     Args:
-        experiment: Loaded.
+        experiment: The experiment as it was loaded.
 
     Returns:
-        The exit code: 0, or 2 for bad input (one sentence was shown).
+        The exit code: 0, or 2 for bad input, after one sentence on stderr.
 
     Raises:
-        InputError: If the settings, a file or a backbone can't be right.
+        InputError: If a setting is wrong, or a file or a backbone can't be read.
     """
     from squadron import steps
 
     check_experiment(experiment)
-    # Asking a store that is not there for a version would create it.
+    # A store that does not exist is not asked for a version, because asking would create it.
     experiment = resolve_models(experiment, is_local=tracking.has_store())
     arguments = plan_race(experiment).arguments
     console = Console(io.StringIO(), sys.stdout)

@@ -1,6 +1,6 @@
-"""A race on a Kubeflow Pipelines server: compile its YAML, submit a run, wait for its end.
+"""Starts a race on a Kubeflow Pipelines server: compiles its YAML, or submits a run and waits.
 
-Whatever can be known here is checked before the first request.
+Everything that this machine can check is checked before the first request.
 """
 
 import argparse
@@ -38,15 +38,15 @@ def compile_race(
     """Writes the pipeline's YAML with this experiment's arguments as defaults.
 
     Args:
-        experiment: Loaded.
-        build_pipeline: As pipeline.py defines it.
-        options: image, output, native, namespace.
+        experiment: The experiment as it was loaded.
+        build_pipeline: The function of pipeline.py.
+        options: The command line: image, output, native, namespace.
 
     Returns:
         The exit code, 0.
 
     Raises:
-        InputError: If something can't be compiled; local data only cause a warning.
+        InputError: If something can't be compiled. Local data only cause a warning.
     """
     check_image(options.image)
     if options.native:
@@ -84,7 +84,10 @@ def compile_race(
 
 
 def _drop_defaults_from_comments(file: Path) -> None:
-    """Of the comments on top, where kfp repeats them: mappings in another order every time."""
+    """Removes the default values from the comments at the top of a compiled pipeline.
+
+    kfp repeats the defaults there, and writes mappings in another order every time.
+    """
     text = file.read_text(encoding="utf-8")
     plain = re.sub(r"^(#    \w+: \w+) \[Default: .*\]$", r"\1", text, flags=re.MULTILINE)
     file.write_text(plain, encoding="utf-8")
@@ -93,20 +96,20 @@ def _drop_defaults_from_comments(file: Path) -> None:
 def submit_race(
     experiment: Experiment, build_pipeline: Callable[[Placement], Any], options: argparse.Namespace
 ) -> int:
-    """Sends a run to the server and, if asked to, waits for its end.
+    """Sends a run to the server and, with `--wait`, waits for its end.
 
     Args:
-        experiment: Loaded.
-        build_pipeline: As pipeline.py defines it.
-        options: host, image, namespace, token, service_account_token, kfp_experiment, run_name,
-            service_account, wait, timeout_minutes.
+        experiment: The experiment as it was loaded.
+        build_pipeline: The function of pipeline.py.
+        options: The command line: host, image, namespace, token, service_account_token,
+            kfp_experiment, run_name, service_account, wait, timeout_minutes.
 
     Returns:
-        The exit code: 0, or as `wait_for_end` gives it.
+        The exit code: 0, or what `wait_for_end` returns.
 
     Raises:
-        InputError: Before the first request if anything given can't be right; later if the server
-            can't be reached or refuses.
+        InputError: If an option or a setting is wrong, before the first request; if the server
+            can't be reached or refuses, after it.
     """
     host = check_host(options.host)
     check_image(options.image)
@@ -138,12 +141,16 @@ def submit_race(
 
 
 def check_host(host: str) -> str:
-    """The host without a slash at its end, if it is the URL of a server."""
+    """Returns the URL of the server without a slash at its end.
+
+    Raises:
+        InputError: If it is not the plain URL of a server.
+    """
     try:
         parts = urlsplit(host)
         is_plain = not (parts.query or parts.fragment or "@" in parts.netloc or parts.port == 0)
         ok = is_plain and parts.scheme in ("http", "https") and bool(parts.hostname)
-    except ValueError:  # such as a port that is no number
+    except ValueError:  # for example, the port is not a number
         ok = False
     if not ok or not re.fullmatch(r"[\x21-\x7e]+", host):
         shown = repr(host) if "@" not in host else "with a user or password"
@@ -155,7 +162,10 @@ def check_host(host: str) -> str:
 
 
 def check_image(image: str) -> None:
-    """Refuses an image that may be another one tomorrow: the cluster's cache trusts its name."""
+    """Refuses an image whose name may mean another image later.
+
+    The cache of the cluster knows an image by its name alone.
+    """
     match = _IMAGE.fullmatch(image)
     if not match or not (match["digest"] or match["tag"] not in (None, "latest")):
         raise InputError(
@@ -165,7 +175,7 @@ def check_image(image: str) -> None:
 
 
 def check_namespace(namespace: str) -> None:
-    """Refuses what can't be a namespace."""
+    """Refuses a text that Kubernetes does not allow as a namespace."""
     if not _LABEL.fullmatch(namespace):
         raise InputError(
             f"--namespace {namespace!r} is not allowed; lower-case letters, digits and '-' only, "
@@ -195,7 +205,7 @@ def check_names(options: argparse.Namespace) -> None:
 
 
 def find_local_paths(experiment: Experiment) -> list[str]:
-    """One sentence for every setting that names a path of this machine."""
+    """Returns one sentence for every setting that names a path of this machine."""
     data = experiment.data
     places = [("data.train", location) for location in data.train]
     places += [("data.train_only", location) for location in data.train_only]
@@ -232,7 +242,7 @@ def _copy_sentence(setting: str, place: str) -> str:
 
 
 def plan_with_gpus(experiment: Experiment) -> Plan:
-    """The plan of a race in which each contender says how many GPUs it trains on."""
+    """Returns the plan of a race in which each contender says how many GPUs it trains on."""
     plan = plan_race(experiment)
     contenders = count_gpus(plan.arguments["contenders"], experiment)
     return replace(plan, arguments={**plan.arguments, "contenders": contenders})
@@ -244,11 +254,12 @@ def place_pipeline(
     experiment: Experiment,
     plan: Plan,
 ) -> Any:
-    """Builds the pipeline for a cluster and makes sure that it takes exactly these arguments.
+    """Builds the pipeline for a cluster and checks that it takes exactly the planned arguments.
+
+    The server would ignore an argument that the pipeline does not know.
 
     Raises:
-        InputError: If kfp refuses a resource, or the arguments have other names than the inputs:
-            the server would ignore an unknown one.
+        InputError: If kfp refuses a resource, or the names of inputs and arguments differ.
     """
     place = Placement(image, experiment.resources, parallelism=0, race=str(plan.race))
     try:
@@ -266,7 +277,7 @@ def place_pipeline(
 
 
 def as_json(pipeline: Any) -> dict[str, Any]:
-    """The compiled pipeline as the API takes it."""
+    """Returns the compiled pipeline in the form that the API takes."""
     from google.protobuf.json_format import MessageToDict
 
     return {
@@ -276,23 +287,26 @@ def as_json(pipeline: Any) -> dict[str, Any]:
 
 
 def version_name(race: Race, image: str) -> str:
-    """Of a native PipelineVersion: it can't be changed, so other content needs another name.
+    """Returns the name of a native PipelineVersion, which another race or image does not share.
+
+    A PipelineVersion can't be changed, so other content needs another name.
 
     Args:
-        race: With the experiment's name.
-        image: Of the steps.
+        race: The race of this plan.
+        image: The image of the steps.
     """
     plain = race.name.lower().replace("_", "-").strip("-")[:80]
     return f"squadron-{plain}-{digest(str(race), image)}"
 
 
 def warn_of_other_code(image: str) -> None:
-    """Warns on the terminal where the image is known or likely to hold other code than this.
+    """Prints a warning if the image holds, or may hold, other code than this checkout.
 
-    A step compares its code itself and refuses other code; this says so before the run is sent.
+    Each step compares its code with the plan and refuses to run other code. The warning says so
+    before the run is sent.
 
     Args:
-        image: Of the steps. A tag of 7 to 40 hexadecimal digits is taken for a commit.
+        image: The image of the steps. A tag of 7 to 40 hexadecimal digits is taken for a commit.
     """
     here = provenance.commit()
     if here.endswith("-dirty"):

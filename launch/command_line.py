@@ -9,10 +9,11 @@ from typing import Any
 from squadron import __version__
 from squadron.config import load_experiment
 from squadron.errors import EXIT_CODE_INPUT_ERROR, InputError
+from squadron.runs_folder.places import RUNS
 
 
 def main(arguments: Sequence[str], build_pipeline: Callable[..., Any]) -> int:
-    """Runs one command; returns its exit code."""
+    """Runs one command and returns its exit code."""
     options = _parser().parse_args(arguments)
     try:
         experiment = load_experiment(options.experiment, tuple(options.set), options.profile)
@@ -60,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--image", default="", help="the step image, with a tag or digest that never moves"
         )
-    compiled.add_argument("--output", type=Path, default=Path("runs/pipeline.yaml"))
+    compiled.add_argument("--output", type=Path, default=RUNS / "pipeline.yaml")
     compiled.add_argument(
         "--native", action="store_true", help="Kubernetes-native Pipeline and PipelineVersion"
     )

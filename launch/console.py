@@ -1,8 +1,8 @@
-"""What a person sees of a local run: the steps' own lines, one bar, the table; all else is logged.
+"""Shows a local race to a person: the lines of the steps, one bar and the table.
 
-kfp.local prints through stdout whatever its tasks print, and logs which task it runs and which one
-it takes from its cache. This stands in for stdout: events of the steps (squadron.progress) are
-drawn, what came from the cache is told, and everything goes to the log file.
+kfp.local prints to stdout what its tasks print, and logs which task it runs and which one it takes
+from its cache. `Console` takes the place of stdout. It draws the events of the steps
+(squadron.progress), says which steps came from the cache, and writes everything to the log file.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ _RUNS = re.compile(r"Executing task (?:\x1b\[\d+m)?'([a-z-]+)'")
 # kfp/local/orchestrator/task_executor.py logs what it takes from the cache.
 _IS_CACHED = re.compile(r"Task ([a-z-]+) cache hit \(key=")
 _TITLE_WIDTH = 11
-"""Columns of the name of a step, with the blanks up to its text."""
+"""Columns of the name of a step, the blanks before its text included."""
 _TITLE = re.compile(r"(?:from cache|[a-z_]+) +")
 
 
@@ -39,9 +39,9 @@ class Console(io.TextIOBase):
     """A stdout that shows events and logs the rest.
 
     Args:
-        log: Gets every line.
-        screen: The real stdout; bars are drawn only if it is a terminal.
-        labels: Of the contenders, in the order in which they run.
+        log: The file that gets every line.
+        screen: The real stdout. Bars are drawn only if it is a terminal.
+        labels: The labels of the contenders, in the order in which they run.
     """
 
     def __init__(self, log: TextIO, screen: TextIO, labels: Sequence[str] = ()) -> None:
@@ -51,21 +51,21 @@ class Console(io.TextIOBase):
         self._contender = -1
         """The place in `labels` of the contender whose steps run."""
         self._cached: list[str] = []
-        """Steps from the cache that were not told yet, all of one contender or of none."""
+        """Steps from the cache that were not shown yet, all of one contender or all of none."""
         self._cached_of = ""
-        self._told = ("", 0.0)
-        """The title that the last progress line in a log had, and its seconds."""
+        self._shown = ("", 0.0)
+        """The title and the seconds of the last line of progress that was printed."""
         self.failure: tuple[str, str, bool] | None = None
-        """(step, sentence, whether it was bad input) of the first step that failed."""
+        """The first step that failed: its name, its sentence, and whether the input was bad."""
 
     @contextlib.contextmanager
     def capture(self) -> Iterator[None]:
-        """Takes what this process prints and logs, until the block ends."""
+        """Takes everything that this process prints and logs until the block ends."""
         root, handler = logging.getLogger(), logging.StreamHandler(self)
         handler.setFormatter(logging.Formatter("%(asctime)s - %(levelname)s - %(message)s"))
         level = root.level
         root.addHandler(handler)
-        # kfp logs what comes from its cache as information, outside its own logging context.
+        # kfp logs at the level INFO which steps come from its cache.
         root.setLevel(logging.INFO)
         try:
             with contextlib.redirect_stdout(self), contextlib.redirect_stderr(self):
@@ -75,11 +75,11 @@ class Console(io.TextIOBase):
             root.setLevel(level)
 
     def isatty(self) -> bool:
-        """Never: what steps and kfp print is not for a terminal."""
+        """Returns False, so that kfp and the steps print plain text."""
         return False
 
     def write(self, text: str) -> int:
-        """Takes what anyone prints."""
+        """Logs a text, and shows the events and the cached steps that its whole lines name."""
         self._log.write(text)
         *lines, self._rest = (self._rest + text).split("\n")
         for line in lines:
@@ -98,8 +98,8 @@ class Console(io.TextIOBase):
         self._log.flush()
 
     def close(self) -> None:
-        """Tells what was not told yet, and ends the bar."""
-        self._tell_cached()
+        """Shows the cached steps that were not shown yet, and removes the bar."""
+        self._show_cached()
         self._clear()
         self._log.flush()
 
@@ -108,7 +108,7 @@ class Console(io.TextIOBase):
         self._print(text)
 
     def _note_running(self, step: str) -> None:
-        self._tell_cached()
+        self._show_cached()
         label = self._label_of(step)
         if self._line:
             self._line.draw(f"{step:<{_TITLE_WIDTH}}{label}".rstrip() + " ...")
@@ -116,14 +116,14 @@ class Console(io.TextIOBase):
     def _note_cached(self, step: str) -> None:
         label = self._label_of(step)
         if label != self._cached_of:
-            self._tell_cached()
+            self._show_cached()
         self._cached_of = label
         self._cached.append(step)
 
     def _label_of(self, step: str) -> str:
-        """The contender whose step begins; "" for a step that all share.
+        """Returns the label of the contender whose step begins; "" for a step that all share.
 
-        Contenders run one after the other, each from the first of its steps on.
+        Contenders run one after the other, and each begins with the first of its steps.
         """
         if step not in LOOP_STEPS:
             return ""
@@ -131,7 +131,7 @@ class Console(io.TextIOBase):
             self._contender += 1
         return self._labels[self._contender] if 0 <= self._contender < len(self._labels) else ""
 
-    def _tell_cached(self) -> None:
+    def _show_cached(self) -> None:
         if self._cached:
             label = f"{self._cached_of}: " if self._cached_of else ""
             steps, self._cached = ", ".join(self._cached), []
@@ -158,9 +158,9 @@ class Console(io.TextIOBase):
         elif self._line:
             self._line.draw(draw(state, self._line.width))
         else:
-            title, seconds = self._told
+            title, seconds = self._shown
             if state.seconds - (seconds if title == state.title else 0) >= SECONDS_BETWEEN_LINES:
-                self._told = (state.title, state.seconds)
+                self._shown = (state.title, state.seconds)
                 self._print(describe(state))
 
     def _clear(self) -> None:
@@ -170,19 +170,19 @@ class Console(io.TextIOBase):
     def _print(self, text: str) -> None:
         self._clear()
         if self._line:
-            # A terminal would break a line in the middle of a word.
+            # A terminal would break a long line in the middle of a word.
             text = "\n".join(wrap_line(line, self._line.width) for line in text.split("\n"))
         self._screen.write(text + "\n")
         self._screen.flush()
 
 
 def wrap_line(line: str, width: int) -> str:
-    """Breaks a line between words; commands and the lines of a table stay whole.
+    """Breaks a long line between words. Commands and the lines of a table stay whole.
 
-    The text of a step goes on below itself.
+    The text of a step continues in the column in which it began.
 
     Args:
-        line: Without a line break.
+        line: A text without a line break.
         width: Columns of the terminal.
     """
     if len(line) <= width or line.startswith((" ", "┏", "┃", "┡", "│", "├", "└")):

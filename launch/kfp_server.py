@@ -1,7 +1,7 @@
-"""The Kubeflow Pipelines server: its API client, sending a run, waiting for its end.
+"""Talks to a Kubeflow Pipelines server: sends a run and waits for its end.
 
-Requests go through the API client that kfp itself uses, with timeouts, which `kfp.Client` does not
-offer. What goes wrong on the way becomes one sentence.
+Requests go through the API client that kfp itself uses, but with timeouts, which `kfp.Client` does
+not offer. An error on the way to the server becomes one sentence.
 """
 
 import argparse
@@ -21,13 +21,13 @@ AUTHORITIES_VARIABLE = "SSL_CERT_FILE"
 """A file of certificate authorities to trust instead of the public ones."""
 POLL_SECONDS = 10.0
 FAILED_POLLS_ALLOWED = 12
-"""In a row, while waiting: two minutes of a server that restarts."""
+"""Failed polls in a row that are allowed: two minutes, enough for a server that restarts."""
 REQUEST_TIMEOUT = (5, 60)
-"""Seconds to connect, seconds of silence."""
+"""Seconds to connect, and seconds without an answer."""
 ACTIVE_STATES = ("RUNTIME_STATE_UNSPECIFIED", "PENDING", "RUNNING", "CANCELING", "PAUSED")
-"""A run in any other state has ended; see kubeflow/pipelines `run.proto`, RuntimeState."""
+"""A run in any other state has ended. Source: RuntimeState in run.proto of kubeflow/pipelines."""
 EXIT_CODE_TIMEOUT = 124
-"""As coreutils' `timeout` has it: the run goes on, the waiting has ended."""
+"""The exit code when the waiting ends before the run, the same as that of coreutils' `timeout`."""
 EXIT_CODE_INTERRUPTED = 130
 _REMEDIES = {
     401: f"Give a fresh token with --token or {TOKEN_VARIABLE}, or --service-account-token",
@@ -37,7 +37,12 @@ _REMEDIES = {
 
 
 class ServerError(InputError):
-    """The server can't be reached or refuses; `passing` if the same request may work later."""
+    """The server can't be reached, or it refuses a request.
+
+    Args:
+        sentence: The server, what went wrong and what to check.
+        passing: Whether the same request may work later.
+    """
 
     def __init__(self, sentence: str, *, passing: bool) -> None:
         super().__init__(sentence)
@@ -45,12 +50,12 @@ class ServerError(InputError):
 
 
 def open_api(host: str, options: argparse.Namespace) -> Any:
-    """A kfp_server_api.ApiClient with its credentials; sends nothing yet."""
+    """Returns a kfp_server_api.ApiClient with its credentials. It sends nothing yet."""
     import kfp_server_api as kfp_api
     import urllib3
 
     configuration = kfp_api.Configuration(host=host)
-    # No silent retries: waiting has its own, and everything else should fail at once.
+    # Failed requests are not repeated: waiting repeats its own, and all others should fail at once.
     configuration.retries = urllib3.Retry(
         total=3, connect=0, read=0, other=0, respect_retry_after_header=False
     )
@@ -95,16 +100,16 @@ def send_run(
     run_name: str,
     options: argparse.Namespace,
 ) -> str:
-    """Creates the run, and the server's experiment if there is none; returns the run's id.
+    """Creates the run, and the experiment on the server if it is missing; returns the run's id.
 
     Args:
-        api: As `open_api` gives it.
-        host: For messages.
-        pipeline_spec: As `as_json` gives it.
-        arguments: Of the pipeline.
-        experiment_name: On the server: a folder of runs.
-        run_name: Shown there.
-        options: namespace, service_account.
+        api: The client that `open_api` returned.
+        host: The URL of the server, for messages.
+        pipeline_spec: What `cluster.as_json` returned.
+        arguments: The arguments of the pipeline.
+        experiment_name: The name of the experiment on the server, which is a folder of runs.
+        run_name: The name of the run on the server.
+        options: The command line: namespace, service_account.
     """
     import kfp_server_api as kfp_api
 
@@ -132,7 +137,7 @@ def send_run(
 
 
 def fetch_run(api: Any, host: str, run_id: str, options: argparse.Namespace) -> Any:
-    """The run as it stands (V2beta1Run)."""
+    """Returns the current state of a run (V2beta1Run)."""
     import kfp_server_api as kfp_api
 
     with explained(host, options.namespace):
@@ -142,7 +147,7 @@ def fetch_run(api: Any, host: str, run_id: str, options: argparse.Namespace) -> 
 
 
 def find_or_create_experiment(api: Any, host: str, name: str, namespace: str) -> str:
-    """The id of the server's experiment (a folder of runs) with this name."""
+    """Returns the id of the experiment (a folder of runs) with a name; creates a missing one."""
     import kfp_server_api as kfp_api
 
     experiments = kfp_api.ExperimentServiceApi(api)
@@ -162,7 +167,11 @@ def find_or_create_experiment(api: Any, host: str, name: str, namespace: str) ->
 
 
 def require_id(found: str | None, host: str) -> str:
-    """What a server returned as id; a login page answers everything, but has none."""
+    """Returns the id that a server gave.
+
+    Raises:
+        ServerError: If there is none: a login page answers every request, but without an id.
+    """
     if not found:
         raise ServerError(
             f"{host} answers, but not as Kubeflow Pipelines does (a login page?). "
@@ -174,10 +183,10 @@ def require_id(found: str | None, host: str) -> str:
 
 @contextmanager
 def explained(host: str, namespace: str) -> Iterator[None]:
-    """Turns what can go wrong between here and the server into one sentence.
+    """Turns errors between this machine and the server into one sentence.
 
     Raises:
-        ServerError: Naming the server, what went wrong and what to check.
+        ServerError: With the server, what went wrong and what to check.
     """
     import urllib3
     from kfp_server_api import ApiException
@@ -201,7 +210,7 @@ def explained(host: str, namespace: str) -> Iterator[None]:
 
 
 def _reason(error: Any) -> str:
-    """The server's own words, on one line."""
+    """Returns the server's own message on one line."""
     try:
         answer = json.loads(error.body)
         text = answer.get("message") or answer.get("error")
@@ -214,12 +223,13 @@ def wait_for_end(fetch_run: Callable[[], Any], url: str, timeout_minutes: float)
     """Polls a run until it has ended, and prints every change of its state.
 
     Args:
-        fetch_run: Gives the run as it stands.
-        url: Of the run, for messages.
-        timeout_minutes: Above 0.
+        fetch_run: Returns the current state of the run.
+        url: The page of the run, for messages.
+        timeout_minutes: How long to wait, above 0.
 
     Returns:
-        0 if it succeeded, 1 if it ended otherwise, 124 if time ran out, 130 if interrupted.
+        0 if the run succeeded, 1 if it ended in any other way, 124 if the time ran out, 130 if a
+        person interrupted the waiting.
 
     Raises:
         ServerError: If the server refuses, or can't be reached for too long.

@@ -1,4 +1,4 @@
-"""The same DAG on this machine: kfp.local with its cache, one contender after the other."""
+"""Runs a race on this machine: the same DAG by kfp.local, one contender after the other."""
 
 import contextlib
 import os
@@ -20,19 +20,22 @@ from squadron import provenance, storage, tracking
 from squadron.config import Experiment
 from squadron.errors import EXIT_CODE_INPUT_ERROR, InputError
 from squadron.progress import EVENTS_VARIABLE
-from squadron.runs_folder import runs_lock
+from squadron.runs_folder import places, runs_lock
+from squadron.runs_folder.kept import CHECKPOINTS_VARIABLE
+from squadron.runs_folder.places import RUNS
 from squadron.runs_folder.race_use import UseNotes
-from squadron.runs_folder.runs_lock import RUNS
 
 EXIT_CODE_INTERRUPTED = 130
 
 
 def run_here(experiment: Experiment, build_pipeline: Callable[[Placement], Any]) -> int:
-    """Runs a race to its end, after any other race of this folder; a repeat goes on where it was.
+    """Runs a race to its end, after any other race that uses the folder `runs/`.
+
+    A race that is run again goes on from the steps that are done.
 
     Returns:
-        The exit code: 0, 2 for bad input (one sentence was shown), 130 for an interruption, 1 for
-        anything else.
+        The exit code: 0, 2 for bad input (after one sentence), 130 for an interruption, 1 for any
+        other failure.
     """
     check_experiment(experiment)
     if experiment.results:
@@ -44,7 +47,7 @@ def run_here(experiment: Experiment, build_pipeline: Callable[[Placement], Any])
         except KeyboardInterrupt:
             print("Nothing was started. The race that runs goes on.", file=sys.stderr)
             return EXIT_CODE_INTERRUPTED
-        # Planned only now: the race before this one may have changed which model is the champion.
+        # Not planned earlier, because the race before this one may have changed the champion.
         plan = plan_race(resolve_models(experiment, is_local=True))
         lock.describe(f"the race {plan.race}")
         return _run_alone(plan, build_pipeline)
@@ -60,28 +63,23 @@ def _say_waiting(holder: str) -> None:
 
 
 def _run_alone(plan: Plan, build_pipeline: Callable[[Placement], Any]) -> int:
-    """Runs a planned race while nobody else uses the folder."""
+    """Runs a planned race. The caller holds the lock of the folder."""
     try:
-        log = (RUNS / "pipeline.log").open("a", encoding="utf-8")
+        log = (RUNS / places.LOG).open("a", encoding="utf-8")
         uses = UseNotes(RUNS, plan.race.name, plan.race.key)
     except OSError as error:
         raise InputError(f"The folder {RUNS.resolve()} can't be written: {error}") from None
-    # Every step is a process of its own: what it needs travels in the environment.
-    os.environ[tracking.URI_VARIABLE] = tracking.tracking_uri()
-    os.environ.setdefault("SQUADRON_CHECKPOINTS", str((RUNS / "checkpoints").resolve()))
-    os.environ[tracking.RACE_VARIABLE] = str(plan.race)
-    os.environ.setdefault(provenance.COMMIT_VARIABLE, provenance.commit())
-    os.environ[EVENTS_VARIABLE] = "1"
+    _set_environment(plan)
     with log, temporary_files(RUNS), preloaded_steps(), warnings.catch_warnings():
         from kfp import local
 
-        warnings.simplefilter("ignore")  # kfp warns of images and limits, which mean nothing here
+        warnings.simplefilter("ignore")  # about images and limits, which kfp.local ignores
         local.init(
             local.SubprocessRunner(use_venv=False),
-            pipeline_root=str(RUNS / "pipeline"),
-            workspace_root=str(RUNS / "workspace"),
+            pipeline_root=str(RUNS / places.PIPELINE),
+            workspace_root=str(RUNS / places.WORKSPACE),
             enable_caching=True,
-            cache_root=str(RUNS / "cache"),
+            cache_root=str(RUNS / places.CACHE),
         )
         labels = [each["label"] for each in plan.arguments["contenders"]]
         console = Console(log, sys.stdout, labels)
@@ -105,6 +103,15 @@ def _run_alone(plan: Plan, build_pipeline: Callable[[Placement], Any]) -> int:
     return 0
 
 
+def _set_environment(plan: Plan) -> None:
+    """Sets the variables that the steps read. Each step is a process that inherits them."""
+    os.environ[tracking.URI_VARIABLE] = tracking.tracking_uri()
+    os.environ.setdefault(CHECKPOINTS_VARIABLE, str((RUNS / places.CHECKPOINTS).resolve()))
+    os.environ[tracking.RACE_VARIABLE] = str(plan.race)
+    os.environ.setdefault(provenance.COMMIT_VARIABLE, provenance.commit())
+    os.environ[EVENTS_VARIABLE] = "1"
+
+
 def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
@@ -118,7 +125,10 @@ def _close_interrupted() -> None:
 
 
 def _explain(console: Console, error: Exception, log: str) -> int:
-    """The step's own sentence where there is one, else where to look."""
+    """Prints why a race failed and what to do next, and returns the exit code.
+
+    If a step has explained its failure, its sentence is printed; otherwise the log is named.
+    """
     if console.failure is None:
         print(f"The pipeline failed: {error} The whole log is {log}", file=sys.stderr)
         print("Next: the same command goes on from the steps that are done.", file=sys.stderr)

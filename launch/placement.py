@@ -1,7 +1,8 @@
-"""Where tasks run and what they get: image, credentials, resources, retries, security, caching.
+"""Says where tasks run and what they get: image, credentials, resources, retries and caching.
 
 Credentials are references: the compiled pipeline names Secrets and ConfigMaps and never holds a
-value. Kubeflow leaves them out of the cache key, unlike what set_env_variable sets.
+value. Kubeflow leaves references out of the cache key. A variable that set_env_variable sets is
+part of it.
 """
 
 from dataclasses import dataclass
@@ -9,12 +10,14 @@ from typing import Any
 
 from squadron.config import Experiment, Resources
 from squadron.models import variants
+from squadron.runs_folder.kept import CHECKPOINTS_VARIABLE
 from squadron.tracking import RACE_VARIABLE
 
 # manifests/ defines these names, or manifests/README.md says how to create them.
 CONFIG_MAP = "squadron-config"
 CONFIG_KEYS = ("MLFLOW_TRACKING_URI",)
-"""A pod does not start without them: a step would track into a file that ends with it."""
+"""A pod does not start without these keys. Without an MLflow server, a step would log to a file
+that is lost when the pod ends."""
 OPTIONAL_CONFIG_KEYS = ("AWS_ENDPOINT_URL", "AWS_DEFAULT_REGION", "SQUADRON_S3_CHECKSUMS")
 SECRETS = {
     "squadron-s3": ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
@@ -25,46 +28,47 @@ SECRETS = {
     ),
     "squadron-hub": ("HF_TOKEN",),
 }
-"""Each key becomes the environment variable of its name. Every Secret and key is optional: without
-squadron-s3, boto3 asks the identity of the service account (AWS_ROLE_ARN and the like)."""
+"""Each key becomes the environment variable of the same name. Every Secret and key is optional:
+without squadron-s3, boto3 uses the identity of the service account (AWS_ROLE_ARN and others)."""
 AUTHORITIES = "squadron-ca"
-"""An optional ConfigMap: `ca.crt`, a bundle of certificate authorities, and its `path` in the pod.
-The path is part of it, because a variable that names a missing file breaks every connection."""
+"""An optional ConfigMap with `ca.crt`, a bundle of certificate authorities, and `path`, its path in
+the pod. The path is an entry of it, because a variable that names a missing file breaks every
+connection: without the ConfigMap, there is no variable."""
 AUTHORITIES_MOUNT = "/etc/squadron-ca"
 AUTHORITIES_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "AWS_CA_BUNDLE")
-"""httpx (the hub), requests (MLflow) and boto3 (S3) look for a bundle in them."""
+"""The variables in which httpx (the hub), requests (MLflow) and boto3 (S3) look for a bundle."""
 
 USER_ID = 10001
 CHECKPOINT_MOUNT = "/checkpoints"
 RACE_ANNOTATION = "squadron/race"
-"""Of every pod: the race that it works for. Pods of a race can be told by it, too."""
+"""The annotation of every pod that names its race."""
 
 RETRIES = 3
 FIRST_WAIT = "30s"
 WAIT_FACTOR = 4.0
-"""Waits of 30 s, 2 min and 8 min outlast ten minutes without a server. Kubeflow does not tell bad
-input (exit code 2) from a broken network, so bad input ends a run only after these waits, too; its
-sentence is in the first pod's log at once, and in MLflow where the race was opened before."""
+"""The waits of 30 s, 2 min and 8 min survive ten minutes without a server. Kubeflow can't tell bad
+input (exit code 2) from a broken network, so a run with bad input also ends only after these waits.
+Its sentence is in the log of the first pod at once, and in MLflow if the race was opened before."""
 RETRY_WINDOW = "604800s"
-"""A week. Argo counts it from the start of the first attempt, its own hours included: when it is
-over, nothing is retried and an attempt that runs is stopped. By kfp's default of an hour, a
-training that fails in its third hour would not be retried. (processNodeRetries in
-workflow/controller/operator.go of argoproj/argo-workflows)"""
+"""A week. Argo counts it from the start of the first attempt, running time included. After it, Argo
+retries nothing and stops an attempt that runs. With kfp's default of an hour, a training that fails
+in its third hour would not be retried. Source: processNodeRetries in
+workflow/controller/operator.go of argoproj/argo-workflows."""
 
 GPUS = "gpus"
-"""The key of a contender's loop item that says how many GPUs its train step asks for."""
+"""The key in the loop item of a contender that says how many GPUs its train step asks for."""
 _GPU_INPUT = f"pipelinechannel--{GPUS}"
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Applies one run's choices to tasks.
+    """Gives each task of one race its image, resources and settings.
 
     Args:
-        image: Of every step; a local run ignores it.
-        resources: What the steps ask for; None on one machine, where there is no cluster.
-        parallelism: Contenders at once; 0 is no limit.
-        race: Text of tracking.Race, told to every pod.
+        image: The image of every step. A local race ignores it.
+        resources: What the steps ask for; None for a local race.
+        parallelism: How many contenders run at once; 0 means no limit.
+        race: The text of tracking.Race, which every pod gets.
     """
 
     image: str
@@ -96,11 +100,14 @@ class Placement:
             kubernetes.add_node_selector(task, key, value)
         if wanted.checkpoint_claim:
             kubernetes.mount_pvc(task, wanted.checkpoint_claim, CHECKPOINT_MOUNT)
-            task.set_env_variable("SQUADRON_CHECKPOINTS", CHECKPOINT_MOUNT)
+            task.set_env_variable(CHECKPOINTS_VARIABLE, CHECKPOINT_MOUNT)
         return task
 
     def _place(self, task: Any, cpu: str, memory: str) -> Any:
-        """What every task gets on a cluster. Requests equal limits: nobody else can take them."""
+        """Gives a task what every task gets on a cluster.
+
+        The requests equal the limits, so that no other pod can take these resources.
+        """
         from kfp import kubernetes
 
         task.set_container_image(self.image)
@@ -116,8 +123,9 @@ class Placement:
             task, run_as_user=USER_ID, run_as_group=USER_ID, run_as_non_root=True
         )
         _give_environment(task)
-        # Not as a plain variable: kfp's cache counts those, and a cached step is the same in every
-        # race (kubeflow/pipelines backend/src/v2/cacheutils/cache.go).
+        # The race is not set as a plain variable, because plain variables are part of kfp's cache
+        # key and the key must not depend on the race (kubeflow/pipelines
+        # backend/src/v2/cacheutils/cache.go).
         kubernetes.add_pod_annotation(task, RACE_ANNOTATION, self.race)
         field = f"metadata.annotations['{RACE_ANNOTATION}']"
         kubernetes.use_field_path_as_env(task, RACE_VARIABLE, field)
@@ -127,7 +135,7 @@ class Placement:
 
 
 def _give_environment(task: Any) -> None:
-    """Servers, credentials and certificate authorities, by reference."""
+    """Gives a task servers, credentials and certificate authorities, all by reference."""
     from kfp import kubernetes
 
     for keys, optional in ((CONFIG_KEYS, False), (OPTIONAL_CONFIG_KEYS, True)):
@@ -141,11 +149,11 @@ def _give_environment(task: Any) -> None:
 
 
 def count_gpus(contenders: list[dict[str, str]], experiment: Experiment) -> list[dict[str, str]]:
-    """The loop items, each with the number of GPUs that training this contender needs.
+    """Returns the loop items, each with the number of GPUs that training its contender needs.
 
     Args:
-        contenders: As plan_race gives them, one per contender of the experiment.
-        experiment: Its registered models resolved.
+        contenders: The loop items of plan_race, one for each contender of the experiment.
+        experiment: The experiment with its registered models resolved.
     """
     count = experiment.resources.gpu_count
     if not count:
@@ -157,15 +165,15 @@ def count_gpus(contenders: list[dict[str, str]], experiment: Experiment) -> list
 
 
 def take_gpus_from_items(spec: Any) -> None:
-    """Makes the train step ask for as many GPUs as its contender's loop item says.
+    """Makes the train step ask for as many GPUs as the loop item of its contender says.
 
-    The driver resolves the accelerator count from an input of the task and accepts "0"
+    The driver reads the accelerator count from an input of the task and accepts "0"
     (initPodSpecPatch in backend/src/v2/driver of kubeflow/pipelines). kfp 2.17 can't express this:
     for a field of a loop item it writes an input that the loop does not have, and the driver
-    fails. So the input is added here, beside `contender`, which takes its field the same way.
+    fails. Therefore this function adds the input as a copy of `contender`, with another field.
 
     Args:
-        spec: The compiled pipeline_spec, changed in place.
+        spec: The compiled pipeline_spec. It is changed in place.
     """
     for component in spec.components.values():
         task = component.dag.tasks.get("train")
@@ -181,5 +189,5 @@ def take_gpus_from_items(spec: Any) -> None:
         given.parameter_expression_selector = f'parseJson(string_value)["{GPUS}"]'
         accelerator = {name: resources["accelerator"][name] for name in ("type", "resourceType")}
         accelerator["resourceCount"] = f"{{{{$.inputs.parameters['{_GPU_INPUT}']}}}}"
-        # Without `count`, which older servers read: a number that holds for every contender.
+        # `count`, which older servers read, is left out: it holds for every contender alike.
         resources["accelerator"] = accelerator

@@ -1,4 +1,7 @@
-"""An experiment -> the arguments of the pipeline: sections as JSON, digests for the cache keys."""
+"""Turns an experiment into the arguments of the pipeline: sections as JSON, and digests.
+
+The digests become part of the cache keys of the steps.
+"""
 
 import dataclasses
 import json
@@ -14,20 +17,21 @@ from squadron.data.sources import load_source
 from squadron.errors import InputError
 from squadron.models import backbones, scratch, variants
 from squadron.models.model_names import read_model_name
-from squadron.provenance import plan_digests
+from squadron.provenance import Digests, plan_digests
+from squadron.steps import STEPS
 from squadron.tracking import Race
 
 SQUAD_PAGE = "https://rajpurkar.github.io/SQuAD-explorer/"
-"""The authors of SQuAD publish its files there."""
-LOOP_STEPS = ("featurize", "train", "predict", "evaluate")
-"""The steps that each contender goes through."""
+"""The page on which the authors of SQuAD publish its files."""
+LOOP_STEPS = tuple(each.name for each in STEPS if each.is_per_contender)
+"""The steps that run once for each contender, in their order."""
 
 
 def check_experiment(experiment: Experiment) -> None:
-    """Refuses what configuration alone can't know: sources, variants, options, unreadable files.
+    """Refuses what the configuration classes can't check: sources, variants, options and files.
 
     Raises:
-        InputError: With the path of the bad value or the location.
+        InputError: With the path of the wrong value, or with the location that can't be read.
     """
     load_source(experiment.data.source)
     for contender in experiment.contenders:
@@ -40,24 +44,24 @@ def check_experiment(experiment: Experiment) -> None:
         registered.check_model_backbone(contender, f"contenders -> {number}")
         if contender.variant != registered.CHAMPION:
             backbones.check_local(contender.backbone, contender.windows.max_length)
-    # The champion's own is found by `registered.resolve_models`.
+    # `registered.resolve_models` finds the backbone of the champion.
     needed = {c.backbone for c in experiment.contenders if c.variant != registered.CHAMPION}
     if experiment.evaluate.bertscore:
         needed.add(backbones.OFFLINE)
     for backbone in needed:
-        # A remote one would be fetched whole; plan_race tells whether it is there. And
-        # `scratch` is made by featurize, a registered model fetched by the steps.
+        # The steps fetch a registered model, and featurize makes `scratch`.
         if read_model_name(backbone) or scratch.read_kind(backbone):
             continue
+        # Locating a remote backbone would fetch all of it; plan_race finds out if it is missing.
         if not storage.is_remote(backbone):
             backbones.locate(backbone)
 
 
 def _require_data(data: Data) -> None:
-    """Refuses data files that are not on this machine, and says where data come from.
+    """Refuses local data files that do not exist, and says how to give one.
 
     Raises:
-        InputError: With the first file that is missing and the setting that names it.
+        InputError: With the first missing file and the setting that names it.
     """
     for setting in ("train", "train_only", "test"):
         for location in getattr(data, setting):
@@ -76,63 +80,54 @@ class Plan:
     """All that a race needs to start."""
 
     race: Race
-    """Goes to the steps beside their arguments, so that it is no part of their cache keys."""
+    """The steps get it beside their arguments, so that it is no part of their cache keys."""
     arguments: dict[str, Any]
-    """Of the pipeline."""
+    """The arguments of the pipeline."""
+
+
+@dataclass(frozen=True)
+class _Contents:
+    """Digests of what the race reads: a change of a file or of a backbone changes its digest."""
+
+    data: dict[str, str]
+    """Location of a data file -> digest."""
+    declared: dict[str, str]
+    """Location of a file that a backbone was trained on, as the experiment declares -> digest."""
+    backbones: dict[str, str]
+    """Name of a backbone -> fingerprint."""
 
 
 def plan_race(experiment: Experiment) -> Plan:
-    """The plan of a race. Equal experiments, data, backbones and code give equal plans.
+    """Returns the plan of a race. Equal experiments, data, backbones and code give equal plans.
 
-    What a step depends on stands in that step's own arguments and nowhere else, and so does a
-    digest of the code that the step can import: a new contender or a changed template leaves the
-    other steps as they are.
+    The arguments of a step hold what the step depends on and nothing else, with a digest of the
+    code that the step can import. A new contender or a changed template therefore leaves the cache
+    keys of the other steps as they are.
 
     Args:
-        experiment: Checked, its registered models resolved.
+        experiment: A checked experiment whose registered models are resolved.
 
     Raises:
         InputError: If a data file or a backbone can't be read.
     """
-    locations = sorted(set(experiment.data.files))
-    contents = {location: storage.content_digest(location) for location in locations}
-    declared = {file: storage.content_digest(file) for file in _declared_files(experiment)}
-    prints = {
-        backbone: registered.fingerprint(backbone) or backbones.fingerprint(backbone)
-        for backbone in sorted({contender.backbone for contender in experiment.contenders})
-    }
-    digests = {
-        "ingest": plan_digests(
-            ["steps.ingest", f"data.sources.{experiment.data.source}"], contents
-        ),
-        "admit": plan_digests(["steps.admit"], declared, prints),
-        "register": plan_digests(["steps.register", *_variant_modules(experiment.contenders)]),
-    }
-    contenders = [_plan_contender(c, prints[c.backbone], declared) for c in experiment.contenders]
+    contents = _read_contents(experiment)
+    digests = _plan_shared_steps(experiment, contents)
+    contenders = [_plan_contender(each, contents) for each in experiment.contenders]
+    key = _race_key(experiment, contents, digests, contenders)
     resolved = dataclasses.asdict(experiment)
-    # Neither the report nor the resources are part of it: they change no figure.
-    decisive = {name: value for name, value in resolved.items() if name != "resources"}
-    key = digest(
-        json.dumps(decisive, sort_keys=True),
-        *contents.values(),
-        *declared.values(),
-        *prints.values(),
-        *(planned.code for planned in digests.values()),
-        *(each[step] for each in contenders for step in LOOP_STEPS),
-    )
     labels = [contender.label for contender in experiment.contenders]
     registration = {
         "register": dataclasses.asdict(experiment.register),
-        "data": locations,
+        "data": list(contents.data),
         "data_licence": experiment.data.licence,
     }
     return Plan(
         Race(experiment.name, key),
         {
             "experiment": json.dumps({"labels": labels, "experiment": resolved}),
-            # The licence changes no example.
+            # The licence changes no example, so ingest does not depend on it.
             "data": to_json(dataclasses.replace(experiment.data, licence="")),
-            "entries": json.dumps([_admission(c) for c in experiment.contenders]),
+            "entries": json.dumps([_admission(each) for each in experiment.contenders]),
             "contenders": contenders,
             "evaluate": to_json(experiment.evaluate),
             "registration": json.dumps(registration),
@@ -145,13 +140,34 @@ def plan_race(experiment: Experiment) -> Plan:
     )
 
 
-def _plan_contender(
-    contender: Contender, fingerprint: str, declared: dict[str, str]
-) -> dict[str, str]:
-    """What the steps of one contender get, as texts that kfp can loop over."""
-    own = {contender.backbone: fingerprint}
+def _read_contents(experiment: Experiment) -> _Contents:
+    locations = sorted(set(experiment.data.files))
+    names = sorted({contender.backbone for contender in experiment.contenders})
+    return _Contents(
+        data={location: storage.content_digest(location) for location in locations},
+        declared={file: storage.content_digest(file) for file in _declared_files(experiment)},
+        backbones={
+            name: registered.fingerprint(name) or backbones.fingerprint(name) for name in names
+        },
+    )
+
+
+def _plan_shared_steps(experiment: Experiment, contents: _Contents) -> dict[str, Digests]:
+    """Returns what the steps depend on that all contenders share and that decide figures."""
+    source = f"data.sources.{experiment.data.source}"
+    variant_modules = _variant_modules(experiment.contenders)
+    return {
+        "ingest": plan_digests(["steps.ingest", source], contents.data),
+        "admit": plan_digests(["steps.admit"], contents.declared, contents.backbones),
+        "register": plan_digests(["steps.register", *variant_modules]),
+    }
+
+
+def _plan_contender(contender: Contender, contents: _Contents) -> dict[str, str]:
+    """Returns what the steps of one contender get, as texts that kfp can loop over."""
+    own = {contender.backbone: contents.backbones[contender.backbone]}
     variant = _variant_modules([contender])
-    seen = {file: declared[file] for file in contender.trained_on.files}
+    seen = {file: contents.declared[file] for file in contender.trained_on.files}
     return {
         "label": contender.label,
         "settings": to_json(contender),
@@ -163,24 +179,49 @@ def _plan_contender(
     }
 
 
+def _race_key(
+    experiment: Experiment,
+    contents: _Contents,
+    digests: dict[str, Digests],
+    contenders: list[dict[str, str]],
+) -> str:
+    """Returns the digest by which a race is known: two equal races have the same one.
+
+    The resources and the code of the report are no part of it, because they change no figure.
+    """
+    settings = dataclasses.asdict(experiment)
+    del settings["resources"]
+    return digest(
+        json.dumps(settings, sort_keys=True),
+        *contents.data.values(),
+        *contents.declared.values(),
+        *contents.backbones.values(),
+        *(planned.code for planned in digests.values()),
+        *(each[step] for each in contenders for step in LOOP_STEPS),
+    )
+
+
 def _entry(contender: Contender) -> dict[str, Any]:
-    """What the windows of a contender depend on."""
+    """Returns the settings that decide the windows of a contender."""
     return {"backbone": contender.backbone, "windows": dataclasses.asdict(contender.windows)}
 
 
 def _admission(contender: Contender) -> dict[str, Any]:
-    """What decides whether a contender may be judged on the examples."""
+    """Returns the settings that decide whether a contender may be judged on the examples."""
     declared = dataclasses.asdict(contender.trained_on)
     return {"label": contender.label, **_entry(contender), "trained_on": declared}
 
 
 def _declared_files(experiment: Experiment) -> list[str]:
-    """The files that backbones were trained on, as the experiment declares."""
+    """Returns the files that backbones were trained on, as the experiment declares."""
     return sorted({file for each in experiment.contenders for file in each.trained_on.files})
 
 
 def _variant_modules(contenders: Iterable[Contender]) -> list[str]:
-    """The modules of some contenders' variants; of all, where a champion may be of any kind."""
+    """Returns the modules of the contenders' variants; with a champion, of all variants.
+
+    A champion may be of any variant, and only its version says which.
+    """
     names = {contender.variant for contender in contenders}
     if registered.CHAMPION in names:
         names |= set(variants.list_variants())

@@ -1,10 +1,10 @@
-"""A server that starts steps as copies of itself, with the slow imports already done.
+"""A server that starts steps as copies of itself, so that slow imports happen only once.
 
-Run as a program by `step_processes.py`, and imported by nobody. It reads requests from the socket
-whose number is its argument. A request is the path of a JSON file (the step's arguments and
-environment, and what is imported before it starts) and the write end of the pipe that takes what
-the step prints. The answer is a line with the step's exit code. The end of the socket ends the
-server.
+`step_processes.py` runs it as a program; no module imports it. It reads requests from the socket
+whose number is its argument. A request has two parts: the path of a JSON file, and the write end of
+the pipe that takes what the step prints. The JSON file holds the arguments and the environment of
+the step, and whether it needs a network. The answer is a line with the exit code of the step. The
+server ends when the other end of the socket is closed.
 """
 
 import contextlib
@@ -23,21 +23,24 @@ EVERY_STEP_IMPORTS = (
     *("kfp.dsl.executor_main", "mlflow", "mlflow.store.tracking.sqlalchemy_store"),
     *("pandas", "pyarrow.parquet"),
 )
-"""Only what each step imports anyway: a copy starts with this memory, and `peak_memory_mb` counts
-it. Nothing of Squadron: a step reads its own code when it starts."""
+"""Modules that every step imports anyway. No others, because each copy starts with their memory and
+`peak_memory_mb` counts it. No module of Squadron, because a step must read its current code."""
 NETWORKS_IMPORT = ("torch", "accelerate", "transformers.modeling_utils", "scipy.optimize")
-"""What a network imports in any case. It is imported before the first step that asks for it, so
-that a race that comes from the cache does without."""
+"""Modules that every network imports. The server imports them before the first step that needs a
+network, so that a race whose steps all come from the cache never imports them."""
 LONGEST_PATH = 4096
-"""Bytes: what Linux allows."""
+"""The longest path that Linux allows, in bytes."""
 
 
 def serve(number: int) -> None:
-    """Starts a step per request.
+    """Starts a step for each request.
 
-    It returns in the server at the end of the socket, and in each step at the step's end.
+    It returns in the server when the socket is closed, and in each copy when its step ends.
+
+    Args:
+        number: The file descriptor of the socket.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the launcher and the step
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # The launcher and the step handle Ctrl-C.
     _import(EVERY_STEP_IMPORTS)
     with socket.socket(fileno=number) as requests:
         while True:
@@ -58,7 +61,7 @@ def serve(number: int) -> None:
 
 def _import(names: Sequence[str]) -> None:
     for name in names:
-        # A step that misses such a module fails by itself, and says why.
+        # A step that needs a missing module fails by itself and says why.
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
 
@@ -71,7 +74,7 @@ def _run(request: dict[str, Any], pipe: int) -> None:
     os.close(pipe)
     os.environ.clear()
     os.environ.update(request["environment"])
-    tempfile.tempdir = None  # so that TMPDIR is read again
+    tempfile.tempdir = None  # tempfile must read TMPDIR again.
     sys.path.insert(0, str(Path.cwd()))
     sys.argv = ["executor_main", *request["arguments"]]
     importlib.import_module("kfp.dsl.executor_main").executor_main()

@@ -1,4 +1,4 @@
-"""How the commands that a person is told to run next are written, so that they run from here."""
+"""Writes the commands that a person is told to run next, so that they run as they are shown."""
 
 import shlex
 import shutil
@@ -10,7 +10,7 @@ from squadron.tracking import DEFAULT_FOLDER
 
 
 def squadron_command() -> str:
-    """The command `squadron` of this installation."""
+    """Returns the command `squadron` of this installation."""
     return _command("squadron")
 
 
@@ -25,18 +25,20 @@ def pages_command() -> str:
 
 
 def _is_checkout() -> bool:
-    """Whether `make ui` is there, in the working folder."""
+    """Whether the working folder has a Makefile with the target `ui`."""
     makefile = Path("Makefile")
     return makefile.is_file() and "\nui:" in makefile.read_text(encoding="utf-8", errors="replace")
 
 
 def _command(name: str) -> str:
-    """A program of this installation: its name where the PATH finds it, else its path.
+    """Returns how to run a program of this installation.
 
-    An installation without the program has the module, which the interpreter runs. The PATH of a
-    shell without the virtual environment may find the program of another installation.
+    That is its name if the PATH finds it, and otherwise its path. The PATH of a shell outside the
+    virtual environment may find the program of another installation. If the installation has no
+    such program, the interpreter runs the module of that name.
     """
-    # The interpreter of a virtual environment is a link, which must not be followed.
+    # The interpreter of a virtual environment is a link to one in another folder, so the link is
+    # not followed.
     folder = Path(sys.executable).absolute().parent
     program = folder / name
     if program.is_file():
@@ -47,13 +49,13 @@ def _command(name: str) -> str:
 
 
 def _is_found(name: str, folder: Path) -> bool:
-    """Whether the PATH finds a program in this folder before any other."""
+    """Whether the PATH finds the program in this folder first."""
     found = shutil.which(name)
     return found is not None and Path(found).absolute().parent == folder
 
 
 def _shown(program: Path) -> str:
-    """The path of a program, from the working folder where the program is below it."""
+    """Returns the path of a program: relative if it is below the working folder, else absolute."""
     path = program.absolute()
     here = Path.cwd()
     return shlex.quote(str(path.relative_to(here) if path.is_relative_to(here) else path))

@@ -1,6 +1,6 @@
-"""Registered models in an experiment: aliases become versions, the champion becomes one of them.
+"""Resolves the registered models of an experiment: each alias and the champion becomes a version.
 
-All of it before anything runs: the race key, the caches and the steps then know one version.
+It happens before anything runs, so that the race key, the caches and all steps use one version.
 """
 
 import os
@@ -16,11 +16,11 @@ from squadron.models.model_names import read_model_name
 
 CHAMPION = "champion"
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
-"""What transformers reads a network from."""
+"""The files from which transformers reads a network. A folder has one of them."""
 
 
 def check_model_backbone(contender: Contender, path: str) -> None:
-    """Refuses what is known without a registry: a bad name, an adapter on a registered model."""
+    """Refuses a bad name of a model, and an adapter on a registered model. It needs no registry."""
     if read_model_name(contender.backbone) is None or contender.variant == CHAMPION:
         return
     if getattr(variants.load_variant(contender.variant), "NAMES_BACKBONE", False):
@@ -32,19 +32,19 @@ def check_model_backbone(contender: Contender, path: str) -> None:
 
 
 def resolve_models(experiment: Experiment, *, is_local: bool) -> Experiment:
-    """The experiment with every registered model as models:/NAME/VERSION.
+    """Returns the experiment with every registered model as models:/NAME/VERSION.
 
-    The champion gets the windows and the settings of prediction that its version serves with. Where
-    it has no version yet it is left out, and a line on the terminal says so.
+    The champion gets the windows and the settings of prediction with which its version serves. A
+    champion without a version is left out, and a line on the terminal says so.
 
     Args:
-        experiment: Checked.
-        is_local: The race uses the store that is seen from here. If not, only a store that
-            MLFLOW_TRACKING_URI names is asked: the one beside this checkout is another one.
+        experiment: A checked experiment.
+        is_local: Whether the race uses the store of this machine. If not, only the store that
+            MLFLOW_TRACKING_URI names is asked, because the store beside this checkout is another.
 
     Raises:
-        InputError: If a model or version does not exist or can't be a backbone, or no contender is
-            left.
+        InputError: If a model or version does not exist or can't be a backbone, or if no contender
+            is left.
     """
     can_ask = is_local or bool(os.environ.get(tracking.URI_VARIABLE))
     contenders: list[Contender] = []
@@ -70,7 +70,7 @@ def resolve_models(experiment: Experiment, *, is_local: bool) -> Experiment:
 
 
 def fingerprint(backbone: str) -> str:
-    """The fingerprint of a registered model; "" if the backbone is none."""
+    """Returns the fingerprint of a registered model; "" if the backbone is not registered."""
     chosen = read_model_name(backbone)
     if chosen is None:
         return ""

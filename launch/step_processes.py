@@ -1,6 +1,6 @@
-"""Starts the steps of a local race faster: each is a copy of one process that has imported a lot.
+"""Starts the steps of a local race faster: each is a copy of a process with the imports done.
 
-kfp.local starts a new Python for each step, which imports kfp, MLflow and pandas again. Here a
+kfp.local starts a new Python for each step, which imports kfp, MLflow and pandas again. Instead, a
 server (`preloaded.py`) imports them once and copies itself (docs/decisions/step-processes.md).
 """
 
@@ -14,26 +14,28 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from squadron.steps import STEPS
+
 PROGRAM = "ephemeral_component.py"
-"""The file into which kfp's shell script writes a component's source
+"""The file into which kfp's shell script writes the source of a component
 (kfp/dsl/component_factory.py)."""
 SERVER = Path(__file__).with_name("preloaded.py")
-HAVE_NETWORKS = ("admit", "featurize", "train", "predict", "register")
-"""The components that load a backbone, its tokenizer or a model."""
+HAVE_NETWORKS = frozenset(each.name for each in STEPS if each.loads_models)
+"""The names of the components for which the server imports torch and transformers."""
 KFP_RUNTIME = {"_KFP_RUNTIME": "true"}
 """With this variable kfp imports only what a step needs."""
 
 
 @contextlib.contextmanager
 def preloaded_steps() -> Iterator[None]:
-    """Makes kfp.local start its steps by way of the server, until the block ends."""
+    """Makes kfp.local start its steps through the server until the block ends."""
     with StepProcesses() as processes:
         from kfp.local import subprocess_task_handler as kfp_handler
 
         plain = kfp_handler.run_local_subprocess
 
         def run(full_command: list[str], env_vars: dict[str, str] | None = None) -> int:
-            # The server does the work of the shell script that kfp makes for each component.
+            # The server does what the shell script of kfp does for each component.
             shell, flags, script, *rest = full_command
             if (shell, flags) == ("sh", "-ec") and PROGRAM in script:
                 return processes.run(rest[0], rest[1:], os.environ | (env_vars or {}))
@@ -47,12 +49,12 @@ def preloaded_steps() -> Iterator[None]:
 
 
 class StepProcesses:
-    """The server, from the launcher's side. A context manager: leaving it ends the server."""
+    """Starts the server and sends it steps. It is a context manager; leaving it ends the server."""
 
     def __init__(self) -> None:
         self._requests, theirs = socket.socketpair()
         with theirs:
-            # -P: the folder launch/ must not be searched for modules.
+            # With -P, Python does not search the folder launch/ for modules.
             self._server = subprocess.Popen(
                 [sys.executable, "-P", str(SERVER), str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
@@ -69,12 +71,12 @@ class StepProcesses:
         self._server.wait()
 
     def run(self, source: str, arguments: list[str], environment: dict[str, str]) -> int:
-        """Runs a component and prints what it prints; returns its exit code.
+        """Runs a component, prints what it prints, and returns its exit code.
 
         Args:
-            source: The component's Python source.
-            arguments: Of kfp's executor, without the path of the source.
-            environment: All variables of the step.
+            source: The Python source of the component.
+            arguments: The arguments of kfp's executor, without the path of the source.
+            environment: All environment variables of the step.
         """
         with tempfile.TemporaryDirectory() as folder:
             program, request = Path(folder) / PROGRAM, Path(folder) / "request.json"
@@ -85,13 +87,13 @@ class StepProcesses:
                     {
                         "arguments": arguments,
                         "environment": environment | KFP_RUNTIME,
-                        "has_network": bool(set(arguments) & set(HAVE_NETWORKS)),
+                        "has_network": not HAVE_NETWORKS.isdisjoint(arguments),
                     }
                 )
             )
             ours, theirs = os.pipe()
             try:
-                # A server that has died gives no answer either.
+                # If the server has ended, there is no answer, which is handled below.
                 with contextlib.suppress(BrokenPipeError):
                     socket.send_fds(self._requests, [os.fsencode(request)], [theirs])
             finally:
@@ -101,7 +103,7 @@ class StepProcesses:
                     for line in printed:
                         print(line, end="")
             except KeyboardInterrupt:
-                # The server would wait for the step, which ends when it prints the next time.
+                # The server waits for the step, and the step ends only when it prints again.
                 self._server.terminate()
                 raise
             answer = self._answers.readline()

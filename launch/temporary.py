@@ -1,7 +1,7 @@
-"""Gives the steps of a race a folder for temporary files, so that none stay in the system's.
+"""Gives the steps of a race a folder for temporary files, so that none stay in the system's folder.
 
-kfp starts each step with `mktemp -d` and never removes that folder (kfp/dsl/component_factory.py),
-and a step that is killed leaves its own. All of them follow TMPDIR.
+kfp starts each step with `mktemp -d` and never removes that folder (kfp/dsl/component_factory.py).
+A step that is killed leaves its own temporary files, too. TMPDIR sets the folder for all of them.
 """
 
 import contextlib
@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from squadron.models import backbones
+from squadron.runs_folder.places import TEMPORARY
 from squadron.tracking import outbox
 
-TEMPORARY = "tmp"
 KEPT = (backbones.FETCHED, outbox.FALLBACK)
-"""How the names begin of what a later race finds again: fetched backbones, and what MLflow has not
-got yet."""
+"""Names that begin like this stay: a later race uses fetched backbones again, and sends what MLflow
+has not received yet."""
 
 
 @contextlib.contextmanager
@@ -24,11 +24,11 @@ def temporary_files(runs: Path) -> Iterator[None]:
     """Gives the steps a folder for temporary files, and empties it before and after.
 
     Args:
-        runs: The folder `runs/`; its lock is held.
+        runs: The folder `runs/`. The caller holds its lock.
     """
     folder = (runs / TEMPORARY).resolve()
     folder.mkdir(exist_ok=True)
-    _empty(folder)  # A launcher that was killed could not do it.
+    _empty(folder)  # A launcher that was killed may have left files.
     before = os.environ.get("TMPDIR")
     os.environ["TMPDIR"] = str(folder)
     try:

@@ -1,4 +1,4 @@
-"""Calls a function in two processes at the same moment, and what such tests call."""
+"""Calls a function in two processes at the same moment, and holds functions for such calls."""
 
 import logging
 import multiprocessing
@@ -10,7 +10,7 @@ from typing import Any
 
 PROCESSES = 2
 _PATIENCE_SECONDS = 1800.0
-"""Far above what the slowest machine needs: only a deadlock takes this long."""
+"""Far more than the slowest machine needs, so that only a deadlock takes this long."""
 
 
 def call_at_once(
@@ -19,15 +19,15 @@ def call_at_once(
     """Calls `function(*arguments)` in two processes at the same moment, round after round.
 
     Args:
-        function: Of a module, since other processes import it.
-        rounds: The arguments of each round; both processes get the same.
+        function: A function of a module, because the other processes import it.
+        rounds: The arguments of each round. Both processes get the same.
         folder: The working directory of the processes.
 
     Returns:
-        Per round what the two calls returned.
+        What the two calls of each round returned.
 
     Raises:
-        AssertionError: With every traceback, if a call raised.
+        AssertionError: If a call raised an error, with every traceback.
     """
     context = multiprocessing.get_context("spawn")
     barrier = context.Barrier(PROCESSES)
@@ -55,7 +55,7 @@ def _work(
 ) -> None:
     os.chdir(folder)
     logging.disable(logging.CRITICAL)
-    import mlflow.pyfunc  # So that no round measures which process imports faster.
+    import mlflow.pyfunc  # No round may depend on which process imports faster.
     import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
 
     for number, arguments in enumerate(rounds):

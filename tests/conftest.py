@@ -1,4 +1,4 @@
-"""What tests share: settings of hypothesis, and tiny tokenizers with the habits of real ones."""
+"""Fixtures of all tests: settings of hypothesis, and tiny tokenizers that behave as real ones."""
 
 from dataclasses import dataclass
 
@@ -9,8 +9,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from squadron.data.layout import Layout, read_layout
 from tests import token_families
 
-# A machine may be busy or slow: how long an example takes to draw or to run says nothing of the
-# code.
+# There is no deadline, because a busy or slow machine needs longer for an example.
 hypothesis.settings.register_profile(
     "squadron", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
@@ -36,7 +35,7 @@ class TinyTokenizer:
 
 
 def train_wordpiece() -> TinyTokenizer:
-    """As BERT: lower case, accents stripped, [CLS] question [SEP] context [SEP], two type ids."""
+    """Trains one as BERT has: lower case, no accents, [CLS] question [SEP] context [SEP]."""
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
@@ -50,7 +49,7 @@ def train_wordpiece() -> TinyTokenizer:
 
 
 def train_byte_level() -> TinyTokenizer:
-    """As RoBERTa: bytes, so that one character may be several tokens; <s> q </s></s> c </s>."""
+    """Trains one as RoBERTa has: bytes, so that a character may be several tokens."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     trainer = trainers.BpeTrainer(
@@ -78,14 +77,14 @@ def byte_level() -> TinyTokenizer:
 
 @pytest.fixture(scope="session")
 def untrimmed() -> TinyTokenizer:
-    """Bytes whose offsets hold the blank before a word, as those of DeBERTa v1."""
+    """Bytes whose offsets include the blank before a word, as in DeBERTa v1."""
     tokenizer = token_families.train_tokenizer("byte_level_with_prefix", SENTENCES, 420)
     return TinyTokenizer("untrimmed", tokenizer, read_layout(tokenizer, pad_id=0))
 
 
 @pytest.fixture(scope="session")
 def metaspace() -> TinyTokenizer:
-    """Pieces whose offsets hold the blank before a word, as those of DeBERTa v3."""
+    """Pieces whose offsets include the blank before a word, as in DeBERTa v3."""
     tokenizer = token_families.train_tokenizer("deberta", SENTENCES, 300)
     return TinyTokenizer("metaspace", tokenizer, read_layout(tokenizer, pad_id=0))
 

@@ -1,4 +1,4 @@
-"""Virtual environments that hold exactly what a requirements.txt asks for, without an installation.
+"""Makes virtual environments with exactly what a requirements.txt asks for, without installing.
 
 `pip install -r requirements.txt` puts three sets of distributions into an environment: the listed
 ones, what their metadata requires, and so on until nothing new is required. This module computes
@@ -24,7 +24,7 @@ from packaging.utils import canonicalize_name
 
 
 def read_requirements(file: Path) -> list[str]:
-    """The requirements of a file, which may hold blank lines and comments but no options."""
+    """Returns the requirements of a file. It may hold blank lines and comments but no options."""
     lines = [line.partition("#")[0].strip() for line in file.read_text("utf-8").splitlines()]
     wanted = [line for line in lines if line]
     assert wanted, f"{file} is empty"
@@ -33,7 +33,7 @@ def read_requirements(file: Path) -> list[str]:
 
 
 def close_over(requirements: Iterable[str]) -> dict[str, Distribution]:
-    """The distributions that an installation of the requirements brings, by canonical name.
+    """Returns the distributions that the requirements would install, by canonical name.
 
     Raises:
         AssertionError: If one is not installed here, or in a version that is not allowed.
@@ -57,7 +57,7 @@ def close_over(requirements: Iterable[str]) -> dict[str, Distribution]:
 
 
 def make_venv(folder: Path, distributions: Mapping[str, Distribution]) -> Path:
-    """Makes an environment of these distributions and nothing else; returns its interpreter.
+    """Makes an environment with only these distributions, and returns its interpreter.
 
     Args:
         folder: Of the new environment.
@@ -80,7 +80,7 @@ def make_venv(folder: Path, distributions: Mapping[str, Distribution]) -> Path:
 
 
 def _packaged_files(distribution: Distribution) -> Iterator[importlib.metadata.PackagePath]:
-    """Its files in site-packages. Scripts lie outside; bytecode may be of another interpreter."""
+    """Yields its files in site-packages, without scripts (outside) and without bytecode."""
     for file in distribution.files or ():
         if file.parts[0] != ".." and "__pycache__" not in file.parts:
             yield file
@@ -88,7 +88,7 @@ def _packaged_files(distribution: Distribution) -> Iterator[importlib.metadata.P
 
 @functools.cache
 def _find_owners() -> Mapping[str, set[str]]:
-    """The distributions that own something in each folder (or file) of site-packages."""
+    """Returns the distributions that own something in each folder or file of site-packages."""
     owners: dict[str, set[str]] = {}
     for distribution in importlib.metadata.distributions():
         name = canonicalize_name(distribution.name)

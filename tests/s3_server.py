@@ -1,7 +1,7 @@
-"""A real S3 server for tests: moto's, as a process of its own on a free loopback port.
+"""A real S3 server for tests: that of moto, in a process of its own on a free loopback port.
 
-It stores, lists, versions and takes uploads in parts as S3 does, but lets everyone in: what it
-answers proves nothing about rights (tests/integration/test_storage_ceph.py is for those).
+It stores, lists, versions and takes uploads in parts as S3 does, but it checks no rights.
+tests/integration/test_storage_ceph.py tests rights with another server.
 """
 
 import re

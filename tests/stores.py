@@ -1,4 +1,4 @@
-"""MLflow stores on sqlite for tests, whose tables are there already."""
+"""Makes MLflow stores on sqlite for tests by copying a store with empty tables."""
 
 import functools
 import tempfile
@@ -7,7 +7,7 @@ from pathlib import Path
 
 @functools.cache
 def _empty_store() -> bytes:
-    """The file of a store that nobody has used. Making its tables takes seconds."""
+    """Returns the file of an empty store, which is made once: its tables take seconds."""
     from mlflow import MlflowClient
 
     with tempfile.TemporaryDirectory() as folder:
@@ -17,9 +17,9 @@ def _empty_store() -> bytes:
 
 
 def make_store(folder: Path) -> str:
-    """Puts an empty store into a folder, which may be missing; returns its URI.
+    """Puts an empty store into a folder and returns its URI.
 
-    A store that is there stays as it is.
+    A store that exists stays as it is. The folder may be missing.
     """
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "mlflow.db"

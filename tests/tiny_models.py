@@ -1,7 +1,6 @@
 """Tiny real parts for tests: a 2-layer BERT with a WordPiece vocabulary, and a few questions.
 
-Nothing is downloaded and nothing is mocked: the backbone is a folder, which is one of the ways
-that an experiment may name one.
+Nothing is downloaded and nothing is mocked. The backbone is a folder, as in an experiment.
 """
 
 import json
@@ -57,29 +56,30 @@ UNANSWERED = (
     ("Who designed the bridge?", LIBRARY, ""),
     ("What did boats carry?", TRAM, ""),
 )
-"""No answer stands in these contexts."""
+"""Questions whose contexts hold no answer."""
 
-# Threads cost more than they bring at this size; and sums then do not depend on their number.
+# At this size, more threads are slower. With one thread, sums don't depend on their number either.
 torch.set_num_threads(1)
 
 FP32 = Predict(n_best=5, max_answer_tokens=8, precision="fp32")
 
 
 def write_backbone(folder: Path, *, seed: int = 0, head: bool = True, **changes: Any) -> str:
-    """Writes a random tiny BERT and its tokenizer; returns the folder as a backbone's name.
+    """Writes a random tiny BERT and its tokenizer; returns the folder as the name of a backbone.
 
     Args:
-        folder: Made if need be.
-        seed: Of the weights.
-        head: Whether it has a QA head, so that what it was trained on is unknown.
-        changes: To the BertConfig, such as `hidden_dropout_prob=0.1`; no dropout unless given.
+        folder: The folder to write; it may be missing.
+        seed: The seed of the weights.
+        head: Whether it has a QA head. Its training data are then unknown.
+        changes: Changes of the BertConfig, such as `hidden_dropout_prob=0.1`. It has no dropout by
+            default.
     """
     from transformers import BertConfig, BertForQuestionAnswering, BertTokenizerFast
 
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "vocab.txt").write_text("\n".join(_make_vocabulary()) + "\n", encoding="utf-8")
     tokenizer = BertTokenizerFast(vocab=str(folder / "vocab.txt"), do_lower_case=True)
-    # Stored truncation and padding, as many published tokenizers have them.
+    # Many published tokenizers are stored with truncation and padding.
     tokenizer.backend_tokenizer.enable_truncation(max_length=12)
     tokenizer.backend_tokenizer.enable_padding(length=12)
     tokenizer.save_pretrained(folder)
@@ -92,7 +92,7 @@ def write_backbone(folder: Path, *, seed: int = 0, head: bool = True, **changes:
         "max_position_embeddings": 128,
         "pad_token_id": tokenizer.pad_token_id,
         "hidden_dropout_prob": 0.0,
-        # Ten times BERT's: tokens differ from the start, and even a frozen body is of use.
+        # Ten times that of BERT, so that tokens differ from the start and a frozen body is useful.
         "initializer_range": 0.3,
     }
     with torch.random.fork_rng():
@@ -103,9 +103,9 @@ def write_backbone(folder: Path, *, seed: int = 0, head: bool = True, **changes:
 
 
 def _make_vocabulary() -> list[str]:
-    """WordPiece tokens: characters, words, and long words in two pieces.
+    """Returns WordPiece tokens: characters, words, and long words in two pieces.
 
-    The tokenizers library's own trainer breaks ties differently in every process.
+    The trainer of the tokenizers library is not used: it breaks ties differently in each process.
     """
     texts = " ".join(question + " " + context for question, context, _ in EIGHT_QUESTIONS)
     plain = unicodedata.normalize("NFD", texts.lower())
@@ -118,7 +118,7 @@ def _make_vocabulary() -> list[str]:
 
 
 def make_examples(questions: Sequence[tuple[str, str, str]]) -> pa.Table:
-    """(question, context, answer) as a table of schema EXAMPLES; "" has no answer."""
+    """Returns (question, context, answer) as a table of EXAMPLES. The answer "" means none."""
     rows = [
         {
             "id": f"q{number}",
@@ -138,9 +138,9 @@ def write_squad(path: Path, questions: Sequence[tuple[str, str, str]], title: st
     """Writes (question, context, answer) as SQuAD v2, with two titles that share no paragraph.
 
     Args:
-        path: The file.
-        questions: "" as an answer means that there is none.
-        title: Begins the titles and the ids.
+        path: The file to write.
+        questions: (question, context, answer). The answer "" means none.
+        title: The titles and the ids begin with it.
     """
     contexts = list(dict.fromkeys(context for _, context, _ in questions))
     articles: dict[str, list[Any]] = {f"{title} {side}": [] for side in ("left", "right")}
@@ -162,7 +162,7 @@ def write_squad(path: Path, questions: Sequence[tuple[str, str, str]], title: st
 def cut_windows(
     backbone: str, examples: pa.Table, settings: Windows | None = None
 ) -> tuple[WindowTable, Layout]:
-    """The windows of examples and their layout; short windows unless told otherwise."""
+    """Returns the windows of examples and their layout. By default, the windows are short."""
     tokenizer = backbones.load_tokenizer(backbone)
     bare = backbones.bare_tokenizer(tokenizer)
     layout = read_layout(bare, tokenizer.pad_token_id)
@@ -171,14 +171,14 @@ def cut_windows(
 
 
 def open_windows(path: Path) -> WindowTable:
-    """Windows as featurize wrote them."""
+    """Reads windows that featurize wrote."""
     fields = json.loads((path.parent / "windows.json").read_text())["layout"]
     layout = Layout(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
     return WindowTable(read_windows(path), layout)
 
 
 def join_windows(*parts: WindowTable) -> WindowTable:
-    """All windows of several tables of one tokenizer, one table after the other."""
+    """Joins the windows of several tables of one tokenizer, one table after the other."""
     dictionaries, columns, place = [], [], 0
     for part in parts:
         context = part.table["context"].combine_chunks()
@@ -199,14 +199,14 @@ def join_windows(*parts: WindowTable) -> WindowTable:
 def answer_all(
     model: Any, windows: WindowTable, layout: Layout, examples: pa.Table, settings: Predict = FP32
 ) -> list[str]:
-    """The best span's text of every example."""
+    """Returns the text of the best span of every example."""
     tables = predict_candidates(model, windows, layout, settings, torch.device("cpu"))
     ranked = ranking.rank_candidates(pa.concat_tables(list(tables)), examples["id"].to_pylist())
     return ranking.best_texts(ranked, examples["context"].to_pylist())
 
 
 def assert_same_candidates(ours: pa.Table, theirs: pa.Table) -> None:
-    """The same spans in the same order; scores may differ in their last digits."""
+    """Asserts the same spans in the same order. Scores may differ in their last digits."""
     for name in ("example_id", "window", "rank", "start_char", "end_char"):
         assert ours[name].to_pylist() == theirs[name].to_pylist(), name
     for name in ("score", "null_score"):
@@ -215,14 +215,14 @@ def assert_same_candidates(ours: pa.Table, theirs: pa.Table) -> None:
 
 
 def assert_learned(run: Training, least: float = 75.0) -> None:
-    """A training on the eight questions that went well, whatever the processor's last bits are.
+    """Asserts that a training on the eight questions went well, on any processor.
 
-    Another order of summation is another path of training, and its best epoch may miss one or two
-    of the questions. Untrained models answer one of them at most.
+    Another order of summation leads to other weights, with which the best epoch may miss one or two
+    questions. Untrained models answer at most one of them.
 
     Args:
-        run: As train_model returned it.
-        least: EM that the best epoch must reach, 0 to 100.
+        run: What train_model returned.
+        least: The exact match, 0 to 100, that the best epoch must reach.
     """
     losses = [row["train_loss"] for row in run.log if "train_loss" in row]
     assert np.mean(losses[-4:]) < 0.3 * np.mean(losses[:4])
@@ -232,7 +232,7 @@ def assert_learned(run: Training, least: float = 75.0) -> None:
 def make_judge(
     model: Any, windows: WindowTable, layout: Layout, examples: pa.Table
 ) -> Callable[[], dict[str, float]]:
-    """What train_model takes as `evaluate`: EM and F1 over the examples."""
+    """Returns a function for `evaluate` of train_model: exact match and F1 over the examples."""
     golds = [[answer["text"] for answer in some] for some in examples["answers"].to_pylist()]
 
     def judge() -> dict[str, float]:
@@ -242,13 +242,17 @@ def make_judge(
     return judge
 
 
-def write_validation(folder, splits=None, figures=None):
-    """The validation.json of examples that no ingest made: nothing is shared between splits.
+def write_validation(
+    folder: Path,
+    splits: dict[str, dict[str, Any]] | None = None,
+    figures: dict[str, float] | None = None,
+) -> None:
+    """Writes a validation.json for examples that ingest did not make. Splits share nothing.
 
     Args:
-        folder: Of the examples.
-        splits: Name -> {files, digest, examples}, of those that MLflow shall be told.
-        figures: Of ingest.
+        folder: The folder of the examples.
+        splits: Name -> {files, digest, examples} of the splits that are logged to MLflow.
+        figures: The figures of ingest.
     """
     about = {"splits": splits or {}, "figures": figures or {}, "leakage": {"splits": {}}}
     write_json(folder / "validation.json", about, schema="validation/1", made_from="e")

@@ -25,7 +25,7 @@ ROBERTA = ("<s>", "</s>")
 
 @dataclass(frozen=True)
 class Family:
-    """How one kind of tokenizer is put together.
+    """The parts of one kind of tokenizer.
 
     The trainer is made anew for each training, and the special tokens are (first, separator).
     """
@@ -36,7 +36,7 @@ class Family:
     pre_tokenizer: Callable[[], Any]
     specials: tuple[str, str]
     trims: bool = False
-    """Whether the post-processor takes blanks out of the offsets, as RoBERTa's does."""
+    """Whether the post-processor removes blanks from the offsets, as that of RoBERTa does."""
 
 
 def _bpe(**options: Any) -> Any:
@@ -146,12 +146,12 @@ FAMILIES = {
 
 
 def train_tokenizer(name: str, texts: Iterable[str], vocab_size: int) -> Tokenizer:
-    """A tokenizer of a family; its padding token has the number 0."""
+    """Trains a tokenizer of a family. Its padding token has the number 0."""
     family = FAMILIES[name]
     tokenizer = Tokenizer(family.model())
     if family.normalizer:
         tokenizer.normalizer = family.normalizer()
-    # SentencePiece cuts its training text where letters meet punctuation, so that no token has
+    # SentencePiece cuts its training text between letters and punctuation, so that no token has
     # both. The trainer of the tokenizers library leaves that to the pre-tokenizer.
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [family.pre_tokenizer(), pre_tokenizers.Punctuation(behavior="isolated")]

@@ -1,4 +1,4 @@
-"""The command line of the package. Its commands are the files of `commands/`."""
+"""The command line `squadron`. Its commands are the files of `commands/`."""
 
 import argparse
 import inspect
@@ -10,7 +10,10 @@ from squadron.errors import EXIT_CODE_INPUT_ERROR, InputError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command; returns its exit code: 0, 2 for bad input, 1 where a step failed."""
+    """Runs one command and returns its exit code: 0, or 2 for bad input.
+
+    Any other error is raised, so that Python ends with a traceback and exit code 1.
+    """
     options = _parser().parse_args(arguments)
     try:
         return int(options.run(options))

@@ -1,7 +1,8 @@
-"""Progress that a person can read: bars on a terminal, plain lines in a log, events for a launcher.
+"""Shows people how far work has come: a bar on a terminal, lines in a log, events for a launcher.
 
-A step that runs under a launcher has no terminal of its own. With SQUADRON_EVENTS=1 it prints one
-JSON line per event, which the launcher draws; the same lines are what a log keeps.
+A step that a launcher starts has no terminal of its own. With SQUADRON_EVENTS=1 it prints each
+event as one JSON line to stdout. The launcher draws the events and keeps the lines in its log.
+Without a launcher, lines and bars go to stderr.
 """
 
 import json
@@ -15,28 +16,34 @@ from typing import Any
 
 EVENT_PREFIX = "@squadron "
 EVENTS_VARIABLE = "SQUADRON_EVENTS"
-# A log line at most this often; a launcher's bar is refreshed more often.
 SECONDS_BETWEEN_LINES = 15.0
+"""The shortest time between two lines of a log."""
 SECONDS_BETWEEN_EVENTS = 0.3
+"""The shortest time between two drawings of a bar, and between two events of progress."""
 BAR_WIDTH = 10
-"""Characters of the bar, where there is room for one."""
+"""Characters of the bar. A line without room for it has none."""
 
 
 def say(text: str, **figures: Any) -> None:
-    """One line for people: to the launcher where there is one, else to stderr."""
+    """Shows one line to people: through the launcher if there is one, else on stderr.
+
+    Args:
+        text: The line.
+        figures: More values for the event. Only a launcher gets them.
+    """
     if has_launcher():
         emit({"kind": "line", "text": text, **figures})
     else:
-        print(text, file=sys.stderr, flush=True)  # noqa: T201 the one place that prints
+        print(text, file=sys.stderr, flush=True)  # noqa: T201
 
 
 def emit(event: dict[str, Any]) -> None:
-    """One event line on stdout; a launcher reads it, everyone else sees a log line."""
+    """Prints one event to stdout as a JSON line with a prefix, which a launcher reads."""
     print(EVENT_PREFIX + json.dumps(event), flush=True)  # noqa: T201
 
 
 def emit_error(step: str, reason: str, is_input: bool) -> None:
-    """Why a step failed, for the launcher and the log."""
+    """Says why a step failed: as an event for the launcher, else as a line on stderr."""
     if has_launcher():
         emit({"kind": "error", "step": step, "text": reason, "is_input": is_input})
     else:
@@ -50,35 +57,36 @@ def has_launcher() -> bool:
 
 @dataclass(frozen=True)
 class State:
-    """How far some work has come; what an event carries and what people are shown."""
+    """How far work has come. Events hold it, and lines and bars show it."""
 
     title: str
-    """What is being done, such as "train      span"."""
+    """The work, such as "train      span"."""
     total: int
-    """Units of work in all."""
+    """Number of all units of work."""
     unit: str
-    """Plural noun of the unit, such as "windows"."""
+    """The unit as a plural noun, such as "windows"."""
     done: int = 0
+    """Number of units that are done, those of an earlier try included."""
     first: int = 0
-    """Units that an earlier try had done."""
+    """Number of units that an earlier try had done."""
     stage: str = ""
-    """Where the work is, such as "epoch 1/2"."""
+    """The part of the work that is under way, such as "epoch 1/2"."""
     seconds: float = 0.0
-    """Since the work began."""
+    """Seconds since the work began in this try."""
     figures: dict[str, float] = field(default_factory=dict)
-    """Loss, EM and such."""
+    """Figures that are shown beside the count, such as the loss."""
     has_ended: bool = False
-    """The work came to its end."""
+    """Whether the work came to its end."""
 
     @property
     def seconds_left(self) -> float | None:
-        """An estimate by the pace so far; None as long as nothing is done."""
+        """An estimate by the pace of this try; None until it has done something."""
         here = self.done - self.first
         return self.seconds * max(0, self.total - self.done) / here if here > 0 else None
 
 
 def describe(state: State) -> str:
-    """The line of a log."""
+    """Returns the line for a log."""
     pieces = [state.stage] if state.stage and not state.has_ended else []
     pieces.append(_count(state))
     if state.has_ended:
@@ -89,10 +97,10 @@ def describe(state: State) -> str:
 
 
 def draw(state: State, width: int) -> str:
-    """The line of a terminal, which leaves out what has no room; nothing in it is cut.
+    """Returns the line for a terminal. Parts without room are left out, and no part is cut.
 
     Args:
-        state: Of the work.
+        state: How far the work has come.
         width: Columns of the terminal.
     """
     share = min(1.0, state.done / state.total) if state.total else 1.0
@@ -101,9 +109,9 @@ def draw(state: State, width: int) -> str:
     percent = f"{share:4.0%} "
     stage = [state.stage] if state.stage else []
     count, times, figures = [_count(state)], _times(state), _figures(state)
-    # What people need most comes first; the bar repeats what the percentage says.
+    # In the order of their use to people. The bar comes last: it only repeats the percentage.
     wanted = [*stage, *times, *figures, *count]
-    # One column stays free: a terminal would go on in the next line otherwise.
+    # One column stays free, because a full line makes some terminals begin the next one.
     room = width - 1 - len(f"{state.title}{percent}") - 1
     chosen: list[str] = []
     for piece in wanted:
@@ -116,7 +124,7 @@ def draw(state: State, width: int) -> str:
 
 
 def show_duration(seconds: float) -> str:
-    """A duration in words: "0.4 s", "12 s", "3 min 15 s", "2 h 5 min"."""
+    """Returns a duration for people: "0.4 s", "12 s", "3 min 15 s" or "2 h 5 min"."""
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     whole = round(seconds)
@@ -128,7 +136,7 @@ def show_duration(seconds: float) -> str:
 
 
 def _show_clock(seconds: float) -> str:
-    """Minutes and seconds, "1:05", from an hour on with hours, "2:01:05"."""
+    """Returns minutes and seconds such as "1:05", from one hour on with hours such as "2:01:05"."""
     minutes, left = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{left:02}" if hours else f"{minutes}:{left:02}"
@@ -139,7 +147,7 @@ def _count(state: State) -> str:
 
 
 def _times(state: State) -> list[str]:
-    """Elapsed, whole and remaining time."""
+    """Returns the elapsed time and, if they can be estimated, the whole and the remaining time."""
     left = state.seconds_left
     elapsed = _show_clock(state.seconds)
     if left is None:
@@ -152,12 +160,14 @@ def _figures(state: State) -> list[str]:
 
 
 class Progress:
-    """Counts work that is done.
+    """Counts the units of work that are done, and shows them as events, as a bar or as lines.
+
+    It is a context manager; leaving it shows the end of the work.
 
     Args:
-        title: What is being done, such as "train span".
-        total: Units of work in all.
-        unit: Plural noun of the unit, such as "windows".
+        title: The work, such as "train      span".
+        total: Number of all units of work.
+        unit: The unit as a plural noun, such as "windows".
     """
 
     def __init__(self, title: str, total: int, unit: str) -> None:
@@ -182,17 +192,22 @@ class Progress:
         self.close(has_ended=kind is None)
 
     def resume(self, done: int) -> None:
-        """Says how much an earlier try had done; the pace counts what is done from now on."""
+        """Sets how much an earlier try had done. The pace counts only what is done from now on."""
         self.done = self._first = done
 
     def enter(self, stage: str) -> None:
-        """Says where the work is, such as "epoch 1/2"; shown at once by a launcher."""
+        """Sets the part of the work, such as "epoch 1/2". A bar shows it at once."""
         self._stage = stage
         if self._events or self._line:
             self._show(self._state())
 
     def advance(self, count: int, **figures: float) -> None:
-        """Adds finished units; figures (loss, EM, ...) are shown beside them."""
+        """Adds finished units of work.
+
+        Args:
+            count: How many units.
+            figures: Figures that are shown beside the count, such as the loss.
+        """
         self.done += count
         self.figures.update(figures)
         is_drawn = self._events or self._line
@@ -202,10 +217,10 @@ class Progress:
             self._show(self._state())
 
     def close(self, *, has_ended: bool = True) -> None:
-        """Shows the last state, once: always to a launcher, else if the work took a while.
+        """Shows the last state: always to a launcher, else only if the work took a while.
 
         Args:
-            has_ended: The work came to its end; False if it failed.
+            has_ended: Whether the work came to its end; False if it failed.
         """
         state = self._state(has_ended)
         if self._events:
@@ -239,10 +254,10 @@ class Progress:
 
 
 class TerminalLine:
-    """A line at the bottom of a terminal that is drawn again and again, and then goes.
+    """A line at the bottom of a terminal that is drawn again and again, and removed at the end.
 
     Args:
-        terminal: Where it is drawn.
+        terminal: The stream on which the line is drawn.
     """
 
     def __init__(self, terminal: Any) -> None:
@@ -255,7 +270,7 @@ class TerminalLine:
         return shutil.get_terminal_size((80, 24)).columns
 
     def draw(self, text: str) -> None:
-        """Shows a text in place of the last one."""
+        """Shows a text in place of the one before."""
         self._terminal.write(f"\r{text.ljust(self._length)}")
         self._terminal.flush()
         self._length = len(text)

@@ -1,4 +1,4 @@
-"""tests/another_processor does what tests/processors.sh relies on."""
+"""Checks that tests/another_processor does what tests/processors.sh needs."""
 
 import os
 import subprocess

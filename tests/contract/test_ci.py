@@ -1,4 +1,4 @@
-"""CI says which tests it skipped, and fails where it could have run them."""
+"""Checks that CI names the tests it skipped, and fails if it could have run them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow  # Each test runs pytest in a process of its own.
+
 ROOT = Path(__file__).resolve().parents[2]
 TESTS = {
     "one that runs": "def test_it(): pass",
@@ -18,7 +20,7 @@ TESTS = {
 
 
 def judge(folder: Path, *texts: str) -> subprocess.CompletedProcess[str]:
-    """Runs pytest on such tests as `make test` does, and .ci/skipped.py on its report."""
+    """Runs pytest on given tests as `make test` does, and .ci/skipped.py on its report."""
     for number, text in enumerate(texts):
         (folder / f"test_{number}.py").write_text(text, encoding="utf-8")
     report = folder / "report.xml"
@@ -66,5 +68,5 @@ def test_no_check_of_the_manifests_needs_a_tool() -> None:
     for name in ("test_manifests.py", "test_network.py"):
         text = (ROOT / "tests" / "contract" / name).read_text(encoding="utf-8")
         skips = re.findall(r"(?:skipif|skip|importorskip)\(.*", text)
-        # The comparison with kubectl is the one exception; the checks render by themselves.
+        # Only the comparison with kubectl may be skipped, because the checks render without it.
         assert len(skips) == (name == "test_manifests.py"), skips

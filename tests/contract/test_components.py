@@ -1,4 +1,4 @@
-"""A component is a signature, one import and one call of the step with its name; nothing else.
+"""Checks that a component is a signature, one import and one call of the step with its name.
 
 The files of components/ are found, not listed. A checker takes a file's text and returns what is
 wrong with it; damaged texts show that it sees what it is for.
@@ -29,13 +29,13 @@ def parameters(function: ast.FunctionDef) -> list[ast.arg]:
 
 
 def called_keywords(function: ast.FunctionDef) -> tuple[str, set[str]]:
-    """(what the last statement calls, the keywords that it gives)."""
+    """Returns what the last statement calls, and the keywords that it gives."""
     (call,) = [node for node in ast.walk(function.body[-1]) if isinstance(node, ast.Call)]
     return ast.unparse(call.func), {str(keyword.arg) for keyword in call.keywords}
 
 
 def check_module(name: str, text: str) -> list[str]:
-    """A docstring, imports of typing and kfp, one function."""
+    """The module has a docstring, imports of typing and kfp, and one function."""
     problems = []
     module = ast.parse(text)
     if not ast.get_docstring(module):
@@ -53,14 +53,14 @@ def check_module(name: str, text: str) -> list[str]:
 
 
 def check_decorator(name: str, text: str) -> list[str]:
-    """kfp.dsl.component with an image to be replaced, which installs nothing."""
+    """The decorator is kfp.dsl.component with an image to be replaced; it installs nothing."""
     decorators = [ast.unparse(node) for node in find_function(text).decorator_list]
     wanted = "dsl.component(base_image='python:3.11-slim-bookworm', install_kfp_package=False)"
     return [] if decorators == [wanted] else [f"is decorated with {decorators}"]
 
 
 def check_annotations(name: str, text: str) -> list[str]:
-    """Annotations that kfp understands on a cluster and locally; see kfp.dsl.types."""
+    """kfp understands the annotations on a cluster and locally; see kfp.dsl.types."""
     problems = []
     function = find_function(text)
     for argument in parameters(function):
@@ -83,7 +83,7 @@ def check_annotations(name: str, text: str) -> list[str]:
 
 
 def check_body(name: str, text: str) -> list[str]:
-    """Docstring, `from squadron import steps`, one statement with one call."""
+    """The body is a docstring, `from squadron import steps` and one statement with one call."""
     function = find_function(text)
     if not ast.get_docstring(function):
         return ["no docstring"]
@@ -101,7 +101,7 @@ def check_body(name: str, text: str) -> list[str]:
 
 
 def check_call(name: str, text: str) -> list[str]:
-    """The step of the same name gets all it needs, and only what it knows."""
+    """The step of the same name gets all arguments that it needs, and no others."""
     function = find_function(text)
     called, given = called_keywords(function)
     if called != f"steps.{name}":
@@ -142,9 +142,10 @@ def test_every_step_is_a_component_and_every_component_a_step() -> None:
     own = {n for n in decorated if vars(steps)[n].__module__.startswith(steps.__name__)}
     assert {name for name in own if not name.startswith("_")} == names
     assert set(components.__all__) == names
+    assert {each.name for each in steps.STEPS} == names
 
 
-# --- damaged texts ---
+# Damaged texts, which show that the checkers see what they are for.
 
 TRAIN = (ROOT / "components" / "train.py").read_text(encoding="utf-8")
 IMPORT = "    from squadron import steps\n"

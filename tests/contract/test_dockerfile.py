@@ -1,4 +1,4 @@
-"""What docker/Dockerfile promises, read from its text; test_image.sh checks the built image.
+"""Checks the text of docker/Dockerfile; test_image.sh checks the built image.
 
 A checker takes the text and returns a list of problems; for each, a damaged text shows that it sees
 what it is for.
@@ -24,14 +24,14 @@ Checker = Callable[[str], list[str]]
 
 @dataclass
 class Stage:
-    """One FROM and what follows it."""
+    """One FROM and the instructions that follow it."""
 
     parent: str
     instructions: list[tuple[str, str]] = field(default_factory=list)
 
 
 def parse_stages(text: str) -> dict[str, Stage]:
-    """Reads the stages by name; what precedes the first FROM is the stage ""."""
+    """Reads the stages by name. The text before the first FROM is the stage ""."""
     lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
     joined = "\n".join(lines).replace("\\\n", " ")
     stages = {"": Stage(parent="")}
@@ -99,7 +99,7 @@ def check_command(text: str) -> list[str]:
 
 
 def check_final_stages(text: str) -> list[str]:
-    """A final image is the base, a user and one copied environment."""
+    """A final image consists of the base, a user and one copied environment."""
     stages = parse_stages(text)
     problems = []
     for name in FINAL:
@@ -127,7 +127,7 @@ def check_base(text: str) -> list[str]:
 
 
 def check_environment(text: str) -> list[str]:
-    """A read-only root needs every cache below /tmp."""
+    """Every cache is below /tmp, as a read-only root needs it."""
     stages = parse_stages(text)
     below = [
         "HOME",
@@ -166,7 +166,7 @@ def check_labels(text: str) -> list[str]:
 
 
 def check_versions(text: str) -> list[str]:
-    """The versions written here are those of pyproject.toml and constraints.txt."""
+    """The versions are equal to those of pyproject.toml and constraints.txt."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     constraints = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     problems = []

@@ -1,7 +1,7 @@
-"""Which room of src/squadron may import which: downwards only.
+"""Checks which package of src/squadron may import which other.
 
-Read from the source, function-level imports included; what a first import really loads is measured
-in a process of its own.
+The imports are read from the source, those inside functions included. A process of its own measures
+what the first import really loads.
 """
 
 import ast
@@ -69,7 +69,7 @@ def room_of(file: Path) -> str:
 
 
 def find_imports(text: str) -> Iterator[str]:
-    """Dotted names of all that a text imports, wherever it does; "." for a relative import."""
+    """Yields the dotted names of all imports of a text; "." for a relative import."""
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
@@ -83,13 +83,13 @@ def find_imports(text: str) -> Iterator[str]:
 
 
 def module_of(file: Path) -> str:
-    """Its dotted name below the package; a folder's `__init__` counts as the folder."""
+    """Returns the dotted name of a file below the package. An `__init__` counts as its folder."""
     parts = file.relative_to(SOURCE).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" and parts[1:] else parts)
 
 
 def imported_module(name: str) -> str:
-    """The module behind `squadron...`; "__init__" for the package itself or a name of its own."""
+    """Returns the module of an imported name; "__init__" for the package itself."""
     parts = name.split(".")[1:]
     while parts:
         place = SOURCE.joinpath(*parts)
@@ -100,7 +100,7 @@ def imported_module(name: str) -> str:
 
 
 def find_violations(sources: Mapping[Path, str]) -> list[str]:
-    """One sentence per import that goes up, leaves the rules, or closes a circle."""
+    """Returns one sentence for each import that goes up, breaks a rule or closes a circle."""
     problems = []
     graph: dict[str, set[str]] = {}
     for file, text in sources.items():
@@ -128,10 +128,10 @@ def find_violations(sources: Mapping[Path, str]) -> list[str]:
 
 
 def find_closed_doors(sources: Mapping[Path, str]) -> list[str]:
-    """One sentence per module that is imported past the door of its room.
+    """Returns one sentence for each imported module that its package does not offer.
 
-    What a folder offers stands in `__all__` of its `__init__`: names, or modules. The launcher and
-    the components enter by the same doors.
+    A package offers the names or modules in `__all__` of its `__init__`, also to launch/ and to
+    components/.
     """
     offered = {
         file.parent.name: set(ast.literal_eval(node.value))

@@ -1,4 +1,4 @@
-"""What the data under examples/ promise: enough of every kind, and every label exact."""
+"""Checks the data in examples/: there are enough of every kind, and every label is exact."""
 
 import csv
 import importlib.util
@@ -39,7 +39,7 @@ def questions(articles: list[dict[str, Any]]) -> list[tuple[str, dict[str, Any]]
 
 
 def plain(text: str) -> str:
-    """For comparing questions: letters and digits only."""
+    """Returns the letters and digits of a question, for comparisons."""
     return " ".join(re.findall(r"\w+", text.lower()))
 
 
@@ -138,7 +138,7 @@ def test_the_handbook_has_pages_of_text() -> None:
 
 @pytest.fixture
 def handbook_script(tmp_path: Path) -> Any:
-    """A copy of the script, which writes beside itself."""
+    """Copies the script, because it writes beside itself."""
     pytest.importorskip("reportlab")
     copy = tmp_path / "make_handbook_pdf.py"
     copy.write_bytes((EXAMPLES / copy.name).read_bytes())

@@ -1,4 +1,4 @@
-"""Every experiment file loads, and what it names exists; a new file is found by itself."""
+"""Checks that every experiment file loads and names only what exists. New files are found."""
 
 from pathlib import Path
 

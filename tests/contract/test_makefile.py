@@ -1,4 +1,4 @@
-"""The Makefile says what is missing before it installs anything."""
+"""Checks that the Makefile says what is missing before it installs anything."""
 
 import shutil
 import subprocess
@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 )
 def test_what_is_missing_is_said_before_anything_is_installed(tmp_path, target, said):
     shutil.copy(ROOT / "Makefile", tmp_path)
-    # An interpreter that would leave its trace.
+    # An interpreter that records each call.
     python = tmp_path / "python"
     python.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/calls\n')
     python.chmod(0o755)

@@ -1,4 +1,4 @@
-"""Everything in manifests/ renders, is valid, runs under "restricted" and refers to what exists.
+"""Checks that manifests/ renders, is valid, runs under "restricted" and names what exists.
 
 A checker takes the rendered documents and returns a list of problems, one sentence each. It runs
 over the base, over every overlay and over the base with each component; and for every checker a
@@ -32,7 +32,7 @@ OVERLAYS = sorted(path.parent for path in MANIFESTS.glob("overlays/*/kustomizati
 COMPONENTS = sorted(path.parent for path in MANIFESTS.glob("components/*/kustomization.yaml"))
 WHOLE = [BASE, *OVERLAYS, *COMPONENTS]
 
-# What the base refers to and an overlay must bring, with the keys it must have.
+# The names that the base uses and an overlay must define, with their keys.
 EXTERNAL = {
     ("Secret", "squadron-postgres"): {"POSTGRES_PASSWORD", "MLFLOW_BACKEND_STORE_URI"},
 }
@@ -49,8 +49,8 @@ ALLOWED_VOLUMES = {
     "secret",
 }
 
-# Kubernetes enforces "restricted" by the first. By the second, the network policies of Kubeflow
-# tell the namespaces of its users; test_network.py shows what it opens.
+# Kubernetes enforces "restricted" by the first label. The network policies of Kubeflow know the
+# namespaces of its users by the second; test_network.py shows what it opens.
 NAMESPACE_LABELS = {
     "pod-security.kubernetes.io/enforce": "restricted",
     "app.kubernetes.io/part-of": "kubeflow-profile",
@@ -61,7 +61,7 @@ Checker = Callable[[list[Document]], list[str]]
 
 
 def render(folder: Path, scratch: Path) -> list[Document]:
-    """Renders a folder; a component, which is no whole, on top of the base."""
+    """Renders a folder. A component is rendered on top of the base."""
     return kustomize.render(make_whole(folder, scratch))
 
 
@@ -99,7 +99,7 @@ def find(documents: list[Document], kind: str, name: str) -> Document:
 
 
 def find_pods(documents: list[Document]) -> Iterator[tuple[str, Document]]:
-    """Yields the name and the pod template ({metadata, spec}) of everything that makes pods."""
+    """Yields the name and the pod template ({metadata, spec}) of each document that makes pods."""
     for document in documents:
         if document["kind"] == "Pod":
             yield name_of(document), document
@@ -129,7 +129,7 @@ def check_schemas(documents: list[Document]) -> list[str]:
 
 
 def check_namespaces(documents: list[Document]) -> list[str]:
-    """Everything is in one namespace, which is there and has the labels that others act on."""
+    """All documents are in one namespace, which exists and has the labels that others need."""
     spaces = [d for d in documents if d["kind"] == "Namespace"]
     if len(spaces) != 1:
         return [f"{len(spaces)} Namespace documents, expected 1"]
@@ -184,7 +184,7 @@ def check_pod_security(documents: list[Document]) -> list[str]:
 
 
 def check_container(own: Document, pod: Document) -> Iterator[str]:
-    merged = {**pod, **own}  # a container's value overrides the pod's
+    merged = {**pod, **own}  # the value of a container overrides that of its pod
     if merged.get("runAsNonRoot") is not True:
         yield "runAsNonRoot is not true"
     if merged.get("runAsUser") == 0:
@@ -211,7 +211,7 @@ def check_references(documents: list[Document]) -> list[str]:
     for document in documents:
         content = {**document.get("data", {}), **document.get("stringData", {})}
         have[document["kind"], document["metadata"]["name"]] = set(content)
-    # Only where none of the Secrets is there are they the overlay's business.
+    # If none of the Secrets exists, an overlay must bring all of them.
     if not any(kind == "Secret" for kind, _ in have):
         have = {**EXTERNAL, **have}
     problems = []
@@ -243,7 +243,7 @@ def find_claims(documents: list[Document], owner: str) -> set[str]:
 
 
 def find_references(documents: list[Document]) -> Iterator[tuple[str, str, str, str | None]]:
-    """Yields who needs what: owner, kind, name, key (None where the whole is meant)."""
+    """Yields each reference: owner, kind, name, and key (None for the whole document)."""
     for document in documents:
         owner = name_of(document)
         if document["kind"] == "RoleBinding":
@@ -315,7 +315,7 @@ def check_probes(documents: list[Document]) -> list[str]:
 
 
 def check_network(documents: list[Document]) -> list[str]:
-    """All is denied first; each workload has a Service, and a policy that lets its port in."""
+    """One policy denies all. Each workload has a Service, and a policy that opens its port."""
     policies = [d for d in documents if d["kind"] == "NetworkPolicy"]
     services = [d for d in documents if d["kind"] == "Service"]
     problems = []
@@ -365,7 +365,7 @@ def is_default_deny(spec: Document) -> bool:
 
 
 def check_addresses(documents: list[Document]) -> list[str]:
-    """The tracking URI leads to a Service that exists, by a name that MLflow answers to."""
+    """The tracking URI names a Service that exists, and MLflow answers to that name."""
     maps = {d["metadata"]["name"]: d["data"] for d in documents if d["kind"] == "ConfigMap"}
     address = urlsplit(maps["squadron-config"]["MLFLOW_TRACKING_URI"]).netloc
     allowed = maps["mlflow"]["MLFLOW_SERVER_ALLOWED_HOSTS"].split(",")
@@ -387,7 +387,7 @@ def check_addresses(documents: list[Document]) -> list[str]:
 
 
 def check_permissions(documents: list[Document]) -> list[str]:
-    """No wildcard, no cluster-wide right, no Secret without its name, no token without a Role."""
+    """There is no wildcard, no cluster-wide right, no unnamed Secret and no needless token."""
     problems = []
     bound = set()
     for document in documents:
@@ -409,7 +409,7 @@ def check_permissions(documents: list[Document]) -> list[str]:
 
 
 def check_secrets(documents: list[Document]) -> list[str]:
-    """A committed Secret holds placeholders only."""
+    """A committed Secret holds only placeholders."""
     problems = []
     for document in documents:
         if document["kind"] != "Secret":

@@ -1,4 +1,4 @@
-"""Who reaches whom in a cluster: the policies of manifests/ and that of Kubeflow's store.
+"""Checks who reaches whom in a cluster, by manifests/ and the policy of Kubeflow's store.
 
 tests/network_policies.py evaluates the policies; here stand the pods, the servers and the answers.
 """
@@ -29,7 +29,7 @@ NOBODY: tuple[str, ...] = ()
 
 
 class Cluster:
-    """One rendering, with the pods that live in it."""
+    """One rendering, with its pods."""
 
     def __init__(self, documents: list[Document]) -> None:
         (space,) = [d["metadata"] for d in documents if d["kind"] == "Namespace"]
@@ -100,7 +100,7 @@ def test_runs_in_kubeflow_reach_mlflow_where_the_component_says_so(
 ) -> None:
     admitted = ("mlflow-from-kubeflow",) if has(folder, "runs-in-kubeflow") else NOBODY
     assert cluster.judge(KUBEFLOW_RUN, cluster.mlflow, 5000).ingress == admitted
-    # A label alone opens nothing: the namespace counts, and in Kubeflow's only the pods of runs.
+    # A label alone opens nothing: the namespace must match, and in Kubeflow's also the run.
     assert cluster.judge(STRANGER, cluster.mlflow, 5000).ingress == NOBODY
     assert cluster.judge(Pod("kubeflow"), cluster.mlflow, 5000).ingress == NOBODY
 
@@ -143,7 +143,7 @@ def test_every_pod_may_look_names_up(cluster: Cluster) -> None:
             assert verdict == Verdict(("dns",), (OPEN,))
 
 
-# --- the evaluator itself ---
+# The evaluator itself.
 
 
 def policy(**spec: object) -> Document:

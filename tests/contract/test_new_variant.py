@@ -1,4 +1,4 @@
-"""A new variant is one new file: dropped into the folder, it races, with no other change."""
+"""Checks that a new variant is one new file: put into the folder, it races."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from tests.limits import PATIENCE_SECONDS
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = Path(squadron.__file__).parent
 
-# What README's "Adding a variant" asks for, and nothing else.
+# Exactly what "Adding a variant" of the README asks for.
 NEWCOMER = '''"""Newcomer: start and end scores of each token by itself."""
 
 from dataclasses import dataclass
@@ -100,7 +100,7 @@ def test_a_file_dropped_into_the_folder_races_with_no_other_change(tmp_path: Pat
     done = subprocess.run(
         [sys.executable, str(ROOT / "pipeline.py"), "run", "race.yaml"],
         cwd=tmp_path,
-        # Every step is a process of its own, and takes the package from here as well.
+        # Every step is a process of its own, which must take the package from here, too.
         env={**variables, "PYTHONPATH": str(copy.parent)},
         capture_output=True,
         text=True,

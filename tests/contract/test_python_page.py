@@ -1,4 +1,4 @@
-"""The examples of docs/python.md run as they stand, on a model that a registry has."""
+"""Checks that the examples of docs/python.md run as they are, with a registered model."""
 
 import os
 import re
@@ -25,12 +25,12 @@ EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Where a race has registered a model, with a file of questions."""
+    """A folder in which a race has registered a model, with a file of questions."""
     folder = tmp_path_factory.mktemp("python")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         for name in (tracking.URI_VARIABLE, "MLFLOW_RUN_ID"):
-            # Set first, so that it is unset afterwards: MLflow sets the variable of its URI itself.
+            # MLflow itself sets the variable of its URI; by this, `patch` unsets it at the end.
             patch.setenv(name, "")
             patch.delenv(name)
         backbone = tiny_models.write_backbone(folder / "backbone", head=False)
@@ -69,7 +69,7 @@ def test_the_first_example_answers_questions(folder):
     done = run(folder, EXAMPLES[0])
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert len(lines) == 2  # a model without a null threshold answers both
+    assert len(lines) == 2  # a model without a null threshold answers both questions
     for line in lines:
         text, start, end, probability = line.rsplit(" ", 3)
         assert len(text) == int(end) - int(start) > 0

@@ -1,4 +1,4 @@
-"""Every variant keeps the contract of `squadron.models.variants`; a new file is tested, too."""
+"""Checks that every variant, also a new one, keeps the contract of `squadron.models.variants`."""
 
 import dataclasses
 import importlib
@@ -39,7 +39,7 @@ def short_name(variant):
 
 
 def as_backbone(name, backbone, folder):
-    """What a variant is built on: a champion on a registered model's folder, others on a backbone.
+    """Returns what a variant is built on: a backbone, or a registered model for a champion.
 
     The registered model is a span model.
     """
@@ -63,7 +63,7 @@ def test_there_are_variants_to_test_and_some_of_them_train():
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
-    """A backbone, the eight questions, their windows, and windows of many lengths."""
+    """Returns a backbone, the eight questions, their windows, and windows of many lengths."""
     backbone = tiny_models.write_backbone(tmp_path_factory.mktemp("tiny") / "backbone")
     examples = tiny_models.make_examples(tiny_models.EIGHT_QUESTIONS)
     windows, layout = tiny_models.cut_windows(backbone, examples)
@@ -79,7 +79,7 @@ def tiny(tmp_path_factory):
 
 @pytest.fixture(scope="module", params=ALL)
 def built(request, tiny, tmp_path_factory):
-    """(a variant, its untrained model)."""
+    """Returns a variant and its untrained model."""
     torch.manual_seed(0)
     variant = variants.load_variant(request.param)
     registered = tmp_path_factory.mktemp("registered") / "model"
@@ -89,7 +89,7 @@ def built(request, tiny, tmp_path_factory):
 
 @pytest.fixture(scope="module", params=TRAINED)
 def overfitted(request, tiny, tmp_path_factory):
-    """(a variant, its model after training on the eight questions, the training)."""
+    """Returns a variant, its model trained on the eight questions, and the training."""
     torch.manual_seed(0)
     variant = variants.load_variant(request.param)
     model = variant.build(tiny.backbone, variant.Options())
@@ -131,7 +131,7 @@ def test_the_loss_is_a_finite_scalar_and_the_mean_over_windows(built, tiny):
     assert loss.shape == ()
     assert loss.dtype == torch.float32
     assert np.isfinite(alone).all()
-    # Padding and neighbours take no part.
+    # Padding and other windows of the batch change nothing.
     assert float(loss) == pytest.approx(np.mean(alone), abs=1e-5)
 
 
@@ -202,7 +202,7 @@ def test_single_and_half_precision_give_the_same_answers(overfitted, tiny):
         )
         for precision in ("fp32", "bf16")
     )
-    # Rounding may decide between two spans that are nearly as good.
+    # Rounding may decide between two spans with nearly equal scores.
     assert sum(ours == theirs for ours, theirs in zip(half, single, strict=True)) >= 6
     scores = [predict(overfitted.model, tiny.windows, tiny.layout, precision=p)["score"]
               for p in ("fp32", "bf16")]  # fmt: skip
@@ -216,7 +216,7 @@ def assert_saved_whole(variant, model, tiny, folder):
     assert names
     assert all(name.endswith((".json", ".safetensors", ".txt")) for name in names), names
 
-    torch.manual_seed(99)  # a weight that is not in the files would be drawn
+    torch.manual_seed(99)  # a weight that is missing in the files would be drawn again
     loaded = variant.load(folder, variant.Options())
 
     ours, theirs = (dict(each.named_parameters()) for each in (loaded, model))
@@ -288,7 +288,7 @@ def test_every_variant_is_accepted_as_a_contender(name):
     variants.check_contender(Contender(name, options=defaults), "contenders -> 1")
 
 
-# Finding variants
+# Finding variants.
 
 
 def test_an_unknown_variant_is_refused_with_the_nearest_name_and_all_there_are():
@@ -329,7 +329,7 @@ def test_a_wrong_option_is_refused_with_its_path(options, message):
 
 @pytest.fixture
 def added(tmp_path, monkeypatch):
-    """A copy of span in another folder of the package: what adding a file would do."""
+    """Adds a copy of span in another folder of the package, as if a file were added."""
     source = Path(variants.__path__[0]) / "span.py"
     shutil.copy(source, tmp_path / "added_in_a_test.py")
     shutil.copy(source, tmp_path / "_private.py")

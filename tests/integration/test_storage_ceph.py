@@ -3,7 +3,6 @@
 import json
 import os
 import threading
-from pathlib import Path
 from uuid import uuid4
 
 import boto3
@@ -18,6 +17,7 @@ from squadron.storage import (
     fetch_published,
     publish,
 )
+from tests.trees import content_of, write_tree
 
 VARIABLES = (
     "SQUADRON_TEST_S3_ENDPOINT",
@@ -36,7 +36,6 @@ pytestmark = [
     ),
 ]
 
-RECORDS = {"manifest.json", MARKER_NAME}
 ODD_NAMES = ["a b+c%2F#?&=.txt", "é😀/ü", "quote'\"<>", "back\\slash", "new\nline", "~-_.!*()"]
 
 
@@ -79,22 +78,6 @@ def location(bucket):
 def model(tmp_path):
     files = {"config.json": b"{}", "weights/a.safetensors": bytes(range(256)) * 20, "empty": b""}
     return write_tree(tmp_path / "model", files)
-
-
-def write_tree(folder: Path, files: dict[str, bytes]) -> Path:
-    for name, content in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    return folder
-
-
-def content_of(folder: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file() and path.relative_to(folder).as_posix() not in RECORDS
-    }
 
 
 def key_ending(s3, bucket: str, end: str) -> str:

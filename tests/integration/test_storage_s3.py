@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 from contextlib import contextmanager
-from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -27,8 +26,8 @@ from squadron.storage import (
 )
 from squadron.storage.s3 import Store
 from tests.s3_server import running_s3_server
+from tests.trees import content_of, write_tree
 
-RECORDS = {"manifest.json", MARKER_NAME}
 ODD_NAMES = ["a b+c%2F#?&=.txt", "é😀/ü", "quote'\"<>", "back\\slash", "~-_.!*()"]
 
 
@@ -86,22 +85,6 @@ def location(bucket):
 def model(tmp_path):
     files = {"config.json": b"{}", "weights/a.safetensors": bytes(range(256)) * 20, "empty": b""}
     return write_tree(tmp_path / "model", files)
-
-
-def write_tree(folder: Path, files: dict[str, bytes]) -> Path:
-    for name, content in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    return folder
-
-
-def content_of(folder: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file() and path.relative_to(folder).as_posix() not in RECORDS
-    }
 
 
 def keys_in(s3, bucket: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""A Kubeflow Pipelines API server for tests: loopback HTTP, scripted answers, requests kept.
+"""A Kubeflow Pipelines API server for tests, with scripted answers, which keeps requests.
 
 It answers what `submit` asks and nothing else; what it accepts proves nothing about a real server.
 """
@@ -19,27 +19,27 @@ EXPERIMENT_ID = "9f8e7d6c-experiment"
 
 @dataclass
 class Request:
-    """What arrived."""
+    """A request that arrived."""
 
     method: str
     path: str
-    """After /apis/v2beta1."""
+    """The path after /apis/v2beta1."""
     query: dict[str, list[str]]
     headers: dict[str, str]
-    """Names in lower case."""
+    """The headers, with names in lower case."""
     body: Any
 
 
 @dataclass
 class Script:
-    """What the server answers, and what it was asked."""
+    """The answers of the server, and the requests that it got."""
 
     multi_user: bool = True
     experiment_exists: bool = False
     states: list[str] = field(default_factory=lambda: ["SUCCEEDED"])
-    """Of the run, one per GET; the last one is repeated."""
+    """The states of the run, one for each GET. The last one is repeated."""
     error: str = ""
-    """The run's own error message."""
+    """The error message of the run."""
     answers: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
     """"METHOD /path" -> (status, body) to answer instead, one per request, then as usual."""
     requests: list[Request] = field(default_factory=list)
@@ -72,7 +72,7 @@ class Script:
 
 @contextmanager
 def running_kfp_server(script: Script) -> Iterator[Script]:
-    """Serves a script on a free port; its `url` is set."""
+    """Serves a script on a free port, and sets its `url`."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

@@ -94,8 +94,17 @@ def all_tasks(spec: Json) -> dict[str, Json]:
 
 
 @pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The example, compiled without any option. Compiling takes seconds, so tests share it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        patch.setenv("SQUADRON_GIT_SHA", "4f2a9c1")
+        return compile_to(tmp_path_factory.mktemp("plain"))
+
+
+@pytest.fixture(scope="module")
 def example(tmp_path_factory: pytest.TempPathFactory) -> tuple[Json, Json]:
-    """With everything that resources can ask for."""
+    """The example, compiled with everything that resources can ask for."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(ROOT)
         resources = [
@@ -118,6 +127,7 @@ def test_there_are_experiments() -> None:
     assert len(EXPERIMENTS) >= 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda path: path.stem)
 def test_every_experiment_compiles(
     experiment: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -142,6 +152,7 @@ def test_every_experiment_compiles(
     assert ("champion: MLFLOW_TRACKING_URI names no" in shown) == (len(labels) < len(contenders))
 
 
+@pytest.mark.slow
 def test_a_profile_is_compiled_and_an_unknown_one_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -157,6 +168,7 @@ def test_a_profile_is_compiled_and_an_unknown_one_refused(
     assert "'gpu' is not a profile; there are: cpu" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_compiling_twice_gives_the_same_bytes(tmp_path: Path) -> None:
     files = []
     for seed in ("1", "2"):
@@ -178,8 +190,8 @@ def test_compiling_twice_gives_the_same_bytes(tmp_path: Path) -> None:
     assert b"[Default" not in files[0]
 
 
-def test_kfp_reads_what_was_compiled(tmp_path: Path) -> None:
-    loaded = load_component_from_file(str(compile_to(tmp_path)))
+def test_kfp_reads_what_was_compiled(plain: Path) -> None:
+    loaded = load_component_from_file(str(plain))
     assert loaded.name == "squadron"
     assert loaded.description == "Extractive question answering: train, race, register"
 
@@ -217,8 +229,8 @@ def _is_digest(value: Any) -> bool:
     return isinstance(value, str) and re.fullmatch(r"[0-9a-f]{16,64}", value) is not None
 
 
-def test_the_compiled_example_is_the_golden_file(tmp_path: Path) -> None:
-    compiled = normalize(compile_to(tmp_path))
+def test_the_compiled_example_is_the_golden_file(plain: Path) -> None:
+    compiled = normalize(plain)
     if os.environ.get("UPDATE_GOLDEN"):
         GOLDEN.write_text(yaml.safe_dump_all(compiled, width=100), encoding="utf-8")
     golden = list(yaml.safe_load_all(GOLDEN.read_text(encoding="utf-8")))
@@ -315,6 +327,7 @@ def test_every_step_has_requests_and_limits(example: tuple[Json, Json]) -> None:
         assert wanted["resourceMemoryRequest"] == wanted["resourceMemoryLimit"] == memory, name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "experiment",
     [path for path in EXPERIMENTS if "\n  cpu:" in path.read_text(encoding="utf-8")],
@@ -368,6 +381,7 @@ def test_only_train_and_predict_are_sent_to_chosen_nodes(example: tuple[Json, Js
         assert environment == [{"name": "SQUADRON_CHECKPOINTS", "value": "/checkpoints"}]
 
 
+@pytest.mark.slow
 def test_without_accelerators_none_is_asked_for(tmp_path: Path) -> None:
     spec, platforms = read(compile_to(tmp_path, "--set", "resources.gpu_count=0"))
     for name in GPU_STEPS:
@@ -419,11 +433,12 @@ def test_every_step_gets_servers_credentials_and_authorities_by_reference(
         assert pull["secretName"] == "registry"
 
 
-def test_without_a_pull_secret_none_is_named(tmp_path: Path) -> None:
-    _, platforms = read(compile_to(tmp_path))
+def test_without_a_pull_secret_none_is_named(plain: Path) -> None:
+    _, platforms = read(plain)
     assert not any("imagePullSecret" in settings for settings in platforms.values())
 
 
+@pytest.mark.slow
 def test_no_secret_of_the_submitter_is_compiled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -526,7 +541,8 @@ def test_contenders_are_not_held_back_on_a_cluster(example: tuple[Json, Json]) -
 # --- Kubernetes-native resources ---
 
 
-def test_native_resources_are_a_pipeline_and_its_version(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_native_resources_are_a_pipeline_and_its_version(tmp_path: Path, plain: Path) -> None:
     file = compile_to(tmp_path, "--native", "--namespace", "team-a")
     pipeline, version = yaml.safe_load_all(file.read_text(encoding="utf-8"))
     for resource, kind in ((pipeline, "Pipeline"), (version, "PipelineVersion")):
@@ -537,11 +553,12 @@ def test_native_resources_are_a_pipeline_and_its_version(tmp_path: Path) -> None
         assert resource["metadata"]["namespace"] == "team-a"
     assert version["spec"]["pipelineName"] == pipeline["metadata"]["name"] == "squadron"
     assert re.fullmatch(r"squadron-example-[0-9a-f]{16}", version["metadata"]["name"])
-    spec, platforms = yaml.safe_load_all(compile_to(tmp_path).read_text(encoding="utf-8"))
+    spec, platforms = yaml.safe_load_all(plain.read_text(encoding="utf-8"))
     assert version["spec"]["pipelineSpec"] == spec
     assert version["spec"]["platformSpec"] == platforms
 
 
+@pytest.mark.slow
 def test_another_image_is_another_version(tmp_path: Path) -> None:
     names = []
     for image in ("squadron:1", "squadron:2"):

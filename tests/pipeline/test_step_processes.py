@@ -11,6 +11,7 @@ from kfp.local import subprocess_task_handler as kfp_handler
 
 from launch.step_processes import SERVER, StepProcesses, preloaded_steps
 
+pytestmark = pytest.mark.slow  # Starting the server and each step takes seconds.
 PRINTS = """
 import os, sys, tempfile
 print("out", os.environ["COLOUR"], tempfile.gettempdir(), "STALE" in os.environ)

@@ -159,6 +159,7 @@ def test_the_run_carries_exactly_the_arguments_of_the_plan(server: Script, submi
     }
 
 
+@pytest.mark.slow
 def test_the_run_carries_the_pipeline_as_it_is_compiled(
     server: Script, submit: Submit, tmp_path: Path
 ) -> None:
@@ -205,11 +206,13 @@ def test_a_single_user_server_is_pointed_out(
     assert "single-user" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_offline_default_backbone_is_no_local_path(server: Script, submit: Submit) -> None:
     assert submit("--set", "backbone=all-MiniLM-L6-v2") == 0
     assert server.calls == SENT
 
 
+@pytest.mark.slow
 def test_a_remote_backbone_is_not_fetched(
     server: Script, submit: Submit, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -330,6 +333,7 @@ def test_what_cannot_be_right_is_refused_before_anything_is_sent(
     assert "hunter2" not in printed.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "image",
     [

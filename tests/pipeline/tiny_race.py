@@ -1,19 +1,25 @@
-"""Whole races on one machine for tests: a small experiment, its command, what it leaves behind."""
+"""Runs whole small races on this machine for tests, and reads what they leave."""
 
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tests.limits import PATIENCE_SECONDS
 from tests.stores import make_store
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 ROOT = Path(__file__).resolve().parents[2]
 CORPUS = ROOT / "examples" / "corpus.json"
 
 
 def command(folder: Path, *more: str) -> list[str]:
+    """Returns the command that runs the race of tiny.yaml in a folder, with more arguments."""
     return [
         sys.executable,
         str(ROOT / "pipeline.py"),
@@ -24,6 +30,7 @@ def command(folder: Path, *more: str) -> list[str]:
 
 
 def run(folder: Path, *more: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Runs the race of tiny.yaml in a folder, with more arguments and environment variables."""
     environment = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"} | variables
     return subprocess.run(
         command(folder, *more),
@@ -36,7 +43,7 @@ def run(folder: Path, *more: str, **variables: str) -> subprocess.CompletedProce
 
 
 def write_backbone(folder: Path) -> None:
-    """The offline default's tokenizer on a random 2-layer BERT: real words, no real weights."""
+    """Writes a random 2-layer BERT with the tokenizer of the offline default."""
     import torch
     from transformers import BertConfig, BertModel
 
@@ -59,11 +66,11 @@ def write_experiment(
     """Writes tiny.yaml and its backbone.
 
     Args:
-        folder: Where the race will run.
-        contenders: As in an experiment file.
-        epochs: Of each training.
-        has_store: Whether the MLflow store is there before the first race.
-        checkpoint_minutes: Time between two checkpoints.
+        folder: The folder in which the race will run.
+        contenders: The contenders as in an experiment file.
+        epochs: The number of epochs of each training.
+        has_store: Whether the MLflow store exists before the first race.
+        checkpoint_minutes: The time between two checkpoints.
     """
     if has_store:
         make_store(folder / "runs")
@@ -79,7 +86,7 @@ def write_experiment(
         },
         "backbone": str(backbone),
         "windows": {"max_length": 128, "stride": 32},
-        # In single precision on every processor: some races compare answers to the last one.
+        # In single precision on every processor, because some tests compare all answers.
         "train": {
             "epochs": epochs,
             "learning_rate": 0.001,
@@ -94,13 +101,15 @@ def write_experiment(
     (folder / "tiny.yaml").write_text(json.dumps(experiment))
 
 
-def client(folder: Path):
+def client(folder: Path) -> "MlflowClient":
+    """Returns a client of the store of the races in a folder."""
     from mlflow import MlflowClient
 
     return MlflowClient(f"sqlite:///{folder}/runs/mlflow.db")
 
 
-def runs_of(folder: Path, name: str = "tiny"):
+def runs_of(folder: Path, name: str = "tiny") -> "dict[str, Run]":
+    """Returns the MLflow runs of an experiment by their names."""
     mlflow = client(folder)
     experiment = mlflow.get_experiment_by_name(name)
     found = mlflow.search_runs([experiment.experiment_id])
@@ -108,5 +117,6 @@ def runs_of(folder: Path, name: str = "tiny"):
 
 
 def evaluation(folder: Path, label: str) -> Path:
+    """Returns the folder in which the race published the evaluation of a contender."""
     (place,) = (folder / "results").glob(f"*/{label}/evaluation")
     return place

@@ -24,10 +24,13 @@ from benchmarks import (
     measure,
     run_all,
     simulate_significance,
+    training_sides,
 )
 from squadron.config import ANSWER_RULES
 from squadron.scores import significance
 from tests.tiny_models import write_backbone
+
+pytestmark = pytest.mark.slow  # Each benchmark runs, if only on a few questions.
 
 ROOT = Path(__file__).resolve().parents[2]
 CORPUS = ROOT / "examples" / "corpus.json"
@@ -185,9 +188,9 @@ def fresh_accelerate():
 @pytest.mark.usefixtures("fresh_accelerate")
 @pytest.mark.parametrize("side", bench_training.SEGMENT_STEPS)
 def test_each_side_trains_to_its_last_edge(side, corpus, backbone, tmp_path, capsys):
-    batch = bench_training.BATCH_SIZE
+    batch = training_sides.BATCH_SIZE
     bench_training.draw_sample(corpus, backbone, tmp_path, short=2 * batch, long=batch)
-    bench_training.run_side(side, tmp_path / "short.arrow", backbone, [1, 2])
+    training_sides.run_side(side, tmp_path / "short.arrow", backbone, [1, 2])
     result = measure.read_result(capsys.readouterr().out.splitlines()[-1])
     assert result["seconds"] > 0
     assert result["peak_rss_bytes"] > 0

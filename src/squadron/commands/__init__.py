@@ -1,12 +1,13 @@
-"""The commands of `squadron`: one file per command, behind one contract. The folder is the list.
+"""The commands of `squadron`: one file for each command. Nothing else lists them.
 
-A command is a module with
+A command is a module with these names:
 
-- `HELP`: what it does, in a few words for the list of commands;
-- `add_arguments(parser)`: its own arguments;
-- `run(options)`: does the work and returns the exit code. Its docstring is the command's help.
+- `HELP`: a few words for the list of commands.
+- `add_arguments(parser)`: adds the arguments of the command.
+- `run(options)`: does the work and returns the exit code. Its docstring is the help of the command.
 
-Every command line reads all of these files, so they import heavy packages inside functions.
+Every call of `squadron` imports all of these files. They therefore import heavy packages inside
+functions. They may import every other package of squadron.
 """
 
 import argparse
@@ -16,7 +17,7 @@ from typing import Protocol, cast
 
 
 class Command(Protocol):
-    """What a file of this folder offers."""
+    """The names that each file of this folder offers."""
 
     HELP: str
 
@@ -25,15 +26,15 @@ class Command(Protocol):
         ...
 
     def run(self, options: argparse.Namespace) -> int:
-        """Does the work; returns the exit code."""
+        """Does the work and returns the exit code."""
         ...
 
 
 def list_commands() -> list[str]:
-    """The names of all commands: the files of this folder."""
+    """Returns the names of all commands, which are the files of this folder."""
     return sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
 
 
 def load_command(name: str) -> Command:
-    """The command of that name, which is one of `list_commands`."""
+    """Returns the command with a name that `list_commands` returned."""
     return cast(Command, importlib.import_module(f"{__name__}.{name}"))

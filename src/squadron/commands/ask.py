@@ -1,4 +1,4 @@
-"""`squadron ask`: a registered model answers questions about one text."""
+"""`squadron ask`: answers questions about one text with a registered model."""
 
 import argparse
 import errno
@@ -11,14 +11,14 @@ from squadron.errors import InputError
 
 HELP = "answer questions about a text"
 STANDARD_INPUT = "-"
-# One line that starts like a path and has a suffix, or has no blanks and a separator or a suffix.
+# One line that starts like a path and has a suffix, or a word with a separator or a suffix.
 _LOOKS_LIKE_A_FILE = re.compile(
     r"(/|\./|\.\./|~)[^\r\n]*\.[A-Za-z]\w{0,9}|\S*[/\\]\S*|\S*\.[A-Za-z]\w{0,9}"
 )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the questions, the text and the model."""
+    """Adds the questions, the text, the model and `--json`."""
     parser.add_argument("question", nargs="+", help="one or more, each in quotes")
     parser.add_argument(
         "--context", required=True, help="a text file, `-` for standard input, or the text itself"
@@ -73,10 +73,10 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _read_context(given: str) -> str:
-    """The text of standard input or of a file, else the words themselves.
+    """Returns the text of standard input or of a file, or else the given text itself.
 
     Raises:
-        InputError: If a file is meant and can't be read, or there are no words.
+        InputError: If a file is meant that can't be read, or if the text has no words.
     """
     if given == STANDARD_INPUT:
         return _decode(sys.stdin.buffer.read(), "standard input")
@@ -84,7 +84,7 @@ def _read_context(given: str) -> str:
         raise InputError("--context has no words; give a text file, `-` or the text itself")
     path = Path(given).expanduser()
     try:
-        # What is no folder may be a pipe: a shell hands over `<(command)` as one.
+        # Not `is_file`: a shell passes `<(command)` as a pipe.
         if not path.is_dir() and path.exists():
             return _decode(path.read_bytes(), f"the file {given!r}")
         is_folder = path.is_dir()
@@ -118,6 +118,6 @@ def _decode(content: bytes, source: str) -> str:
 
 
 def _in_place(context: str, start: int, end: int) -> str:
-    """The answer among its neighbours, on one line."""
+    """Returns the answer in brackets with 40 characters on each side, on one line."""
     before, after = context[max(0, start - 40) : start], context[end : end + 40]
     return " ".join(f"…{before}[{context[start:end]}]{after}…".split())

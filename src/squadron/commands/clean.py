@@ -1,4 +1,4 @@
-"""`squadron clean`: frees what finished races left on this disk and nobody needs."""
+"""`squadron clean`: removes files in runs/ that no later race needs."""
 
 import argparse
 
@@ -8,7 +8,7 @@ HELP = "say what runs/ holds that nobody needs, and remove it"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds whether to remove, and how much stays."""
+    """Adds `--yes`, without which nothing is removed, and `--keep`."""
     parser.add_argument("--yes", action="store_true", help="remove it; otherwise only say it")
     parser.add_argument(
         "--keep",
@@ -20,12 +20,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Says what can go from runs/, or removes it; MLflow, reports and registered models stay."""
-    from squadron.runs_folder import cleanup, runs_lock
+    """Says what can be removed from runs/, or removes it.
+
+    MLflow's store, reports and registered models stay.
+    """
+    from squadron.runs_folder import cleanup, places, runs_lock
 
     if options.keep < 0:
         raise InputError(f"--keep: {options.keep} is not allowed; 0 or more races can be kept")
-    folder = runs_lock.RUNS
+    folder = places.RUNS
     if not folder.is_dir():
         print(f"There is no folder {folder.resolve()}; nothing can go.")
         return 0

@@ -1,4 +1,4 @@
-"""`squadron evaluate`: what a model is worth on a file of questions."""
+"""`squadron evaluate`: judges a model on a file of questions."""
 
 import argparse
 import json
@@ -17,7 +17,7 @@ HELP = "judge a model on a file of questions and answers"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the model, the file and where the answers go."""
+    """Adds the model, the file and the options for the output."""
     parser.add_argument(
         "model",
         help="a model folder, models:/NAME@ALIAS, the name of a registered model, or an alias or "
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Prints exact match and F1 of a model on a file, as a race would judge it there.
 
-    It warns first if the model was trained on titles or questions of the file.
+    It prints a warning first if the model was trained on titles or questions of the file.
     """
     from squadron import judging, storage
     from squadron.registry import open_model
@@ -74,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _describe_seen(seen: "Seen", data: str) -> str:
-    """What the reader of the figures must know first; "" if there is nothing."""
+    """Returns the warning about questions that the model has seen; "" if there is none."""
     if seen.titles or seen.questions:
         named = ""
         if seen.titles:
@@ -122,7 +122,7 @@ def _lines(name: str, data: str, judgement: "Judgement", report: "Report") -> li
 
 
 def _interval(summary: dict[str, Any], key: str) -> str:
-    """The 95 % intervals of a figure, as far as there are any."""
+    """Returns the 95 % intervals of a figure as text; "" if it has none."""
     shown = []
     for infix, unit in (("", "paragraph"), ("_title", "title")):
         low, high = summary.get(f"{key}{infix}_low"), summary.get(f"{key}{infix}_high")

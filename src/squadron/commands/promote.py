@@ -1,4 +1,4 @@
-"""`squadron promote`: a person points an alias at a version."""
+"""`squadron promote`: points an alias at a version, after a person has agreed."""
 
 import argparse
 
@@ -8,7 +8,7 @@ HELP = "point an alias at a version, after showing its figures"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the version, the alias and whether to ask."""
+    """Adds the version, the alias, the model and `--yes`."""
     parser.add_argument("version", help="a number or an alias")
     parser.add_argument("--to", required=True, choices=["staging"], help="the alias")
     parser.add_argument("--model", default="", help="default: the one registered last")

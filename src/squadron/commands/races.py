@@ -10,7 +10,7 @@ HELP = "list, compare or prune the races that MLflow knows"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds what to do with the races; without a word they are listed."""
+    """Adds the actions list, compare and prune. Without an action, the races are listed."""
     parser.set_defaults(action=_list)
     actions = parser.add_subparsers(metavar="{list,compare,prune}")
     listing = actions.add_parser("list", help="all races, the last one first (the default)")
@@ -49,18 +49,18 @@ def _compare(options: argparse.Namespace) -> int:
 def _prune(options: argparse.Namespace) -> int:
     import contextlib
 
-    from squadron.runs_folder import runs_lock
+    from squadron.runs_folder import places, runs_lock
     from squadron.tracking import races
 
     with contextlib.ExitStack() as stack:
-        if options.yes and runs_lock.RUNS.is_dir():
-            # No race may start while its runs are deleted.
-            stack.enter_context(runs_lock.hold(runs_lock.RUNS, "squadron races prune"))
+        if options.yes and places.RUNS.is_dir():
+            # The lock keeps a race from starting while its runs are deleted.
+            stack.enter_context(runs_lock.hold(places.RUNS, "squadron races prune"))
             is_used = False
         else:
-            is_used = bool(runs_lock.find_holder(runs_lock.RUNS))
+            is_used = bool(runs_lock.find_holder(places.RUNS))
         known = races.read_races()
-        # Nobody can tell from here whether a race in a store of many machines still runs.
+        # In a store that many machines use, a race may still run on another machine.
         found = races.choose_prunable(known, running_stay=is_used or not races.is_local_store())
         if options.yes:
             races.delete_races(found)

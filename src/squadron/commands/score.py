@@ -1,4 +1,4 @@
-"""`squadron score`: the official SQuAD figures of a predictions file."""
+"""`squadron score`: prints the official SQuAD figures of a predictions file."""
 
 import argparse
 import json
@@ -8,7 +8,7 @@ HELP = "the official SQuAD figures of a predictions file"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the files and what is measured besides."""
+    """Adds the two files and the options for more figures."""
     parser.add_argument("data", type=Path, help="SQuAD JSON, v1.1 or v2.0")
     parser.add_argument(
         "predictions", type=Path, help='JSON object: question id -> text, "" for none'
@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _bertscore(data: Path, predictions: Path) -> dict[str, float]:
-    """Mean BERTScore, 0 to 100, of files that `score_files` has read."""
+    """Returns mean BERTScores, 0 to 100. `score_files` has checked the files."""
     from squadron.scores.bertscore import BertScorer
     from squadron.scores.official_layout import collect_questions
 

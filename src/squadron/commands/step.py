@@ -1,29 +1,19 @@
-"""`squadron step`: one step of a race, by hand."""
+"""`squadron step`: runs one step of a race by hand."""
 
 import argparse
 import inspect
 from typing import Any
 
 HELP = "run one step of a race by hand"
-STEPS = (
-    "ingest",
-    "admit",
-    "open_race",
-    "featurize",
-    "train",
-    "predict",
-    "evaluate",
-    "register",
-    "report",
-    "close_race",
-)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds one command per step."""
+    """Adds one command for each step."""
+    from squadron import steps
+
     which = parser.add_subparsers(dest="step", required=True)
-    for name in STEPS:
-        _add_step(which, name)
+    for each in steps.STEPS:
+        _add_step(which, each.name)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -37,7 +27,10 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _add_step(commands: Any, name: str) -> None:
-    """A step's own keyword arguments become options; Path and text alike are given as text."""
+    """Adds the command of one step. The keyword arguments of the step become its options.
+
+    A path is given as text; the step itself makes it a Path.
+    """
     from squadron import steps
 
     function = getattr(steps, name)

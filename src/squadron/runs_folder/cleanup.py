@@ -12,11 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from squadron.runs_folder.kept import OUTBOX
-from squadron.runs_folder.race_use import RACES, RaceUse, choose_kept, read_uses
-
-PIPELINE, CACHE, CHECKPOINTS, TEMPORARY = "pipeline", "cache", "checkpoints", ("tmp", "workspace")
-"""Folders below `runs/` that the launcher and the steps fill."""
+from squadron.runs_folder.places import (
+    CACHE,
+    CHECKPOINTS,
+    OUTBOX,
+    PIPELINE,
+    RACES,
+    TEMPORARY,
+    WORKSPACE,
+)
+from squadron.runs_folder.race_use import RaceUse, choose_kept, read_uses
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,7 @@ def plan_cleanup(folder: Path, keep: int) -> Cleanup:
         _collect("checkpoints that no kept race goes on from", _checkpoints(folder, kept)),
         _collect(
             "temporary files of killed steps, and backbones fetched from S3",
-            [path for name in TEMPORARY for path in _list(folder / name)],
+            [path for name in (TEMPORARY, WORKSPACE) for path in _list(folder / name)],
         ),
         _collect(
             "entries of the cache that no kept race uses",

@@ -3,12 +3,12 @@
 import os
 from pathlib import Path
 
+from squadron.runs_folder.places import CHECKPOINTS, RUNS
+
 CHECKPOINTS_VARIABLE = "SQUADRON_CHECKPOINTS"
 """The environment variable that names the folder."""
-OUTBOX = "outbox"
-"""The folder in it that holds what MLflow does not have yet."""
 
 
 def kept_folder() -> Path:
     """Returns SQUADRON_CHECKPOINTS, or runs/checkpoints below the working directory."""
-    return Path(os.environ.get(CHECKPOINTS_VARIABLE) or "runs/checkpoints")
+    return Path(os.environ.get(CHECKPOINTS_VARIABLE) or RUNS / CHECKPOINTS)

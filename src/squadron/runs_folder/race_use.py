@@ -11,9 +11,8 @@ from pathlib import Path
 
 from squadron.artifacts import read_json, write_json
 from squadron.errors import InputError
+from squadron.runs_folder.places import RACES
 
-RACES = "races"
-"""The folder of these files below `runs/`."""
 _SCHEMA = "race_use/1"
 
 

@@ -16,8 +16,6 @@ from typing import IO
 
 from squadron.errors import InputError
 
-RUNS = Path("runs")
-"""The folder that is locked, below the working directory."""
 LOCK = ".lock"
 """The file of the lock in the folder. It holds nothing but the note on who has the lock."""
 

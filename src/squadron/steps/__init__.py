@@ -1,9 +1,11 @@
 """The steps of a race, one file per component: settings and paths in, files out.
 
-Each may be run twice on the same inputs and leaves one result. Nothing here knows Kubeflow.
+A step may run twice on the same inputs and leaves one result. Nothing here knows Kubeflow. `STEPS`
+lists the steps in their order; tests/contract/test_doors.py says what they may import.
 """
 
 from squadron.runs_folder.kept import CHECKPOINTS_VARIABLE
+from squadron.steps._list import STEPS
 from squadron.steps.admit import admit
 from squadron.steps.close_race import close_race
 from squadron.steps.evaluate import evaluate
@@ -17,6 +19,7 @@ from squadron.steps.train import train
 
 __all__ = [
     "CHECKPOINTS_VARIABLE",
+    "STEPS",
     "admit",
     "close_race",
     "evaluate",

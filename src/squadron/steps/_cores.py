@@ -1,4 +1,4 @@
-"""How many processor cores a container may use, which is fewer than its machine has."""
+"""Reads how many processor cores a container may use, and limits threads to that number."""
 
 import os
 from collections.abc import MutableMapping
@@ -11,11 +11,15 @@ THREADS_VARIABLE = "OMP_NUM_THREADS"
 def limit_threads(
     environment: MutableMapping[str, str] = os.environ, cgroups: Path = CGROUPS
 ) -> None:
-    """Gives torch and NumPy as many threads as the container has cores; call it before them.
+    """Gives torch and NumPy as many threads as the container has cores.
 
-    They count the cores of the machine and don't see the limit of the container. With more threads
-    than cores, each thread waits for the others: two on one core made a step three times slower.
-    A number that is already set stays.
+    It must be called before they are imported. They count the cores of the machine and ignore the
+    limit of the container. With more threads than cores the threads wait for each other: two
+    threads on one core made a step three times slower. OMP_NUM_THREADS stays as it is if it is set.
+
+    Args:
+        environment: The variables in which OMP_NUM_THREADS is set.
+        cgroups: The folder of the container's limits.
     """
     cores = read_limit(cgroups)
     if cores and THREADS_VARIABLE not in environment:
@@ -23,7 +27,9 @@ def limit_threads(
 
 
 def read_limit(cgroups: Path = CGROUPS) -> int:
-    """The container's limit in whole cores, rounded down, at least 1; 0 where there is no limit.
+    """Returns the limit of the container in whole cores, rounded down but at least 1.
+
+    It returns 0 if there is no limit or none can be read.
 
     Source: cpu.max of cgroup v2 ("QUOTA PERIOD" in microseconds, or "max PERIOD"), or the two files
     of cgroup v1 (a quota of -1 is no limit).

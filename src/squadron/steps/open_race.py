@@ -1,4 +1,4 @@
-"""The step open_race."""
+"""The step open_race: opens the race in MLflow."""
 
 import json
 import time
@@ -14,12 +14,13 @@ def open_race(*, experiment: str, examples: Path, this_try: str = "") -> str:
     """Opens the race in MLflow: the parent run, with its examples, and a child per contender.
 
     Args:
-        experiment: JSON of {labels, experiment (resolved)}.
-        examples: As ingest wrote them.
-        this_try: Id of this run of the pipeline, for `close_race`; "" if there is none.
+        experiment: JSON of {"labels": labels of the contenders, "experiment": the resolved
+            experiment}.
+        examples: The folder that ingest wrote.
+        this_try: The id of this run of the pipeline, which `close_race` compares; "" if unknown.
 
     Returns:
-        The id of the parent run. It is another one in another store.
+        The id of the parent run. The same race has another id in another store.
     """
     from squadron import tracking
 
@@ -35,7 +36,11 @@ def open_race(*, experiment: str, examples: Path, this_try: str = "") -> str:
 
 
 def _describe(runs_page: str) -> dict[str, str]:
-    """What the experiment's page says of races, and the view of contenders that it offers."""
+    """Returns the tags of the experiment: its description, and its view of the contenders.
+
+    Args:
+        runs_page: The address of the page that lists the runs of the experiment.
+    """
     from squadron import tracking
     from squadron.reports import notes
 

@@ -7,7 +7,8 @@ import contextlib
 from typing import Any
 
 from squadron.errors import InputError
-from squadron.runs_folder.kept import OUTBOX, kept_folder
+from squadron.runs_folder.kept import kept_folder
+from squadron.runs_folder.places import OUTBOX
 from squadron.tracking.journal import Entry
 from squadron.tracking.outbox import Outbox, open_outbox, read_patience
 from squadron.tracking.race import Race

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from squadron.errors import InputError
-from squadron.runs_folder.runs_lock import RUNS
+from squadron.runs_folder.places import RUNS
 from squadron.tracking import reuse
 from squadron.tracking.schema_lock import sqlite_file
 from squadron.tracking.store import connect_existing, explained, read_all, shown_store, tracking_uri

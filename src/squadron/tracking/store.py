@@ -7,10 +7,10 @@ import contextlib
 import logging
 import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from squadron.errors import InputError
+from squadron.runs_folder.places import RUNS
 from squadron.tracking.schema_lock import schema_lock, sqlite_file
 from squadron.uris import hide_in_record, hide_secrets, secrets_of
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
-DEFAULT_FOLDER = Path("runs")
+DEFAULT_FOLDER = RUNS
 """The folder of the sqlite store that is used without MLFLOW_TRACKING_URI."""
 
 

@@ -1,4 +1,4 @@
-"""`squadron ask`, through the real command line."""
+"""Tests `squadron ask` through the real command line."""
 
 import os
 import subprocess
@@ -61,7 +61,7 @@ def test_an_empty_text_is_refused(ask, tmp_path, content):
     assert_refused(ask(content.decode()), "--context", "has no words")
 
 
-# What is wrong afterwards is that no model is registered: the text itself was taken.
+# The text was accepted if the message only says that no model is registered.
 @pytest.mark.parametrize(
     "text",
     [

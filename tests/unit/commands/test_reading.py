@@ -1,4 +1,4 @@
-"""Commands that only read make no store where there is none, through the real command lines."""
+"""Tests that commands that only read never make a store, through the real command line."""
 
 import json
 import os

@@ -33,6 +33,8 @@ from squadron.scores.evaluation import Questions, judge
 from tests import tiny_models
 from tests.token_families import FAMILIES, train_tokenizer
 
+pytestmark = pytest.mark.slow  # Each test is repeated for every family of tokenizers.
+
 logger = logging.getLogger(__name__)
 
 CORPUS = Path(__file__).resolve().parents[3] / "examples" / "corpus.json"

@@ -1,4 +1,4 @@
-"""What a person sees of a local run, of the very lines that kfp.local and the steps print.
+"""Tests what a person sees of a local race, with lines as kfp.local and the steps print them.
 
 The lines of kfp are those of kfp/local/task_dispatcher.py and of
 kfp/local/orchestrator/task_executor.py (2.17.0).
@@ -38,7 +38,7 @@ Next:
 
 
 class Terminal(io.StringIO):
-    """A terminal that shows what a person sees in the end: lines drawn over are gone."""
+    """A terminal that keeps what a person sees in the end, without lines that were drawn over."""
 
     def isatty(self):
         return True
@@ -135,7 +135,7 @@ def test_steps_that_run_and_steps_from_the_cache_are_told_apart_by_contender():
 
 
 def test_what_kfp_logs_of_its_cache_is_heard_between_its_tasks(capsys):
-    """kfp logs a hit outside its own context, where nobody would hear it."""
+    """kfp logs a cache hit outside its own logging context."""
     from kfp.local.logging_utils import format_task_name, local_logger_context
 
     root = logging.getLogger()
@@ -228,12 +228,12 @@ def test_lines_break_between_words_but_commands_paths_and_figures_stay_whole(wid
     assert wrap_line(command, width) == command
 
 
-# What can be run next
+# What can be run next.
 
 
 @pytest.fixture
 def installed(tmp_path, monkeypatch):
-    """A working folder with an installation in .venv; the PATH does not find it."""
+    """Returns a working folder with an installation in .venv, which the PATH does not find."""
     folder = tmp_path / ".venv" / "bin"
     folder.mkdir(parents=True)
     for name in ("python", "squadron", "mlflow"):

@@ -272,6 +272,7 @@ def test_pickled_weights_are_refused_before_anything_is_loaded(folder):
     )
 
 
+@pytest.mark.slow
 def test_pickled_weights_of_the_hub_are_refused_in_the_same_words(folder, tmp_path):
     # This runs in its own process, because huggingface_hub reads the place of its cache once.
     pickle_weights(folder)
@@ -301,6 +302,7 @@ from_pretrained(AutoModelForQuestionAnswering, "org/pickled", use_safetensors=Tr
     assert "InputError: The backbone 'org/pickled' has no model.safetensors, and pickled" in last
 
 
+@pytest.mark.slow
 def test_the_line_that_converts_pickled_weights_does_so(folder, written):
     pickle_weights(folder)
     text = (ROOT / "experiments" / "spanbert_squad2.yaml").read_text(encoding="utf-8")

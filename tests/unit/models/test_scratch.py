@@ -20,6 +20,7 @@ from squadron.errors import InputError
 from squadron.models import backbones, batches, scratch, variants
 from squadron.reader import Reader
 from tests import tiny_models
+from tests.steps_by_hand import featurize, train_to_evaluate
 
 TEXTS = [
     "The lighthouse was lit in July 1823, and the keeper slept.",
@@ -271,26 +272,8 @@ def race(request, tmp_path_factory):
 
 
 def run_from_featurize(root, contender):
-    windows = {"max_length": 40, "stride": 8, "max_question_length": 12}
-    entry = {"backbone": contender.backbone, "windows": windows}
-    steps.featurize(entry=json.dumps(entry), examples=root / "examples", windows=root / "windows")
-    settings = {"contender": to_json(contender)}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(steps.CHECKPOINTS_VARIABLE, str(root / "checkpoints"))
-        steps.train(
-            **settings, windows=root / "windows", examples=root / "examples", model=root / "model"
-        )
-    steps.predict(
-        **settings, windows=root / "windows", model=root / "model", candidates=root / "candidates"
-    )
-    steps.evaluate(
-        **settings,
-        settings="{}",
-        examples=root / "examples",
-        candidates=root / "candidates",
-        evaluation=root / "evaluation",
-        figures_file=root / "figures.json",
-    )
+    featurize(root, contender.backbone, WINDOWS)
+    train_to_evaluate(root, contender)
 
 
 def words_of(examples, split):

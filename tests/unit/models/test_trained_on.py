@@ -17,6 +17,8 @@ from squadron.errors import InputError
 from squadron.models import scratch, trained_on
 from tests import tiny_models
 
+pytestmark = pytest.mark.slow  # Most tests train a model.
+
 ROOT = Path(__file__).resolve().parents[3]
 CORPUS = ROOT / "examples" / "corpus.json"
 FINANCE = ROOT / "examples" / "finance_faq.csv"
@@ -169,6 +171,7 @@ def test_a_title_that_was_trained_on_and_is_now_judged_is_refused(trained, tmp_p
     )
 
 
+@pytest.mark.slow
 def test_by_question_titles_are_shared_and_questions_are_not(taught, tmp_path, capsys):
     model = str(taught / "model")
     prepare(tmp_path / "again", BY_QUESTION, model)
@@ -251,6 +254,7 @@ def test_what_a_model_of_elsewhere_with_a_qa_head_was_trained_on_is_unknown(fore
     assert trained_on.read_record(str(bare)) == trained_on.UNKNOWN
 
 
+@pytest.mark.slow
 def test_a_hub_name_is_judged_by_its_config(foreign, backbone, tmp_path):
     """The hub's cache on this machine, laid out as huggingface_hub lays it out."""
     for name, folder in (("answering", foreign), ("encoder", backbone)):

@@ -118,6 +118,7 @@ def captured_steps():
 # Resuming
 
 
+@pytest.mark.slow
 def test_a_training_killed_at_random_ends_with_the_weights_and_log_of_an_unbroken_one(
     tmp_path, backbones
 ):

@@ -9,7 +9,10 @@ from squadron import steps
 from squadron.artifacts import read_table
 from squadron.config import Contender, Data, Predict, Splits, Train, Windows, to_json
 from squadron.data.question_types import TYPES
+from tests.steps_by_hand import featurize, train_to_evaluate
 from tests.tiny_models import open_windows
+
+pytestmark = pytest.mark.slow  # A race trains a model.
 
 CORPUS = Path(__file__).resolve().parents[3] / "examples" / "corpus.json"
 WINDOWS = Windows(max_length=128, stride=32, max_question_length=32)
@@ -21,15 +24,7 @@ def race(tmp_path_factory):
     root = tmp_path_factory.mktemp("reasoning")
     data = Data(train=(str(CORPUS),), splits=Splits(2, 2, 2), max_train_examples=24)
     steps.ingest(data=to_json(data), examples=root / "examples")
-    entry = {
-        "backbone": "scratch",
-        "windows": json.loads(to_json(WINDOWS)),
-    }
-    steps.featurize(
-        entry=json.dumps(entry),
-        examples=root / "examples",
-        windows=root / "windows",
-    )
+    featurize(root, "scratch", WINDOWS)
     contender = Contender(
         "reasoning",
         backbone="scratch",
@@ -37,23 +32,7 @@ def race(tmp_path_factory):
         train=Train(epochs=2, batch_size=8, precision="fp32", max_examples=10),
         predict=Predict(n_best=2, train_questions=6),
     )
-    settings = {"contender": to_json(contender)}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(steps.CHECKPOINTS_VARIABLE, str(root / "checkpoints"))
-        steps.train(
-            **settings, windows=root / "windows", examples=root / "examples", model=root / "model"
-        )
-    steps.predict(
-        **settings, windows=root / "windows", model=root / "model", candidates=root / "candidates"
-    )
-    steps.evaluate(
-        **settings,
-        settings="{}",
-        examples=root / "examples",
-        candidates=root / "candidates",
-        evaluation=root / "evaluation",
-        figures_file=root / "figures.json",
-    )
+    train_to_evaluate(root, contender)
     return root
 
 

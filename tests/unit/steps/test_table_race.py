@@ -11,8 +11,11 @@ from squadron.artifacts import read_table
 from squadron.config import SPLITS, Contender, Data, Predict, Splits, Train, Windows, to_json
 from squadron.data.validation import Report
 from squadron.reader import Reader
-from tests import tiny_models
+from tests import steps_by_hand, tiny_models
+from tests.steps_by_hand import train_to_evaluate
 from tests.tiny_models import open_windows
+
+pytestmark = pytest.mark.slow  # A race trains a model.
 
 FINANCE = Path(__file__).resolve().parents[3] / "examples" / "finance_faq.csv"
 WINDOWS = Windows(max_length=128, stride=64, max_question_length=24)
@@ -25,12 +28,7 @@ def ingest(root, **changes):
 
 
 def featurize(root, backbone, windows=WINDOWS):
-    entry = {"backbone": backbone, "windows": json.loads(to_json(windows))}
-    steps.featurize(
-        entry=json.dumps(entry),
-        examples=root / "examples",
-        windows=root / "windows",
-    )
+    steps_by_hand.featurize(root, backbone, windows)
     return root / "windows", json.loads((root / "windows" / "windows.json").read_text())
 
 
@@ -47,23 +45,7 @@ def race(tmp_path_factory):
         train=Train(epochs=1, batch_size=16, precision="fp32", max_negative_windows=4),
         predict=Predict(n_best=2, max_answer_tokens=0),
     )
-    settings = {"contender": to_json(contender)}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(steps.CHECKPOINTS_VARIABLE, str(root / "checkpoints"))
-        steps.train(
-            **settings, windows=root / "windows", examples=root / "examples", model=root / "model"
-        )
-    steps.predict(
-        **settings, windows=root / "windows", model=root / "model", candidates=root / "candidates"
-    )
-    steps.evaluate(
-        **settings,
-        settings="{}",
-        examples=root / "examples",
-        candidates=root / "candidates",
-        evaluation=root / "evaluation",
-        figures_file=root / "figures.json",
-    )
+    train_to_evaluate(root, contender)
     return root, folder, about
 
 

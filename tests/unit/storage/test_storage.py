@@ -33,28 +33,7 @@ from squadron.storage import (
     read_settings,
     require_writable,
 )
-
-RECORDS = {"manifest.json", "_COMMITTED"}
-
-
-def write_tree(folder: Path, files: dict[str, bytes]) -> Path:
-    for name, content in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    return folder
-
-
-def read_tree(folder: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
-
-
-def content_of(folder: Path) -> dict[str, bytes]:
-    return {name: content for name, content in read_tree(folder).items() if name not in RECORDS}
+from tests.trees import RECORDS, content_of, read_tree, write_tree
 
 
 @contextmanager

@@ -243,6 +243,7 @@ def test_every_layer_has_deep_prompts_of_its_own_and_the_first_words_of_shallow_
     assert (shallow[name][:, None] == words[None]).all(-1).any(-1).all()
 
 
+@pytest.mark.slow
 def test_deep_prompts_learn_the_eight_questions(tiny, tmp_path):
     torch.manual_seed(0)
     model = prompt_tuning.build(tiny.backbone, DEEP)

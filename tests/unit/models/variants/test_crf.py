@@ -166,6 +166,7 @@ def test_the_chain_is_scored_in_single_precision_where_the_encoder_is_not(tiny):
     assert not torch.equal(emissions, emissions.bfloat16().float())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("structure", "relu", "learning_rate"), [("free", False, 1e-2), ("single_span", True, 3e-3)]
 )
