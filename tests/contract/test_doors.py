@@ -21,6 +21,7 @@ SOURCE = ROOT / "src" / "squadron"
 ROOMS = (
     "errors",
     "uris",
+    "wording",
     "config",
     "progress",
     "storage",

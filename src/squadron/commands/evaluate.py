@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from squadron.data.sources import list_sources
+from squadron.wording import LEVEL, interval
 
 if TYPE_CHECKING:
     from squadron.data.validation import Report
@@ -124,11 +125,11 @@ def _lines(name: str, data: str, judgement: "Judgement", report: "Report") -> li
 def _interval(summary: dict[str, Any], key: str) -> str:
     """Returns the 95 % intervals of a figure as text; "" if it has none."""
     shown = []
-    for infix, unit in (("", "paragraph"), ("_title", "title")):
-        low, high = summary.get(f"{key}{infix}_low"), summary.get(f"{key}{infix}_high")
-        if low is not None and high is not None:
-            shown.append(f"{low:.1f} to {high:.1f} by {unit}")
-    return f"  (95 %: {', '.join(shown)})" if shown else ""
+    for by, unit in (("", "paragraph"), ("title", "title")):
+        found = interval(summary, key, by)
+        if found:
+            shown.append(f"{found} by {unit}")
+    return f"  ({LEVEL}: {', '.join(shown)})" if shown else ""
 
 
 def _as_dict(name: str, judgement: "Judgement", report: "Report", warning: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from squadron.config import Data
+from squadron.wording import join_words
 
 Shared = Mapping[str, Mapping[str, Any]]
 """Judged split -> {unit, units, shared, titles, all_titles}; only splits that share something."""
@@ -63,7 +64,7 @@ def _describe(name: str, found: Mapping[str, Any], is_spoilt: bool) -> str:
         )
     if found["titles"]:
         parts.append(f"{found['titles']:,} of its {found['all_titles']:,} titles")
-    what = f"{' and '.join(parts)} are also in train"
+    what = f"{join_words(parts)} are also in train"
     if is_spoilt:
         return f"{name} was trained on: {what}. It is not judged and has no figures."
     if found["shared"]:

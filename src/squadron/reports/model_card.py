@@ -13,8 +13,8 @@ from typing import Any
 from squadron.data.contamination import describe_shared
 from squadron.reports.markdown import plain
 from squadron.reports.race_facts import describe_doubts, describe_leads
-from squadron.reports.wording import LEVEL, figure_with_interval, words
 from squadron.scores.error_kinds import KIND_TEXTS
+from squadron.wording import LEVEL, figure_with_interval, words
 
 FILE = "MODEL_CARD.md"
 """The name of the card in a registered model's folder."""

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from squadron.reports.markdown import LONGEST, plain
-from squadron.reports.wording import LEVEL, MISSING, figure_with_interval, lead_interval, words
+from squadron.wording import LEVEL, MISSING, figure_with_interval, lead_interval, words
 
 if TYPE_CHECKING:
     from squadron.reports.report import Report

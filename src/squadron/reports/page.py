@@ -10,7 +10,8 @@ from typing import Any
 
 import yaml
 
-from squadron.reports import plots, wording
+from squadron import wording
+from squadron.reports import plots
 from squadron.reports.race_plots import draw_plots
 from squadron.reports.report import Report
 from squadron.reports.rows import Row

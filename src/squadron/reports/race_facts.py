@@ -6,7 +6,7 @@ Everything here is read from champion.json, and nothing is judged again.
 from typing import Any
 
 from squadron.data.contamination import describe_shared
-from squadron.reports.wording import figure, join_words, lead_interval
+from squadron.wording import figure, join_words, lead_interval
 
 
 def shown_names(champion: dict[str, Any]) -> dict[str, str]:

@@ -10,7 +10,7 @@ import numpy as np
 from squadron.reports import plots
 from squadron.reports.report import Report
 from squadron.reports.rows import Row
-from squadron.reports.wording import LEVEL, figure, figure_with_interval
+from squadron.wording import LEVEL, figure, figure_with_interval
 
 LEAST_SPAN = 5.0
 """Points that an axis of EM spans at least, so that small differences look small."""

@@ -4,7 +4,7 @@ from statistics import mean, stdev
 from typing import Any
 
 from squadron.reports.race_facts import describe_leads, is_staging, shown_name, shown_names
-from squadron.reports.wording import join_words
+from squadron.wording import join_words
 
 
 def describe_figures(champion: dict[str, Any]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from squadron.reports.race_facts import describe_contamination, shown_names
 from squadron.reports.race_summary import describe_end, describe_figures
-from squadron.reports.wording import LEVEL, figure, interval
+from squadron.wording import LEVEL, figure, interval
 
 WIDEST = 120
 """Maximum width of the table in columns, and its width where there is no terminal."""

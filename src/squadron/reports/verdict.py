@@ -9,7 +9,7 @@ from typing import Any
 
 from squadron.reports import race_facts
 from squadron.reports.rows import Row
-from squadron.reports.wording import LEVEL, figure, interval, join_words
+from squadron.wording import LEVEL, figure, interval, join_words
 
 MOST_NAMES = 2
 """Contenders that a headline names. It counts more of them."""

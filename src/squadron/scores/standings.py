@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from squadron.scores import significance
+from squadron.wording import join_words
 
 MERITS = ("exact", "f1", "answerable_f1")
 """Figures on select by which contenders are ranked, the first one first."""
@@ -81,9 +82,9 @@ def explain_tie(rows: Sequence[dict[str, Any]], order: Sequence[int]) -> str:
         decided = [each["label"] for each in others if _decisive(best, each) == rule]
         if decided:
             beaten[rule] = decided
-    parts = [f"of {join(labels)} {_advantage(rule, best)}" for rule, labels in beaten.items()]
-    shared = join([each["label"] for each in others])
-    return f"{best['label']} shares this EM with {shared}; it is ahead {join(parts)}."
+    parts = [f"of {join_words(labels)} {_advantage(rule, best)}" for rule, labels in beaten.items()]
+    shared = join_words([each["label"] for each in others])
+    return f"{best['label']} shares this EM with {shared}; it is ahead {join_words(parts)}."
 
 
 def _decisive(best: dict[str, Any], other: dict[str, Any]) -> str:
@@ -104,12 +105,6 @@ def _advantage(rule: str, best: dict[str, Any]) -> str:
         "champion": "because a champion stays at a tie",
         "label": "by nothing but the order of labels",
     }[rule]
-
-
-def join(words: Sequence[str]) -> str:
-    """Joins words as people write a list: "a, b and c"."""
-    *most, last = words
-    return f"{', '.join(most)} and {last}" if most else last
 
 
 def select_split(best: dict[str, Any], chosen_before: int | None) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """How figures, intervals and lists are written: one form of each for pages, tables and sentences.
 
-This module imports nothing of Squadron and knows no race.
+It imports nothing of Squadron and knows no race.
 """
 
 from collections.abc import Mapping, Sequence

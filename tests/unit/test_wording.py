@@ -2,7 +2,7 @@
 
 import pytest
 
-from squadron.reports import wording
+from squadron import wording
 
 SUMMARY = {"exact": 61.234, "exact_low": 58.31, "exact_high": 64.08, "f1": 70.0}
 SUMMARY |= {"exact_title_low": 52.26, "exact_title_high": 69.04}
