@@ -114,7 +114,13 @@ def test_a_step_that_fails_ends_the_race_and_mlflow_has_the_reason(tmp_path):
 
 def test_an_unreachable_mlflow_is_said_in_one_sentence(tmp_path):
     write_experiment(tmp_path, ["span"], has_store=False)
-    done = run(tmp_path, MLFLOW_TRACKING_URI="http://127.0.0.1:9")
+    # How long MLflow is asked again is not the subject here.
+    dead = {
+        "MLFLOW_TRACKING_URI": "http://127.0.0.1:9",
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+        "SQUADRON_OUTBOX_SECONDS": "1",
+    }
+    done = run(tmp_path, **dead)
     assert done.returncode == 2
     reason, remedy = done.stderr.strip().splitlines()
     assert "http://127.0.0.1:9 can't be used: it can't be reached" in reason
