@@ -3,8 +3,10 @@
 `versions` finds, downloads and promotes the versions that this module creates.
 """
 
+import contextlib
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -139,16 +141,26 @@ def _delete_spare_versions(client: Any, name: str, run_id: str, kept: str) -> No
     """
     for version in client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'"):
         number = str(version.version)
-        if int(number) > int(kept) and not client.get_model_version(name, number).aliases:
-            _delete_version(client, name, number)
+        if int(number) > int(kept):
+            # A process that registers the same run may delete its own version at this moment.
+            with _may_be_deleted():
+                if not client.get_model_version(name, number).aliases:
+                    client.delete_model_version(name, number)
 
 
 def _delete_version(client: Any, name: str, version: str) -> None:
     """Deletes a version; does nothing if another process has deleted it."""
+    with _may_be_deleted():
+        client.delete_model_version(name, version)
+
+
+@contextlib.contextmanager
+def _may_be_deleted() -> Iterator[None]:
+    """Ends the block without an error if another process has deleted the version."""
     import mlflow
 
     try:
-        client.delete_model_version(name, version)
+        yield
     except mlflow.exceptions.MlflowException as error:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
