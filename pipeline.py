@@ -82,7 +82,7 @@ def build_pipeline(place: Placement) -> Any:
             own |= {"settings": registration, "digests": register_digests}
             registered = place.on_cpu(step.register(models=models, evaluations=gathered[0], **own))
             own = {"results": results, "digests": report_digests, "experiment": experiment}
-            own |= {"champion": registered.outputs["champion"], **examples}
+            own |= {"race_result": registered.outputs["race_result"], **examples}
             place.on_cpu(step.report(evaluations=gathered[1], **own))
 
     return squadron

@@ -1,4 +1,4 @@
-"""Component register: models and figures of all contenders -> the champion."""
+"""Component register: models and figures of all contenders -> the winner, registered."""
 
 from typing import List  # noqa: UP035 the annotation that kfp reads
 
@@ -13,7 +13,7 @@ def register(
     results: str,
     models: dsl.Input[List[dsl.Model]],  # noqa: UP006
     evaluations: dsl.Input[List[dsl.Artifact]],  # noqa: UP006
-    champion: dsl.Output[dsl.Artifact],
+    race_result: dsl.Output[dsl.Artifact],
 ):
     """Registers the contender with the best exact match on select, if it passes the gate.
 
@@ -21,11 +21,11 @@ def register(
         settings: JSON of {register: squadron.config.Register, data: its files, data_licence}.
         opened: The id of the parent run. It only makes a race in another store register again.
         digests: JSON of squadron.provenance.Digests: checked by the step, part of the cache key.
-        results: Where models, evaluations and champion.json are published; "" for nowhere.
+        results: Where models, evaluations and race_result.json are published; "" for nowhere.
         models: The artifacts of train, one for each contender.
         evaluations: The artifacts of evaluate, in the same order.
-        champion: The file champion.json: the order of the contenders, their comparison with the
-            winner, and the registered version or why there is none.
+        race_result: The file race_result.json: the order of the contenders, their comparison with
+            the winner, and the registered version or why there is none.
     """
     from squadron import steps
 
@@ -36,5 +36,5 @@ def register(
         results=results,
         models=[model.path for model in models],
         evaluations=[evaluation.path for evaluation in evaluations],
-        champion=champion.path,
+        race_result=race_result.path,
     )

@@ -1,4 +1,4 @@
-"""Component report: the evaluations of all contenders and champion.json -> one page."""
+"""Component report: the evaluations of all contenders and race_result.json -> one page."""
 
 from typing import List  # noqa: UP035 the annotation that kfp reads
 
@@ -12,7 +12,7 @@ def report(
     results: str,
     examples: dsl.Input[dsl.Dataset],
     evaluations: dsl.Input[List[dsl.Artifact]],  # noqa: UP006
-    champion: dsl.Input[dsl.Artifact],
+    race_result: dsl.Input[dsl.Artifact],
     page: dsl.Output[dsl.HTML],
 ):
     """Writes the page that says which model to promote, and why.
@@ -23,7 +23,7 @@ def report(
         results: Where the page is published; "" for nowhere.
         examples: The artifact of ingest.
         evaluations: The artifacts of evaluate, one for each contender.
-        champion: The file champion.json of register.
+        race_result: The file race_result.json of register.
         page: The file report.html.
     """
     from squadron import steps
@@ -34,6 +34,6 @@ def report(
         digests=digests,
         examples=examples.path,
         evaluations=[evaluation.path for evaluation in evaluations],
-        champion=champion.path,
+        race_result=race_result.path,
         page=page.path,
     )

@@ -16,6 +16,7 @@ from typing import Any, TextIO
 
 from launch.plan import LOOP_STEPS
 from launch.programs import pages_command, squadron_command
+from squadron.artifacts import from_content
 from squadron.progress import (
     EVENT_PREFIX,
     SECONDS_BETWEEN_LINES,
@@ -25,6 +26,7 @@ from squadron.progress import (
     draw,
 )
 from squadron.reports.race_table import render_table, screen_width
+from squadron.scores.race_result import RaceResult
 
 # kfp/local/task_dispatcher.py colours the name of a task that it runs.
 _RUNS = re.compile(r"Executing task (?:\x1b\[\d+m)?'([a-z-]+)'")
@@ -144,8 +146,9 @@ class Console(io.TextIOBase):
         elif kind == "line":
             self._print(event["text"])
         elif kind == "table":
+            result = from_content(RaceResult, event["result"])
             table = render_table(
-                event["champion"], screen_width(), squadron_command(), pages_command()
+                result, event["report"], screen_width(), squadron_command(), pages_command()
             )
             self._print("\n" + table)
         elif kind == "error" and self.failure is None:

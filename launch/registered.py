@@ -6,10 +6,9 @@ It happens before anything runs, so that the race key, the caches and all steps 
 import os
 import sys
 from dataclasses import replace
-from typing import Any
 
 from squadron import registry, tracking
-from squadron.config import Contender, Experiment, Windows, from_mapping
+from squadron.config import Contender, Experiment
 from squadron.errors import InputError
 from squadron.models import variants
 from squadron.models.model_names import read_model_name
@@ -78,13 +77,16 @@ def fingerprint(backbone: str) -> str:
 
 
 def _as_served(contender: Contender, version: registry.Registered) -> Contender:
-    served = registry.read_about(version)["contender"]
-    predict = {name: served["predict"][name] for name in ("max_answer_tokens", "precision")}
+    served = registry.read_about(version).contender
     return replace(
         contender,
         backbone=version.uri,
-        windows=from_mapping(Windows, served["windows"]),
-        predict=replace(contender.predict, **predict),
+        windows=served.windows,
+        predict=replace(
+            contender.predict,
+            max_answer_tokens=served.predict.max_answer_tokens,
+            precision=served.predict.precision,
+        ),
     )
 
 
@@ -98,13 +100,13 @@ def _resolve_backbone(contender: Contender, path: str, can_ask: bool) -> Contend
             f"{tracking.URI_VARIABLE} to the store that the race will use"
         )
     version = registry.find_version(chosen.name, chosen.version_or_alias)
-    about: dict[str, Any] = registry.read_about(version)
-    names = {name.rpartition("/")[2] for name in about["files"]}
+    about = registry.read_about(version)
+    names = {name.rpartition("/")[2] for name in about.files}
     if names.isdisjoint(WEIGHTS):
         raise InputError(
             f"{path} -> backbone: {version.uri} is not allowed; it is a model of the variant "
-            f"{about['contender']['variant']!r}, which holds no network of its own; give a "
+            f"{about.contender.variant!r}, which holds no network of its own; give a "
             "registered 'span' or 'crf' model, or its own backbone "
-            f"{about['contender']['backbone']!r}"
+            f"{about.contender.backbone!r}"
         )
     return replace(contender, backbone=version.uri)

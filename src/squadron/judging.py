@@ -19,7 +19,8 @@ from squadron.models import trained_on
 from squadron.models.trained_on import Seen
 from squadron.reader import Reader
 from squadron.scores import metrics
-from squadron.scores.evaluation import Judged, Questions, interval_figures, judge
+from squadron.scores.evaluation import Judged, Questions, judge, measure_intervals
+from squadron.scores.figures import SplitFigures, read_official
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,8 @@ class Judgement:
 
     questions: Questions
     judged: Judged
-    summary: dict[str, float]
-    """The figures of `judged.summary`, and their intervals (`evaluation.interval_figures`)."""
+    figures: SplitFigures
+    """With intervals."""
     seconds: float
     """From the questions to the answers, without reading the file and loading the model."""
     thresholds: dict[str, "Threshold"]
@@ -42,8 +43,8 @@ class Threshold:
 
     value: float | None
     """None answers every question."""
-    summary: dict[str, float]
-    """The official figures."""
+    figures: dict[str, float]
+    """Official figures (`metrics.summarize`) by the names of `SplitFigures`."""
 
 
 def read_file(path: Path, source: str) -> tuple[pa.Table, Report]:
@@ -89,8 +90,8 @@ def judge_examples(reader: Reader, examples: pa.Table) -> Judgement:
         rule=reader.answering.answer_rule,
     )
     seconds = time.monotonic() - started
-    summary = judged.summary | interval_figures(judged)
-    return Judgement(questions, judged, summary, seconds, _compare_thresholds(questions, judged))
+    figures = measure_intervals(judged)
+    return Judgement(questions, judged, figures, seconds, _compare_thresholds(questions, judged))
 
 
 def _compare_thresholds(questions: Questions, judged: Judged) -> dict[str, Threshold]:
@@ -105,5 +106,6 @@ def _compare_thresholds(questions: Questions, judged: Judged) -> dict[str, Thres
     for name, value in values.items():
         chosen = ranking.apply_threshold(judged.best, score, value)
         each = metrics.score_answers(questions.golds, chosen, questions.rule)
-        found[name] = Threshold(value, metrics.summarize(*each, questions.has_answer))
+        official = metrics.summarize(*each, questions.has_answer)
+        found[name] = Threshold(value, read_official(official))
     return found

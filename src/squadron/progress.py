@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from types import TracebackType
 from typing import Any
@@ -37,7 +38,7 @@ def say(text: str, **figures: Any) -> None:
         print(text, file=sys.stderr, flush=True)  # noqa: T201
 
 
-def emit(event: dict[str, Any]) -> None:
+def emit(event: Mapping[str, object]) -> None:
     """Prints one event to stdout as a JSON line with a prefix, which a launcher reads."""
     print(EVENT_PREFIX + json.dumps(event), flush=True)  # noqa: T201
 

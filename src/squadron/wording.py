@@ -3,8 +3,8 @@
 It imports nothing of Squadron and knows no race.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import NamedTuple
 
 MISSING = "–"
 """Stands where there is no figure."""
@@ -27,43 +27,40 @@ def words(name: str) -> str:
     return name.replace("_", " ")
 
 
-def interval(summary: Mapping[str, Any], key: str, by: str = "") -> str:
-    """Returns the interval of a figure, such as "40.1–52.3"; "" if it has none.
+class Estimate(NamedTuple):
+    """A figure with the ends of its interval, which are None if it has none."""
 
-    Args:
-        summary: Figures of a split, or of a part of it, 0 to 100.
-        key: The name of the figure, such as "exact".
-        by: "" for the interval by paragraph, "title" for the interval by title.
-    """
-    prefix = f"{key}_{by}" if by else key
-    low, high = summary.get(f"{prefix}_low"), summary.get(f"{prefix}_high")
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+def interval(estimate: Estimate) -> str:
+    """Returns the interval of a figure from 0 to 100, such as "40.1–52.3"; "" if it has none."""
+    low, high = estimate.low, estimate.high
     return "" if low is None or high is None else f"{low:.1f}–{high:.1f}"
 
 
-def figure_with_interval(summary: Mapping[str, Any], key: str, *, names_level: bool = False) -> str:
+def figure_with_interval(estimate: Estimate, *, names_level: bool = False) -> str:
     """Returns "45.00 (40.1–52.3)", or the figure alone if it has no interval.
 
     Args:
-        summary: As for `interval`.
-        key: As for `interval`.
+        estimate: A figure from 0 to 100.
         names_level: Write "45.00 (95 % interval 40.1–52.3)". Sentences need it. Tables say the
             level once, in their caption.
     """
-    value, shown = figure(summary[key]), interval(summary, key)
+    value, shown = figure(estimate.value), interval(estimate)
     if not shown:
         return value
     return f"{value} ({LEVEL} interval {shown})" if names_level else f"{value} ({shown})"
 
 
-def lead_interval(lead: Mapping[str, Any]) -> str:
-    """Returns the interval of a difference, such as "-0.50 to 3.20"; "" if it has none.
+def lead_interval(lead: Estimate) -> str:
+    """Returns the interval of a difference in points, such as "-0.50 to 3.20"; "" if it has none.
 
     A dash between the ends would look like a minus sign.
-
-    Args:
-        lead: A comparison of champion.json, in points.
     """
-    low, high = lead["low"], lead["high"]
+    low, high = lead.low, lead.high
     return "" if low is None or high is None else f"{low:.2f} to {high:.2f}"
 
 

@@ -5,7 +5,7 @@ status.json hold them under "answering", the folder of a registered model in ans
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from squadron.answers.calibration import Calibration
@@ -28,26 +28,24 @@ class Answering:
     calibration: Calibration | None = None
     """Turns scores into probabilities; None if the model has no probabilities."""
 
-    def as_dict(self) -> dict[str, Any]:
-        """Returns the fields for JSON."""
-        return asdict(self) | {"calibration": self.calibration and self.calibration.as_dict()}
+    def __post_init__(self) -> None:
+        """Refuses a rule that this version does not know."""
+        if self.answer_rule not in ANSWER_RULES:
+            raise InputError(
+                f"The model answers by the rule {self.answer_rule!r}, this version knows "
+                f"{ANSWER_RULES}; use the version of squadron that registered it"
+            )
 
     @classmethod
     def read(cls, fields: Mapping[str, Any]) -> "Answering":
-        """Reads what `as_dict` returned; absent fields get their defaults, others are ignored.
+        """Reads answering.json; absent fields get their defaults, others are ignored.
 
         Raises:
             InputError: If this version does not know the answer rule or the calibration.
         """
-        rule = fields.get("answer_rule", cls.answer_rule)
-        if rule not in ANSWER_RULES:
-            raise InputError(
-                f"The model answers by the rule {rule!r}, this version knows {ANSWER_RULES}; "
-                "use the version of squadron that registered it"
-            )
         calibration = fields.get("calibration")
         return cls(
             fields.get("null_threshold"),
-            rule,
+            fields.get("answer_rule", cls.answer_rule),
             Calibration.from_dict(calibration) if calibration else None,
         )

@@ -13,7 +13,7 @@ Legend: N questions.
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -59,13 +59,9 @@ class Calibration:
         found = np.where(score == np.inf, 1.0, found)
         return np.where(score == -np.inf, 0.0, found)
 
-    def as_dict(self) -> dict[str, Any]:
-        """Returns the fields for JSON: finite numbers, texts and a list."""
-        return asdict(self) | {"probabilities": list(self.probabilities)}
-
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> "Calibration":
-        """Reads what `as_dict` returned.
+        """Reads its fields as JSON.
 
         Raises:
             InputError: If this version does not know the method.

@@ -8,6 +8,14 @@ May import config. Others use the names in `__all__`.
 from squadron.artifacts.contexts import encode_contexts, read_contexts
 from squadron.artifacts.files import written_whole
 from squadron.artifacts.json_files import read_json, write_json, write_official
+from squadron.artifacts.records import (
+    Record,
+    from_content,
+    parse_record,
+    read_record,
+    to_content,
+    write_record,
+)
 from squadron.artifacts.schemas import (
     ANSWERING,
     BREAKDOWN,
@@ -44,14 +52,20 @@ __all__ = [
     "SCORES",
     "WINDOWS",
     "WINDOW_TYPES",
+    "Record",
     "encode_contexts",
+    "from_content",
+    "parse_record",
     "read_contexts",
     "read_json",
     "read_parts",
+    "read_record",
     "read_table",
     "read_windows",
+    "to_content",
     "write_json",
     "write_official",
+    "write_record",
     "write_table",
     "write_windows",
     "written_in_parts",

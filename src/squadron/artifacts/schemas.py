@@ -102,7 +102,7 @@ SCORES = pa.schema(
         ("id", pa.string()),
         ("paragraph", pa.int64()),  # questions of one paragraph have the same number
         ("title", pa.int64()),  # questions of one title have the same number
-        ("exact", pa.float64()),  # 0 or 1
+        ("exact_match", pa.float64()),  # 0 or 1
         ("f1", pa.float64()),  # 0 to 1
     ]
 )
@@ -112,9 +112,9 @@ BREAKDOWN = pa.schema(
         ("group", pa.string()),  # one of breakdown.GROUPS
         ("value", pa.string()),  # the part of the group that this row describes
         ("questions", pa.int64()),
-        ("exact", pa.float64()),  # 0 to 100, like all columns below
-        ("exact_low", pa.float64()),  # 95 % interval; null for too few questions
-        ("exact_high", pa.float64()),
+        ("exact_match", pa.float64()),  # 0 to 100, like all columns below
+        ("exact_match_low", pa.float64()),  # 95 % interval; null for too few questions
+        ("exact_match_high", pa.float64()),
         ("f1", pa.float64()),
         ("f1_low", pa.float64()),
         ("f1_high", pa.float64()),

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from squadron.data.validation import Report
     from squadron.judging import Judgement
     from squadron.models.trained_on import Seen
+    from squadron.scores.figures import SplitFigures
 
 HELP = "judge a model on a file of questions and answers"
 
@@ -96,37 +97,38 @@ def _describe_seen(seen: "Seen", data: str) -> str:
 
 
 def _lines(name: str, data: str, judgement: "Judgement", report: "Report") -> list[str]:
-    summary = judgement.summary
-    total = int(summary["total"])
+    figures = judgement.figures
+    total = figures.total
     lines = [
         f"Model:      {name}",
         f"Data:       {data}",
-        f"Questions:  {total:,} of {summary['titles']:,} titles and {summary['paragraphs']:,} "
+        f"Questions:  {total:,} of {figures.titles:,} titles and {figures.paragraphs:,} "
         f"paragraphs, by the rules of SQuAD {judgement.questions.rule}",
     ]
     for label, counter in (("Left out:", report.rejected), ("Repaired:", report.repaired)):
         lines += [f"{label:11} {count:,} x {reason}" for reason, count in counter.most_common()]
-    for label, key in (("Exact match:", "exact"), ("F1:", "f1")):
-        lines.append(f"{label:13}{summary[key]:6.2f}{_interval(summary, key)}")
+    for label, name in (("Exact match:", "exact_match"), ("F1:", "f1")):
+        value = figures.estimate(name).value
+        lines.append(f"{label:13}{value:6.2f}{_intervals(figures, name)}")
     if judgement.thresholds:
         names = ("EM", "F1", "HasAns EM", "NoAns EM")
         lines += ["", f"{'Null threshold':22}" + "".join(f"{name:>11}" for name in names)]
         for label, each in judgement.thresholds.items():
-            value = "answers all" if each.value is None else f"{each.value:.2f}"
-            keys = ("exact", "f1", "HasAns_exact", "NoAns_exact")
-            figures = "".join(f"{each.summary.get(key, 0.0):11.2f}" for key in keys)
-            lines.append(f"{label:10}{value:>12}{figures}")
+            shown = "answers all" if each.value is None else f"{each.value:.2f}"
+            keys = ("exact_match", "f1", "has_ans_exact_match", "no_ans_exact_match")
+            cells = "".join(f"{each.figures.get(key, 0.0):11.2f}" for key in keys)
+            lines.append(f"{label:10}{shown:>12}{cells}")
         lines += ['"best here" was chosen on these questions; it only tells what is possible.', ""]
     speed = total / judgement.seconds if judgement.seconds else 0.0
     lines.append(f"Seconds:    {judgement.seconds:.1f} ({speed:.1f} questions/s)")
     return lines
 
 
-def _interval(summary: dict[str, Any], key: str) -> str:
+def _intervals(figures: "SplitFigures", name: str) -> str:
     """Returns the 95 % intervals of a figure as text; "" if it has none."""
     shown = []
     for by, unit in (("", "paragraph"), ("title", "title")):
-        found = interval(summary, key, by)
+        found = interval(figures.estimate(name, by))
         if found:
             shown.append(f"{found} by {unit}")
     return f"  ({LEVEL}: {', '.join(shown)})" if shown else ""
@@ -136,9 +138,9 @@ def _as_dict(name: str, judgement: "Judgement", report: "Report", warning: str) 
     return {
         "model": name,
         "warning": warning,
-        "figures": judgement.summary,
+        "figures": judgement.figures.flat(),
         "null_thresholds": {
-            label: {"value": each.value, "figures": each.summary}
+            label: {"value": each.value, "figures": each.figures}
             for label, each in judgement.thresholds.items()
         },
         "left_out": dict(report.rejected),

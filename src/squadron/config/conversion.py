@@ -5,13 +5,14 @@ in the file.
 """
 
 import dataclasses
+import types
 import typing
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from squadron.config.contenders import Contender, TrainedOn
 from squadron.config.suggestions import describe_unknown
-from squadron.config.values import convert_value, require_list
+from squadron.config.values import convert_value, require_list, require_mapping
 from squadron.config.wording import join_path
 from squadron.errors import InputError
 
@@ -50,22 +51,31 @@ def convert(hint: Any, value: Any, path: str) -> Any:
     """Returns a value as its type needs it: a section, a list of sections, or a single value.
 
     Args:
-        hint: A dataclass, `tuple[X, ...]` of a dataclass, or what `convert_value` takes.
+        hint: A dataclass, `tuple[X, ...]` or `dict[str, X]` of a dataclass, `X | None` of these,
+            or what `convert_value` takes.
         value: As YAML or JSON gives it.
         path: Where the value stands, for messages.
 
     Raises:
         InputError: As `from_mapping`.
     """
+    if typing.get_origin(hint) is types.UnionType:
+        needed, _ = typing.get_args(hint)  # X and None
+        return None if value is None else convert(needed, value, path)
     if dataclasses.is_dataclass(hint):
         return from_mapping(typing.cast(type[Any], hint), _spell_out(hint, value), path)
-    item = typing.get_args(hint)[0] if typing.get_origin(hint) is tuple else None
-    if dataclasses.is_dataclass(item):
-        return tuple(
-            convert(item, entry, f"{path} -> {number}")
-            for number, entry in enumerate(require_list(value, path), start=1)
-        )
-    return convert_value(hint, value, path)
+    item = (typing.get_args(hint) or (None,))[-1 if typing.get_origin(hint) is dict else 0]
+    if not dataclasses.is_dataclass(item):
+        return convert_value(hint, value, path)
+    if typing.get_origin(hint) is dict:
+        return {
+            key: convert(item, entry, join_path(path, key))
+            for key, entry in require_mapping(value, path).items()
+        }
+    return tuple(
+        convert(item, entry, f"{path} -> {number}")
+        for number, entry in enumerate(require_list(value, path), start=1)
+    )
 
 
 def _require_all(

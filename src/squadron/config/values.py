@@ -4,6 +4,7 @@ Knows texts, numbers, lists and mappings. `conversion` knows sections.
 """
 
 import math
+import types
 import typing
 from typing import Any
 
@@ -21,7 +22,7 @@ def convert_value(hint: Any, value: Any, path: str) -> Any:
     converted.
 
     Args:
-        hint: One of str, bool, int, float, Any, `tuple[X, ...]` and `dict[str, X]`.
+        hint: One of str, bool, int, float, Any, `tuple[X, ...]`, `dict[str, X]` and `X | None`.
         value: As YAML or JSON gives it.
         path: Where the value stands, for messages.
 
@@ -31,6 +32,9 @@ def convert_value(hint: Any, value: Any, path: str) -> Any:
     origin = typing.get_origin(hint)
     if hint is Any:
         return value
+    if origin is types.UnionType:
+        needed, _ = typing.get_args(hint)  # X and None
+        return None if value is None else convert_value(needed, value, path)
     if origin is tuple:
         return _convert_list(typing.get_args(hint)[0], value, path)
     if origin is dict:
@@ -55,6 +59,17 @@ def require_list(value: Any, path: str) -> list[Any]:
     return list(value)
 
 
+def require_mapping(value: Any, path: str) -> dict[str, Any]:
+    """Returns the entries of a mapping, whose keys become texts.
+
+    Raises:
+        InputError: If the value is no mapping.
+    """
+    if not isinstance(value, dict):
+        raise _refuse_kind(value, path, "a mapping")
+    return {str(key): entry for key, entry in value.items()}
+
+
 def _convert_list(item: Any, value: Any, path: str) -> tuple[Any, ...]:
     if isinstance(value, str) and item is str:
         value = [value]
@@ -67,11 +82,9 @@ def _convert_list(item: Any, value: Any, path: str) -> tuple[Any, ...]:
 def _convert_mapping(item: Any, value: Any, path: str) -> dict[str, Any]:
     if value is None:  # YAML reads a mapping whose lines are all commented out as nothing.
         return {}
-    if not isinstance(value, dict):
-        raise _refuse_kind(value, path, "a mapping")
     return {
-        str(key): convert_value(item, entry, join_path(path, str(key)))
-        for key, entry in value.items()
+        key: convert_value(item, entry, join_path(path, key))
+        for key, entry in require_mapping(value, path).items()
     }
 
 

@@ -15,6 +15,7 @@ __all__ = [
     "split",
     "tokens",
     "validation",
+    "validation_file",
     "window_table",
     "windows",
 ]

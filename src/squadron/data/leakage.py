@@ -11,11 +11,11 @@ then shared by design.
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from squadron.config import SPLITS, Data
 from squadron.data.folding import fold_text
 from squadron.data.sources import Example
+from squadron.data.validation_file import LeakageSummary, SplitLeakageSummary, TitleGroups
 from squadron.errors import InputError
 
 JUDGED = SPLITS[1:]
@@ -61,32 +61,31 @@ class Leakage:
     tied: list[list[str]]
     """Titles that stay together because they share a paragraph."""
 
-    def as_dict(self, max_shared_share: float) -> dict[str, Any]:
+    def summarise(self, max_shared_share: float) -> LeakageSummary:
         """Returns the entry `leakage` of validation.json."""
-        return {
-            "unit": self.unit,
-            "max_shared_share": max_shared_share,
-            "splits": {
-                name: {
-                    "units": found.units,
-                    "units_also_in_train": found.shared,
-                    "share": found.share,
-                    "question_texts_also_in_train": found.questions,
-                    "titles_also_in_train": found.titles,
-                    "samples": found.samples,
-                }
-                for name, found in self.splits.items()
-            },
-            "in_several_splits": self.in_several_splits,
-            "titles_with_several_spellings": {
-                "count": len(self.spellings),
-                "samples": list(self.spellings.values())[:_SAMPLES],
-            },
-            "titles_that_share_paragraphs": {
-                "count": sum(map(len, self.tied)),
-                "samples": self.tied[:_SAMPLES],
-            },
+        splits = {
+            name: SplitLeakageSummary(
+                units=found.units,
+                units_also_in_train=found.shared,
+                share=found.share,
+                question_texts_also_in_train=found.questions,
+                titles_also_in_train=found.titles,
+                samples=tuple(found.samples),
+            )
+            for name, found in self.splits.items()
         }
+        return LeakageSummary(
+            unit=self.unit,
+            max_shared_share=max_shared_share,
+            splits=splits,
+            in_several_splits=self.in_several_splits,
+            titles_with_several_spellings=TitleGroups(
+                len(self.spellings), tuple(map(tuple, self.spellings.values()))[:_SAMPLES]
+            ),
+            titles_that_share_paragraphs=TitleGroups(
+                sum(map(len, self.tied)), tuple(map(tuple, self.tied))[:_SAMPLES]
+            ),
+        )
 
     def describe(self) -> str:
         """Returns a clause for the screen about titles that count as one; "" if there are none."""

@@ -8,7 +8,6 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 from squadron.data.question_types import TYPES
 from squadron.data.sources import Answer, Example
@@ -65,16 +64,6 @@ class Report:
         rejected = [f"{n:,} x {reason}" for reason, n in self.rejected.most_common()]
         lines = {"repaired": repaired, "rejected": rejected}
         return [f"{what}: {', '.join(found)}" for what, found in lines.items() if found]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Returns the entries for validation.json."""
-        return {
-            "total": self.total,
-            "accepted": self.accepted,
-            "repaired": dict(sorted(self.repaired.items())),
-            "rejected": dict(sorted(self.rejected.items())),
-            "samples": self.samples,
-        }
 
 
 def validate_examples(examples: Iterable[Example], report: Report) -> list[Example]:

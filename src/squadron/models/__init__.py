@@ -19,5 +19,6 @@ __all__ = [
     "scratch",
     "trained_on",
     "training",
+    "training_summary",
     "variants",
 ]

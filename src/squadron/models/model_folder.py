@@ -1,18 +1,33 @@
 """Writes and reads model folders: weights, tokenizer, `variant.json` and `trained_on.json`."""
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from squadron import requirements
 from squadron.answers.answering import Answering
-from squadron.artifacts import ANSWERING, read_json, write_json
+from squadron.artifacts import ANSWERING, MODEL_SCHEMA, read_json, write_json, write_record
 from squadron.artifacts import MODEL_ABOUT as ABOUT
-from squadron.artifacts import MODEL_SCHEMA as SCHEMA
 from squadron.config import Contender, from_mapping
 from squadron.errors import InputError
 from squadron.models import backbones, trained_on, variants
+from squadron.models.training_summary import TrainingSummary, read_training
+
+
+@dataclass(frozen=True)
+class ModelAbout:
+    """The content of `variant.json`."""
+
+    SCHEMA: ClassVar[str] = MODEL_SCHEMA
+
+    made_from: str
+    contender: Contender
+    training: TrainingSummary
+    disqualified: str = ""
+    """Why there is no model; "" if there is one."""
+    files: dict[str, str] = field(default_factory=dict)
+    """File of the folder -> its sha256."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +37,7 @@ class LoadedModel:
     model: Any
     tokenizer: Any
     contender: Contender
-    about: dict[str, Any]
+    about: ModelAbout
     answering: Answering | None
     """None if the model is not registered."""
 
@@ -34,7 +49,7 @@ def write_model(
     contender: Contender,
     *,
     made_from: str,
-    training: dict[str, Any],
+    training: TrainingSummary,
     record: trained_on.Record = trained_on.UNKNOWN,
 ) -> None:
     """Writes a model folder. `variant.json`, with the sha256 of every file, is written last."""
@@ -49,26 +64,35 @@ def write_model(
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path not in changing
     }
-    about = {"contender": asdict(contender), "training": training, "disqualified": ""}
-    write_json(folder / ABOUT, {**about, "files": files}, schema=SCHEMA, made_from=made_from)
+    write_record(folder / ABOUT, ModelAbout(made_from, contender, training, files=files))
 
 
 def write_disqualified(
-    folder: Path, contender: Contender, reason: str, *, made_from: str, training: dict[str, Any]
+    folder: Path, contender: Contender, reason: str, *, made_from: str, training: TrainingSummary
 ) -> None:
     """Writes `variant.json` alone, with the reason why a contender has no model."""
-    about = {"contender": asdict(contender), "training": training, "disqualified": reason}
-    write_json(folder / ABOUT, {**about, "files": {}}, schema=SCHEMA, made_from=made_from)
+    write_record(folder / ABOUT, ModelAbout(made_from, contender, training, reason))
 
 
-def read_about(folder: Path) -> dict[str, Any]:
-    """Reads `variant.json` of a model folder."""
-    return read_json(folder / ABOUT, schema=SCHEMA)
+def read_about(folder: Path) -> ModelAbout:
+    """Reads `variant.json` of a model folder, also one that an earlier version wrote.
+
+    Raises:
+        InputError: If it is missing or damaged.
+    """
+    content = read_json(folder / ABOUT, schema=MODEL_SCHEMA)
+    return ModelAbout(
+        content["made_from"],
+        from_mapping(Contender, content["contender"]),
+        read_training(content["training"]),
+        content["disqualified"],
+        content["files"],
+    )
 
 
 def write_answering(folder: Path, answering: Answering, *, made_from: str) -> None:
     """Writes how a model answers, which makes its folder the folder of a registered model."""
-    write_json(folder / ANSWERING, answering.as_dict(), schema="answering/1", made_from=made_from)
+    write_json(folder / ANSWERING, asdict(answering), schema="answering/1", made_from=made_from)
 
 
 def read_answering(folder: Path) -> Answering | None:
@@ -85,23 +109,23 @@ def load_model(folder: Path) -> LoadedModel:
             disqualified.
     """
     about = check_files(folder)
-    contender = from_mapping(Contender, about["contender"])
+    contender = about.contender
     variant = variants.load_variant(contender.variant)
     model = variant.load(folder, variants.read_options(contender))
     tokenizer = backbones.load_tokenizer(str(folder))
     return LoadedModel(model, tokenizer, contender, about, read_answering(folder))
 
 
-def check_files(folder: Path) -> dict[str, Any]:
+def check_files(folder: Path) -> ModelAbout:
     """Checks every file that `variant.json` lists, and returns its content.
 
     Raises:
         InputError: As `load_model` does.
     """
     about = read_about(folder)
-    if about["disqualified"]:
-        raise InputError(f"The model in {folder} was disqualified: {about['disqualified']}")
-    for name, sha256 in about["files"].items():
+    if about.disqualified:
+        raise InputError(f"The model in {folder} was disqualified: {about.disqualified}")
+    for name, sha256 in about.files.items():
         path = folder / name
         if not path.is_file() or _sha256(path) != sha256:
             raise InputError(f"The model file {path} is missing or altered; fetch the model again")
@@ -114,7 +138,7 @@ def find_requirements(folder: Path) -> set[str]:
     Args:
         folder: A folder with a model; its contender was not disqualified.
     """
-    contender = from_mapping(Contender, read_about(folder)["contender"])
+    contender = read_about(folder).contender
     own = requirements.find_distributions(__name__)
     return own | variants.find_requirements(contender.variant, folder)
 

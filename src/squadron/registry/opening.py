@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 
 from squadron import storage
 from squadron.answers.answering import Answering
-from squadron.artifacts import MODEL_ABOUT, read_json
+from squadron.artifacts import MODEL_ABOUT, read_record
 from squadron.errors import InputError
 from squadron.models import model_folder
 from squadron.models.model_names import read_model_name
 from squadron.registry import versions
+from squadron.scores.contender_result import ContenderResult
 
 if TYPE_CHECKING:
     from squadron.reader import Reader
@@ -98,9 +99,9 @@ def _find_answering(folder: Path) -> Answering | None:
     path = folder.parent / "evaluation" / "metrics.json"
     if not path.is_file():
         return None
-    made_from = model_folder.read_about(folder)["made_from"]
-    found = read_json(path, schema="metrics/1", made_from=made_from).get("answering")
-    return Answering.read(found) if found else None
+    made_from = model_folder.read_about(folder).made_from
+    found = read_record(ContenderResult, path, made_from=made_from)
+    return None if found.disqualified else found.answering
 
 
 def _find_version(model: str, version: str) -> versions.Registered:

@@ -23,20 +23,20 @@ from squadron.registry.versions import (
 )
 from squadron.reports import model_card, notes
 from squadron.reports.model_card import ModelCard
+from squadron.scores.figures import SplitFigures
 from squadron.tracking import elections
 
 
-def gate(select: dict[str, float], all_null_exact: float) -> str:
+def gate(select: SplitFigures) -> str:
     """Returns why a model may not be registered; "" if it may.
 
     Args:
-        select: The model's figures on the select split, 0 to 100.
-        all_null_exact: The exact match there of a model that answers no question, 0 to 100.
+        select: The model's figures on the select split.
     """
-    if select["exact"] <= all_null_exact:
+    if select.exact_match <= select.all_null_exact_match:
         return (
-            f"its EM on select, {select['exact']:.2f}, does not beat answering nothing to every "
-            f"question, {all_null_exact:.2f}"
+            f"its EM on select, {select.exact_match:.2f}, does not beat answering nothing to every "
+            f"question, {select.all_null_exact_match:.2f}"
         )
     return ""
 

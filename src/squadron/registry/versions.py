@@ -169,7 +169,7 @@ def fetch_model(registered: Registered, folder: Path) -> Path:
     return Path(place) / "model"
 
 
-def read_about(registered: Registered) -> dict[str, Any]:
+def read_about(registered: Registered) -> model_folder.ModelAbout:
     """Returns the content of a version's `variant.json`. No other file is downloaded.
 
     Raises:

@@ -1,7 +1,7 @@
 """The card of a registered model: what it is, how good it is, how sure that is, and its limits.
 
-This module only makes texts, from metrics.json and champion.json. `registry` stores the card in the
-model's folder and the short form as the version's description.
+This module only makes texts, from the figures of the winner and the result of the race. `registry`
+stores the card in the model's folder and the short form as the version's description.
 
 Source: Mitchell et al. 2019 for what a card holds.
 """
@@ -10,11 +10,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from squadron.config import Contender
 from squadron.data.contamination import describe_shared
 from squadron.reports.markdown import plain
 from squadron.reports.race_facts import describe_doubts, describe_leads
+from squadron.scores.contender_result import ContenderResult
 from squadron.scores.error_kinds import KIND_TEXTS
-from squadron.wording import LEVEL, figure_with_interval, words
+from squadron.scores.figures import SplitFigures
+from squadron.scores.race_result import RaceResult
+from squadron.wording import LEVEL, figure, figure_with_interval, words
 
 FILE = "MODEL_CARD.md"
 """The name of the card in a registered model's folder."""
@@ -32,9 +36,9 @@ def write_card(
     *,
     name: str,
     what: str,
-    best: Mapping[str, Any],
-    contender: Mapping[str, Any],
-    champion: Mapping[str, Any],
+    best: ContenderResult,
+    contender: Contender,
+    outcome: RaceResult,
     tags: Mapping[str, str],
     files: Sequence[str] = (),
     race_page: str = "",
@@ -44,30 +48,30 @@ def write_card(
     Args:
         name: Of the model in the registry.
         what: What its variant does, in one sentence.
-        best: metrics.json of the winner.
-        contender: The contender as variant.json has it.
-        champion: champion.json with the comparisons. Its model may still be missing.
+        best: The winner.
+        contender: Its settings.
+        outcome: The result of the race. Its model may still be missing.
         tags: Tags of the version: status and origin.
         files: The files of the data.
         race_page: The page of the race's run, for a link in the short form; "" for none.
     """
-    leads = describe_leads(dict(champion))
-    warnings = describe_shared(best.get("shared_with_train", {}))
+    leads = describe_leads(outcome)
+    warnings = describe_shared(best.shared_with_train)
     text = _render_card(
         name=name,
         what=what,
         best=best,
         contender=contender,
-        champion=champion,
+        outcome=outcome,
         tags=tags,
         files=files,
         leads=leads,
         warnings=warnings,
-        limits=_list_limits(best, contender, champion, tags),
+        limits=_list_limits(best, contender, outcome, tags),
         kinds=KIND_TEXTS,
         level=LEVEL,
     )
-    race = plain(champion["race"])
+    race = plain(outcome.race)
     if race_page:
         race = f"[{race}]({race_page})"
     return ModelCard(text, _summarise(what, best, tags, leads, warnings, race))
@@ -89,7 +93,8 @@ def _render_card(**content: Any) -> str:
     environment.filters |= {
         "plain": plain,
         "code": _code,
-        "sure": figure_with_interval,
+        "sure": lambda figures, name: figure_with_interval(figures.estimate(name)),
+        "figure": figure,
         "words": words,
     }
     return environment.get_template("model_card.md.j2").render(content)
@@ -97,7 +102,7 @@ def _render_card(**content: Any) -> str:
 
 def _summarise(
     what: str,
-    best: Mapping[str, Any],
+    best: ContenderResult,
     tags: Mapping[str, str],
     leads: Sequence[str],
     warnings: Sequence[str],
@@ -118,8 +123,8 @@ def _summarise(
         for key in ("validation_status", "backbone", "licence", "trained_on", "data_licence")
     }
     items = [
-        f"select{_describe_split(best['splits']['select'])}",
-        f"test{_describe_split(best['splits'].get('test'))}",
+        f"select{_describe_split(best.select)}",
+        f"test{_describe_split(best.splits.get('test'))}",
         f"validation status: {known['validation_status']}",
         *map(plain, leads),
         f"backbone {known['backbone']}, its licence: {known['licence']}",
@@ -129,24 +134,27 @@ def _summarise(
     return (
         # The beginning has no markup, because lists of versions show it as it is written.
         "".join(f"Warning: {plain(warning)}\n\n" for warning in warnings)
-        + f"{best['label']}, winner of the race {race}. {what}\n\n"
+        + f"{best.label}, winner of the race {race}. {what}\n\n"
         + "".join(f"- {item}\n" for item in items)
         + f"\nThe whole card is {FILE} among the version's files, in `artifacts/model`."
     )
 
 
-def _describe_split(summary: Mapping[str, Any] | None) -> str:
+def _describe_split(figures: SplitFigures | None) -> str:
     """Returns what follows the name of a split: its size and its figures."""
-    if not summary:
+    if figures is None:
         return ": not judged"
-    exact, f1 = (figure_with_interval(summary, key, names_level=True) for key in ("exact", "f1"))
-    return f", {summary['total']:,} questions: EM {exact}, F1 {f1}"
+    exact, f1 = (
+        figure_with_interval(figures.estimate(name), names_level=True)
+        for name in ("exact_match", "f1")
+    )
+    return f", {figures.total:,} questions: EM {exact}, F1 {f1}"
 
 
 def _list_limits(
-    best: Mapping[str, Any],
-    contender: Mapping[str, Any],
-    champion: Mapping[str, Any],
+    best: ContenderResult,
+    contender: Contender,
+    outcome: RaceResult,
     tags: Mapping[str, str],
 ) -> list[str]:
     """Lists what is known to speak against the model, one limit per text."""
@@ -160,36 +168,32 @@ def _list_limits(
             "What it was trained on is unknown: it may have seen the questions of select and test "
             "before, and its figures may be too high."
         )
-    gate = str(champion.get("gate", "passed"))
-    if gate != "passed":
-        found.append(f"Outside a demo it would have been refused: {gate}.")
-    found += describe_doubts(dict(champion))
+    if outcome.gate not in ("", "passed"):
+        found.append(f"Outside a demo it would have been refused: {outcome.gate}.")
+    found += describe_doubts(outcome)
     found += [
         "It answers with one piece of the given text. It does not calculate, it does not answer "
         "yes or no, and it does not put an answer together from several places.",
         "It was measured on the languages and topics of its data and on no others.",
-        _describe_abstaining(best["splits"]["select"]),
+        _describe_abstaining(best.select),
     ]
-    answering = best.get("answering") or {}
-    if not answering.get("calibration"):
+    if not best.answering.calibration:
         found.append("Its scores are not calibrated, so they are not probabilities.")
-    options = contender.get("windows", {})
-    if options.get("max_length"):
-        found.append(
-            f"It reads texts in windows of {options['max_length']} tokens. It cannot find an "
-            "answer that no window holds whole."
-        )
+    found.append(
+        f"It reads texts in windows of {contender.windows.max_length} tokens. It cannot find an "
+        "answer that no window holds whole."
+    )
     return found
 
 
-def _describe_abstaining(select: Mapping[str, Any]) -> str:
+def _describe_abstaining(select: SplitFigures) -> str:
     """Returns what the model does where the text has no answer.
 
     Args:
-        select: Figures on select; without NoAns figures if every question has an answer.
+        select: Figures on select.
     """
-    right = select.get("NoAns_exact")
-    if right is None:
+    right = select.no_ans_exact_match
+    if right is None:  # every question has an answer
         return (
             "Every question of its data has an answer. It was never tried on questions that the "
             "text does not answer, and it answers those, too."

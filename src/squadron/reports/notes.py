@@ -6,7 +6,7 @@ MLflow's own pages, so they hold on every server and without one.
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from squadron.reports.markdown import LONGEST, plain
 from squadron.wording import LEVEL, MISSING, figure_with_interval, lead_interval, words
@@ -14,6 +14,7 @@ from squadron.wording import LEVEL, MISSING, figure_with_interval, lead_interval
 if TYPE_CHECKING:
     from squadron.reports.report import Report
     from squadron.reports.rows import Row
+    from squadron.scores.figures import SplitFigures
 
 MOST_KINDS = 3
 """Maximum number of kinds of wrong answers that a contender's description names."""
@@ -107,14 +108,14 @@ def describe_contender(row: "Row", report: "Report", pages: Mapping[str, str]) -
     race = _link(report.race, pages.get("", ""))
     sentences = [f"{_standing(row, report)} Race {race}."]
     select, test = row.select, row.test
-    figures = [
-        f"On {name}, {summary['total']:,} questions: "
-        f"EM {figure_with_interval(summary, 'exact', names_level=True)}, "
-        f"F1 {figure_with_interval(summary, 'f1', names_level=True)}."
-        for name, summary in (("select", select), ("test", test))
-        if summary
+    judged = [
+        f"On {name}, {figures.total:,} questions: "
+        f"EM {figure_with_interval(figures.estimate('exact_match'), names_level=True)}, "
+        f"F1 {figure_with_interval(figures.estimate('f1'), names_level=True)}."
+        for name, figures in (("select", select), ("test", test))
+        if figures
     ]
-    sentences += [" ".join(figures)] if figures else []
+    sentences += [" ".join(judged)] if judged else []
     sentences.append(_origin(row, report))
     wrong = sum(row.kinds.values())
     if select and wrong:
@@ -124,7 +125,7 @@ def describe_contender(row: "Row", report: "Report", pages: Mapping[str, str]) -
         )
         place = artifact(pages.get(row.label, ""), "errors.json")
         sentences.append(
-            f"It is wrong on {wrong:,} of {select['total']:,} questions of select "
+            f"It is wrong on {wrong:,} of {select.total:,} questions of select "
             f"({_link('errors.json', place)} lists them). The most frequent kinds:{shown}"
         )
     return "\n\n".join(sentences)[:LONGEST]
@@ -172,9 +173,9 @@ def _race_table(report: "Report", pages: Mapping[str, str], room: int) -> str:
         cells = [
             _link(row.name, pages.get(row.label, "")),
             row.mark,
-            _figure_cell(select, "exact"),
+            _figure_cell(select, "exact_match"),
             _figure_cell(select, "f1"),
-            _figure_cell(test, "exact"),
+            _figure_cell(test, "exact_match"),
         ]
         line = _line(cells)
         if sum(len(each) + 1 for each in lines) + len(line) + 60 > room:
@@ -194,25 +195,21 @@ def _standing(row: "Row", report: "Report") -> str:
     if row.disqualified:
         return f"Disqualified: {plain(row.disqualified).rstrip('.')}."
     if row.mark == "winner":
-        tie = f" {plain(report.champion['tie'])}" if report.champion.get("tie") else ""
-        why = plain(report.champion["why"])
+        tie = f" {plain(report.result.tie)}" if report.result.tie else ""
+        why = plain(report.result.why)
         return f"It is the winner of {len(report.rows)} contenders, with the {why}.{tie}"
-    if row.comparison is None:
+    if row.lead is None:
         return "It was not ranked."
-    winner = plain(report.champion["winner"])
+    winner = plain(report.result.winner)
     if row.mark == "level":
         return f"It has the same EM on select as the winner, {winner}."
-    lead = row.comparison
-    behind = (
-        f"It is behind the winner, {winner}, by {lead['difference']:.2f} points of EM on select"
-    )
-    between = lead_interval(lead)
+    lead = row.lead
+    behind = f"It is behind the winner, {winner}, by {lead.difference:.2f} points of EM on select"
+    between = lead_interval(lead.estimate())
     if not between:
         return f"{behind}. There are too few paragraphs to tell whether this is chance."
     behind += f" ({LEVEL} interval {between})"
-    return (
-        f"{behind}, more than chance." if lead["significant"] else f"{behind}. This may be chance."
-    )
+    return f"{behind}, more than chance." if lead.significant else f"{behind}. This may be chance."
 
 
 def _origin(row: "Row", report: "Report") -> str:
@@ -220,22 +217,23 @@ def _origin(row: "Row", report: "Report") -> str:
     contenders = {each["label"]: each for each in report.experiment.get("contenders", [])}
     own = contenders.get(row.label, {})
     backbone = f" on the backbone {plain(own['backbone'])}" if own else ""
-    what = f"Variant {plain(row.metrics['variant'])}{backbone}"
+    what = f"Variant {plain(row.result.variant)}{backbone}"
     training = row.training
-    trained, whole = training.get("trainable_parameters"), training.get("parameters")
+    trained, whole = training.trainable_parameters, training.parameters
     if trained:
         of = f" of {int(whole):,}" if whole and whole != trained else ""
-        epoch = training.get("best_epoch")
-        best = f", best on tune in epoch {int(epoch)}" if epoch else ""
+        epoch = training.best_epoch
+        best = f", best on tune in epoch {epoch}" if epoch else ""
         return f"{what}: {int(trained):,} parameters{of} were trained{best}."
     return f"{what}: nothing was trained." if trained is not None else f"{what}."
 
 
-def _figure_cell(summary: Mapping[str, Any] | None, key: str) -> str:
+def _figure_cell(figures: "SplitFigures | None", name: str) -> str:
     """Returns a figure with its interval, marked so that a narrow cell keeps it on one line."""
-    if not summary:
+    if figures is None:
         return MISSING
-    return figure_with_interval(summary, key).replace(" ", "\u00a0").replace("–", "–\u2060")
+    shown = figure_with_interval(figures.estimate(name))
+    return shown.replace(" ", "\u00a0").replace("–", "–\u2060")
 
 
 def _link(text: str, page: str) -> str:

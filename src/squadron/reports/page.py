@@ -16,6 +16,7 @@ from squadron.reports.race_plots import draw_plots
 from squadron.reports.report import Report
 from squadron.reports.rows import Row
 from squadron.scores import error_kinds
+from squadron.scores.breakdown import Part
 
 MOST_PARTS = 30
 """Maximum number of parts shown of a group of questions. Groups such as titles have many."""
@@ -38,8 +39,8 @@ class Group:
     name: str
     questions: dict[str, int]
     """Part -> number of questions, also for parts that are not shown."""
-    parts: dict[str, dict[str, dict[str, Any]]]
-    """Part -> label -> row of breakdown.parquet, for the largest parts."""
+    parts: dict[str, dict[str, Part]]
+    """Value -> label -> the figures of that contender, for the largest parts."""
     is_open: bool
 
 
@@ -115,22 +116,22 @@ def group_types(rows: Sequence[Row]) -> list[Group]:
     Returns:
         `OPEN_GROUPS` first, then the others in the order of the files. Each has its largest parts.
     """
-    found: dict[str, dict[str, dict[str, dict[str, Any]]]] = {}
+    found: dict[str, dict[str, dict[str, Part]]] = {}
     for row in rows:
-        for each in row.types:
-            if each["group"] != "all":
-                values = found.setdefault(each["group"], {})
-                values.setdefault(each["value"], {})[row.label] = each
+        for each in row.parts:
+            if each.group != "all":
+                values = found.setdefault(each.group, {})
+                values.setdefault(each.value, {})[row.label] = each
     rank = {name: place for place, name in enumerate(OPEN_GROUPS)}
     # Sorting is stable: it keeps the order of the files among groups and parts that compare equal.
     names = sorted(found, key=lambda name: rank.get(name, len(rank)))
     return [_make_group(name, found[name]) for name in names]
 
 
-def _make_group(name: str, values: dict[str, dict[str, dict[str, Any]]]) -> Group:
+def _make_group(name: str, values: dict[str, dict[str, Part]]) -> Group:
     """Makes a group with its largest parts, which keep their order."""
     count = {
-        value: max(each["questions"] for each in by_label.values())
+        value: max(each.questions for each in by_label.values())
         for value, by_label in values.items()
     }
     largest = set(sorted(values, key=lambda value: -count[value])[:MOST_PARTS])
@@ -140,5 +141,5 @@ def _make_group(name: str, values: dict[str, dict[str, dict[str, Any]]]) -> Grou
 
 def _largest_share(rows: Sequence[Row]) -> float:
     """Returns the largest share of select that one kind of wrong answers has; 1 if all are 0."""
-    shares = [n / row.select["total"] for row in rows if row.select for n in row.kinds.values()]
+    shares = [n / row.select.total for row in rows if row.select for n in row.kinds.values()]
     return max(shares, default=0.0) or 1.0

@@ -43,10 +43,8 @@ def _draw_em(rows: Sequence[Row]) -> str:
         plots.Interval(
             row.label,
             row.style,
-            row.select["exact"],
-            row.select.get("exact_low"),
-            row.select.get("exact_high"),
-            figure_with_interval(row.select, "exact"),
+            *row.select.estimate("exact_match"),
+            figure_with_interval(row.select.estimate("exact_match")),
         )
         for row in rows
         if row.select
@@ -64,13 +62,11 @@ def _draw_leads(rows: Sequence[Row]) -> str:
         plots.Interval(
             row.label,
             row.style,
-            row.comparison["difference"],
-            row.comparison["low"],
-            row.comparison["high"],
-            f"{figure(row.comparison['difference'])} ({row.mark})",
+            *row.lead.estimate(),
+            f"{figure(row.lead.difference)} ({row.mark})",
         )
         for row in rows
-        if row.comparison and row.comparison["low"] is not None
+        if row.lead and row.lead.low is not None
     ]
     if not leads:
         return ""
@@ -103,7 +99,7 @@ def _draw_tune_em(rows: Sequence[Row]) -> str:
     series = []
     for row in rows:
         points = _log_points(row, "tune_exact_match")
-        best = row.training.get("best_epoch")
+        best = row.training.best_epoch
         marked = next((point for point in points if round(point[0]) == best), None)
         if points:
             series.append(plots.Series(row.label, row.style, points, True, marked))
@@ -161,7 +157,7 @@ def _applied_point(row: Row) -> tuple[float, float] | None:
     threshold = row.null_threshold
     if threshold is None:
         return None
-    return float(threshold), float(row.metrics["splits"]["tune"]["exact"])
+    return float(threshold), row.result.splits["tune"].exact_match
 
 
 def _draw_reliability(rows: Sequence[Row]) -> str:
@@ -169,9 +165,10 @@ def _draw_reliability(rows: Sequence[Row]) -> str:
     series, about = [], []
     for row in rows:
         if row.confidence and row.select:
-            points = _shares(row.confidence["reliability"], "probability", "right")
+            groups = row.confidence.reliability
+            points = [(100 * each.probability, 100 * each.right) for each in groups]
             series.append(plots.Series(row.label, row.style, points, has_markers=True))
-            error = row.select.get("ece")
+            error = row.select.ece
             shown = "not known" if error is None else f"{100 * error:.1f} %"
             about.append(f"{row.label}: calibration error {shown}")
     if not series:
@@ -193,9 +190,10 @@ def _draw_risk(rows: Sequence[Row]) -> str:
     series, about = [], []
     for row in rows:
         if row.confidence and row.select:
-            points = _shares(row.confidence["risk_coverage"], "coverage", "risk")
+            curve = row.confidence.risk_coverage
+            points = [(100 * each.coverage, 100 * each.risk) for each in curve]
             series.append(plots.Series(row.label, row.style, points))
-            about.append(f"{row.label}: area under the curve {row.select['aurc']:.3f}")
+            about.append(f"{row.label}: area under the curve {figure(row.select.aurc, 3)}")
     if not series:
         return ""
     return plots.line_plot(
@@ -207,8 +205,3 @@ def _draw_risk(rows: Sequence[Row]) -> str:
         x_range=PERCENT,
         y_range=PERCENT,
     )
-
-
-def _shares(points: Sequence[dict[str, float]], x: str, y: str) -> list[tuple[float, float]]:
-    """Returns points of confidence.json in percent."""
-    return [(100 * each[x], 100 * each[y]) for each in points]

@@ -1,58 +1,61 @@
 """The lines below the table of a race: what the figures are of, who won, and what to do next."""
 
+from collections.abc import Sequence
 from statistics import mean, stdev
-from typing import Any
 
-from squadron.reports.race_facts import describe_leads, is_staging, shown_name, shown_names
+from squadron.reports.race_facts import describe_leads
+from squadron.scores.figures import SplitFigures
+from squadron.scores.race_result import RaceResult, Standing, WinnerVersion
 from squadron.wording import join_words
 
+_Racing = tuple[Standing, SplitFigures]
+"""A contender that was not disqualified, with its figures on select."""
 
-def describe_figures(champion: dict[str, Any]) -> list[str]:
-    """Returns what the figures are of, and what to know before trusting them.
 
-    Args:
-        champion: champion.json.
-    """
-    rows, names = champion["contenders"], shown_names(champion)
-    racing = [row for row in rows if row["select"]]
+def describe_figures(result: RaceResult) -> list[str]:
+    """Returns what the figures are of, and what to know before trusting them."""
+    racing = [(each, each.select) for each in result.contenders if each.select]
     return [
         *_describe_sizes(racing),
         *_describe_train(racing),
         *_describe_seeds(racing),
         *_describe_types(racing),
         *(
-            f"{names[row['label']]} is disqualified: {row['disqualified']}"
-            for row in rows
-            if row["disqualified"]
+            f"{each.name} is disqualified: {each.disqualified}"
+            for each in result.contenders
+            if each.disqualified
         ),
-        *_describe_unknown_training(rows),
+        *_describe_unknown_training(result.contenders),
     ]
 
 
-def describe_end(champion: dict[str, Any], width: int, squadron: str, pages: str) -> list[str]:
+def describe_end(
+    result: RaceResult, report: str, width: int, squadron: str, pages: str
+) -> list[str]:
     """Returns the winner, its version, the report, and what to do next.
 
     Args:
-        champion: champion.json, as for `race_table.render_table`.
+        result: As for `race_table.render_table`, like the other arguments.
+        report: The place of the report; "" if there is none.
         width: Columns of the terminal.
         squadron: The command `squadron` as it can be run from here.
         pages: The command that shows MLflow's pages.
     """
-    report = [f"Report: {champion['report']}"] if champion.get("report") else []
-    if champion.get("refused"):
+    shown = [f"Report: {report}"] if report else []
+    model = result.model
+    if model is None:
         return [
-            f"Nothing is registered: {champion['refused']}.",
-            *report,
+            f"Nothing is registered: {result.refused}.",
+            *shown,
             "",
-            f"Next: {_describe_remedy(champion)}, and run the same command again. Steps that do "
+            f"Next: {_describe_remedy(result)}, and run the same command again. Steps that do "
             "not change come from the cache.",
             f"  {pages}",
         ]
-    model = champion["model"]
     return [
-        *_describe_winner(champion, model),
+        *_describe_winner(result, model),
         *_describe_version(model),
-        *report,
+        *shown,
         "",
         "Next:",
         *_list_commands(model, width, squadron),
@@ -60,37 +63,37 @@ def describe_end(champion: dict[str, Any], width: int, squadron: str, pages: str
     ]
 
 
-def _describe_sizes(racing: list[dict[str, Any]]) -> list[str]:
+def _describe_sizes(racing: Sequence[_Racing]) -> list[str]:
     """Returns how many questions select and test have; nothing if nobody was judged."""
     if not racing:
         return []
-    select, test = racing[0]["select"], racing[0]["test"]
-    tested = f"{test['total']:,} questions" if test else "not judged"
-    return [f"select: {select['total']:,} questions, test: {tested}."]
+    first, select = racing[0]
+    tested = f"{first.test.total:,} questions" if first.test else "not judged"
+    return [f"select: {select.total:,} questions, test: {tested}."]
 
 
-def _describe_train(racing: list[dict[str, Any]]) -> list[str]:
+def _describe_train(racing: Sequence[_Racing]) -> list[str]:
     """Returns what the column `train F1` is; nothing if the race did not measure it."""
-    trained = [row["train"] for row in racing if row.get("train")]
+    trained = [each.train.total for each, _ in racing if each.train]
     if not trained:
         return []
     return [
         "train F1: measured on the answerable ones of "
-        f"{max(row['total'] for row in trained):,} questions that contenders were trained on. "
+        f"{max(trained):,} questions that contenders were trained on. "
         "Every question is answered, without a threshold. It only shows that they learn."
     ]
 
 
-def _describe_seeds(racing: list[dict[str, Any]]) -> list[str]:
+def _describe_seeds(racing: Sequence[_Racing]) -> list[str]:
     """Returns mean and standard deviation over the seeds of each contender that has several."""
-    groups: dict[str, list[dict[str, float]]] = {}
-    for row in racing:
-        if row.get("group"):
-            groups.setdefault(row["group"], []).append(row["select"])
+    groups: dict[str, list[SplitFigures]] = {}
+    for each, select in racing:
+        if each.group:
+            groups.setdefault(each.group, []).append(select)
     lines = []
     for group, some in groups.items():
         if len(some) > 1:
-            exact, f1 = ([row[key] for row in some] for key in ("exact", "f1"))
+            exact, f1 = [one.exact_match for one in some], [one.f1 for one in some]
             lines.append(
                 f"{group} on select over {len(some)} seeds, mean ± standard deviation: "
                 f"EM {mean(exact):.2f} ± {stdev(exact):.2f}, F1 {mean(f1):.2f} ± {stdev(f1):.2f}."
@@ -98,27 +101,24 @@ def _describe_seeds(racing: list[dict[str, Any]]) -> list[str]:
     return lines
 
 
-def _describe_types(racing: list[dict[str, Any]]) -> list[str]:
+def _describe_types(racing: Sequence[_Racing]) -> list[str]:
     """Returns how well contenders that predict the type of a question do so on select."""
-    lines = []
-    for row in racing:
-        select = row["select"]
-        for prefix, whose in (("types", "the data's labels"), ("types_rules", "the cue rules")):
-            if f"{prefix}_accuracy" in select:
-                agreed, macro = (select[f"{prefix}_{key}"] for key in ("accuracy", "macro_f1"))
-                lines.append(
-                    f"{row['label']} agrees with {whose} on the types of {agreed:.1f} % of "
-                    f"questions (macro-F1 {macro:.1f})."
-                )
-    return lines
+    return [
+        f"{each.label} agrees with {whose} on the types of {found['accuracy']:.1f} % of "
+        f"questions (macro-F1 {found['macro_f1']:.1f})."
+        for each, select in racing
+        for found, whose in (
+            (select.types, "the data's labels"),
+            (select.types_rules, "the cue rules"),
+        )
+        if found
+    ]
 
 
-def _describe_unknown_training(rows: list[dict[str, Any]]) -> list[str]:
+def _describe_unknown_training(contenders: Sequence[Standing]) -> list[str]:
     """Returns who may have seen the judged questions; nothing if all training data are known."""
     unknown = [
-        shown_name(row)
-        for row in rows
-        if not row["disqualified"] and row.get("trained_on") == "unknown"
+        each.name for each in contenders if not each.disqualified and each.trained_on == "unknown"
     ]
     if not unknown:
         return []
@@ -128,9 +128,9 @@ def _describe_unknown_training(rows: list[dict[str, Any]]) -> list[str]:
     ]
 
 
-def _describe_remedy(champion: dict[str, Any]) -> str:
+def _describe_remedy(result: RaceResult) -> str:
     """Returns what may help a race that registered nothing."""
-    if champion.get("winner"):
+    if result.winner:
         return "train on more questions (data.max_train_examples) or longer (train.epochs)"
     return (
         "change what the reasons name (if a loss is not finite, lower train.learning_rate or set "
@@ -138,44 +138,42 @@ def _describe_remedy(champion: dict[str, Any]) -> str:
     )
 
 
-def _describe_winner(champion: dict[str, Any], model: dict[str, Any]) -> list[str]:
+def _describe_winner(result: RaceResult, model: WinnerVersion) -> list[str]:
     """Returns the winner, how sure its lead is, and what a demo means."""
-    winner = shown_names(champion).get(champion["winner"], champion["winner"])
-    lines = [f"Winner: {winner} ({champion['why']}).", *describe_leads(champion)]
-    if model["validation_status"] == "demo":
+    winner = result.names[result.winner]
+    lines = [f"Winner: {winner} ({result.why}).", *describe_leads(result)]
+    if model.validation_status == "demo":
         lines.append("These data are too few to rank models on: validation_status=demo.")
-        if champion["gate"] != "passed":
-            lines.append(f"Outside a demo it would be refused: {champion['gate']}.")
+        if result.gate != "passed":
+            lines.append(f"Outside a demo it would be refused: {result.gate}.")
     return lines
 
 
-def _describe_version(model: dict[str, Any]) -> list[str]:
+def _describe_version(model: WinnerVersion) -> list[str]:
     """Returns where the winner stands in the registry, and where its aliases came from."""
-    version, alias, aliases = model["version"], model["alias"], model.get("aliases", {})
-    done = "The champion stays" if model.get("kept") else "Registered"
-    shown = f"{done}: {model['name']} version {version}"
-    now = aliases.get(alias, version)
-    if now != version:
+    done = "The champion stays" if model.kept else "Registered"
+    shown = f"{done}: {model.name} version {model.version}"
+    now = model.aliases.get(model.alias, model.version)
+    if now != model.version:
         # This result came from the cache, and another race has registered a model since then.
-        lines = [f"{shown}. The alias {alias!r} points at version {now} now."]
-    elif model.get("previous"):
-        moved = f"moved there from version {model['previous']}"
-        lines = [f"{shown}; the alias {alias!r} {moved}."]
+        lines = [f"{shown}. The alias {model.alias!r} points at version {now} now."]
+    elif model.previous:
+        moved = f"moved there from version {model.previous}"
+        lines = [f"{shown}; the alias {model.alias!r} {moved}."]
     else:
-        lines = [f"{shown}, alias {alias!r}."]
-    if is_staging(model):
-        return [*lines, f"Version {version} is staging already."]
-    if "staging" in aliases:
-        lines.append(f"The alias 'staging' points at version {aliases['staging']}.")
+        lines = [f"{shown}, alias {model.alias!r}."]
+    if model.is_staging:
+        return [*lines, f"Version {model.version} is staging already."]
+    if "staging" in model.aliases:
+        lines.append(f"The alias 'staging' points at version {model.aliases['staging']}.")
     return lines
 
 
-def _list_commands(model: dict[str, Any], width: int, squadron: str) -> list[str]:
+def _list_commands(model: WinnerVersion, width: int, squadron: str) -> list[str]:
     """Returns the commands that ask the winner and, unless it is staging, promote it."""
-    name, version = model["name"], model["version"]
-    arguments = [f'ask --model {name} --context FILE_OR_TEXT "your question"']
-    if not is_staging(model):
-        arguments.append(f"promote {version} --model {name} --to staging")
+    arguments = [f'ask --model {model.name} --context FILE_OR_TEXT "your question"']
+    if not model.is_staging:
+        arguments.append(f"promote {model.version} --model {model.name} --to staging")
     return [_fold_command(f"  {squadron} {each}", width) for each in arguments]
 
 

@@ -2,12 +2,13 @@
 
 import io
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from squadron.reports.race_facts import describe_contamination, shown_names
+from squadron.reports.race_facts import describe_contamination
 from squadron.reports.race_summary import describe_end, describe_figures
+from squadron.scores.figures import SplitFigures
+from squadron.scores.race_result import RaceResult, Standing
 from squadron.wording import LEVEL, figure, interval
 
 WIDEST = 120
@@ -38,14 +39,14 @@ class _Column:
     name: str
     """As in `LEAST_NEEDED`."""
     title: str
-    cell: Callable[[dict[str, Any]], str]
-    """The text of a row of champion.json that was not disqualified."""
+    cell: Callable[[Standing], str]
+    """The text of a contender that was not disqualified."""
 
-    def cells(self, rows: list[dict[str, Any]]) -> list[str]:
-        """Returns the texts of all rows."""
-        return [_MISSING if row["disqualified"] else self.cell(row) for row in rows]
+    def cells(self, rows: Sequence[Standing]) -> list[str]:
+        """Returns the texts of all contenders."""
+        return [_MISSING if row.disqualified else self.cell(row) for row in rows]
 
-    def width(self, rows: list[dict[str, Any]]) -> int:
+    def width(self, rows: Sequence[Standing]) -> int:
         """Returns the width in which nothing is folded."""
         return _BETWEEN + _longest([self.title, *self.cells(rows)])
 
@@ -56,34 +57,33 @@ def screen_width() -> int:
 
 
 def render_table(
-    champion: dict[str, Any],
+    result: RaceResult,
+    report: str = "",
     width: int = WIDEST,
     squadron: str = "squadron",
     pages: str = "make ui",
 ) -> str:
-    """Renders champion.json as a table with lines of text around it.
+    """Renders the result of a race as a table with lines of text around it.
 
     Args:
-        champion: As the register step wrote it; EM and F1 are 0 to 100. It may also have "report",
-            the place of the report, and the aliases of the model as they are now.
+        result: As the register step wrote it. Its model may have the aliases as they are now.
+        report: The place of the report; "" if there is none.
         width: Columns of the terminal. Where they are too few, columns of figures are left out, in
             the order of `LEAST_NEEDED`. No figure is ever cut.
         squadron: The command `squadron` as it can be run from here.
         pages: The command that shows MLflow's pages.
     """
-    rows, names = champion["contenders"], shown_names(champion)
-    columns, left_out = _fit(_list_columns(rows), rows, list(names.values()), width)
+    rows = result.contenders
+    columns, left_out = _fit(_list_columns(rows), rows, width)
     lines = []
     if left_out:
         lines.append(f"Left out because {width} columns are too few: {', '.join(left_out)}.")
-    lines += [*describe_figures(champion), *describe_end(champion, width, squadron, pages)]
-    warnings = "".join(f"Warning: {each}\n" for each in describe_contamination(champion))
-    return warnings + _draw(columns, rows, names, width) + "\n".join(lines)
+    lines += [*describe_figures(result), *describe_end(result, report, width, squadron, pages)]
+    warnings = "".join(f"Warning: {each}\n" for each in describe_contamination(result))
+    return warnings + _draw(columns, rows, width) + "\n".join(lines)
 
 
-def _draw(
-    columns: list[_Column], rows: list[dict[str, Any]], names: dict[str, str], width: int
-) -> str:
+def _draw(columns: list[_Column], rows: Sequence[Standing], width: int) -> str:
     """Draws the table alone."""
     from rich.console import Console
     from rich.table import Table
@@ -97,62 +97,66 @@ def _draw(
         table.add_column(column.title, justify="right", overflow="fold", no_wrap=True)
     cells = zip(*(column.cells(rows) for column in columns), strict=True)
     for row, texts in zip(rows, cells, strict=True):
-        table.add_row(names[row["label"]], *texts)
+        table.add_row(row.name, *texts)
     console = Console(width=width, record=True, file=io.StringIO(), highlight=False)
     console.print(table)
     return console.export_text()
 
 
-def _list_columns(rows: list[dict[str, Any]]) -> list[_Column]:
+def _list_columns(rows: Sequence[Standing]) -> list[_Column]:
     """Lists all columns that the race has figures for."""
-    has_train = any(row.get("train") for row in rows)
-    has_near = any("bertscore_f1" in (row["select"] or {}) for row in rows)
-    has_titles = any("exact_title_low" in (row["select"] or {}) for row in rows)
+    selects = [row.select for row in rows if row.select]
+    has_titles = any(each.exact_match_title_low is not None for each in selects)
+    title = f"{LEVEL}\nby title" if has_titles else LEVEL
 
-    def sure(name: str, split: str, key: str) -> _Column:
-        title = f"{name}\n{LEVEL}\nby title" if has_titles else f"{name}\n{LEVEL}"
-        # A test split that was trained on has no figures.
-        return _Column(name, title, lambda row: _stack(row[split] or {}, key, has_titles))
+    def sure(head: str, split: str, name: str) -> _Column:
+        return _Column(
+            head, f"{head}\n{title}", lambda row: _stack(getattr(row, split), name, has_titles)
+        )
 
     near = _Column(
         "BERTScore",
         "BERTScore\ntest",
-        lambda row: _two(
-            row["select"].get("bertscore_f1"), (row["test"] or {}).get("bertscore_f1")
-        ),
+        lambda row: _stack_figures(*_pick(row, "bertscore_f1", ("select", "test"))),
     )
     # This figure is without a threshold, because abstaining would hide what little a demo learns.
     train = _Column(
         "train F1",
         "train F1",
-        lambda row: figure((row.get("train") or {}).get("answerable_f1"), missing=_MISSING),
+        lambda row: _stack_figures(*_pick(row, "answerable_f1", ("train",))),
     )
     return [
-        sure("EM", "select", "exact"),
+        sure("EM", "select", "exact_match"),
         sure("F1", "select", "f1"),
-        *([near] if has_near else []),
+        *([near] if any(each.bertscore_f1 is not None for each in selects) else []),
         _Column(
             "HasAns and NoAns EM",
             "HasAns EM\nNoAns EM",
-            lambda row: _two(row["select"].get("HasAns_exact"), row["select"].get("NoAns_exact")),
+            lambda row: _stack_figures(
+                *(
+                    each
+                    for name in ("has_ans_exact_match", "no_ans_exact_match")
+                    for each in _pick(row, name, ("select",))
+                )
+            ),
         ),
-        sure("test EM", "test", "exact"),
+        sure("test EM", "test", "exact_match"),
         sure("test F1", "test", "f1"),
-        *([train] if has_train else []),
+        *([train] if any(row.train for row in rows) else []),
         _Column(
             "seconds",
             "seconds\nexamples/s",
-            lambda row: _two(row["seconds"], row["examples_per_second"], 1),
+            lambda row: _stack_figures(row.seconds, row.examples_per_second, digits=1),
         ),
-        _Column("trainable", "trainable", lambda row: _count(row["trainable_parameters"])),
+        _Column("trainable", "trainable", lambda row: _count(row.trainable_parameters)),
     ]
 
 
 def _fit(
-    columns: list[_Column], rows: list[dict[str, Any]], names: list[str], width: int
+    columns: list[_Column], rows: Sequence[Standing], width: int
 ) -> tuple[list[_Column], list[str]]:
     """Returns the columns that fit the width, and the names of the others."""
-    labels = min(_LABEL_WIDTH, _longest(names)) + _BETWEEN + 1
+    labels = min(_LABEL_WIDTH, _longest([row.name for row in rows])) + _BETWEEN + 1
     kept, left_out = list(columns), []
     for name in LEAST_NEEDED:
         if labels + sum(column.width(rows) for column in kept) <= width:
@@ -167,19 +171,33 @@ def _longest(texts: list[str]) -> int:
     return max((len(line) for text in texts for line in text.split("\n")), default=0)
 
 
-def _stack(summary: dict[str, Any], key: str, has_titles: bool) -> str:
-    """Returns a figure and, below it, its interval by paragraph and, if wanted, by title."""
-    lines = [figure(summary.get(key), missing=_MISSING)]
-    for by in ("", "title") if has_titles else ("",):
-        lines.append(interval(summary, key, by) or _MISSING)
-    return "\n".join(lines)
+def _pick(row: Standing, name: str, splits: Sequence[str]) -> list[float | None]:
+    """Returns a figure of some splits; None where it is not known."""
+    return [getattr(getattr(row, split), name, None) for split in splits]
 
 
-def _two(above: float | None, below: float | None, digits: int = 2) -> str:
-    """Returns one figure below the other."""
-    return "\n".join(figure(each, digits, _MISSING) for each in (above, below))
+def _stack(figures: SplitFigures | None, name: str, has_titles: bool) -> str:
+    """Returns a figure and, below it, its interval by paragraph and, if wanted, by title.
+
+    Args:
+        figures: None where the split was not judged, because it was trained on.
+        name: Of the figure.
+        has_titles: Whether there is a line for the interval by title.
+    """
+    units = ("", "title") if has_titles else ("",)
+    if figures is None:
+        return "\n".join([_MISSING] * (1 + len(units)))
+    lines = [figure(figures.estimate(name).value)]
+    return "\n".join([*lines, *(interval(figures.estimate(name, by)) or _MISSING for by in units)])
 
 
-def _count(value: float) -> str:
+def _stack_figures(*values: float | None, digits: int = 2) -> str:
+    """Returns figures one below the other."""
+    return "\n".join(figure(each, digits, _MISSING) for each in values)
+
+
+def _count(value: float | None) -> str:
     """Returns a number of parameters in at most nine characters."""
+    if value is None:
+        return _MISSING
     return f"{int(value):,}" if value < 1e7 else f"{value / 1e6:,.1f}M"

@@ -1,7 +1,7 @@
 """The content of a race's report, collected from the files that the steps wrote.
 
 `page` renders it as HTML, `race_plots` draws its plots and `notes` describes it for MLflow. Nothing
-is judged again here: the order, the intervals and what is certain come from champion.json.
+is judged again here: the order, the intervals and what is certain come from the race's result.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from squadron.artifacts import read_json, read_table
+from squadron.artifacts import read_record, read_table
+from squadron.data.validation_file import Validation
 from squadron.reports.rows import Row, read_row
 from squadron.reports.verdict import Verdict, judge_race
 from squadron.scores import evaluation
+from squadron.scores.race_result import RaceResult
 
 MOST_ERRORS = 60
 """Maximum number of wrong answers shown for a contender."""
@@ -28,12 +30,10 @@ class Report:
 
     race: str
     verdict: Verdict
-    champion: dict[str, Any]
-    """champion.json."""
+    result: RaceResult
     rows: list[Row]
     """In the order of the race, the disqualified last."""
-    validation: dict[str, Any]
-    """validation.json."""
+    validation: Validation
     experiment: dict[str, Any]
     """The resolved experiment; empty if it is not known."""
     git_sha: str
@@ -47,7 +47,7 @@ class Report:
 
 
 def collect_report(
-    champion: dict[str, Any],
+    result: RaceResult,
     evaluations: Sequence[Path],
     examples: Path,
     *,
@@ -58,7 +58,7 @@ def collect_report(
     """Collects what the steps wrote.
 
     Args:
-        champion: champion.json.
+        result: Of the race.
         evaluations: Evaluation folders of all contenders, in any order.
         examples: The folder that ingest wrote.
         experiment: The resolved experiment.
@@ -69,19 +69,19 @@ def collect_report(
         InputError: If a file is missing or of another schema.
     """
     tune = evaluation.Questions.read(read_table(examples / "tune.parquet", schema="examples/1"))
-    fair_share = MOST_ERRORS_IN_ALL // max(1, len(champion["contenders"]))
+    fair_share = MOST_ERRORS_IN_ALL // max(1, len(result.contenders))
     most_errors = max(LEAST_ERRORS, min(MOST_ERRORS, fair_share))
     rows = [
-        read_row(folder, champion, tune, most_errors=most_errors, seconds=seconds or {})
+        read_row(folder, result, tune, most_errors=most_errors, seconds=seconds or {})
         for folder in evaluations
     ]
     rows.sort(key=lambda row: row.style)
     return Report(
-        race=champion["race"],
-        verdict=judge_race(champion, rows),
-        champion=champion,
+        race=result.race,
+        verdict=judge_race(result, rows),
+        result=result,
         rows=rows,
-        validation=read_json(examples / "validation.json", schema="validation/1"),
+        validation=read_record(Validation, examples / "validation.json"),
         experiment=experiment or {},
         git_sha=git_sha,
         seconds=dict((seconds or {}).get("", {})),

@@ -8,9 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from squadron.artifacts import read_json, read_table
+from squadron.artifacts import read_record, read_table
+from squadron.models.training_summary import TrainingLog, TrainingSummary
 from squadron.reports import race_facts
 from squadron.scores import error_kinds, evaluation, metrics
+from squadron.scores.breakdown import Part, read_parts
+from squadron.scores.confidence import Confidence
+from squadron.scores.contender_result import ContenderResult
+from squadron.scores.figures import SplitFigures
+from squadron.scores.leads import Lead
+from squadron.scores.race_result import RaceResult
 
 POINTS = 81
 """Points of a threshold curve. The applied threshold is one more."""
@@ -21,76 +28,67 @@ class Row:
     """A contender and all that the page says about it."""
 
     label: str
+    name: str
+    """What people read: the label; a champion's name also has its version."""
     style: int
     """Its look in every plot."""
-    metrics: dict[str, Any]
-    """metrics.json."""
-    log: list[dict[str, float]]
+    result: ContenderResult
+    log: Sequence[Mapping[str, float]]
     """Points of the training; empty for a contender that does not train."""
-    comparison: dict[str, Any] | None
-    """The winner's comparison with it; None for the winner and the disqualified."""
+    lead: Lead | None
+    """The winner's lead over it; None for the winner and the disqualified."""
     mark: str
     """Its standing in words (`race_facts.describe_standing`)."""
-    confidence: dict[str, Any] | None = None
-    """confidence.json of select."""
+    confidence: Confidence | None = None
+    """Of select."""
     curve: list[tuple[float, float]] = field(default_factory=list)
     """(null threshold, EM on tune)."""
-    types: list[dict[str, Any]] = field(default_factory=list)
-    """Rows of breakdown.parquet of select."""
+    parts: list[Part] = field(default_factory=list)
+    """Figures on parts of select."""
     errors: list[dict[str, Any]] = field(default_factory=list)
-    """A sample of the wrong answers to select."""
+    """A sample of the wrong answers to select, rows of errors.parquet."""
     seconds: dict[str, float] = field(default_factory=dict)
     """Step -> seconds."""
-    name: str = ""
-    """What people read: the label; a champion's name also has its version."""
-
-    def __post_init__(self) -> None:
-        """Takes the label as the name if there is no other."""
-        object.__setattr__(self, "name", self.name or self.label)
 
     @property
-    def select(self) -> dict[str, Any] | None:
+    def select(self) -> SplitFigures | None:
         """Figures on select; None for the disqualified."""
-        return self._figures("select")
+        return self.result.splits.get("select")
 
     @property
-    def test(self) -> dict[str, Any] | None:
+    def test(self) -> SplitFigures | None:
         """Figures on test; None for the disqualified and where test was not judged."""
-        return self._figures("test")
+        return self.result.splits.get("test")
 
     @property
-    def train(self) -> dict[str, Any] | None:
+    def train(self) -> SplitFigures | None:
         """Figures on questions of train; None unless the experiment asks for them."""
-        return self._figures("train")
-
-    def _figures(self, split: str) -> dict[str, Any] | None:
-        found: dict[str, Any] | None = self.metrics["splits"].get(split)
-        return found
+        return self.result.splits.get("train")
 
     @property
-    def training(self) -> dict[str, Any]:
-        """What metrics.json says about the training."""
-        return dict(self.metrics["training"])
+    def training(self) -> TrainingSummary:
+        """How it was trained."""
+        return self.result.training
 
     @property
     def disqualified(self) -> str:
         """The reason for which it was disqualified; "" if it was not."""
-        return str(self.metrics["disqualified"])
+        return self.result.disqualified
 
     @property
     def null_threshold(self) -> float | None:
         """The threshold that it answers by; None if it answers every question."""
-        return _read_threshold(self.metrics)
+        return self.result.answering.null_threshold
 
     @property
     def kinds(self) -> dict[str, int]:
         """Kind -> number of wrong answers to select."""
-        return dict(self.metrics.get("errors", {}).get("select", {}))
+        return self.result.errors.get("select", {})
 
 
 def read_row(
     folder: Path,
-    champion: dict[str, Any],
+    race: RaceResult,
     tune: evaluation.Questions,
     *,
     most_errors: int,
@@ -100,7 +98,7 @@ def read_row(
 
     Args:
         folder: Its evaluation folder.
-        champion: champion.json.
+        race: The result of the race.
         tune: The questions of tune.
         most_errors: Wrong answers to show at most.
         seconds: Label -> step -> seconds.
@@ -108,30 +106,23 @@ def read_row(
     Raises:
         InputError: If a file is missing or of another schema.
     """
-    figures = read_json(folder / "metrics.json", schema="metrics/1")
-    label, select = figures["label"], folder / "select"
-    comparisons = {each["label"]: each for each in champion.get("comparisons", [])}
-    comparison = comparisons.get(label)
+    result = read_record(ContenderResult, folder / "metrics.json")
+    label, select = result.label, folder / "select"
+    lead = next((each for each in race.comparisons if each.label == label), None)
     return Row(
         label=label,
-        name=race_facts.shown_names(champion)[label],
-        style=[each["label"] for each in champion["contenders"]].index(label),
-        metrics=figures,
-        log=read_json(folder / "training_log.json", schema="training_log/1")["log"],
-        comparison=comparison,
-        mark=race_facts.describe_standing(label, champion, comparison, figures["disqualified"]),
+        name=race.names[label],
+        style=[each.label for each in race.contenders].index(label),
+        result=result,
+        log=read_record(TrainingLog, folder / "training_log.json").log,
+        lead=lead,
+        mark=race_facts.describe_standing(label, race, lead, result.disqualified),
         confidence=_read_confidence(select / "confidence.json"),
-        curve=_threshold_curve(tune, folder / "tune", _read_threshold(figures)),
-        types=_read_types(select / "breakdown.parquet"),
+        curve=_threshold_curve(tune, folder / "tune", result.answering.null_threshold),
+        parts=_read_parts(select / "breakdown.parquet"),
         errors=_read_errors(select / "errors.parquet", most_errors),
         seconds=dict(seconds.get(label, {})),
     )
-
-
-def _read_threshold(figures: Mapping[str, Any]) -> float | None:
-    """Returns the null threshold of metrics.json."""
-    found: float | None = figures.get("answering", {}).get("null_threshold")
-    return found
 
 
 def _threshold_curve(
@@ -174,16 +165,14 @@ def _read_official(file: Path, ids: Sequence[str]) -> list[Any]:
     return [content[each] for each in ids]
 
 
-def _read_confidence(file: Path) -> dict[str, Any] | None:
+def _read_confidence(file: Path) -> Confidence | None:
     """Reads confidence.json; None if there is no such file."""
-    return read_json(file, schema="confidence/1") if file.is_file() else None
+    return read_record(Confidence, file) if file.is_file() else None
 
 
-def _read_types(file: Path) -> list[dict[str, Any]]:
+def _read_parts(file: Path) -> list[Part]:
     """Reads breakdown.parquet; empty if there is no such file."""
-    if not file.is_file():
-        return []
-    return list(read_table(file, schema="breakdown/1").to_pylist())
+    return read_parts(file) if file.is_file() else []
 
 
 def _read_errors(file: Path, limit: int) -> list[dict[str, Any]]:

@@ -25,6 +25,8 @@ paragraphs, has no interval: it would be too wide to be useful.
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,9 +34,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from squadron.artifacts import BREAKDOWN
+from squadron.artifacts import BREAKDOWN, read_table
 from squadron.data.question_types import TYPES
 from squadron.scores import significance
+from squadron.scores.figures import Estimates
 
 GROUPS = (
     "all",
@@ -72,6 +75,35 @@ _FORMS = {"whom": "who", "whose": "who"}
 _ANSWER_EDGES = ((0, "0"), (1, "1"), (2, "2-3"), (4, "4-7"), (8, "8+"))
 _CONTEXT_EDGES = ((0, "0-89"), (90, "90-114"), (115, "115-149"), (150, "150+"))
 _WINDOW_EDGES = ((1, "1"), (2, "2"), (3, "3"), (4, "4+"))
+
+
+@dataclass(frozen=True)
+class Part(Estimates):
+    """The questions of one group that have one value: a row of `artifacts.BREAKDOWN`."""
+
+    group: str
+    """One of GROUPS."""
+    value: str
+    questions: int
+    """How many there are."""
+    exact_match: float
+    """Mean over them, 0 to 100, like F1."""
+    f1: float
+    exact_match_low: float | None = None
+    """Start of the 95 % interval; None for too few questions."""
+    exact_match_high: float | None = None
+    f1_low: float | None = None
+    f1_high: float | None = None
+
+
+def read_parts(path: Path) -> list[Part]:
+    """Reads a file of schema `artifacts.BREAKDOWN`.
+
+    Raises:
+        InputError: If the file is missing or of another schema.
+    """
+    return [Part(**row) for row in read_table(path, schema="breakdown/2").to_pylist()]
+
 
 _Parts = tuple[Sequence[str], npt.NDArray[np.int64]]
 """The values of a group, and for each question which of them it has (N,), -1 for none."""
@@ -205,12 +237,12 @@ def _score(
     rows: list[dict[str, Any]], members: list[npt.NDArray[np.int64]], scores: pa.Table
 ) -> None:
     """Adds the figures of each row, and its intervals where it has enough questions."""
-    both = 100.0 * np.stack([scores[name].to_numpy() for name in ("exact", "f1")], axis=1)
+    both = 100.0 * np.stack([scores[name].to_numpy() for name in ("exact_match", "f1")], axis=1)
     paragraph = scores["paragraph"].to_numpy()
     for row, places in zip(rows, members, strict=True):
-        row["exact"], row["f1"] = both[places].mean(axis=0).tolist()
+        row["exact_match"], row["f1"] = both[places].mean(axis=0).tolist()
         clusters = np.unique(paragraph[places], return_inverse=True)[1]
         if len(places) >= LEAST_QUESTIONS and clusters.max() + 1 >= LEAST_PARAGRAPHS:
-            for column, name in enumerate(("exact", "f1")):
+            for column, name in enumerate(("exact_match", "f1")):
                 low, high = significance.interval(both[places, column], clusters)
                 row[f"{name}_low"], row[f"{name}_high"] = low, high

@@ -1,16 +1,12 @@
 """How far the probabilities of a split can be trusted, and what abstaining more would bring."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from squadron.answers import calibration
-from squadron.config import from_mapping
 from squadron.scores.evaluation import Judged
-
-SCHEMA = "confidence/1"
 
 
 @dataclass(frozen=True)
@@ -41,6 +37,9 @@ class CurvePoint:
 class Confidence:
     """The content of confidence.json."""
 
+    SCHEMA: ClassVar[str] = "confidence/1"
+
+    made_from: str
     calibrated: bool
     """Whether the probabilities come from a mapping that was fitted on the tune split."""
     reliability: tuple[ReliabilityGroup, ...]
@@ -48,24 +47,16 @@ class Confidence:
     risk_coverage: tuple[CurvePoint, ...]
     """At most `calibration.POINTS` points of the curve, by growing coverage."""
 
-    @classmethod
-    def read(cls, content: Mapping[str, Any]) -> "Confidence":
-        """Reads the JSON that `as_dict` gives."""
-        return from_mapping(cls, content)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Returns the content for JSON."""
-        return asdict(self)
-
 
 def measure_confidence(
-    judged: Judged, mapping: calibration.Calibration | None
+    judged: Judged, mapping: calibration.Calibration | None, made_from: str
 ) -> tuple[Confidence, dict[str, float]]:
     """Measures a split that the mapping was not fitted on.
 
     Args:
         judged: The answers of the split.
         mapping: From scores to probabilities. A registered model of an early version has none.
+        made_from: Digest of what the answers were made from.
 
     Returns:
         What confidence.json holds, and the figures `ece_before`, `aurc` and, with a mapping, `ece`,
@@ -87,6 +78,7 @@ def measure_confidence(
     places = np.linspace(0, len(score) - 1, min(len(score), calibration.POINTS)).round().astype(int)
     points = (curve.coverage[places], curve.risk[places], -np.sort(-probability)[places])
     found = Confidence(
+        made_from,
         mapping is not None,
         tuple(ReliabilityGroup(int(size), said, true) for size, said, true in groups),
         tuple(CurvePoint(*map(float, point)) for point in zip(*points, strict=True)),

@@ -5,7 +5,7 @@ that rule, the EM that picks an epoch is the EM of the table.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,9 @@ import pyarrow as pa
 from squadron.answers import calibration, ranking
 from squadron.answers.answering import Answering
 from squadron.artifacts import SCORES, read_contexts, write_official
+from squadron.config import from_mapping
 from squadron.scores import error_kinds, metrics, significance
+from squadron.scores.figures import SplitFigures, read_official
 from squadron.scores.oracle import oracle_scores
 
 _ORACLE_QUESTIONS = 1000
@@ -71,15 +73,13 @@ class Judged:
     best: list[str]
     """The best text of each question, whether or not it exceeds the threshold."""
     ranked: ranking.Ranked
-    summary: dict[str, float]
-    """The official figures, `answered` (share of questions, 0 to 100) and `all_null_exact`; then
-    `answerable_f1`, F1 on the answerable questions if each were answered, threshold or not;
-    `span_accuracy` (both edges exactly right) and mean token `precision` and `recall`, 0 to 100."""
+    figures: SplitFigures
+    """Without intervals; `measure_intervals` computes them."""
     null_threshold: float | None
     scores: pa.Table
     """Of schema `artifacts.SCORES`, one row per question."""
     null_thresholds: dict[str, float | None]
-    """If searched, the best thresholds by EM (`exact`, which is applied) and by F1 (`f1`)."""
+    """If searched, the best thresholds by EM (`exact_match`, which is applied) and by F1 (`f1`)."""
     right: npt.NDArray[np.bool_]
     """Whether the best text is exactly right, whether or not it is answered; shape (E,)."""
 
@@ -90,28 +90,25 @@ def settle_answering(judged: Judged, rule: str) -> Answering:
     return Answering(judged.null_threshold, rule, mapping)
 
 
-def interval_figures(judged: Judged) -> dict[str, float]:
-    """Returns 95 % intervals of EM and F1 as figures, and what they were made from.
+def measure_intervals(judged: Judged) -> SplitFigures:
+    """Returns the figures with 95 % intervals of EM and F1, and what these were made from.
 
-    `exact_low`, `exact_high`, `f1_low` and `f1_high` hold for more paragraphs of these titles.
-    `exact_title_low` and so on hold for other titles, and are there from
-    `significance.LEAST_CLUSTERS` titles on. `paragraphs` and `titles` are how many there are. Where
-    all questions share one context, each question counts as a paragraph.
+    Intervals by title are there from `significance.LEAST_CLUSTERS` titles on.
     """
-    figures: dict[str, float] = {}
+    found: dict[str, Any] = {}
     for unit, infix in (("paragraph", ""), ("title", "_title")):
         clusters = judged.scores[unit].to_numpy()
         count = len(np.unique(clusters))
-        figures[f"{unit}s"] = count
+        found[f"{unit}s"] = count
         if infix and count < significance.LEAST_CLUSTERS:
             continue
-        for name in ("exact", "f1"):
+        for name in ("exact_match", "f1"):
             low, high = significance.interval(100 * judged.scores[name].to_numpy(), clusters)
-            figures |= {f"{name}{infix}_low": low, f"{name}{infix}_high": high}
-    return figures
+            found |= {f"{name}{infix}_low": low, f"{name}{infix}_high": high}
+    return replace(judged.figures, **found)
 
 
-def oracle_figures(judged: Judged, questions: Questions) -> dict[str, float]:
+def measure_oracle(judged: Judged, questions: Questions) -> dict[str, float]:
     """Returns `oracle_exact_match` and `oracle_f1`: the best that the candidates would allow.
 
     An upper bound over all candidates of all windows (`oracle_scores`). No contender is
@@ -180,7 +177,7 @@ def find_errors(
         reached = found.tolist()
     flat = iter(questions.gold_spans.tolist())
     golds = [[next(flat) for _ in range(count)] for count in counts.tolist()]
-    wrong = (judged.scores["exact"].to_numpy() == 0).tolist()
+    wrong = (judged.scores["exact_match"].to_numpy() == 0).tolist()
     spans = [(start, end) for start, end in judged.spans.tolist()]
     kinds = error_kinds.sort_errors(questions.contexts, golds, spans, wrong, reached)
     return error_kinds.errors_table(examples, spans, judged.ranked.best_score(), kinds)
@@ -214,22 +211,31 @@ def judge(
     answerable_f1 = 100.0 * float(f1[has_answer].mean()) if has_answer.any() else 0.0
     thresholds: dict[str, float | None] = {}
     if search:
-        for name, each in (("exact", exact), ("f1", f1)):
+        for name, each in (("exact_match", exact), ("f1", f1)):
             thresholds[name] = ranking.find_threshold(best, each, has_answer)
-        threshold = thresholds["exact"]
+        threshold = thresholds["exact_match"]
     chosen = ranking.apply_threshold(texts, best, threshold)
     spans = ranked.best_span()
     spans[np.array([not text for text in chosen])] = -1
     exact, f1 = metrics.score_answers(questions.golds, chosen, questions.rule)
-    summary = {
-        **metrics.summarize(exact, f1, has_answer),
+    figures = {
+        **read_official(metrics.summarize(exact, f1, has_answer)),
         "answered": 100.0 * float(np.mean([bool(text) for text in chosen])),
-        "all_null_exact": 100.0 * float((~has_answer).mean()),
+        "all_null_exact_match": 100.0 * float((~has_answer).mean()),
         "answerable_f1": answerable_f1,
         **_span_and_token_figures(questions, chosen, spans),
     }
-    scores = _table_of_scores(questions, exact, f1)
-    return Judged(chosen, spans, texts, ranked, summary, threshold, scores, thresholds, right)
+    return Judged(
+        chosen=chosen,
+        spans=spans,
+        best=texts,
+        ranked=ranked,
+        figures=from_mapping(SplitFigures, figures),
+        null_threshold=threshold,
+        scores=_table_of_scores(questions, exact, f1),
+        null_thresholds=thresholds,
+        right=right,
+    )
 
 
 def _span_and_token_figures(
@@ -250,7 +256,7 @@ def _table_of_scores(
         "id": pa.array(questions.ids, pa.string()),
         "paragraph": significance.cluster_numbers(questions.contexts),
         "title": significance.number_groups(questions.titles),
-        "exact": exact,
+        "exact_match": exact,
         "f1": f1,
     }
     return pa.table(columns, schema=SCORES)

@@ -1,13 +1,11 @@
 """How sure the winner's lead in EM is, over each of the other contenders."""
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import pyarrow as pa
 
-from squadron.config import from_mapping
 from squadron.scores import significance
+from squadron.wording import Estimate
 
 
 @dataclass(frozen=True)
@@ -30,14 +28,10 @@ class Lead:
     """The same interval for other titles; None where there are too few titles."""
     title_high: float | None
 
-    @classmethod
-    def read(cls, content: Mapping[str, Any]) -> "Lead":
-        """Reads the JSON that `as_dict` gives."""
-        return from_mapping(cls, content)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Returns the content for JSON."""
-        return asdict(self)
+    def estimate(self, by: str = "") -> Estimate:
+        """Returns the lead with its interval: by paragraph, or by "title"."""
+        low, high = (self.title_low, self.title_high) if by else (self.low, self.high)
+        return Estimate(self.difference, low, high)
 
 
 def compare_with_winner(winner: pa.Table, others: dict[str, pa.Table]) -> list[Lead]:
@@ -57,7 +51,7 @@ def compare_with_winner(winner: pa.Table, others: dict[str, pa.Table]) -> list[L
     for label, scores in others.items():
         if not scores["id"].equals(ids):
             raise ValueError(f"{label} was judged on other questions than the winner")
-    exact = [100 * table["exact"].to_numpy() for table in (winner, *others.values())]
+    exact = [100 * table["exact_match"].to_numpy() for table in (winner, *others.values())]
     by_paragraph, by_title = (
         significance.compare_all(exact, 0, winner[unit].to_numpy())
         for unit in ("paragraph", "title")

@@ -24,7 +24,9 @@ def choose_types(windows: pa.Table, example_ids: Sequence[str]) -> list[str]:
     return [TYPES[place] for place in total_EC.argmax(1)]
 
 
-def judge_types(predicted: Sequence[str], examples: pa.Table) -> dict[str, float]:
+def judge_types(
+    predicted: Sequence[str], examples: pa.Table
+) -> tuple[dict[str, float], dict[str, float]]:
     """Figures on types: against labels of the data, and apart from them against the rules'.
 
     Args:
@@ -32,13 +34,13 @@ def judge_types(predicted: Sequence[str], examples: pa.Table) -> dict[str, float
         examples: Of schema `artifacts.EXAMPLES`, in the same order.
 
     Returns:
-        `types_{figure}` on questions that the data labels and `types_rules_{figure}` on those that
-        only rules did, with the figures of question_types.score_types.
+        The figures of question_types.score_types on questions that the data label, and on those
+        that only rules label.
     """
     wanted, sources = examples["reasoning_type"].to_pylist(), examples["label_source"].to_pylist()
-    figures: dict[str, float] = {}
-    for source, prefix in (("data", "types"), ("rules", "types_rules")):
+
+    def judge_source(source: str) -> dict[str, float]:
         rows = [number for number, each in enumerate(sources) if each == source]
-        some = score_types([predicted[n] for n in rows], [wanted[n] for n in rows])
-        figures |= {f"{prefix}_{name}": value for name, value in some.items()}
-    return figures
+        return score_types([predicted[n] for n in rows], [wanted[n] for n in rows])
+
+    return judge_source("data"), judge_source("rules")

@@ -1,10 +1,12 @@
 """Files that several steps read: the windows of a contender, its splits, its checkpoints."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
-from squadron.artifacts import read_json
-from squadron.config import Contender
+from squadron.artifacts import read_record
+from squadron.config import Contender, Windows
+from squadron.data.layout import Layout
 from squadron.runs_folder.kept import kept_folder
 
 JUDGED = ("tune", "select", "test")
@@ -26,18 +28,25 @@ def judged_splits(contender: Contender) -> dict[str, int]:
     return splits
 
 
-def read_about_windows(windows: Path) -> dict[str, Any]:
+@dataclass(frozen=True)
+class AboutWindows:
+    """The content of windows.json."""
+
+    SCHEMA: ClassVar[str] = "windows/1"
+
+    made_from: str
+    layout: Layout
+    settings: Windows
+    counts: dict[str, dict[str, int]]
+    """Split -> the counts of `windows.WindowCounts`."""
+    answer_tokens: int
+    """The length that covers most answers of train; 0 if no window has an answer."""
+    figures: dict[str, float]
+
+
+def read_about_windows(windows: Path) -> AboutWindows:
     """Reads windows.json of the folder that featurize wrote."""
-    return read_json(windows / "windows.json", schema="windows/1")
-
-
-def find_layout(about_windows: dict[str, Any]) -> Any:
-    """Returns the `layout.Layout` that windows.json holds."""
-    from squadron.data.layout import Layout
-
-    fields = about_windows["layout"]
-    layout: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
-    return Layout(**layout)
+    return read_record(AboutWindows, windows / "windows.json")
 
 
 def settle_answer_tokens(contender: Contender, windows: Path) -> Contender:
@@ -48,7 +57,7 @@ def settle_answer_tokens(contender: Contender, windows: Path) -> Contender:
 
     if contender.predict.max_answer_tokens:
         return contender
-    found = read_about_windows(windows)["answer_tokens"]
+    found = read_about_windows(windows).answer_tokens
     # Where no window of train has an answer, the default applies.
     found = found or Predict().max_answer_tokens
     return replace(contender, predict=replace(contender.predict, max_answer_tokens=found))

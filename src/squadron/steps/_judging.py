@@ -1,13 +1,16 @@
 """Judges the splits of one contender and writes a folder for each of them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from squadron.artifacts import read_parts, read_table, write_json, write_official, write_table
+from squadron.artifacts import read_parts, read_table, write_official, write_record, write_table
 from squadron.config import Contender, Evaluate
+from squadron.scores.contender_result import ContenderResult
+from squadron.scores.figures import SplitFigures
 from squadron.steps._files import COMPARED
+from squadron.steps._status import Status
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,7 +28,7 @@ class SplitJudge:
         self,
         wanted: Evaluate,
         runner: Contender,
-        status: dict[str, Any],
+        status: Status,
         examples: Path,
         candidates: Path,
     ) -> None:
@@ -34,33 +37,33 @@ class SplitJudge:
         Args:
             wanted: What is to be computed.
             runner: The contender.
-            status: The content of status.json of predict.
+            status: What predict tells about it.
             examples: As ingest wrote them.
             candidates: As predict wrote them.
         """
         from squadron.answers.answering import Answering
 
         self._examples, self._candidates = examples, candidates
-        self._made_from: str = status["made_from"]
+        self._made_from = status.made_from
         self._n_best = runner.predict.n_best
-        own = status.get("answering")
-        self._is_settled = bool(own)
-        self._answering = Answering.read(own) if own else Answering(answer_rule=wanted.answer_rule)
+        self._is_settled = status.answering is not None
+        self._answering = status.answering or Answering(answer_rule=wanted.answer_rule)
         self._scorer = _load_scorer() if wanted.bertscore else None
-        self._splits: dict[str, dict[str, float]] = {}
+        self._splits: dict[str, SplitFigures] = {}
         self._digests: dict[str, str] = {}
         self._errors: dict[str, dict[str, int]] = {}
         self._null_thresholds: dict[str, float | None] = {}
 
-    def results(self) -> dict[str, Any]:
-        """Returns what metrics.json says of the splits that were judged."""
-        return {
-            "splits": self._splits,
-            "digests": self._digests,
-            "errors": self._errors,
-            "null_thresholds": self._null_thresholds,
-            "answering": self._answering.as_dict(),
-        }
+    def complete(self, result: ContenderResult) -> ContenderResult:
+        """Returns the result with what is known of the splits that were judged."""
+        return replace(
+            result,
+            splits=self._splits,
+            digests=self._digests,
+            errors=self._errors,
+            null_thresholds=self._null_thresholds,
+            answering=self._answering,
+        )
 
     def write_split(self, name: str, count: int, folder: Path) -> None:
         """Judges a split and writes its folder.
@@ -85,33 +88,30 @@ class SplitJudge:
             if not self._is_settled:
                 self._answering = settle_answering(judged, self._answering.answer_rule)
             # A registered model keeps its threshold: none was searched.
-            kept = {"exact": self._answering.null_threshold}
+            kept = {"exact_match": self._answering.null_threshold}
             self._null_thresholds = judged.null_thresholds or kept
         write_answers(folder, split.questions, judged)
         self._write_n_best(folder, split, judged)
-        self._write_table(folder / "scores.parquet", judged.scores, "scores/2")
-        figures = judged.summary | _write_types(folder, split, judged)
+        self._write_table(folder / "scores.parquet", judged.scores, "scores/3")
+        types, types_rules = _write_types(folder, split)
+        figures = judged.figures
         if name in COMPARED:
-            figures |= self._write_details(name, folder, split, judged)
-        self._splits[name] = figures
+            figures = self._write_details(name, folder, split, judged)
+        self._splits[name] = replace(figures, types=types, types_rules=types_rules)
         self._digests[name] = split.digest
 
     def _write_details(
         self, name: str, folder: Path, split: "_Split", judged: "Judged"
-    ) -> dict[str, float]:
+    ) -> SplitFigures:
         """Writes what a split on which contenders are compared has besides; returns its figures."""
         from squadron.scores.breakdown import break_down, count_windows
-        from squadron.scores.confidence import SCHEMA, measure_confidence
+        from squadron.scores.confidence import measure_confidence
         from squadron.scores.error_kinds import count_kinds
-        from squadron.scores.evaluation import find_errors, interval_figures, oracle_figures
+        from squadron.scores.evaluation import find_errors, measure_intervals, measure_oracle
 
-        confidence, figures = measure_confidence(judged, self._answering.calibration)
-        write_json(
-            folder / "confidence.json",
-            confidence.as_dict(),
-            schema=SCHEMA,
-            made_from=self._made_from,
-        )
+        mapping = self._answering.calibration
+        confidence, sure = measure_confidence(judged, mapping, self._made_from)
+        write_record(folder / "confidence.json", confidence)
         errors = find_errors(split.examples, split.questions, judged, split.extents)
         self._errors[name] = count_kinds(errors["kind"].to_pylist())
         self._write_table(folder / "errors.parquet", errors, "errors/1")
@@ -119,16 +119,12 @@ class SplitJudge:
         if split.extents is not None:
             windows = count_windows(split.extents, split.questions.ids)
         groups = break_down(split.examples, judged.scores, windows)
-        self._write_table(folder / "breakdown.parquet", groups, "breakdown/1")
-        figures = {
-            **interval_figures(judged),
-            **figures,
-            **oracle_figures(judged, split.questions),
-        }
+        self._write_table(folder / "breakdown.parquet", groups, "breakdown/2")
+        more: dict[str, Any] = {**sure, **measure_oracle(judged, split.questions)}
         if self._scorer:
             means = self._scorer.mean_scores(judged.chosen, split.questions.golds)
-            figures |= {f"bertscore_{key}": value for key, value in means.items()}
-        return figures
+            more |= {f"bertscore_{key}": value for key, value in means.items()}
+        return replace(measure_intervals(judged), **more)
 
     def _write_n_best(self, folder: Path, split: "_Split", judged: "Judged") -> None:
         from squadron.scores.evaluation import list_best
@@ -175,12 +171,12 @@ def _read_split(name: str, count: int, examples: Path, candidates: Path, made_fr
     )
 
 
-def _write_types(folder: Path, split: _Split, judged: "Judged") -> dict[str, float]:
-    """Writes the types of questions and returns their figures, if the model tells types."""
+def _write_types(folder: Path, split: _Split) -> tuple[dict[str, float], dict[str, float]]:
+    """Writes the types of questions, if the model tells types; returns `judge_types` of them."""
     from squadron.scores.type_figures import choose_types, judge_types
 
     if split.types is None:
-        return {}
+        return {}, {}
     chosen = choose_types(split.types, split.questions.ids)
     write_official(folder / "types.json", zip(split.questions.ids, chosen, strict=True))
     return judge_types(chosen, split.examples)

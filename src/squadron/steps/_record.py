@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from squadron import tracking
-from squadron.artifacts import read_json, read_table
+from squadron.artifacts import read_record, read_table, to_content
 from squadron.config import Contender
+from squadron.data.validation_file import Validation
+from squadron.models.training_summary import TrainingLog
+from squadron.scores.contender_result import ContenderResult
 from squadron.scores.error_kinds import sample_rows
 from squadron.steps._files import COMPARED
 from squadron.tracking import Race, Run
@@ -48,12 +51,12 @@ def record_examples(parent: str, examples: Path) -> None:
         parent: The id of the race's run; "" records nothing.
         examples: As ingest wrote them.
     """
-    content = read_json(examples / "validation.json", schema="validation/1")
-    for name, split in content["splits"].items():
-        files = ", ".join(split["files"])
-        tracking.log_dataset(parent, name, split["digest"], files, name, split["examples"])
-    tracking.log_json(parent, content, "validation.json")
-    tracking.log_metrics(parent, content["figures"])
+    validation = read_record(Validation, examples / "validation.json")
+    for name, split in validation.splits.items():
+        files = ", ".join(split.files)
+        tracking.log_dataset(parent, name, split.digest, files, name, split.examples)
+    tracking.log_json(parent, to_content(validation), "validation.json")
+    tracking.log_metrics(parent, validation.figures)
 
 
 def record_contender(child: Run | str | None, evaluation: Path) -> None:
@@ -63,18 +66,17 @@ def record_contender(child: Run | str | None, evaluation: Path) -> None:
         child: The contender's run; its id to write at once, None to record nothing.
         evaluation: The folder that evaluate wrote.
     """
-    content = read_json(evaluation / "metrics.json", schema="metrics/1")
-    log = read_json(evaluation / "training_log.json", schema="training_log/1")
-    tracking.log_params(child, content["params"])
-    tracking.log_points(child, log["log"])
-    if content["splits"]:
+    result = read_record(ContenderResult, evaluation / "metrics.json")
+    tracking.log_params(child, result.params)
+    tracking.log_points(child, read_record(TrainingLog, evaluation / "training_log.json").log)
+    if result.splits:
         tracking.log_artifacts(child, evaluation, "evaluation")
         tracking.log_table(child, _list_errors(evaluation), "errors.json")
         tracking.log_table(child, _list_groups(evaluation), "breakdown.json")
-    trained = ["train"] if content["training"].get("trainable_parameters") else []
+    trained = ["train"] if result.training.trainable_parameters else []
     tracking.share_datasets(child, [*trained, "tune", *COMPARED])
-    tracking.log_metrics(child, content["figures"])
-    tracking.close_contender(child, content["disqualified"])
+    tracking.log_metrics(child, result.figures)
+    tracking.close_contender(child, result.disqualified)
 
 
 def record_missing(race: Race | None, evaluations: Sequence[Path]) -> None:
@@ -90,7 +92,7 @@ def record_missing(race: Race | None, evaluations: Sequence[Path]) -> None:
         InputError: If MLflow can't be reached.
     """
     for evaluation in evaluations:
-        label = read_json(evaluation / "metrics.json", schema="metrics/1")["label"]
+        label = read_record(ContenderResult, evaluation / "metrics.json").label
         child = tracking.find_child(race, label)
         if child and not tracking.has_ended(child):
             record_contender(child, evaluation)
@@ -116,7 +118,7 @@ def _list_groups(evaluation: Path) -> list[dict[str, Any]]:
     """Rows of MLflow's table of figures by kinds of questions: the first ones of each split."""
     rows = []
     for split in _compared(evaluation):
-        groups = read_table(evaluation / split / "breakdown.parquet", schema="breakdown/1")
+        groups = read_table(evaluation / split / "breakdown.parquet", schema="breakdown/2")
         some = groups.slice(0, GROUPS_SHOWN // len(COMPARED)).to_pylist()
         rows += [{"split": split, **row} for row in some]
     return rows

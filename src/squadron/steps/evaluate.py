@@ -17,17 +17,21 @@ The folders of select and test hold besides
 - breakdown.parquet: EM and F1 by kinds of questions (scores/breakdown.py).
 """
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from squadron import progress
-from squadron.artifacts import read_json, write_json, write_official
+from squadron.artifacts import read_record, write_official, write_record
 from squadron.config import Contender, Evaluate, from_json
 from squadron.data import contamination
-from squadron.scores import standings
+from squadron.data.validation_file import Validation
+from squadron.models.training_summary import TrainingLog
+from squadron.scores.contender_result import ContenderResult
+from squadron.scores.figures import SplitFigures
 from squadron.steps._files import judged_splits
 from squadron.steps._judging import SplitJudge
 from squadron.steps._record import record_contender
+from squadron.steps._status import Status
 from squadron.steps._step import step, timed
 
 
@@ -62,50 +66,47 @@ def evaluate(
     from squadron import tracking
 
     runner = from_json(Contender, contender)
-    status = read_json(candidates / "status.json", schema="status/1")
-    content = _describe(runner, status, examples)
+    status = read_record(Status, candidates / "status.json")
+    result = _describe(runner, status, examples)
     seconds: dict[str, float] = {}
-    if not status["disqualified"]:
+    if not status.disqualified:
         with timed(seconds, "evaluate"):
             judge = SplitJudge(from_json(Evaluate, settings), runner, status, examples, candidates)
-            is_test_spoilt = contamination.is_test_spoilt(content["shared_with_train"])
+            is_test_spoilt = contamination.is_test_spoilt(result.shared_with_train)
             for name, count in judged_splits(runner).items():
                 # What was trained on gets no folder and no figures.
                 if name != "test" or not is_test_spoilt:
                     judge.write_split(name, count, evaluation / name)
-            content |= judge.results()
-    figures = {**seconds, **standings.run_figures(content)}
-    content["figures"] = {**status["figures"], **figures}
-    made_from = status["made_from"]
-    write_json(evaluation / "metrics.json", content, schema="metrics/1", made_from=made_from)
-    log = {"log": status["training"].get("log") or []}
-    write_json(evaluation / "training_log.json", log, schema="training_log/1", made_from=made_from)
+            result = judge.complete(result)
+    figures = {**seconds, **result.run_figures()}
+    result = replace(result, figures={**status.figures, **figures})
+    write_record(evaluation / "metrics.json", result)
+    write_record(
+        evaluation / "training_log.json", TrainingLog(status.made_from, status.training.log)
+    )
     write_official(figures_file, figures.items())
-    _say(runner.label, content["splits"])
+    if result.splits:
+        _say(runner.label, result.select)
     record_contender(tracking.address_run(tracking.current_race(), runner.label), evaluation)
     return figures
 
 
-def _describe(runner: Contender, status: dict[str, Any], examples: Path) -> dict[str, Any]:
+def _describe(runner: Contender, status: Status, examples: Path) -> ContenderResult:
     """Returns what metrics.json says of a contender before any split is judged."""
-    validation = read_json(examples / "validation.json", schema="validation/1")
-    return {
-        "label": runner.label,
-        "group": runner.group,
-        "variant": runner.variant,
-        "disqualified": status["disqualified"],
-        "training": {k: v for k, v in status["training"].items() if k != "log"},
-        "params": status["params"],
-        "trained_on": status.get("trained_on", "unknown"),
-        "shared_with_train": contamination.read_shared(validation),
-        "splits": {},
-    }
+    validation = read_record(Validation, examples / "validation.json")
+    return ContenderResult(
+        made_from=status.made_from,
+        label=runner.label,
+        group=runner.group,
+        variant=runner.variant,
+        disqualified=status.disqualified,
+        training=replace(status.training, log=()),
+        params=status.params,
+        trained_on=status.trained_on,
+        shared_with_train=contamination.read_shared(validation),
+    )
 
 
-def _say(label: str, splits: dict[str, Any]) -> None:
-    """Shows EM and F1 on the split that chooses; nothing for a disqualified contender."""
-    if splits:
-        select = splits["select"]
-        progress.say(
-            f"evaluate   {label}: EM {select['exact']:.2f}, F1 {select['f1']:.2f} on select"
-        )
+def _say(label: str, select: SplitFigures) -> None:
+    """Shows EM and F1 on the split that chooses."""
+    progress.say(f"evaluate   {label}: EM {select.exact_match:.2f}, F1 {select.f1:.2f} on select")

@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from squadron import progress, provenance
-from squadron.artifacts import read_json, read_table, write_json, write_windows
+from squadron.artifacts import read_record, read_table, write_record, write_windows
 from squadron.config import SPLITS, Windows, digest, from_mapping, to_json
 from squadron.data.layout import Layout, read_layout
 from squadron.data.tokens import Remembered
+from squadron.data.validation_file import Validation
 from squadron.data.windows import WindowCounts, covering_length, slide_windows
 from squadron.errors import InputError
 from squadron.steps._backbones import fetched
+from squadron.steps._files import AboutWindows
 from squadron.steps._step import step, timed
 
 
@@ -49,7 +51,7 @@ def featurize(*, entry: str, examples: Path, windows: Path, digests: str = "") -
     tables = {
         name: read_table(examples / f"{name}.parquet", schema="examples/1") for name in SPLITS
     }
-    about_examples = read_json(examples / "validation.json", schema="validation/1")
+    about_examples = read_record(Validation, examples / "validation.json")
     figures: dict[str, float] = {}
     with timed(figures, "featurize"):
         with fetched(fields["backbone"], provenance.read_digests(digests)) as place:
@@ -58,7 +60,7 @@ def featurize(*, entry: str, examples: Path, windows: Path, digests: str = "") -
         _check_length(settings, tokenizer.model_max_length, fields["backbone"])
         bare = backbones.bare_tokenizer(tokenizer)
         layout = read_layout(bare, tokenizer.pad_token_id)
-        key = digest(bare.to_str(), to_json(settings), about_examples["made_from"])
+        key = digest(bare.to_str(), to_json(settings), about_examples.made_from)
         written = _write_windows(windows, tables, bare, layout, settings, key)
         answers = _count_answered(tables.values())
     lost = written.total("unreachable_answers")
@@ -67,14 +69,15 @@ def featurize(*, entry: str, examples: Path, windows: Path, digests: str = "") -
         "unreachable_answers": lost,
         "reachable_answers": 100.0 * (1 - lost / answers) if answers else 100.0,
     }
-    about = {
-        "layout": asdict(layout),
-        "settings": asdict(settings),
-        "counts": {name: asdict(counted) for name, counted in written.counts.items()},
-        "answer_tokens": written.answer_tokens,
-        "figures": figures,
-    }
-    write_json(windows / "windows.json", about, schema="windows/1", made_from=key)
+    about = AboutWindows(
+        made_from=key,
+        layout=layout,
+        settings=settings,
+        counts={name: asdict(counted) for name, counted in written.counts.items()},
+        answer_tokens=written.answer_tokens,
+        figures=figures,
+    )
+    write_record(windows / "windows.json", about)
     progress.say(f"featurize  {_describe(written, settings, answers, figures)}")
 
 

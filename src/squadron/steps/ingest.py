@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from squadron import progress, provenance, storage
-from squadron.artifacts import read_contexts, write_json, write_table
+from squadron.artifacts import read_contexts, write_record, write_table
 from squadron.config import Data, digest, from_json
 from squadron.data import contamination
 from squadron.data.example_table import make_table
@@ -18,6 +18,7 @@ from squadron.data.question_types import TYPES
 from squadron.data.sources import Example, load_source, read_file
 from squadron.data.split import share_out
 from squadron.data.validation import Report, check_rejected_share, validate_examples
+from squadron.data.validation_file import SplitSummary, TrainOnlySummary, Validation
 from squadron.steps._step import step
 
 
@@ -59,24 +60,25 @@ def ingest(*, data: str, examples: Path, digests: str = "") -> None:
 
     tables = {name: make_table(part) for name, part in shares.parts.items()}
     made_from = _write_tables(examples, tables)
-    content = {
-        **report.as_dict(),
-        "figures": {"seconds_ingest": time.monotonic() - started},
-        "split_by": settings.split_by,
-        "splits": {
-            name: _describe_split(name, table, made_from[name], settings)
+    validation = Validation(
+        made_from=digest(*made_from.values()),
+        total=report.total,
+        accepted=report.accepted,
+        repaired=dict(sorted(report.repaired.items())),
+        rejected=dict(sorted(report.rejected.items())),
+        samples={reason: tuple(some) for reason, some in report.samples.items()},
+        figures={"seconds_ingest": time.monotonic() - started},
+        split_by=settings.split_by,
+        splits={
+            name: _summarise_split(name, table, made_from[name], settings)
             for name, table in tables.items()
         },
-        "leakage": leakage.as_dict(settings.max_shared_share),
-        "train_only": {
-            "examples": len(given.only),
-            "questions_also_in_train": len(given.own) - len(own),
-        },
-    }
-    path = examples / "validation.json"
-    write_json(path, content, schema="validation/1", made_from=digest(*made_from.values()))
+        leakage=leakage.summarise(settings.max_shared_share),
+        train_only=TrainOnlySummary(len(given.only), len(given.own) - len(own)),
+    )
+    write_record(examples / "validation.json", validation)
 
-    for warning in contamination.describe_shared(contamination.read_shared(content)):
+    for warning in contamination.describe_shared(contamination.read_shared(validation)):
         progress.say(f"ingest     Warning: {warning}")
     for line in report.describe():
         progress.say(f"ingest     {line}")
@@ -125,23 +127,23 @@ def _write_tables(examples: Path, tables: Mapping[str, Any]) -> dict[str, str]:
     return made_from
 
 
-def _describe_split(name: str, table: Any, made_from: str, settings: Data) -> dict[str, Any]:
+def _summarise_split(name: str, table: Any, made_from: str, settings: Data) -> SplitSummary:
     """Returns the entry of a split in validation.json."""
-    return {
-        "examples": table.num_rows,
-        "titles": sorted(set(table["title"].to_pylist())),
-        "unanswerable": sum(not some for some in table["answers"].to_pylist()),
-        "reasoning_types": _count_types(table),
-        "digest": made_from,
-        "files": _files_of(name, settings),
-    }
+    return SplitSummary(
+        examples=table.num_rows,
+        titles=tuple(sorted(set(table["title"].to_pylist()))),
+        unanswerable=sum(not some for some in table["answers"].to_pylist()),
+        reasoning_types=_count_types(table),
+        digest=made_from,
+        files=_files_of(name, settings),
+    )
 
 
-def _files_of(split: str, settings: Data) -> list[str]:
+def _files_of(split: str, settings: Data) -> tuple[str, ...]:
     """Returns the files from which the examples of a split may come."""
     if split == "train":
-        return [*settings.train, *settings.train_only]
-    return list(settings.test if split == "test" and settings.test else settings.train)
+        return (*settings.train, *settings.train_only)
+    return settings.test if split == "test" and settings.test else settings.train
 
 
 def _count_types(table: Any) -> dict[str, dict[str, int]]:

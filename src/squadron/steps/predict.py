@@ -1,29 +1,31 @@
 """The step predict: windows and a model -> candidates."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from squadron.artifacts import (
     CANDIDATES,
     EXTENTS,
     read_windows,
-    write_json,
+    write_record,
     write_table,
     written_in_parts,
 )
 from squadron.config import Contender, from_json
 from squadron.steps._files import (
     checkpoint_folder,
-    find_layout,
     judged_splits,
     read_about_windows,
     settle_answer_tokens,
 )
 from squadron.steps._record import chosen_params
+from squadron.steps._status import Status
 from squadron.steps._step import peak_memory_mb, step, timed
 
 if TYPE_CHECKING:
+    from squadron.answers.answering import Answering
     from squadron.data.window_table import WindowTable
     from squadron.progress import Progress
 
@@ -50,49 +52,49 @@ def predict(
 
     settings = settle_answer_tokens(from_json(Contender, contender), windows)
     about = model_folder.read_about(model)
-    figures: dict[str, float] = {
-        **read_about_windows(windows)["figures"],
-        **about["training"]["figures"],
-    }
-    status = {
-        "disqualified": about["disqualified"],
-        "training": {k: v for k, v in about["training"].items() if k != "figures"},
-        "params": chosen_params(settings),
-        "figures": figures,
-    }
-    if not about["disqualified"]:
+    figures = {**read_about_windows(windows).figures, **about.training.figures}
+    status = Status(
+        made_from=about.made_from,
+        disqualified=about.disqualified,
+        training=about.training,
+        params=chosen_params(settings),
+        figures=figures,
+    )
+    if not about.disqualified:
         with timed(figures, "predict"):
-            count, known = _predict_splits(settings, windows, model, candidates)
-        status |= known
+            done = _predict_splits(settings, windows, model, candidates)
+        status = replace(status, trained_on=done.trained_on, answering=done.answering)
         figures["predict_peak_memory_mb"] = peak_memory_mb()
-        figures["windows_per_second_predict"] = count / figures["seconds_predict"]
-    write_json(candidates / "status.json", status, schema="status/1", made_from=about["made_from"])
+        figures["windows_per_second_predict"] = done.windows / figures["seconds_predict"]
+    write_record(candidates / "status.json", status)
     tracking.log_metrics(tracking.address_run(tracking.current_race(), settings.label), figures)
     # The model has arrived here, so no retry of its training needs the checkpoints any more.
-    shutil.rmtree(checkpoint_folder(settings.label, about["made_from"]), ignore_errors=True)
+    shutil.rmtree(checkpoint_folder(settings.label, about.made_from), ignore_errors=True)
+
+
+class _Predicted(NamedTuple):
+    """What is known once all splits are predicted."""
+
+    windows: int
+    """How many were scored."""
+    trained_on: str
+    """What the model was trained on, in words."""
+    answering: "Answering | None"
+    """How a registered model answers: it races with the threshold and rule with which it serves."""
 
 
 def _predict_splits(
     settings: Contender, windows: Path, model: Path, candidates: Path
-) -> tuple[int, dict[str, Any]]:
-    """Writes the candidates of all judged splits.
-
-    Returns:
-        How many windows were scored, and what status.json tells about the model: what it was
-        trained on and, for a registered model, how it answers.
-    """
+) -> _Predicted:
+    """Writes the candidates of all judged splits."""
     from squadron.data.window_table import WindowTable
     from squadron.models import model_folder, trained_on
     from squadron.models.devices import pick_device
     from squadron.progress import Progress
 
-    layout = find_layout(read_about_windows(windows))
+    layout = read_about_windows(windows).layout
     loaded = model_folder.load_model(model)
     network = loaded.model.to(pick_device())
-    known: dict[str, Any] = {"trained_on": trained_on.read_record(str(model)).standing}
-    if loaded.answering:
-        # A registered model races with the threshold and the rule with which it serves.
-        known["answering"] = loaded.answering.as_dict()
     tables = {
         split: WindowTable(read_windows(windows / f"{split}.arrow"), layout).first_examples(count)
         for split, count in judged_splits(settings).items()
@@ -101,8 +103,8 @@ def _predict_splits(
     with Progress(f"predict    {settings.label}", total, "windows") as progress:
         for split, table in tables.items():
             path = candidates / f"{split}.parquet"
-            _write_split(path, network, table, settings, progress, loaded.about["made_from"])
-    return total, known
+            _write_split(path, network, table, settings, progress, loaded.about.made_from)
+    return _Predicted(total, trained_on.read_record(str(model)).standing, loaded.answering)
 
 
 def _write_split(

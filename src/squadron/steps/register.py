@@ -4,15 +4,17 @@ import json
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from squadron import progress, provenance, storage
-from squadron.artifacts import read_json, read_table, write_json
-from squadron.config import Register, digest, from_mapping
+from squadron.artifacts import read_record, read_table, to_content, write_record
+from squadron.config import Contender, Register, digest, from_mapping
 from squadron.models.model_names import read_model_name
 from squadron.scores import standings
+from squadron.scores.contender_result import ContenderResult
+from squadron.scores.race_result import RaceResult, WinnerVersion
 from squadron.steps._record import name_race, record_missing
 from squadron.steps._step import step
 
@@ -27,12 +29,12 @@ def register(
     settings: str,
     models: Sequence[Path],
     evaluations: Sequence[Path],
-    champion: Path,
+    race_result: Path,
     opened: str = "",
     results: str = "",
     digests: str = "",
 ) -> dict[str, float]:
-    """Chooses the best EM on select, registers it as `candidate` and writes champion.json.
+    """Chooses the best EM on select, registers it as `candidate` and writes race_result.json.
 
     Args:
         settings: JSON of {"register": config.Register, "data": files, "data_licence": text}.
@@ -41,7 +43,7 @@ def register(
         models: Model folders of all contenders.
         evaluations: Their evaluation folders, in the same order.
         results: Where every contender's model and evaluation are published; "" for nowhere.
-        champion: The file to write.
+        race_result: The file to write.
 
     Returns:
         Finite figures for the pipeline's own pages.
@@ -54,16 +56,16 @@ def register(
     tracking.send_waiting(race)
     record_missing(race, evaluations)
     parent = tracking.find_parent(race)
-    rows = [read_json(folder / "metrics.json", schema="metrics/1") for folder in evaluations]
-    contenders = _Contenders(rows, models, evaluations, standings.rank_contenders(rows))
-    content = _run_race(race, contenders, fields)
-    figures = _figures(contenders, content)
-    made_from = digest(*(row["made_from"] for row in rows))
-    write_json(champion, content, schema="champion/1", made_from=made_from)
+    found = [read_record(ContenderResult, folder / "metrics.json") for folder in evaluations]
+    order = standings.rank_contenders(found)
+    contenders = _Contenders(found, models, evaluations, order)
+    outcome = _run_race(race, contenders, fields)
+    write_record(race_result, outcome)
     if results:
-        place = _publish(results, content["race"], rows, models, evaluations, champion)
+        place = _publish(results, outcome.race, contenders, race_result)
         progress.say(f"register   results are in {place}")
-    tracking.log_json(parent, content, tracking.RESULT_FILE)
+    figures = _figures(contenders, outcome)
+    tracking.log_json(parent, to_content(outcome), tracking.RESULT_FILE)
     tracking.note_result(parent)
     tracking.log_metrics(parent, {**figures, "seconds_register": time.monotonic() - started})
     return figures
@@ -73,8 +75,7 @@ def register(
 class _Contenders:
     """What the other steps left of each contender, in one order."""
 
-    rows: Sequence[dict[str, Any]]
-    """metrics.json."""
+    results: Sequence[ContenderResult]
     models: Sequence[Path]
     evaluations: Sequence[Path]
     order: Sequence[int]
@@ -83,18 +84,23 @@ class _Contenders:
     @property
     def racing(self) -> list[int]:
         """Positions of those that were not disqualified, the best first."""
-        return [n for n in self.order if not self.rows[n]["disqualified"]]
+        return [n for n in self.order if not self.results[n].disqualified]
 
     @property
-    def best(self) -> dict[str, Any]:
-        """metrics.json of the winner; there must be one."""
-        return self.rows[self.racing[0]]
+    def best(self) -> ContenderResult:
+        """The winner; there must be one."""
+        return self.results[self.racing[0]]
+
+    @property
+    def best_model(self) -> Path:
+        """The model folder of the winner."""
+        return self.models[self.racing[0]]
 
 
 def _run_race(
     race: "Race | None", contenders: _Contenders, fields: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Ranks the contenders and registers the winner if it may be; returns champion.json.
+) -> RaceResult:
+    """Ranks the contenders and registers the winner if it may be.
 
     Args:
         race: The race.
@@ -104,107 +110,110 @@ def _run_race(
     from squadron.registry.registration import gate
 
     options = from_mapping(Register, fields["register"])
-    rows, models = contenders.rows, contenders.models
-    content: dict[str, Any] = {
-        "race": name_race(race),
-        "contenders": [
-            standings.table_row(rows[n], _registered_as(rows[n], models[n], options.model_name))
+    results, models = contenders.results, contenders.models
+    outcome = RaceResult(
+        made_from=digest(*(each.made_from for each in results)),
+        race=name_race(race),
+        contenders=tuple(
+            standings.describe_standing(
+                results[n], _registered_as(results[n], models[n], options.model_name)
+            )
             for n in contenders.order
-        ],
-        "model": None,
-    }
+        ),
+    )
     if not contenders.racing:
-        return content | {"refused": "every contender was disqualified"}
-    content |= _describe_winner(race, contenders)
+        return replace(outcome, refused="every contender was disqualified")
+    outcome = _describe_winner(race, contenders, outcome)
     best = contenders.best
-    select = best["splits"]["select"]
-    refused = gate(select, select["all_null_exact"])
+    refused = gate(best.select)
     if refused and not options.demo:
-        return content | {"refused": f"{best['label']} is not registered: {refused}"}
-    content["gate"] = refused or "passed"
-    content["model"] = _register_winner(race, contenders, options, content, fields)
-    return content
+        return replace(outcome, refused=f"{best.label} is not registered: {refused}")
+    outcome = replace(outcome, gate=refused or "passed")
+    return replace(outcome, model=_register_winner(race, contenders, options, outcome, fields))
 
 
-def _describe_winner(race: "Race | None", contenders: _Contenders) -> dict[str, Any]:
-    """Returns who won, by what, how sure the leads are, and by which questions."""
+def _describe_winner(
+    race: "Race | None", contenders: _Contenders, outcome: RaceResult
+) -> RaceResult:
+    """Adds who won, by what, how sure the leads are, and by which questions."""
     from squadron.scores.leads import compare_with_winner
     from squadron.tracking import reuse
 
-    rows, racing, best = contenders.rows, contenders.racing, contenders.best
+    best = contenders.best
     scores = {
-        rows[n]["label"]: read_table(
-            contenders.evaluations[n] / "select" / "scores.parquet", schema="scores/2"
+        contenders.results[n].label: read_table(
+            contenders.evaluations[n] / "select" / "scores.parquet", schema="scores/3"
         )
-        for n in racing
+        for n in contenders.racing
     }
-    leads = compare_with_winner(scores.pop(best["label"]), scores)
-    chosen_before = reuse.count_choices(race, best["digests"]["select"])
-    return {
-        "winner": best["label"],
-        "why": standings.explain(rows, racing),
-        "tie": standings.explain_tie(rows, racing),
-        "comparisons": [lead.as_dict() for lead in leads],
-        "select_split": standings.select_split(best, chosen_before),
-    }
+    leads = compare_with_winner(scores.pop(best.label), scores)
+    chosen_before = reuse.count_choices(race, best.digests["select"])
+    return replace(
+        outcome,
+        winner=best.label,
+        why=standings.explain(best),
+        tie=standings.explain_tie([contenders.results[n] for n in contenders.racing]),
+        comparisons=tuple(leads),
+        select_split=standings.describe_select(best, chosen_before),
+    )
 
 
 def _register_winner(
     race: "Race | None",
     contenders: _Contenders,
     options: Register,
-    content: dict[str, Any],
+    outcome: RaceResult,
     fields: Mapping[str, Any],
-) -> dict[str, Any]:
-    """Registers the winner, or keeps the version that a champion is.
-
-    Returns:
-        What champion.json says of the version.
-    """
+) -> WinnerVersion:
+    """Registers the winner, or keeps the version that a champion is."""
+    from squadron.models.model_folder import read_about
     from squadron.registry.versions import CANDIDATE, keep_version, list_aliases
 
-    best = contenders.best
-    about = read_json(contenders.models[contenders.racing[0]] / "variant.json", schema="model/1")
-    status = "demo" if options.demo else "passed"
-    origin = read_model_name(about["contender"]["backbone"])
-    is_kept = best["variant"] == "champion" and origin and origin.name == options.model_name
+    contender = read_about(contenders.best_model).contender
+    origin = read_model_name(contender.backbone)
+    is_champion = contenders.best.variant == "champion"
+    is_kept = bool(is_champion and origin and origin.name == options.model_name)
     if origin and is_kept:
         registered = keep_version(origin.name, origin.version_or_alias)
     else:
-        registered = _register_model(race, contenders, options, content, fields, about["contender"])
-    return {
-        "name": registered.name,
-        "version": registered.version,
-        "alias": CANDIDATE,
-        "validation_status": status,
-        "kept": bool(is_kept),
-        "previous": registered.previous,
-        "aliases": list_aliases(registered.name),
-    }
+        registered = _register_model(race, contenders, options, outcome, fields, contender)
+    return WinnerVersion(
+        name=registered.name,
+        version=registered.version,
+        alias=CANDIDATE,
+        validation_status=_status(options),
+        kept=is_kept,
+        previous=registered.previous,
+        aliases=list_aliases(registered.name),
+    )
+
+
+def _status(options: Register) -> str:
+    """Returns the validation status of a version that is registered."""
+    return "demo" if options.demo else "passed"
 
 
 def _register_model(
     race: "Race | None",
     contenders: _Contenders,
     options: Register,
-    content: dict[str, Any],
+    outcome: RaceResult,
     fields: Mapping[str, Any],
-    contender: Mapping[str, Any],
+    contender: Contender,
 ) -> "Registered":
     """Registers the winner's model as a new version, with its tags and its card."""
     from squadron import tracking
-    from squadron.answers.answering import Answering
     from squadron.models import variants
     from squadron.registry.registration import register_model
     from squadron.reports.model_card import write_card
 
     best = contenders.best
-    child = tracking.find_child(race, best["label"])
+    child = tracking.find_child(race, best.label)
     tags = standings.version_tags(
         best,
-        "demo" if options.demo else "passed",
-        backbone=contender["backbone"],
-        licence=_licence(contender["backbone"]),
+        _status(options),
+        backbone=contender.backbone,
+        licence=_licence(contender.backbone),
         data_licence=fields.get("data_licence") or "unknown",
         git_sha=provenance.commit(),
         code_digest=provenance.package_digest(),
@@ -212,36 +221,35 @@ def _register_model(
     )
     card = write_card(
         name=options.model_name,
-        what=str(variants.load_variant(best["variant"]).__doc__).splitlines()[0],
+        what=str(variants.load_variant(best.variant).__doc__).splitlines()[0],
         best=best,
         contender=contender,
-        champion=content,
+        outcome=outcome,
         tags=tags,
         files=fields.get("data", ()),
         race_page=tracking.run_page(tracking.find_parent(race)),
     )
-    model = contenders.models[contenders.racing[0]]
-    answering = Answering.read(best["answering"])
-    return register_model(options.model_name, child, model, answering, tags, card)
+    name, model = options.model_name, contenders.best_model
+    return register_model(name, child, model, best.answering, tags, card)
 
 
-def _figures(contenders: _Contenders, content: Mapping[str, Any]) -> dict[str, float]:
+def _figures(contenders: _Contenders, outcome: RaceResult) -> dict[str, float]:
     """Returns the winner's EM and its version; nothing if none was registered."""
     from squadron.tracking import reuse
 
-    model = content["model"]
-    if model is None:
+    if outcome.model is None:
         return {}
-    select = contenders.best["splits"]["select"]
-    return {reuse.CHOSEN: select["exact"], "version": float(model["version"])}
+    exact_match = contenders.best.select.exact_match
+    return {reuse.CHOSEN: exact_match, "version": float(outcome.model.version)}
 
 
-def _registered_as(row: dict[str, Any], model: Path, model_name: str) -> str:
+def _registered_as(result: ContenderResult, model: Path, model_name: str) -> str:
     """Returns the version that a champion is, such as "version 3"; "" for other contenders."""
-    if row["variant"] != "champion":
+    from squadron.models.model_folder import read_about
+
+    if result.variant != "champion":
         return ""
-    about = read_json(model / "variant.json", schema="model/1")
-    origin = read_model_name(about["contender"]["backbone"])
+    origin = read_model_name(read_about(model).contender.backbone)
     if origin is None:
         return ""
     version = f"version {origin.version_or_alias}"
@@ -260,14 +268,7 @@ def _licence(backbone: str) -> str:
     return version.tags.get("licence") or backbones.licence(backbone)
 
 
-def _publish(
-    results: str,
-    race: str,
-    rows: Sequence[dict[str, Any]],
-    models: Sequence[Path],
-    evaluations: Sequence[Path],
-    champion: Path,
-) -> str:
+def _publish(results: str, race: str, contenders: _Contenders, race_result: Path) -> str:
     """Publishes each contender's model and evaluation, then the race's summary.
 
     Each gets its own marker. Returns the place.
@@ -275,12 +276,14 @@ def _publish(
     import tempfile
 
     place = storage.join(results, race)
-    for row, model, evaluation in zip(rows, models, evaluations, strict=True):
-        storage.publish_beside(model, storage.join(place, row["label"], "model"))
-        storage.publish_beside(evaluation, storage.join(place, row["label"], "evaluation"))
+    for found, model, evaluation in zip(
+        contenders.results, contenders.models, contenders.evaluations, strict=True
+    ):
+        storage.publish_beside(model, storage.join(place, found.label, "model"))
+        storage.publish_beside(evaluation, storage.join(place, found.label, "evaluation"))
     with tempfile.TemporaryDirectory() as temporary:
         summary = Path(temporary) / "summary"
         summary.mkdir()
-        shutil.copy(champion, summary / "champion.json")
+        shutil.copy(race_result, summary / "race_result.json")
         storage.publish_beside(summary, storage.join(place, "summary"))
     return place

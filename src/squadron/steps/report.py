@@ -1,4 +1,4 @@
-"""The step report: evaluations and the champion -> one HTML page."""
+"""The step report: evaluations and the result of the race -> one HTML page."""
 
 import json
 import tempfile
@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from squadron import progress, provenance, storage
-from squadron.artifacts import read_json, written_whole
+from squadron.artifacts import read_record, written_whole
+from squadron.scores.race_result import RaceResult
 from squadron.steps._step import step
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def report(
     experiment: str,
     examples: Path,
     evaluations: Sequence[Path],
-    champion: Path,
+    race_result: Path,
     page: Path,
     results: str = "",
     digests: str = "",
@@ -36,7 +37,7 @@ def report(
         digests: JSON of provenance.Digests; the decorator compares the code.
         examples: As ingest wrote them.
         evaluations: Evaluation folders of all contenders.
-        champion: champion.json, as register wrote it.
+        race_result: race_result.json, as register wrote it.
         page: The file to write.
     """
     from squadron import tracking
@@ -52,7 +53,7 @@ def report(
     parent = tracking.find_parent(race)
     runs = {"": parent} | {each: tracking.find_child(race, each) for each in fields["labels"]}
     found = collect_report(
-        read_json(champion, schema="champion/1"),
+        read_record(RaceResult, race_result),
         evaluations,
         examples,
         experiment=fields["experiment"],
@@ -63,7 +64,7 @@ def report(
     with written_whole(page) as temporary:
         temporary.write_text(text, encoding="utf-8")
     if results:
-        _publish(text, storage.join(results, found.champion["race"], "report"))
+        _publish(text, storage.join(results, found.race, "report"))
     pictures = {
         f"figures/{name}.svg": plots.standalone(svg) for name, svg in draw_plots(found).items()
     }

@@ -2,9 +2,9 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from squadron import progress, provenance
 from squadron.artifacts import read_table, read_windows
@@ -12,7 +12,6 @@ from squadron.config import Contender, digest, from_json
 from squadron.steps._backbones import fetched
 from squadron.steps._files import (
     checkpoint_folder,
-    find_layout,
     read_about_windows,
     settle_answer_tokens,
 )
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from squadron.data.window_table import WindowTable
     from squadron.models.trained_on import Record
     from squadron.models.training import Training
+    from squadron.models.training_summary import TrainingSummary
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class _Outcome:
     """What the model was trained on, its backbone included."""
     run: "Training | None" = None
     """None if the contender does not train, or if it diverged."""
-    figures: dict[str, float] = field(default_factory=dict)
-    """Speed and best epoch; empty without a run."""
+    examples_per_second: float | None = None
+    """None without a run."""
     reason: str = ""
     """Why the contender is disqualified; "" if it is not."""
 
@@ -74,15 +74,20 @@ def train(*, contender: str, windows: Path, examples: Path, model: Path, digests
                 checkpoints=checkpoint_folder(settings.label, made_from),
                 on_point=lambda point: tracking.log_points(child, [point]),
             )
-        figures = {**outcome.figures, **counts, "peak_memory_mb": peak_memory_mb()}
-        figures["seconds_train"] = time.monotonic() - started
-        _write_folder(model, network, settings, backbone, outcome, figures, made_from)
+        summary = replace(
+            _summarise(outcome),
+            parameters=counts.parameters,
+            trainable_parameters=counts.trainable,
+            peak_memory_mb=peak_memory_mb(),
+            seconds_train=time.monotonic() - started,
+        )
+        _write_folder(model, network, settings, backbone, outcome, summary, made_from)
     _say(settings.label, outcome)
     if outcome.run and outcome.run.log:
         # A resumed training has points that this MLflow run has not seen.
         tracking.log_points(child, outcome.run.log)
         tracking.log_json(child, {"log": outcome.run.log}, "training_log.json")
-    tracking.log_metrics(child, figures)
+    tracking.log_metrics(child, summary.figures)
 
 
 def _build_network(variant: Any, backbone: str, settings: Contender) -> Any:
@@ -103,7 +108,7 @@ def _digest_inputs(
     from squadron.models import backbones
 
     code = planned.code or provenance.code_digest(("steps.train", f"models.variants.{variant}"))
-    made_from = read_about_windows(windows)["made_from"]
+    made_from = read_about_windows(windows).made_from
     return digest(contender, made_from, backbones.fingerprint(backbone), code)
 
 
@@ -134,7 +139,7 @@ def _train_network(
     from squadron.models.training import DivergedError, train_model
 
     network.to(pick_device())
-    layout = find_layout(read_about_windows(windows))
+    layout = read_about_windows(windows).layout
     judge = _tune_judge(network, settings, windows, layout, examples)
     rows = _read_train_windows(settings, windows, layout)
     questions = set(rows.example_ids().to_pylist())
@@ -154,11 +159,7 @@ def _train_network(
         )
     except DivergedError as error:
         return _Outcome(record, reason=str(error))
-    figures = {
-        "examples_per_second": run.windows_per_second * (len(questions) / len(rows)),
-        "best_epoch": run.best_epoch,
-    }
-    return _Outcome(record, run, figures)
+    return _Outcome(record, run, run.windows_per_second * (len(questions) / len(rows)))
 
 
 def _read_train_windows(settings: Contender, windows: Path, layout: Any) -> "WindowTable":
@@ -195,9 +196,12 @@ def _tune_judge(
         # The answer to a question needs only the best span of each of its windows.
         best = replace(settings.predict, n_best=1)
         parts = predict_candidates(network, rows, layout, best, device)
-        summary = judge(questions, parts, None, search=True).summary
-        figures = {name: summary[name] for name in ("f1", "answerable_f1")}
-        figures |= {"exact_match": summary["exact"]}
+        found = judge(questions, parts, None, search=True).figures
+        figures = {
+            "exact_match": found.exact_match,
+            "f1": found.f1,
+            "answerable_f1": found.answerable_f1,
+        }
         if settings.train.monitor == "eval_loss":
             figures["eval_loss"] = mean_loss(
                 network, WindowSet(rows, layout), settings.predict, device
@@ -207,14 +211,37 @@ def _tune_judge(
     return evaluate_epoch
 
 
-def _count_parameters(network: Any, *, trains: bool) -> dict[str, float]:
+class _Counts(NamedTuple):
+    """Parameters of a network."""
+
+    parameters: float
+    trainable: float
+    """How many of them training changes."""
+
+
+def _count_parameters(network: Any, *, trains: bool) -> _Counts:
     """Returns how many parameters a network has, and how many of them training changes."""
     sizes = [(p.numel(), p.requires_grad) for p in network.parameters()]
     trainable = sum(size for size, is_trained in sizes if is_trained)
-    return {
-        "parameters": float(sum(size for size, _ in sizes)),
-        "trainable_parameters": float(trainable) if trains else 0,
-    }
+    return _Counts(float(sum(size for size, _ in sizes)), float(trainable) if trains else 0.0)
+
+
+def _summarise(outcome: _Outcome) -> "TrainingSummary":
+    """Returns what is kept of a training; an empty summary without a training."""
+    from squadron.models.training_summary import TrainingSummary
+
+    run = outcome.run
+    if run is None:
+        return TrainingSummary()
+    return TrainingSummary(
+        epoch=run.epoch,
+        best_epoch=run.best_epoch,
+        best_exact_match=run.best_exact_match,
+        seconds=run.seconds,
+        windows_seen=run.windows_seen,
+        examples_per_second=outcome.examples_per_second,
+        log=tuple(run.log),
+    )
 
 
 def _write_folder(
@@ -223,14 +250,12 @@ def _write_folder(
     settings: Contender,
     backbone: str,
     outcome: _Outcome,
-    figures: dict[str, float],
+    summary: "TrainingSummary",
     made_from: str,
 ) -> None:
     """Writes the model, or the reason why there is none."""
     from squadron.models import backbones, model_folder
 
-    training = vars(outcome.run) if outcome.run else {}
-    summary = {**training, **figures, "figures": figures}
     if outcome.reason:
         model_folder.write_disqualified(
             folder, settings, outcome.reason, made_from=made_from, training=summary
@@ -254,5 +279,5 @@ def _say(label: str, outcome: _Outcome) -> None:
     elif outcome.run:
         progress.say(
             f"train      {label}: best EM on tune {outcome.run.best_exact_match:.2f} in epoch "
-            f"{outcome.run.best_epoch}, {outcome.figures['examples_per_second']:.1f} examples/s"
+            f"{outcome.run.best_epoch}, {outcome.examples_per_second:.1f} examples/s"
         )

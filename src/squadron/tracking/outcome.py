@@ -3,8 +3,6 @@
 `verdict` judges by it whether the race is finished.
 """
 
-from typing import Any
-
 from squadron.tracking.links import artifact_place
 from squadron.tracking.store import connect, explained
 from squadron.tracking.tags import (
@@ -20,7 +18,7 @@ from squadron.tracking.tags import (
 )
 from squadron.tracking.verdict import Left
 
-RESULT_FILE = "champion.json"
+RESULT_FILE = "race_result.json"
 """The artifact of the parent run with the result of the race."""
 REPORT_FILE = "report.html"
 """The artifact of the parent run with the report of the race."""
@@ -50,15 +48,15 @@ def read_metrics(run_id: str) -> dict[str, float]:
         return dict(client.get_run(run_id).data.metrics)
 
 
-def read_json_artifact(run_id: str, name: str) -> dict[str, Any] | None:
-    """Returns the content of a JSON artifact of a run; None if there is none."""
+def read_artifact(run_id: str, name: str) -> str | None:
+    """Returns the text of an artifact of a run; None if there is none."""
     import mlflow
 
     client = connect()
     with explained():
         if name not in {file.path for file in client.list_artifacts(run_id)}:
             return None
-        return dict(mlflow.artifacts.load_dict(f"runs:/{run_id}/{name}"))
+        return str(mlflow.artifacts.load_text(f"runs:/{run_id}/{name}"))
 
 
 def note_result(parent_id: str) -> None:
@@ -81,9 +79,9 @@ def _note_end(parent_id: str, tag: str) -> None:
         delete_run_tag(client, parent_id, FAILURE_TAG)
 
 
-def read_left(parent_id: str) -> tuple[Left, dict[str, Any] | None]:
-    """Returns what this try of a race left behind, and the race's result if there is one."""
-    content = read_json_artifact(parent_id, RESULT_FILE)
+def read_left(parent_id: str) -> tuple[Left, str | None]:
+    """Returns what this try of a race left behind, and the text of its result if there is one."""
+    content = read_artifact(parent_id, RESULT_FILE)
     client = connect()
     with explained():
         run = client.get_run(parent_id)

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from squadron.tracking.outcome import read_json_artifact
+from squadron.tracking.outcome import read_artifact
 from squadron.tracking.race_texts import draw_table, show_figure, show_start, wrap_line
 from squadron.tracking.races import Contender, RaceRow
 
@@ -53,7 +53,7 @@ def _differences(first: RaceRow, second: RaceRow) -> list[str]:
     """Returns one line for each difference of the experiments, the data and the code."""
     values, own = [], []
     for race in (first, second):
-        content = read_json_artifact(race.run_id, "experiment.json") or {}
+        content = json.loads(read_artifact(race.run_id, "experiment.json") or "{}")
         contenders = {each["label"]: each for each in content.pop("contenders", [])}
         content |= {f"digest of {name}": digest for name, digest in sorted(race.digests.items())}
         values.append(dict(_flatten(content)) | {"commit": race.commit})

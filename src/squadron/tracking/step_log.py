@@ -55,7 +55,7 @@ def _log(run: Run | str | None, kind: str, content: Any, files: Path | None = No
         RunWriter(client).write(run, kind, content, files=str(files or ""), time_ms=now)
 
 
-def log_params(run: Run | str | None, params: Mapping[str, Any]) -> None:
+def log_params(run: Run | str | None, params: Mapping[str, object]) -> None:
     """Logs parameters; logging the same value again changes nothing."""
     _log(run, "params", [[name, str(value)] for name, value in params.items()])
 
@@ -65,7 +65,7 @@ def log_metrics(run: Run | str | None, metrics: Mapping[str, float], step: int =
     log_points(run, [{"step": step, **metrics}])
 
 
-def log_points(run: Run | str | None, points: list[dict[str, float]]) -> None:
+def log_points(run: Run | str | None, points: Sequence[Mapping[str, float]]) -> None:
     """Logs metrics of several steps. A metric that the run already has at a step is left out.
 
     Args:
@@ -108,7 +108,7 @@ def log_artifacts(run: Run | str | None, folder: Path, place: str = "") -> None:
     _log(run, "artifacts", {"place": place}, folder)
 
 
-def log_json(run: Run | str | None, content: dict[str, Any], name: str) -> None:
+def log_json(run: Run | str | None, content: Mapping[str, object], name: str) -> None:
     """Logs a JSON file under this name."""
     _log(run, "json", {"name": name, "content": content})
 
@@ -121,7 +121,7 @@ def log_texts(run_id: str, texts: Mapping[str, str]) -> str:
     return artifact_place(run_id, next(iter(texts)))
 
 
-def log_table(run: Run | str | None, rows: Sequence[Mapping[str, Any]], name: str) -> None:
+def log_table(run: Run | str | None, rows: Sequence[Mapping[str, object]], name: str) -> None:
     """Logs rows as a table that the run's page shows; a table of the same name is replaced.
 
     Args:

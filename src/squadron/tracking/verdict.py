@@ -21,9 +21,9 @@ class Left:
     worked: bool
     """Whether a step of this try ran; if not, every step came from the cache."""
     result: bool
-    """Whether there is a champion.json, from this try or an earlier one."""
+    """Whether there is a race_result.json, from this try or an earlier one."""
     new_result: bool
-    """Whether this try wrote champion.json."""
+    """Whether this try wrote race_result.json."""
     reported: bool
     """Whether report, the last step, ran to its end in this try."""
     failure: str
