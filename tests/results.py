@@ -3,6 +3,15 @@
 from dataclasses import replace
 from typing import Any
 
+from squadron.config import SPLITS
+from squadron.data.validation_file import (
+    LeakageSummary,
+    SplitLeakageSummary,
+    SplitSummary,
+    TitleGroups,
+    TrainOnlySummary,
+    Validation,
+)
 from squadron.scores.contender_result import ContenderResult
 from squadron.scores.figures import SplitFigures
 from squadron.scores.leads import Lead
@@ -45,3 +54,55 @@ def make_version(**changes: Any) -> WinnerVersion:
 def make_race(*contenders: Standing, **changes: Any) -> RaceResult:
     """Returns the result of a race that registered nothing unless a model is given."""
     return replace(RaceResult("made", "example-01", contenders), **changes)
+
+
+def change_contender(race: RaceResult, place: int, **changes: Any) -> RaceResult:
+    """Returns the race with changes to the contender at this place."""
+    contenders = list(race.contenders)
+    contenders[place] = replace(contenders[place], **changes)
+    return replace(race, contenders=tuple(contenders))
+
+
+def change_figures(race: RaceResult, place: int, split: str, **changes: Any) -> RaceResult:
+    """Returns the race with changes to the figures of the contender at this place."""
+    figures = getattr(race.contenders[place], split)
+    return change_contender(race, place, **{split: replace(figures, **changes)})
+
+
+def change_model(race: RaceResult, **changes: Any) -> RaceResult:
+    """Returns the race with changes to the version of its winner, which must have one."""
+    assert race.model
+    return replace(race, model=replace(race.model, **changes))
+
+
+def make_split(name: str, **changes: Any) -> SplitSummary:
+    """Returns a split of one question."""
+    return replace(SplitSummary(1, ("t",), 0, {}, f"{name}-digest", ("x.json",)), **changes)
+
+
+def make_validation(
+    unit: str = "paragraph",
+    splits: dict[str, SplitSummary] | None = None,
+    **leakage: SplitLeakageSummary,
+) -> Validation:
+    """Returns the validation of examples that ingest did not make.
+
+    Args:
+        unit: What is counted as shared.
+        splits: All splits; by default four of one question each.
+        leakage: Judged split -> what it shares with train; by default nothing.
+    """
+    no_titles = TitleGroups(0, ())
+    return Validation(
+        made_from="e",
+        total=4,
+        accepted=4,
+        repaired={},
+        rejected={},
+        samples={},
+        figures={"seconds_ingest": 1.0},
+        split_by="title",
+        splits=splits or {name: make_split(name) for name in SPLITS},
+        leakage=LeakageSummary(unit, 0.01, leakage, {}, no_titles, no_titles),
+        train_only=TrainOnlySummary(0, 0),
+    )

@@ -22,8 +22,8 @@ from squadron.progress import EVENT_PREFIX, State
 from squadron.tracking import DEFAULT_FOLDER
 
 CYAN, RESET = "\033[96m", "\033[0m"
-CHAMPION = json.loads(
-    (Path(__file__).resolve().parents[2] / "fixtures" / "champion.json").read_text()
+RESULT = json.loads(
+    (Path(__file__).resolve().parents[2] / "fixtures" / "race_result.json").read_text()
 )
 INGEST = (
     "ingest     540 examples: train 32 of 400 (data.max_train_examples), tune 60, select 48, "
@@ -106,8 +106,8 @@ from cache register, report
 
 @pytest.mark.parametrize("screen", [Terminal, io.StringIO])
 def test_a_race_from_the_cache_says_what_came_from_it_and_where_the_report_is(screen):
-    champion = CHAMPION | {"report": "file:///races/report.html"}
-    shown = show(screen(), *FROM_CACHE, event("table", champion=champion))
+    table = event("table", result=RESULT, report="file:///races/report.html")
+    shown = show(screen(), *FROM_CACHE, table)
     assert shown.startswith(TOLD)
     assert shown.endswith(f"Report: file:///races/report.html\n{NEXT}")
     assert max(map(len, shown.splitlines())) <= 80

@@ -1,41 +1,48 @@
 """The model card has the figures and the limits of a model, and it escapes texts."""
 
-import copy
+from dataclasses import replace
 
 import pytest
 
+from squadron.answers.answering import Answering
+from squadron.answers.calibration import Calibration
+from squadron.config import Contender, Windows
+from squadron.data.contamination import Shared
 from squadron.reports.model_card import FILE, write_card
+from squadron.scores.race_result import Standing
+from tests.results import make_figures, make_lead, make_race, make_result
 
-SPLIT = {
-    "exact": 58.507,
-    "exact_low": 55.89,
-    "exact_high": 61.04,
-    "f1": 60.238,
-    "f1_low": 57.6,
-    "f1_high": 62.7,
-    "total": 1822,
-    "HasAns_exact": 35.388,
-    "NoAns_exact": 79.92,
-    "all_null_exact": 51.92,
-    "ece": 0.0497,
-}
-BEST = {
-    "label": "crf",
-    "variant": "crf",
-    "splits": {"select": SPLIT, "test": {**SPLIT, "exact": 51.459, "total": 1576}},
-    "digests": {"select": "0123abcd", "test": "4567"},
-    "errors": {"select": {"boundary": 29, "wrong_place": 8}},
-    "answering": {"calibration": {"method": "platt"}},
-}
-LEAD = {"label": "span", "difference": 2.96, "low": 0.9, "high": 5.0, "p": 0.005}
-CHAMPION = {
-    "race": "squad2-01",
-    "contenders": [{"label": "crf"}, {"label": "span"}],
-    "winner": "crf",
-    "why": "highest EM on select, 58.51",
-    "gate": "passed",
-    "comparisons": [{**LEAD, "significant": True}],
-}
+SPLIT = make_figures(
+    exact_match=58.507,
+    exact_match_low=55.89,
+    exact_match_high=61.04,
+    f1=60.238,
+    f1_low=57.6,
+    f1_high=62.7,
+    total=1822,
+    has_ans_exact_match=35.388,
+    no_ans_exact_match=79.92,
+    all_null_exact_match=51.92,
+    ece=0.0497,
+)
+BEST = make_result(
+    "crf",
+    variant="crf",
+    splits={"select": SPLIT, "test": replace(SPLIT, exact_match=51.459, total=1576)},
+    digests={"select": "0123abcd", "test": "4567"},
+    errors={"select": {"boundary": 29, "wrong_place": 8}},
+    answering=Answering(calibration=Calibration("platt")),
+)
+LEAD = make_lead("span", 2.96, low=0.9, high=5.0)
+OUTCOME = make_race(
+    Standing("crf"),
+    Standing("span"),
+    race="squad2-01",
+    winner="crf",
+    why="highest EM on select, 58.51",
+    gate="passed",
+    comparisons=(LEAD,),
+)
 TAGS = {"validation_status": "passed", "backbone": "all-MiniLM-L6-v2", "licence": "Apache-2.0"}
 
 
@@ -44,8 +51,8 @@ def card(**changes):
         "name": "squadron-squad2",
         "what": "CRF: every token is O, B or I.",
         "best": BEST,
-        "contender": {"windows": {"max_length": 384}},
-        "champion": CHAMPION,
+        "contender": Contender("crf", windows=Windows(max_length=384)),
+        "outcome": OUTCOME,
         "tags": TAGS,
         "files": ["s3://data/train.json"],
     }
@@ -91,10 +98,12 @@ def test_the_licence_of_the_data_is_said_where_it_is_known():
 
 
 def test_a_lead_that_may_be_chance_and_a_demo_are_limits():
-    champion = copy.deepcopy(CHAMPION)
-    champion["comparisons"][0]["significant"] = False
-    champion["gate"] = "it does not beat answering nothing"
-    limits = card(champion=champion, tags=TAGS | {"validation_status": "demo"}).text
+    outcome = replace(
+        OUTCOME,
+        comparisons=(replace(LEAD, significant=False),),
+        gate="it does not beat answering nothing",
+    )
+    limits = card(outcome=outcome, tags=TAGS | {"validation_status": "demo"}).text
     limits = limits.split("## Limits")[1]
     assert "- This is a demo." in limits
     assert (
@@ -105,11 +114,11 @@ def test_a_lead_that_may_be_chance_and_a_demo_are_limits():
 
 
 def test_data_without_unanswerable_questions_and_scores_without_calibration_are_limits():
-    best = copy.deepcopy(BEST)
-    best["answering"] = {}
-    for split in best["splits"].values():
-        del split["NoAns_exact"], split["ece"]
-    text = card(best=best).text
+    splits = {
+        name: replace(figures, no_ans_exact_match=None, ece=None)
+        for name, figures in BEST.splits.items()
+    }
+    text = card(best=replace(BEST, splits=splits, answering=Answering())).text
     assert "never tried on questions that the text does not answer" in text
     assert "not calibrated" in text
     assert "expected calibration error" not in text
@@ -130,7 +139,7 @@ def test_texts_stay_text(hostile):
 
 def test_the_rule_that_decided_a_tie_is_said_in_both_forms():
     tie = "crf shares this EM with span; it is ahead of span by F1 (60.00)."
-    made = card(champion={**CHAMPION, "tie": tie})
+    made = card(outcome=replace(OUTCOME, tie=tie))
     assert tie in made.text
     assert tie in made.summary
 
@@ -152,11 +161,11 @@ def test_known_and_declared_training_data_is_no_limit():
         assert "What it was trained on is unknown" not in given.text
 
 
-SHARED = {"unit": "paragraph", "units": 2067, "shared": 16, "titles": 12, "all_titles": 48}
+SHARED = Shared(unit="paragraph", units=2067, shared=16, titles=12, all_titles=48)
 
 
 def test_what_test_shares_with_train_is_said_first():
-    given = card(best={**BEST, "shared_with_train": {"test": SHARED}})
+    given = card(best=replace(BEST, shared_with_train={"test": SHARED}))
     warning = "Warning: test was partly trained on: 16 of its 2,067 paragraphs (0.8 %) and 12 of"
     assert given.text.splitlines()[2].startswith(f"**{warning}")
     assert given.summary.startswith(warning)
@@ -164,8 +173,8 @@ def test_what_test_shares_with_train_is_said_first():
 
 
 def test_a_test_split_that_was_trained_on_has_no_figures():
-    best = copy.deepcopy(BEST) | {"shared_with_train": {"test": SHARED | {"shared": 60}}}
-    del best["splits"]["test"]
+    shared = {"test": replace(SHARED, shared=60)}
+    best = replace(BEST, shared_with_train=shared, splits={"select": BEST.select})
     given = card(best=best)
     assert given.summary.startswith("Warning: test was trained on: 60 of its 2,067 paragraphs")
     assert "- test: not judged\n" in given.summary

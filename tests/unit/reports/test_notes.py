@@ -5,41 +5,50 @@ from dataclasses import replace
 
 import pytest
 
+from squadron.models.training_summary import TrainingSummary
 from squadron.reports import markdown, notes
 from squadron.reports.report import Report
 from squadron.reports.rows import Row
 from squadron.reports.verdict import Verdict
+from squadron.scores.race_result import Standing
+from tests.results import make_figures, make_lead, make_race, make_result, make_validation
 
-SPLIT = {"exact": 58.507, "exact_low": 55.89, "exact_high": 61.04, "f1": 60.238, "total": 1822}
-LEAD = {"label": "span", "difference": 2.963, "low": 0.9, "high": 5.0, "significant": True}
+SPLIT = make_figures(
+    exact_match=58.507, exact_match_low=55.89, exact_match_high=61.04, f1=60.238, total=1822
+)
+LEAD = make_lead("span", 2.963, low=0.9, high=5.0)
 PAGES = {"": "#/runs/p?w=m", "crf": "#/runs/c?w=m", "span": "#/runs/s?w=m", "wild": "#/runs/x?w=m"}
+TRAINING = TrainingSummary(trainable_parameters=2050.0, parameters=22565376.0, best_epoch=2)
 
 
 def row(label, mark, style=0, **changes):
-    metrics = {
-        "label": label,
-        "variant": label,
-        "disqualified": "",
-        "training": {"trainable_parameters": 2050.0, "parameters": 22565376.0, "best_epoch": 2.0},
-        "splits": {"select": SPLIT, "test": {**SPLIT, "exact": 51.459}},
-        "errors": {"select": {"boundary": 29, "wrong_place": 8, "right_sentence": 0}},
-    }
-    given = {"log": [], "comparison": None, "mark": mark, "style": style}
-    return Row(label, metrics=metrics | changes.pop("metrics", {}), **given | changes)
+    result = make_result(
+        label,
+        variant=label,
+        training=TRAINING,
+        splits={"select": SPLIT, "test": replace(SPLIT, exact_match=51.459)},
+        errors={"select": {"boundary": 29, "wrong_place": 8, "right_sentence": 0}},
+    )
+    return replace(Row(label, label, style, result, log=(), lead=None, mark=mark), **changes)
 
 
-OUT = {"disqualified": "loss is nan", "splits": {}, "errors": {}, "training": {}}
+OUT = make_result("wild", disqualified="loss is nan")
 ROWS = [
     row("crf", "winner"),
-    row("span", "behind, more than chance", 1, comparison=LEAD),
-    row("wild", "disqualified", 2, metrics=OUT),
+    row("span", "behind, more than chance", 1, lead=LEAD),
+    row("wild", "disqualified", 2, result=OUT),
 ]
 REPORT = Report(
     race="squad-01",
     verdict=Verdict("certain", "Promote crf (m version 3).", ["It leads."], ["squadron promote 3"]),
-    champion={"winner": "crf", "why": "highest EM on select, 58.51"},
+    result=make_race(
+        *map(Standing, ("crf", "span", "wild")),
+        race="squad-01",
+        winner="crf",
+        why="highest EM on select, 58.51",
+    ),
     rows=ROWS,
-    validation={},
+    validation=make_validation(),
     experiment={"contenders": [{"label": "crf", "backbone": "all-MiniLM-L6-v2"}]},
     git_sha="4f2a9c1",
     seconds={},
@@ -102,7 +111,7 @@ def test_a_race_of_many_fits_a_tag_and_says_how_many_are_not_shown(count):
         ),
         (ROWS[1], "by 2.96 points of EM on select (95 % interval 0.90 to 5.00), more than chance."),
         (
-            replace(ROWS[1], comparison=LEAD | {"significant": False}),
+            replace(ROWS[1], lead=replace(LEAD, significant=False)),
             "5.00). This may be chance. Race",
         ),
         (replace(ROWS[1], mark="level"), "It has the same EM on select as the winner, crf. Race"),
@@ -128,13 +137,14 @@ def test_a_contender_has_figures_origin_and_its_most_frequent_errors():
 
 
 def test_a_contender_that_was_not_trained_says_so():
-    still = row("pretrained", "level", metrics={"training": {"trainable_parameters": 0}})
+    untrained = make_result("pretrained", training=TrainingSummary(trainable_parameters=0.0))
+    still = row("pretrained", "level", result=untrained)
     assert "nothing was trained." in notes.describe_contender(still, REPORT, PAGES)
 
 
 @pytest.mark.parametrize("hostile", ["<script>x</script>", "a | b\n# c", "[x](javascript:y)"])
 def test_texts_stay_text(hostile):
-    out = row("wild", "disqualified", metrics=OUT | {"disqualified": hostile})
+    out = row("wild", "disqualified", result=replace(OUT, disqualified=hostile))
     verdict = replace(REPORT.verdict, headline=hostile, reasons=[hostile])
     report = replace(REPORT, verdict=verdict, rows=[out])
     for text in (notes.describe_race(report, PAGES), notes.describe_contender(out, report, PAGES)):
@@ -146,7 +156,7 @@ def test_texts_stay_text(hostile):
 def test_a_tie_and_a_champions_version_are_said():
     tie = "crf shares this EM with span; it is ahead of span by F1 (60.00)."
     rows = [ROWS[0], replace(ROWS[1], name="champion (version 2)"), ROWS[2]]
-    report = replace(REPORT, rows=rows, champion={**REPORT.champion, "tie": tie})
+    report = replace(REPORT, rows=rows, result=replace(REPORT.result, tie=tie))
     assert f"highest EM on select, 58.51. {tie}" in notes.describe_contender(rows[0], report, PAGES)
     assert "[champion (version 2)](" in notes.describe_race(report, PAGES)
 

@@ -1,12 +1,16 @@
-import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from squadron.artifacts import read_record
+from squadron.data.contamination import Shared
 from squadron.reports.race_facts import describe_leads
 from squadron.reports.race_table import LEAST_NEEDED, render_table, screen_width
+from squadron.scores.race_result import RaceResult, SelectSplit
+from tests.results import change_contender, change_figures, change_model, make_figures, make_lead
 
 FIXTURES = Path(__file__).resolve().parents[2] / "fixtures"
 
@@ -35,53 +39,57 @@ Next:
   make ui"""
 
 
+UNSURE = make_lead("pretrained", 37.93, low=35.0, high=40.5, p=0.2, significant=False)
+
+
 @pytest.fixture
-def champion():
-    return json.loads((FIXTURES / "champion.json").read_text(encoding="utf-8"))
+def race():
+    return read_record(RaceResult, FIXTURES / "race_result.json")
 
 
 def without_margins(text):
     return "\n".join(line.rstrip() for line in text.splitlines())
 
 
-def test_the_table_is_shown_whole_with_the_winner_and_what_comes_next(champion):
-    assert without_margins(render_table(champion)) == TABLE
+def test_the_table_is_shown_whole_with_the_winner_and_what_comes_next(race):
+    assert without_margins(render_table(race)) == TABLE
 
 
-def test_bertscore_has_a_column_where_a_race_measured_it(champion):
-    assert "BERTScore" not in render_table(champion)
-    champion["contenders"][0]["select"]["bertscore_f1"] = 87.654
-    champion["contenders"][0]["test"]["bertscore_f1"] = 80.5
-    shown = render_table(champion)
+def test_bertscore_has_a_column_where_a_race_measured_it(race):
+    assert "BERTScore" not in render_table(race)
+    race = change_figures(race, 0, "select", bertscore_f1=87.654)
+    race = change_figures(race, 0, "test", bertscore_f1=80.5)
+    shown = render_table(race)
     assert "BERTScore" in shown
     assert [line[3] for line in row_of(shown, "span")] == ["87.65", "80.50"]
     assert [line[3] for line in row_of(shown, "pretrained")] == ["-", "-"]
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 109, 110, 200])
-def test_no_line_of_the_table_is_wider_than_the_terminal_and_nothing_is_cut(champion, width):
-    lines = render_table(champion, width).splitlines()
+def test_no_line_of_the_table_is_wider_than_the_terminal_and_nothing_is_cut(race, width):
+    lines = render_table(race, width=width).splitlines()
     table = [line for line in lines if line.startswith(("┏", "┃", "│", "└"))]
     assert table
     assert max(map(len, table)) <= width
     assert "…" not in "".join(table)
 
 
-def test_nothing_shows_while_the_table_is_drawn(champion, capsys):
-    render_table(champion)
+def test_nothing_shows_while_the_table_is_drawn(race, capsys):
+    render_table(race)
     assert capsys.readouterr() == ("", "")
 
 
-def test_a_reason_is_shown_letter_by_letter(champion):
+def test_a_reason_is_shown_letter_by_letter(race):
     # "[/b]" once ended the whole table with an error of the library that draws it.
     reason = "loss [/b] is nan in [red]batch[/red] :x: 3"
-    champion["contenders"][2]["disqualified"] = reason
-    assert f"wild is disqualified: {reason}" in render_table(champion).splitlines()
+    shown = render_table(change_contender(race, 2, disqualified=reason))
+    assert f"wild is disqualified: {reason}" in shown.splitlines()
 
 
-def test_a_refused_winner_ends_the_table_with_what_may_help(champion):
-    champion |= {"model": None, "refused": "span is not registered: its EM is below the gate"}
-    assert render_table(champion | {"report": "file:///runs/report.html"}).endswith(
+def test_a_refused_winner_ends_the_table_with_what_may_help(race):
+    refused = "span is not registered: its EM is below the gate"
+    race = replace(race, model=None, gate="", refused=refused)
+    assert render_table(race, "file:///runs/report.html").endswith(
         "Nothing is registered: span is not registered: its EM is below the gate.\n"
         "Report: file:///runs/report.html\n"
         "\n"
@@ -91,10 +99,10 @@ def test_a_refused_winner_ends_the_table_with_what_may_help(champion):
     )
 
 
-def test_a_race_in_which_all_were_disqualified_has_a_table(champion):
-    champion |= {"contenders": champion["contenders"][2:], "model": None, "refused": "all are out"}
-    del champion["winner"]
-    assert without_margins(render_table(champion)).splitlines()[-5:] == [
+def test_a_race_in_which_all_were_disqualified_has_a_table(race):
+    nobody = {"winner": "", "why": "", "gate": "", "model": None}
+    race = replace(race, contenders=race.contenders[2:], refused="all are out", **nobody)
+    assert without_margins(render_table(race)).splitlines()[-5:] == [
         "wild is disqualified: loss is nan",
         "Nothing is registered: all are out.",
         "",
@@ -138,38 +146,39 @@ Next:
   make ui"""
 
 
+REPORT = "file:///home/ada/races/runs/artifacts/1/0f/artifacts/report.html"
+
+
 @pytest.fixture
-def stayed(champion):
+def stayed(race):
     """A champion of staging that wins a tie, so that `candidate` comes back to it."""
-    span = champion["contenders"][0]
-    first = {**span, "label": "champion", "registered_as": "version 2"}
-    champion["contenders"].insert(0, first)
+    first = replace(race.contenders[0], label="champion", registered_as="version 2")
     tie = (
         "champion shares this EM with span; it is ahead of span because a champion stays at a tie."
     )
-    level = {"label": "span", "difference": 0.0, "low": 0.0, "high": 0.0, "p": 1.0}
-    champion |= {
-        "winner": "champion",
-        "tie": tie,
-        "comparisons": [{**level, "significant": False}],
-        "report": "file:///home/ada/races/runs/artifacts/1/0f/artifacts/report.html",
-    }
-    champion["model"] |= {
-        "version": "2",
-        "kept": True,
-        "previous": "3",
-        "aliases": {"candidate": "2", "staging": "2"},
-    }
-    return champion
+    race = change_model(
+        race,
+        version="2",
+        kept=True,
+        previous="3",
+        aliases={"candidate": "2", "staging": "2"},
+    )
+    return replace(
+        race,
+        contenders=(first, *race.contenders),
+        winner="champion",
+        tie=tie,
+        comparisons=(make_lead("span", 0.0, low=0.0, high=0.0, p=1.0, significant=False),),
+    )
 
 
 def test_a_whole_race_fits_a_terminal_of_80_columns(stayed):
-    shown = render_table(stayed, 80, ".venv/bin/squadron")
+    shown = render_table(stayed, REPORT, 80, ".venv/bin/squadron")
     assert without_margins(shown) == NARROW
 
 
 def test_a_command_that_goes_on_in_a_second_line_is_one_for_the_shell(stayed):
-    shown = render_table(stayed, 80, ".venv/bin/squadron")
+    shown = render_table(stayed, REPORT, 80, ".venv/bin/squadron")
     start = shown.index(".venv/bin/squadron ask")
     command = shown[start : shown.index("make ui")].strip()
     words = ["ask", "--model", "squadron-example", "--context", "FILE_OR_TEXT", "your question"]
@@ -183,13 +192,14 @@ def test_a_command_that_goes_on_in_a_second_line_is_one_for_the_shell(stayed):
 
 
 @pytest.mark.parametrize("width", [40, 50, 60, 70, 80, 90, 100, 110, 120])
-def test_columns_go_by_need_and_every_figure_that_stays_is_whole(champion, width):
-    first = champion["contenders"][0]
-    first["label"] = "lora-with-a-very-long-name"
-    first["select"] |= {"bertscore_f1": 87.654, "exact_title_low": 52.26, "exact_title_high": 69.04}
-    first["test"]["bertscore_f1"] = 80.5
-    first["train"] = {"answerable_f1": 99.125, "f1": 60.0, "total": 1200}
-    shown = render_table(champion, width)
+def test_columns_go_by_need_and_every_figure_that_stays_is_whole(race, width):
+    label = "lora-with-a-very-long-name"
+    train = make_figures(answerable_f1=99.125, total=1200)
+    by_title = {"exact_match_title_low": 52.26, "exact_match_title_high": 69.04}
+    race = replace(change_contender(race, 0, label=label, train=train), winner=label)
+    race = change_figures(race, 0, "select", bertscore_f1=87.654, **by_title)
+    race = change_figures(race, 0, "test", bertscore_f1=80.5)
+    shown = render_table(race, width=width)
     table = [line for line in shown.splitlines() if line.startswith(("┏", "┃", "│", "└"))]
     assert max(map(len, table)) <= width
     figures = {
@@ -257,32 +267,26 @@ def test_the_width_is_that_of_the_terminal_up_to_120_columns(monkeypatch):
         ),
     ],
 )
-def test_what_the_aliases_point_at_is_said(champion, changes, expected):
-    champion["model"] |= changes
-    lines = render_table(champion).splitlines()
+def test_what_the_aliases_point_at_is_said(race, changes, expected):
+    lines = render_table(change_model(race, **changes)).splitlines()
     first = next(n for n, line in enumerate(lines) if line.startswith("Registered"))
     assert lines[first : lines.index("")] == expected
     promotes = "  squadron promote 3 --model squadron-example --to staging" in lines
     assert promotes == (changes.get("aliases", {}).get("staging") != "3")
 
 
-def test_a_champion_of_another_model_is_named_whole_wherever_it_is_compared(champion):
-    champion["contenders"][1] |= {
-        "registered_as": "squadron-old version 7",
-        "trained_on": "unknown",
-    }
-    lead = {"label": "pretrained", "difference": 37.93, "low": 35.0, "high": 40.5, "p": 0.2}
-    champion["comparisons"] = [lead | {"significant": False}]
-    lines = render_table(champion, 200).splitlines()
+def test_a_champion_of_another_model_is_named_whole_wherever_it_is_compared(race):
+    race = change_contender(race, 1, registered_as="squadron-old version 7", trained_on="unknown")
+    lines = render_table(replace(race, comparisons=(UNSURE,)), width=200).splitlines()
     name = "pretrained (squadron-old version 7)"
     assert any(line.startswith(f"│ {name} ") for line in lines)
     assert f"chance alone could put it ahead of {name} by 37.93" in "".join(lines)
     assert f"Trained on: unknown for {name}." in "".join(lines)
 
 
-def test_the_sizes_of_the_splits_are_known_even_if_the_first_row_has_none(champion):
-    champion["contenders"].reverse()
-    assert "select: 1,090 questions, test: 90 questions." in render_table(champion)
+def test_the_sizes_of_the_splits_are_known_even_if_the_first_row_has_none(race):
+    race = replace(race, contenders=race.contenders[::-1])
+    assert "select: 1,090 questions, test: 90 questions." in render_table(race)
 
 
 @pytest.mark.parametrize(
@@ -292,10 +296,9 @@ def test_the_sizes_of_the_splits_are_known_even_if_the_first_row_has_none(champi
         ("passed", []),
     ],
 )
-def test_a_demo_says_so_and_what_the_gate_would_say(champion, gate, expected):
-    champion["model"]["validation_status"] = "demo"
-    champion["gate"] = gate
-    lines = render_table(champion).splitlines()
+def test_a_demo_says_so_and_what_the_gate_would_say(race, gate, expected):
+    race = replace(change_model(race, validation_status="demo"), gate=gate)
+    lines = render_table(race).splitlines()
     told = lines[lines.index("Winner: span (highest EM on select, 61.23).") + 1 :]
     assert told[: told.index("")] == [
         "These data are too few to rank models on: validation_status=demo.",
@@ -304,86 +307,78 @@ def test_a_demo_says_so_and_what_the_gate_would_say(champion, gate, expected):
     ]
 
 
-def test_a_champion_that_stays_is_not_registered_again(champion):
-    champion["model"]["kept"] = True
-    lines = render_table(champion).splitlines()
+def test_a_champion_that_stays_is_not_registered_again(race):
+    lines = render_table(change_model(race, kept=True)).splitlines()
     assert "The champion stays: squadron-example version 3, alias 'candidate'." in lines
     assert not [line for line in lines if line.startswith("Registered")]
 
 
-def test_a_lead_that_may_be_chance_is_said(champion):
-    lead = {"label": "pretrained", "difference": 37.93, "low": 35.0, "high": 40.5, "p": 0.2}
-    champion["comparisons"] = [lead | {"significant": False}]
+def test_a_lead_that_may_be_chance_is_said(race):
     words = "chance alone could put it ahead of pretrained by 37.93 (35.00 to 40.50)"
-    assert f"Its lead is too small to rank: {words}." in render_table(champion)
-    level = {"label": "wild", "difference": 0.0, "low": 0.0, "high": 0.0, "p": 1.0}
-    champion["comparisons"] = [level | {"significant": False}, lead | {"significant": False}]
-    assert f"Its lead is too small to rank: it has the same EM as wild; {words}." in render_table(
-        champion
-    )
-    champion["comparisons"] = [lead | {"significant": True}]
-    assert "over every other contender is more than chance" in render_table(champion)
+    shown = render_table(replace(race, comparisons=(UNSURE,)))
+    assert f"Its lead is too small to rank: {words}." in shown
+    level = make_lead("wild", 0.0, low=0.0, high=0.0, p=1.0, significant=False)
+    shown = render_table(replace(race, comparisons=(level, UNSURE)))
+    assert f"Its lead is too small to rank: it has the same EM as wild; {words}." in shown
+    shown = render_table(replace(race, comparisons=(replace(UNSURE, significant=True),)))
+    assert "over every other contender is more than chance" in shown
 
 
-SPLIT = {
-    "digest": "1a2b",
-    "questions": 1090,
-    "paragraphs": 340,
-    "titles": 12,
-    "least_paragraphs": 8,
-    "chosen_before": 0,
-}
-LEAD = {
-    "label": "pretrained", "difference": 37.93, "low": 35.0, "high": 40.5, "p": 0.001,
-    "significant": True, "title_low": 30.25, "title_high": 44.0,
-}  # fmt: skip
+SPLIT = SelectSplit(
+    digest="1a2b", questions=1090, paragraphs=340, titles=12, least_paragraphs=8, chosen_before=0
+)
+LEAD = make_lead(
+    "pretrained", 37.93, low=35.0, high=40.5, p=0.001, title_low=30.25, title_high=44.0
+)
 CERTAIN = "Its lead in EM over every other contender is more than chance."
 
 
-def test_a_lead_says_for_which_questions_it_holds(champion):
-    champion |= {"comparisons": [LEAD], "select_split": SPLIT}
-    assert describe_leads(champion) == [
+def test_a_lead_says_for_which_questions_it_holds(race):
+    race = replace(race, comparisons=(LEAD,), select_split=SPLIT)
+    assert describe_leads(race) == [
         CERTAIN,
         "This holds for questions on these 12 titles of select (340 paragraphs); on other titles "
         "the lead over pretrained is 30.25 to 44.00.",
     ]
-    champion["comparisons"] = [LEAD | {"title_low": None, "title_high": None}]
-    champion["select_split"] = SPLIT | {"titles": 1, "paragraphs": 12}
-    assert describe_leads(champion)[1] == (
+    race = replace(
+        race,
+        comparisons=(replace(LEAD, title_low=None, title_high=None),),
+        select_split=replace(SPLIT, titles=1, paragraphs=12),
+    )
+    assert describe_leads(race)[1] == (
         "This holds for questions on this title of select (12 paragraphs); there are too few "
         "titles to tell how it is on others."
     )
 
 
-def test_too_few_paragraphs_are_said_and_no_interval_is_made_up(champion):
-    few = {"low": None, "high": None, "p": 1.0, "significant": False}
-    champion |= {"comparisons": [LEAD | few], "select_split": SPLIT | {"paragraphs": 5}}
-    assert describe_leads(champion) == [
+def test_too_few_paragraphs_are_said_and_no_interval_is_made_up(race):
+    few = replace(LEAD, low=None, high=None, p=1.0, significant=False)
+    race = replace(race, comparisons=(few,), select_split=replace(SPLIT, paragraphs=5))
+    assert describe_leads(race) == [
         "The select split has too few paragraphs to rank contenders (5 of at least 8): chance "
         "alone could put the winner ahead of pretrained by 37.93."
     ]
 
 
 @pytest.mark.parametrize(("before", "races"), [(1, "another race"), (1234, "1,234 other races")])
-def test_a_select_split_that_chose_before_is_said_with_the_verdict(champion, before, races):
-    champion |= {"comparisons": [LEAD], "select_split": SPLIT | {"chosen_before": before}}
+def test_a_select_split_that_chose_before_is_said_with_the_verdict(race, before, races):
+    split = replace(SPLIT, chosen_before=before)
+    race = replace(race, comparisons=(LEAD,), select_split=split)
     said = (
         f"The same select split (digest 1a2b) has chosen the winner of {races}: every further "
         "choice by it makes leads look surer than they are."
     )
-    assert describe_leads(champion)[-1] == said
-    assert said in render_table(champion, width=300)
-    champion["comparisons"] = []
-    assert describe_leads(champion) == [said]
-    champion["select_split"] = SPLIT | {"chosen_before": None}
-    assert describe_leads(champion) == []
+    assert describe_leads(race)[-1] == said
+    assert said in render_table(race, width=300)
+    assert describe_leads(replace(race, comparisons=())) == [said]
+    unknown = replace(SPLIT, chosen_before=None)
+    assert describe_leads(replace(race, comparisons=(), select_split=unknown)) == []
 
 
-def test_intervals_by_title_stand_below_those_by_paragraph(champion):
-    assert "by title" not in render_table(champion)
-    select = champion["contenders"][0]["select"]
-    select |= {"exact_title_low": 52.26, "exact_title_high": 69.04}
-    lines = render_table(champion).splitlines()
+def test_intervals_by_title_stand_below_those_by_paragraph(race):
+    assert "by title" not in render_table(race)
+    by_title = {"exact_match_title_low": 52.26, "exact_match_title_high": 69.04}
+    lines = render_table(change_figures(race, 0, "select", **by_title)).splitlines()
     first = next(n for n, line in enumerate(lines) if line.startswith("│ span"))
     em = [line.split("│")[2].strip() for line in lines[first : first + 3]]
     assert em == ["61.23", "58.3–64.1", "52.3–69.0"]
@@ -397,10 +392,10 @@ def row_of(shown, start):
     return [[c.strip() for c in line.strip("│").split("│")] for line in lines[first : first + 2]]
 
 
-def test_training_questions_have_a_column_of_their_own_where_they_were_judged(champion):
-    assert "train F1" not in render_table(champion)
-    champion["contenders"][0]["train"] = {"answerable_f1": 99.125, "f1": 60.0, "total": 1200}
-    shown = render_table(champion)
+def test_training_questions_have_a_column_of_their_own_where_they_were_judged(race):
+    assert "train F1" not in render_table(race)
+    train = make_figures(answerable_f1=99.125, total=1200)
+    shown = render_table(change_contender(race, 0, train=train))
     assert row_of(shown, "span")[0][6] == "99.12"
     assert row_of(shown, "pretrained")[0][6] == "-"
     assert (
@@ -414,19 +409,20 @@ def test_training_questions_have_a_column_of_their_own_where_they_were_judged(ch
     ("count", "shown"),
     [(0, "0"), (2050, "2,050"), (9_999_999, "9,999,999"), (109_483_778.0, "109.5M")],
 )
-def test_many_parameters_are_shown_in_millions(champion, count, shown):
-    champion["contenders"][0]["trainable_parameters"] = count
-    assert row_of(render_table(champion), "span")[0][-1] == shown
+def test_many_parameters_are_shown_in_millions(race, count, shown):
+    race = change_contender(race, 0, trainable_parameters=count)
+    assert row_of(render_table(race), "span")[0][-1] == shown
 
 
-def test_types_of_questions_are_told_apart_by_who_labelled_them(champion):
-    champion["contenders"][0]["select"] |= {
-        "types_accuracy": 81.25,
-        "types_macro_f1": 70.0,
-        "types_rules_accuracy": 97.5,
-        "types_rules_macro_f1": 91.25,
-    }
-    lines = render_table(champion).splitlines()
+def test_types_of_questions_are_told_apart_by_who_labelled_them(race):
+    race = change_figures(
+        race,
+        0,
+        "select",
+        types={"accuracy": 81.25, "macro_f1": 70.0},
+        types_rules={"accuracy": 97.5, "macro_f1": 91.25},
+    )
+    lines = render_table(race).splitlines()
     assert (
         "span agrees with the data's labels on the types of 81.2 % of questions (macro-F1 70.0)."
     ) in lines
@@ -435,30 +431,27 @@ def test_types_of_questions_are_told_apart_by_who_labelled_them(champion):
     ) in lines
 
 
-def test_seeds_have_a_mean_and_a_spread(champion):
-    first, second, last = champion["contenders"]
-    first["group"] = second["group"] = last["group"] = "span"
-    first["select"] |= {"exact": 60.0, "f1": 70.0}
-    second["select"] |= {"exact": 62.0, "f1": 74.0}
-    shown = render_table(champion)
+def test_seeds_have_a_mean_and_a_spread(race):
+    for place in range(3):
+        race = change_contender(race, place, group="span")
+    race = change_figures(race, 0, "select", exact_match=60.0, f1=70.0)
+    race = change_figures(race, 1, "select", exact_match=62.0, f1=74.0)
+    shown = render_table(race)
     assert "span on select over 2 seeds, mean ± standard deviation: EM 61.00 ± 1.41" in shown
     assert "F1 72.00 ± 2.83." in shown
-    second["select"] = None
-    second["disqualified"] = "loss is nan"
-    assert "seeds" not in render_table(champion)
+    race = change_contender(race, 1, select=None, disqualified="loss is nan")
+    assert "seeds" not in render_table(race)
 
 
-def test_contenders_whose_training_data_is_unknown_and_shared_paragraphs_are_said(champion):
-    plain = render_table(champion, 200)
+def test_contenders_whose_training_data_is_unknown_and_shared_paragraphs_are_said(race):
+    plain = render_table(race, width=200)
     assert "Trained on" not in plain
     assert "Warning" not in plain
-    shared = {
-        "test": {"unit": "paragraph", "units": 2067, "shared": 16, "titles": 12, "all_titles": 48}
-    }
-    champion["contenders"][0] |= {"trained_on": "known", "shared_with_train": shared}
-    champion["contenders"][1]["trained_on"] = "unknown"
-    shown = render_table(champion, 200)
-    label = champion["contenders"][1]["label"]
+    shared = Shared(unit="paragraph", units=2067, shared=16, titles=12, all_titles=48)
+    race = change_contender(race, 0, shared_with_train={"test": shared})
+    race = change_contender(race, 1, trained_on="unknown")
+    shown = render_table(race, width=200)
+    label = race.contenders[1].label
     assert f"Trained on: unknown for {label}. They may have seen these questions" in shown
     assert shown.startswith(
         "Warning: test was partly trained on: 16 of its 2,067 paragraphs (0.8 %) and 12 of its 48 "
@@ -466,8 +459,8 @@ def test_contenders_whose_training_data_is_unknown_and_shared_paragraphs_are_sai
     )
 
 
-def test_a_test_split_that_was_not_judged_has_no_figures_in_the_table(champion):
-    champion["contenders"][0]["test"] = champion["contenders"][1]["test"] = None
-    shown = render_table(champion)
+def test_a_test_split_that_was_not_judged_has_no_figures_in_the_table(race):
+    race = change_contender(change_contender(race, 0, test=None), 1, test=None)
+    shown = render_table(race)
     assert [line[4:6] for line in row_of(shown, "span")] == [["-", "-"], ["-", "-"]]
     assert "select: 1,090 questions, test: not judged." in shown
