@@ -1,11 +1,10 @@
 """The report shows the figures of the files that the steps wrote, and it escapes their texts."""
 
-import copy
 import json
 import re
 import shutil
 import tomllib
-from dataclasses import replace
+from dataclasses import asdict, replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -14,16 +13,29 @@ import pytest
 
 import squadron
 from squadron import provenance, steps
-from squadron.artifacts import CANDIDATES, EXTENTS, read_json, read_table, write_json, write_table
+from squadron.artifacts import (
+    CANDIDATES,
+    EXTENTS,
+    read_record,
+    read_table,
+    write_record,
+    write_table,
+)
 from squadron.config import Contender, Data, Evaluate, Splits, to_json
+from squadron.data.contamination import Shared
+from squadron.models.training_summary import TrainingSummary
 from squadron.reports import notes
 from squadron.reports.page import MOST_PARTS, group_types, highlight, render_report
 from squadron.reports.race_plots import draw_plots
 from squadron.reports.report import MOST_ERRORS, MOST_ERRORS_IN_ALL, collect_report
 from squadron.reports.verdict import judge_race
 from squadron.scores import standings
+from squadron.scores.contender_result import ContenderResult
 from squadron.scores.error_kinds import KIND_TEXTS, KINDS
 from squadron.scores.leads import compare_with_winner
+from squadron.scores.race_result import Standing
+from squadron.steps._status import Status
+from tests.results import change_contender, change_model, make_race, make_version
 from tests.stores import make_store
 
 HOSTILE = '</mark></div><script>alert("x")</script><img src=x onerror=alert(1)> & {{ 7 * 7 }} '
@@ -114,8 +126,7 @@ def write_candidates(folder, examples, answer_of, training):
         path = folder / f"{split}.windows.parquet"
         held = pa.Table.from_pylist(windows, schema=EXTENTS)
         write_table(path, held, schema="extents/1", made_from="m")
-    status = {"disqualified": "", "training": training, "params": {}, "figures": {}}
-    write_json(folder / "status.json", status, schema="status/1", made_from="m")
+    write_record(folder / "status.json", Status("m", training=training))
 
 
 def good(number, example):
@@ -132,12 +143,14 @@ def poor(number, example):
     return year[: 3 if turn == 2 else 4], -5.0 if turn == 3 else 5.0
 
 
-LOG = [
+LOG = (
     {"step": 1, "epoch": 0.5, "train_loss": 2.5},
     {"step": 2, "epoch": 1.0, "train_loss": 1.25},
     {"step": 2, "epoch": 1.0, "tune_exact_match": 40.0, "tune_f1": 45.0},
-]
-TRAINING = {"log": LOG, "seconds": 12.5, "examples_per_second": 3.25, "trainable_parameters": 99.0}
+)
+TRAINING = TrainingSummary(
+    log=LOG, seconds=12.5, examples_per_second=3.25, trainable_parameters=99.0
+)
 
 
 def evaluate(root, label, answer_of):
@@ -146,10 +159,8 @@ def evaluate(root, label, answer_of):
     if answer_of:
         write_candidates(place / "candidates", root / "examples", answer_of, TRAINING)
     else:
-        status = {"disqualified": "the loss became nan", "training": {}}
-        status |= {"params": {}, "figures": {}}
-        path = place / "candidates" / "status.json"
-        write_json(path, status, schema="status/1", made_from="m")
+        status = Status("m", disqualified="the loss became nan")
+        write_record(place / "candidates" / "status.json", status)
     steps.evaluate(
         settings=to_json(Evaluate()),
         contender=to_json(Contender("span", label=label)),
@@ -161,49 +172,46 @@ def evaluate(root, label, answer_of):
     return place / "evaluation"
 
 
+def read_result(evaluation):
+    return read_record(ContenderResult, evaluation / "metrics.json")
+
+
 @pytest.fixture(scope="module")
 def race(tmp_path_factory):
-    """(examples, evaluations, champion.json) of a race of two; a third one was disqualified."""
+    """(examples, evaluations, result) of a race of two; a third one was disqualified."""
     root = tmp_path_factory.mktemp("report")
     write_corpus(root / "corpus.json")
     data = Data(train=(str(root / "corpus.json"),), splits=Splits(2, 22, 2))
     steps.ingest(data=to_json(data), examples=root / "examples")
     runners = (("poor", poor), ("good", good), ("broken", None))
     evaluations = [evaluate(root, label, answer_of) for label, answer_of in runners]
-    rows = [read_json(each / "metrics.json", schema="metrics/1") for each in evaluations]
-    order = standings.rank_contenders(rows)
-    racing = [n for n in order if not rows[n]["disqualified"]]
+    found = [read_result(each) for each in evaluations]
+    ranked = [found[n] for n in standings.rank_contenders(found)]
+    best, *others = [each for each in ranked if not each.disqualified]
     scores = {
-        rows[n]["label"]: read_table(
-            evaluations[n] / "select" / "scores.parquet", schema="scores/2"
+        each.label: read_table(
+            root / each.label / "evaluation" / "select" / "scores.parquet", schema="scores/3"
         )
-        for n in racing
+        for each in (best, *others)
     }
-    winner = rows[order[0]]["label"]
-    champion = {
-        "race": "tiny-0123456789abcdef",
-        "contenders": [standings.table_row(rows[n]) for n in order],
-        "winner": winner,
-        "why": standings.explain(rows, racing),
-        "comparisons": [lead.as_dict() for lead in compare_with_winner(scores.pop(winner), scores)],
-        "select_split": standings.select_split(rows[order[0]], 3),
-        "gate": "passed",
-        "model": {
-            "name": "squadron-tiny",
-            "version": "7",
-            "alias": "candidate",
-            "validation_status": "passed",
-            "kept": False,
-        },
-    }
-    return root / "examples", evaluations, champion
+    result = make_race(
+        *map(standings.describe_standing, ranked),
+        race="tiny-0123456789abcdef",
+        winner=best.label,
+        why=standings.explain(best),
+        comparisons=tuple(compare_with_winner(scores.pop(best.label), scores)),
+        select_split=standings.describe_select(best, 3),
+        gate="passed",
+        model=make_version(name="squadron-tiny", version="7"),
+    )
+    return root / "examples", evaluations, result
 
 
 @pytest.fixture(scope="module")
 def report(race):
-    examples, evaluations, champion = race
+    examples, evaluations, result = race
     return collect_report(
-        champion,
+        result,
         evaluations,
         examples,
         experiment={"name": HOSTILE, "data": {"train": ["corpus.json"]}},
@@ -251,68 +259,66 @@ def test_every_figure_is_that_of_metrics_json(race, page):
     _, evaluations, _ = race
     seen = 0
     for folder in evaluations:
-        splits = read_json(folder / "metrics.json", schema="metrics/1")["splits"]
+        splits = read_result(folder).splits
         for split in ("select", "test"):
-            for key in ("exact", "f1"):
+            for name in ("exact_match", "f1"):
                 if split in splits:
-                    figures = splits[split]
-                    assert f"{figures[key]:.2f}" in page.words
-                    low, high = (f"{figures[f'{key}_{end}']:.1f}" for end in ("low", "high"))
-                    assert f"{low}–{high}" in page.words
-                    assert (f"{key}_title_low" in figures) == (split == "select")  # 22 titles, 2
+                    value, low, high = splits[split].estimate(name)
+                    assert f"{value:.2f}" in page.words
+                    assert f"{low:.1f}–{high:.1f}" in page.words
+                    by_title = splits[split].estimate(name, "title")
+                    assert (by_title.low is not None) == (split == "select")  # 22 titles, 2
                     seen += 1
         if splits:
-            for key in ("HasAns_exact", "NoAns_exact", "answered"):
-                assert f"{splits['select'][key]:.2f}" in page.words
-            assert f"{100 * splits['select']['ece_before']:.2f}" in page.words
-            assert f"{splits['select']['aurc']:.4f}" in page.words
+            select = splits["select"]
+            for figure in (select.has_ans_exact_match, select.no_ans_exact_match, select.answered):
+                assert f"{figure:.2f}" in page.words
+            assert f"{100 * select.ece_before:.2f}" in page.words
+            assert f"{select.aurc:.4f}" in page.words
     assert seen == 8
     header, *rows = [[" ".join(cell.split()) for cell in row] for row in page.tables[0]]
-    ends = ("low", "high")
     for folder, row in zip((evaluations[1], evaluations[0]), rows, strict=False):
-        metrics = read_json(folder / "metrics.json", schema="metrics/1")
+        result = read_result(folder)
         cells = dict(zip(header, row, strict=True))
-        assert cells["contender"] == metrics["label"]
+        assert cells["contender"] == result.label
         for split in ("select", "test"):
-            for name, key in (("EM", "exact"), ("F1", "f1")):
-                value, low, high = (
-                    metrics["splits"][split][f"{key}{end}"] for end in ("", "_low", "_high")
-                )
+            for head, name in (("EM", "exact_match"), ("F1", "f1")):
+                value, low, high = result.splits[split].estimate(name)
                 expected = f"{value:.2f} {low:.1f}–{high:.1f}"
                 if split == "select":
-                    low, high = (metrics["splits"][split][f"{key}_title_{e}"] for e in ends)
+                    _, low, high = result.splits[split].estimate(name, "title")
                     expected += f" by title {low:.1f}–{high:.1f}"
-                assert cells[f"{name} {split}"] == expected
+                assert cells[f"{head} {split}"] == expected
     for each in ("the loss became nan", "12.75", "3.25", "tiny-0123456789abcdef", "4f2a9c1"):
         assert each in page.words
 
 
-def test_the_certainty_of_the_lead_is_that_of_champion_json(race, page):
-    _, _, champion = race
-    (comparison,) = champion["comparisons"]
-    assert comparison["significant"]
+def test_the_certainty_of_the_lead_is_that_of_the_races_result(race, page):
+    _, _, result = race
+    (lead,) = result.comparisons
+    assert lead.significant
     assert "Its lead in EM over every other contender is more than chance." in page.words
-    assert f"{comparison['difference']:.2f}" in page.words
-    assert f"{comparison['low']:.2f} to {comparison['high']:.2f}" in page.words
-    assert f"p {comparison['p']:.3f}" in page.words
+    assert f"{lead.difference:.2f}" in page.words
+    assert f"{lead.low:.2f} to {lead.high:.2f}" in page.words
+    assert f"p {lead.p:.3f}" in page.words
     assert "behind, more than chance" in page.words
-    split = champion["select_split"]
-    scope = f"on these 22 titles of select ({split['paragraphs']} paragraphs)"
+    split = result.select_split
+    scope = f"on these 22 titles of select ({split.paragraphs} paragraphs)"
     assert f"This holds for questions {scope}; on other titles the lead over poor is" in page.words
-    reuse = f"(digest {split['digest']}) has chosen the winner of 3 other races"
+    reuse = f"(digest {split.digest}) has chosen the winner of 3 other races"
     assert reuse in page.words
 
 
 def test_figures_by_kinds_of_questions_are_those_of_the_breakdown(race, report, page):
     _, (folder, *_), _ = race
-    rows = read_table(folder / "select" / "breakdown.parquet", schema="breakdown/1").to_pylist()
+    rows = read_table(folder / "select" / "breakdown.parquet", schema="breakdown/2").to_pylist()
     shown = {(g.name, value): parts for g in group_types(report.racing) for value, parts in
              g.parts.items()}  # fmt: skip
     answerable = [row for row in rows if row["group"] == "answerable"]
     assert len(answerable) == 2
     for row in answerable:
-        assert shown["answerable", row["value"]]["poor"] == row
-        assert f"{row['exact']:.2f}" in page.words
+        assert asdict(shown["answerable", row["value"]]["poor"]) == row
+        assert f"{row['exact_match']:.2f}" in page.words
     assert not any(name == "all" for name, _ in shown)
     titles = [value for name, value in shown if name == "title"]
     assert 0 < len(titles) <= MOST_PARTS
@@ -372,24 +378,24 @@ def test_a_threshold_curve_is_what_each_threshold_gives_question_by_question(rac
             right += text in golds
         assert exact == pytest.approx(100 * right / len(tune))
     # No point is above what evaluate found, which looked at every threshold.
-    assert max(exact for _, exact in row.curve) <= row.metrics["splits"]["tune"]["exact"] + 1e-9
+    assert max(exact for _, exact in row.curve) <= row.result.splits["tune"].exact_match + 1e-9
 
 
 def test_the_applied_threshold_is_a_point_of_the_curve_wherever_it_lies(race, report, tmp_path):
     for row in report.racing:
         ((_, exact),) = (point for point in row.curve if point[0] == row.null_threshold)
-        assert exact == pytest.approx(row.metrics["splits"]["tune"]["exact"])
-    examples, evaluations, champion = race
+        assert exact == pytest.approx(row.result.splits["tune"].exact_match)
+    examples, evaluations, result = race
     # A model that does best to answer nothing has a threshold above all scores.
     folders = [shutil.copytree(each, tmp_path / each.parent.name) for each in evaluations]
-    figures = read_json(folders[0] / "metrics.json", schema="metrics/1")
-    figures["answering"]["null_threshold"] = 1e3
-    write_json(folders[0] / "metrics.json", figures, schema="metrics/1", made_from="m")
-    found = collect_report(champion, folders, examples)
+    poor = read_result(folders[0])
+    poor = replace(poor, answering=replace(poor.answering, null_threshold=1e3))
+    write_record(folders[0] / "metrics.json", poor)
+    found = collect_report(result, folders, examples)
     (row,) = (each for each in found.rows if each.null_threshold == 1e3)
-    about = found.validation["splits"]["tune"]
+    about = found.validation.splits["tune"]
     assert row.curve == sorted(row.curve)
-    assert row.curve[-1] == (1e3, pytest.approx(100 * about["unanswerable"] / about["examples"]))
+    assert row.curve[-1] == (1e3, pytest.approx(100 * about.unanswerable / about.examples))
 
 
 def test_tables_have_headers_and_plots_have_names(page):
@@ -407,9 +413,9 @@ def test_the_page_can_be_read_without_its_script(page):
 
 def test_the_page_stays_small_however_many_race(race, report, text):
     assert len(text.encode()) < 400_000
-    examples, evaluations, champion = race
-    others = [{"label": f"other-{n}"} for n in range(9)]
-    crowd = champion | {"contenders": [*champion["contenders"], *others]}
+    examples, evaluations, result = race
+    others = [Standing(f"other-{n}") for n in range(9)]
+    crowd = replace(result, contenders=(*result.contenders, *others))
     row = collect_report(crowd, evaluations, examples).racing[1]
     assert len(row.errors) == MOST_ERRORS_IN_ALL // 12 < sum(row.kinds.values())
     twelve = [replace(row, label=f"other-{n}", style=n) for n in range(12)]
@@ -436,52 +442,44 @@ def test_every_template_is_in_the_package_and_in_the_digest_of_the_code(tmp_path
 # The verdict
 
 
-def verdict(report, champion, **changes):
-    changed = copy.deepcopy(champion)
-    model = changes.pop("model", {})
-    changed |= changes
-    changed["model"] = changed["model"] and {**changed["model"], **model}
-    return judge_race(changed, report.rows)
+def unsure(result):
+    """The race with a lead that may be chance."""
+    (lead,) = result.comparisons
+    return replace(result, comparisons=(replace(lead, significant=False),))
 
 
 def test_a_certain_winner_is_to_be_promoted(race, report):
-    found = verdict(report, race[2])
+    found = judge_race(race[2], report.rows)
     assert (found.tone, found.headline) == ("certain", "Promote good (squadron-tiny version 7).")
     assert found.commands == ["squadron promote 7 --model squadron-tiny --to staging"]
-    select = report.rows[0].select
-    interval = f"(95 % interval {select['exact_low']:.1f}–{select['exact_high']:.1f})"
-    assert f"{select['exact']:.2f} {interval}" in found.reasons[0]
+    value, low, high = report.rows[0].select.estimate("exact_match")
+    assert f"{value:.2f} (95 % interval {low:.1f}–{high:.1f})" in found.reasons[0]
 
 
 def test_the_interval_is_that_of_the_em_and_the_rule_of_a_tie_follows(race, report):
-    em = f"{report.rows[0].select['exact']:.2f}"
+    em = f"{report.rows[0].select.exact_match:.2f}"
     tie = f"good shares this EM with poor; it is ahead of poor by F1 ({em})."
-    reason, second, *_ = verdict(report, race[2], tie=tie).reasons
+    reason, second, *_ = judge_race(replace(race[2], tie=tie), report.rows).reasons
     assert f"on select, {em} (95 % interval " in reason
     assert reason.count("95 %") == 1
     assert second == tie
 
 
 def test_a_version_that_is_staging_already_is_not_to_be_promoted(race, report):
-    (comparison,) = race[2]["comparisons"]
-    unsure = [{**comparison, "significant": False}]
-    aliases = {"candidate": "7", "staging": "7"}
-    found = verdict(report, race[2], model={"aliases": aliases})
+    staging = change_model(race[2], aliases={"candidate": "7", "staging": "7"})
+    found = judge_race(staging, report.rows)
     assert found.headline == "good (squadron-tiny version 7) is staging already."
     assert found.commands == []
-    found = verdict(report, race[2], model={"aliases": aliases}, comparisons=unsure)
+    found = judge_race(unsure(staging), report.rows)
     assert found.headline.startswith("good (squadron-tiny version 7) is staging already, but poor")
-    found = verdict(report, race[2], model={"aliases": {"staging": "6"}})
+    found = judge_race(change_model(race[2], aliases={"staging": "6"}), report.rows)
     assert found.headline == "Promote good (squadron-tiny version 7)."
 
 
 def test_a_champion_is_shown_with_its_version(race):
-    examples, evaluations, champion = race
-    champion = copy.deepcopy(champion)
-    champion["contenders"][1]["registered_as"] = "version 6"
-    (comparison,) = champion["comparisons"]
-    champion["comparisons"] = [{**comparison, "significant": False}]
-    found = collect_report(champion, evaluations, examples)
+    examples, evaluations, result = race
+    result = unsure(change_contender(result, 1, registered_as="version 6"))
+    found = collect_report(result, evaluations, examples)
     assert "but poor (version 6) may be as good" in found.verdict.headline
     assert "poor (version 6) by " in " ".join(found.verdict.reasons)
     page = Page(render_report(found))
@@ -489,61 +487,60 @@ def test_a_champion_is_shown_with_its_version(race):
 
 
 def test_a_lead_that_may_be_chance_is_not_called_one(race, report):
-    (comparison,) = race[2]["comparisons"]
-    unsure = [{**comparison, "significant": False}]
-    found = verdict(report, race[2], comparisons=unsure)
+    found = judge_race(unsure(race[2]), report.rows)
     assert found.tone == "unsure"
     assert "poor may be as good: the lead is too small to rank" in found.headline
     assert any(reason.startswith("Its lead is too small to rank") for reason in found.reasons)
 
 
 def test_too_few_paragraphs_are_said_in_the_headline_and_draw_no_lead(race, report):
-    (comparison,) = race[2]["comparisons"]
-    few = [{**comparison, "significant": False, "low": None, "high": None, "p": 1.0}]
-    found = verdict(report, race[2], comparisons=few)
+    (lead,) = race[2].comparisons
+    lead = replace(lead, significant=False, low=None, high=None, p=1.0)
+    few = replace(race[2], comparisons=(lead,))
+    found = judge_race(few, report.rows)
     assert found.tone == "unsure"
     assert "poor may be as good: select has too few paragraphs to rank" in found.headline
-    rows = [replace(row, comparison=row.comparison and few[0]) for row in report.rows]
-    changed = replace(report, rows=rows, champion={**race[2], "comparisons": few})
+    rows = [replace(row, lead=row.lead and lead) for row in report.rows]
+    changed = replace(report, rows=rows, result=few)
     assert "lead" not in draw_plots(changed)
     assert "lead" in draw_plots(report)
     page = Page(render_report(changed))
     assert (page.wrong, page.open) == ([], [])
     cells = {" ".join(cell.split()) for row in page.tables[0] for cell in row}
-    assert f"{comparison['difference']:.2f}" in cells
+    assert f"{lead.difference:.2f}" in cells
 
 
 def test_a_demo_is_not_to_be_promoted(race, report):
-    found = verdict(report, race[2], model={"validation_status": "demo"}, gate="it is too weak")
+    demo = replace(change_model(race[2], validation_status="demo"), gate="it is too weak")
+    found = judge_race(demo, report.rows)
     assert (found.tone, found.commands) == ("none", [])
     assert "don't promote a demo" in found.headline
     assert any("it would be refused: it is too weak" in reason for reason in found.reasons)
 
 
 def test_a_refusal_and_a_race_without_a_model_say_so(race, report):
-    found = verdict(report, race[2], model={}, refused="good is not registered: it is too weak")
+    refused = "good is not registered: it is too weak"
+    found = judge_race(replace(race[2], model=None, gate="", refused=refused), report.rows)
     assert (found.tone, found.commands) == ("none", [])
     assert found.headline.startswith("Promote nothing")
-    assert "good is not registered: it is too weak" in found.reasons
-    nobody = {"race": "r", "contenders": [], "refused": "every contender was disqualified"}
-    found = judge_race(nobody, [])
+    assert refused in found.reasons
+    found = judge_race(make_race(refused="every contender was disqualified"), [])
     assert found.headline == "There is no model to promote: every contender was disqualified."
 
 
 def test_a_test_set_that_was_trained_on_is_said_first_and_shows_nothing(race, report):
-    shared = {"unit": "paragraph", "units": 9, "shared": 9, "titles": 2, "all_titles": 2}
-    champion = json.loads(json.dumps(race[2]))
-    champion["contenders"][0]["shared_with_train"] = {"test": shared}
+    shared = Shared(unit="paragraph", units=9, shared=9, titles=2, all_titles=2)
+    result = change_contender(race[2], 0, shared_with_train={"test": shared})
     rows = []
     for row in report.rows:
-        splits = {name: each for name, each in row.metrics["splits"].items() if name != "test"}
-        rows.append(replace(row, metrics={**row.metrics, "splits": splits}))
-    found = judge_race(champion, rows)
+        splits = {name: each for name, each in row.result.splits.items() if name != "test"}
+        rows.append(replace(row, result=replace(row.result, splits=splits)))
+    found = judge_race(result, rows)
     assert found.warnings == [
         "test was trained on: 9 of its 9 paragraphs (100.0 %) and 2 of its 2 titles are also in "
         "train. It is not judged and has no figures."
     ]
-    shown = render_report(replace(report, rows=rows, verdict=found, champion=champion))
+    shown = render_report(replace(report, rows=rows, verdict=found, result=result))
     assert shown.index("Warning: test was trained on") < shown.index(found.headline)
     assert "test not judged" in shown
     assert "EM on test" not in shown
@@ -552,24 +549,24 @@ def test_a_test_set_that_was_trained_on_is_said_first_and_shows_nothing(race, re
 
 
 def test_a_champion_that_wins_is_kept(race, report):
-    found = verdict(report, race[2], model={"kept": True})
+    found = judge_race(change_model(race[2], kept=True), report.rows)
     assert (found.headline, found.commands) == ("Keep the champion, squadron-tiny version 7.", [])
 
 
 def test_another_order_on_test_is_told(race, report):
-    rows = copy.deepcopy(report.rows)
-    rows[1].metrics["splits"]["test"]["exact"] = 99.0
-    found = judge_race(race[2], rows)
+    first, poor, last = report.rows
+    splits = {**poor.result.splits, "test": replace(poor.test, exact_match=99.0)}
+    poor = replace(poor, result=replace(poor.result, splits=splits))
+    found = judge_race(race[2], [first, poor, last])
     assert any(
         "On test, which decides nothing, poor is ahead: its EM is 99.00" in r for r in found.reasons
     )
 
 
 def test_a_race_of_nobody_is_a_page_too(race):
-    examples, evaluations, champion = race
-    row = [each for each in champion["contenders"] if each["disqualified"]]
-    content = {"race": "r", "contenders": row, "model": None, "refused": "all disqualified"}
-    found = collect_report(content, evaluations[2:], examples)
+    examples, evaluations, result = race
+    out = [each for each in result.contenders if each.disqualified]
+    found = collect_report(make_race(*out, refused="all disqualified"), evaluations[2:], examples)
     page = Page(render_report(found))
     assert (page.wrong, page.open) == ([], [])
     assert "There is no model to promote: all disqualified." in page.words
@@ -581,35 +578,39 @@ def test_a_race_on_data_without_unanswerable_questions_is_a_page_too(tmp_path):
     data = Data(train=(str(tmp_path / "corpus.json"),), splits=Splits(2, 6, 2))
     steps.ingest(data=to_json(data), examples=tmp_path / "examples")
     folder = evaluate(tmp_path, "good", good)
-    metrics = read_json(folder / "metrics.json", schema="metrics/1")
-    content = {"race": "r", "contenders": [standings.table_row(metrics)], "winner": "good"}
-    content |= {"why": standings.explain([metrics], [0]), "comparisons": [], "gate": "passed"}
-    content["model"] = {"name": "m", "version": "1", "validation_status": "passed", "kept": False}
-    found = collect_report(content, [folder], tmp_path / "examples")
+    result = read_result(folder)
+    race = make_race(
+        standings.describe_standing(result),
+        winner="good",
+        why=standings.explain(result),
+        gate="passed",
+        model=make_version(name="m", version="1"),
+    )
+    found = collect_report(race, [folder], tmp_path / "examples")
     page = Page(render_report(found))
     assert (page.wrong, page.open) == ([], [])
     assert found.verdict.headline == "Promote good (m version 1)."
     assert not {"threshold", "lead"} & set(draw_plots(found))
     assert "every question of tune has an answer" in page.words
-    assert f"{metrics['splits']['select']['exact']:.2f}" in page.words
+    assert f"{result.select.exact_match:.2f}" in page.words
 
 
 def test_the_step_writes_and_publishes_the_page_and_needs_no_mlflow(race, report, tmp_path):
-    examples, evaluations, champion = race
-    write_json(tmp_path / "champion", champion, schema="champion/1", made_from="m")
+    examples, evaluations, result = race
+    write_record(tmp_path / "race_result", result)
     experiment = {"labels": ["good", "poor", "broken"], "experiment": {}}
     given = {
         "experiment": json.dumps(experiment),
         "results": str(tmp_path / "results"),
         "examples": examples,
         "evaluations": evaluations,
-        "champion": tmp_path / "champion",
+        "race_result": tmp_path / "race_result",
         "page": tmp_path / "page",
     }
     steps.report(**given)
     first = (tmp_path / "page").read_text()
     steps.report(**given)  # a second try leaves one result
-    published = tmp_path / "results" / champion["race"] / "report" / "report.html"
+    published = tmp_path / "results" / result.race / "report" / "report.html"
     assert published.read_text() == (tmp_path / "page").read_text() == first
     assert "Promote good (squadron-tiny version 7)." in first
     # In any order of the evaluations: kfp promises none.
@@ -625,8 +626,8 @@ def test_the_step_describes_the_race_and_its_contenders_in_mlflow(race, tmp_path
 
     uri = make_store(tmp_path)
     monkeypatch.setenv(tracking.URI_VARIABLE, uri)
-    examples, evaluations, champion = race
-    write_json(tmp_path / "champion", champion, schema="champion/1", made_from="m")
+    examples, evaluations, result = race
+    write_record(tmp_path / "race_result", result)
     labels = ["good", "poor", "broken"]
     known = tracking.Race("tiny", "0123")
     tracking.open_race(known, labels, {}, "4f2a9c1")
@@ -635,7 +636,7 @@ def test_the_step_describes_the_race_and_its_contenders_in_mlflow(race, tmp_path
         experiment=json.dumps({"labels": labels, "experiment": {}}),
         examples=examples,
         evaluations=evaluations,
-        champion=tmp_path / "champion",
+        race_result=tmp_path / "race_result",
         page=tmp_path / "page",
     )
     client = MlflowClient(uri)
