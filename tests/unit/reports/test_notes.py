@@ -32,7 +32,7 @@ def row(label, mark, style=0, **changes):
     return replace(Row(label, label, style, result, log=(), lead=None, mark=mark), **changes)
 
 
-OUT = make_result("wild", disqualified="loss is nan")
+OUT = make_result("wild", variant="wild", disqualified="loss is nan")
 ROWS = [
     row("crf", "winner"),
     row("span", "behind, more than chance", 1, lead=LEAD),
