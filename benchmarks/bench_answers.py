@@ -129,7 +129,14 @@ def prepare(folder: Path, data: Path, size: int) -> None:
     import numpy as np
     import pyarrow as pa
 
-    from squadron.artifacts import write_json, write_table
+    from squadron.artifacts import write_record, write_table
+    from squadron.data.validation_file import (
+        LeakageSummary,
+        TitleGroups,
+        TrainOnlySummary,
+        Validation,
+    )
+    from squadron.steps._status import Status
 
     questions = read_questions(data)
     count = size // 2
@@ -146,12 +153,22 @@ def prepare(folder: Path, data: Path, size: int) -> None:
             table["id"].to_pylist(),
             likely_QS2[: len(table)],
         )
-    status = {"disqualified": "", "training": {}, "params": {}, "figures": {}}
-    place = folder / "candidates" / "status.json"
-    write_json(place, status, schema="status/1", made_from=MADE_FROM)
-    about = {"splits": {}, "figures": {}, "leakage": {"splits": {}}}
-    place = folder / "examples" / "validation.json"
-    write_json(place, about, schema="validation/1", made_from=MADE_FROM)
+    write_record(folder / "candidates" / "status.json", Status(MADE_FROM))
+    nothing = TitleGroups(0, ())
+    validation = Validation(
+        made_from=MADE_FROM,
+        total=count,
+        accepted=count,
+        repaired={},
+        rejected={},
+        samples={},
+        figures={},
+        split_by="title",
+        splits={},
+        leakage=LeakageSummary("paragraph", 0.0, {}, {}, nothing, nothing),
+        train_only=TrainOnlySummary(0, 0),
+    )
+    write_record(folder / "examples" / "validation.json", validation)
 
 
 def draw_spans(questions: Any) -> Any:

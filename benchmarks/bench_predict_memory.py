@@ -104,9 +104,10 @@ def prepare(folder: Path, data: Path, backbone: str, size: int) -> int:
     import torch
     from transformers import BertConfig, BertForQuestionAnswering
 
-    from squadron.artifacts import write_json, write_windows
+    from squadron.artifacts import write_record, write_windows
     from squadron.config import Contender
     from squadron.models import model_folder, variants
+    from squadron.steps._files import AboutWindows
 
     table, layout = cut_windows(data, backbone)
     tokenizer = backbones.load_tokenizer(backbone)
@@ -129,7 +130,6 @@ def prepare(folder: Path, data: Path, backbone: str, size: int) -> int:
         tokenizer,
         contender,
         made_from="benchmark",
-        training={"figures": {}},
     )
     (folder / "contender.json").write_text(json.dumps(dataclasses.asdict(contender)))
 
@@ -141,8 +141,8 @@ def prepare(folder: Path, data: Path, backbone: str, size: int) -> int:
     parts["test"] = table.table.take(repeated)
     for name, rows in parts.items():
         write_windows(folder / "windows" / f"{name}.arrow", rows, about={})
-    about = {"layout": dataclasses.asdict(layout), "figures": {}}
-    write_json(folder / "windows" / "windows.json", about, schema="windows/1", made_from="b")
+    about = AboutWindows("b", layout, contender.windows, {}, 0, {})
+    write_record(folder / "windows" / "windows.json", about)
     return (folder / "windows" / "test.arrow").stat().st_size
 
 

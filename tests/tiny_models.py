@@ -15,16 +15,19 @@ import pyarrow as pa
 import torch
 
 from squadron.answers import ranking
-from squadron.artifacts import EXAMPLES, WINDOWS, read_windows, write_json
+from squadron.artifacts import EXAMPLES, WINDOWS, read_windows, write_record
 from squadron.config import Predict, Windows
 from squadron.data.layout import Layout, read_layout
 from squadron.data.question_types import guess_type
+from squadron.data.validation_file import Validation
 from squadron.data.window_table import WindowTable
 from squadron.data.windows import slide_windows
 from squadron.models import backbones
 from squadron.models.prediction import predict_candidates
 from squadron.models.training import Training
 from squadron.scores import metrics
+from squadron.steps._files import read_about_windows
+from tests.results import make_validation
 
 LIBRARY = (
     "The old library of Porto opened in 1906. Its red staircase was built by Xavier Esteves, and "
@@ -172,9 +175,7 @@ def cut_windows(
 
 def open_windows(path: Path) -> WindowTable:
     """Reads windows that featurize wrote."""
-    fields = json.loads((path.parent / "windows.json").read_text())["layout"]
-    layout = Layout(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
-    return WindowTable(read_windows(path), layout)
+    return WindowTable(read_windows(path), read_about_windows(path.parent).layout)
 
 
 def join_windows(*parts: WindowTable) -> WindowTable:
@@ -242,17 +243,11 @@ def make_judge(
     return judge
 
 
-def write_validation(
-    folder: Path,
-    splits: dict[str, dict[str, Any]] | None = None,
-    figures: dict[str, float] | None = None,
-) -> None:
-    """Writes a validation.json for examples that ingest did not make. Splits share nothing.
+def write_validation(folder: Path, validation: Validation | None = None) -> None:
+    """Writes a validation.json for examples that ingest did not make.
 
     Args:
         folder: The folder of the examples.
-        splits: Name -> {files, digest, examples} of the splits that are logged to MLflow.
-        figures: The figures of ingest.
+        validation: Its content; by default four splits that share nothing.
     """
-    about = {"splits": splits or {}, "figures": figures or {}, "leakage": {"splits": {}}}
-    write_json(folder / "validation.json", about, schema="validation/1", made_from="e")
+    write_record(folder / "validation.json", validation or make_validation())

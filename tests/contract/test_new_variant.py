@@ -107,7 +107,7 @@ def test_a_file_dropped_into_the_folder_races_with_no_other_change(tmp_path: Pat
         timeout=PATIENCE_SECONDS,
     )
     assert done.returncode == 0, done.stderr + done.stdout
-    (place,) = tmp_path.glob("results/*/summary/champion.json")
+    (place,) = tmp_path.glob("results/*/summary/race_result.json")
     rows = {row["label"]: row for row in json.loads(place.read_text())["contenders"]}
     assert rows.keys() == {"newcomer"}
     row = rows["newcomer"]
@@ -115,6 +115,6 @@ def test_a_file_dropped_into_the_folder_races_with_no_other_change(tmp_path: Pat
     assert row["trainable_parameters"] > 0
     assert "BERT" in done.stdout
     assert 0 <= row["test"]["bertscore_f1"] <= 100
-    figures = [f"{row['select'][name]:.2f}" for name in ("exact", "f1", "bertscore_f1")]
+    figures = [f"{row['select'][name]:.2f}" for name in ("exact_match", "f1", "bertscore_f1")]
     (line,) = (line for line in done.stdout.splitlines() if line.startswith("│ newcomer "))
     assert all(figure in line for figure in figures)

@@ -42,7 +42,6 @@ def folder(tmp_path_factory):
             load_tokenizer(backbone),
             Contender("span", backbone=backbone, windows=windows, predict=tiny_models.FP32),
             made_from="m",
-            training={},
         )
         race = tracking.Race("example", "0123abcd")
         tracking.open_race(race, ["span"], {}, "4f2a9c1")

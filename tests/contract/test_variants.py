@@ -48,9 +48,7 @@ def as_backbone(name, backbone, folder):
     span = variants.load_variant("span")
     model = span.build(backbone, span.Options())
     tokenizer = load_tokenizer(backbone)
-    model_folder.write_model(
-        folder, model, tokenizer, Contender("span"), made_from="x", training={}
-    )
+    model_folder.write_model(folder, model, tokenizer, Contender("span"), made_from="x")
     return str(folder)
 
 
@@ -350,7 +348,7 @@ def test_a_new_file_is_a_new_variant_without_being_listed_anywhere(added, tiny, 
 
     folder = tmp_path / "model"
     tokenizer = load_tokenizer(tiny.backbone)
-    model_folder.write_model(folder, model, tokenizer, contender, made_from="x", training={})
+    model_folder.write_model(folder, model, tokenizer, contender, made_from="x")
     loaded = model_folder.load_model(folder)
 
     assert type(loaded.model).__module__ == f"squadron.models.variants.{added}"

@@ -61,7 +61,7 @@ def store(tmp_path_factory):
             variant = variants.load_variant(name)
             model = variant.build(backbone, variant.Options())
             tokenizer = backbones.load_tokenizer(backbone)
-            model_folder.write_model(place, model, tokenizer, contender, made_from="", training={})
+            model_folder.write_model(place, model, tokenizer, contender, made_from="")
             race = tracking.Race("tiny", place.name)
             tracking.open_race(race, [contender.label], {}, "sha")
             run_id = tracking.find_child(race, contender.label)

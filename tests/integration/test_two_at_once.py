@@ -115,5 +115,5 @@ def _write_model(folder: Path) -> Path:
     model = variant.build(contender.backbone, variant.Options())
     tokenizer = load_tokenizer(contender.backbone)
     place = folder / "model"
-    model_folder.write_model(place, model, tokenizer, contender, made_from="m", training={})
+    model_folder.write_model(place, model, tokenizer, contender, made_from="m")
     return place

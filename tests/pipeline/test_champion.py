@@ -19,7 +19,7 @@ def races(folder: Path) -> list[Path]:
 
 
 def summary(race: Path) -> dict:
-    return json.loads((race / "summary" / "champion.json").read_text())
+    return json.loads((race / "summary" / "race_result.json").read_text())
 
 
 @pytest.fixture(scope="module")

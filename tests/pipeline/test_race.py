@@ -51,12 +51,12 @@ def test_intervals_and_the_certainty_of_the_lead_are_shown_and_kept(race):
     metrics = json.loads((evaluation(folder, "span") / "metrics.json").read_text())
     for split in ("select", "test"):
         summary = metrics["splits"][split]
-        assert summary["exact_low"] <= summary["exact"] <= summary["exact_high"]
+        assert summary["exact_match_low"] <= summary["exact_match"] <= summary["exact_match_high"]
         assert summary["f1_low"] <= summary["f1"] <= summary["f1_high"]
-        for key in ("exact", "f1"):
+        for key in ("exact_match", "f1"):
             assert f"{summary[f'{key}_low']:.1f}–{summary[f'{key}_high']:.1f}" in shown
-    assert "exact_low" not in metrics["splits"]["tune"]
-    (place,) = (folder / "results").glob("*/summary/champion.json")
+    assert metrics["splits"]["tune"]["exact_match_low"] is None
+    (place,) = (folder / "results").glob("*/summary/race_result.json")
     comparisons = json.loads(place.read_text())["comparisons"]
     assert {"span", "pretrained"} > {row["label"] for row in comparisons}
     split = json.loads(place.read_text())["select_split"]
@@ -91,7 +91,7 @@ def test_the_version_has_its_card(race):
     select = json.loads(
         (evaluation(folder, version.tags["contender"]) / "metrics.json").read_text()
     )
-    assert f"{select['splits']['select']['exact']:.2f}" in card.read_text()
+    assert f"{select['splits']['select']['exact_match']:.2f}" in card.read_text()
 
 
 def test_a_diverging_contender_is_disqualified_and_the_others_finish(race):
@@ -186,6 +186,7 @@ def test_the_served_model_gives_the_evaluated_answers_to_every_question(race):
 
 
 def test_published_figures_equal_the_official_score_of_the_published_answers(race, tmp_path):
+    from squadron.scores.figures import read_official
     from squadron.scores.scoring import score_files
 
     folder, _ = race
@@ -199,7 +200,7 @@ def test_published_figures_equal_the_official_score_of_the_published_answers(rac
     (tmp_path / "test.json").write_text(json.dumps(data))
     official, missing = score_files(tmp_path / "test.json", place / "test" / "answers.json")
     assert missing == 0
-    assert {k: metrics[k] for k in official} == official
+    assert {name: metrics[name] for name in read_official(official)} == read_official(official)
 
 
 def test_results_are_published_with_manifest_and_marker(race):

@@ -15,7 +15,7 @@ from launch.plan import check_experiment, plan_race
 from pipeline import build_pipeline
 from squadron import registry, steps, tracking
 from squadron.answers.answering import Answering
-from squadron.artifacts import read_table, write_json
+from squadron.artifacts import read_record, read_table, write_record
 from squadron.config import Contender, Predict, Register, Windows, build_experiment, to_json
 from squadron.errors import InputError
 from squadron.models import model_folder, trained_on, variants
@@ -24,8 +24,11 @@ from squadron.provenance import read_digests
 from squadron.registry import registration, versions
 from squadron.reports import race_table
 from squadron.scores import standings
+from squadron.scores.contender_result import ContenderResult
+from squadron.scores.race_result import RaceResult, WinnerVersion
 from squadron.steps._backbones import fetched
 from tests import tiny_models
+from tests.results import make_race
 from tests.stores import make_store
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -60,7 +63,7 @@ def store(tmp_path_factory):
             place = folder / label
             tokenizer = load_tokenizer(source)
             model_folder.write_model(
-                place, model, tokenizer, contender, made_from=label, training={}, record=SEEN
+                place, model, tokenizer, contender, made_from=label, record=SEEN
             )
             places[label] = place
             race = tracking.Race("tiny", label)
@@ -358,16 +361,16 @@ def test_what_a_model_was_trained_on_is_handed_on_through_the_registry(judged):
 
 
 def test_unknown_training_data_is_said_in_metrics_champion_rows_and_the_table(judged, tmp_path):
-    metrics = {
-        label: json.loads((judged / label / "evaluation" / "metrics.json").read_text())
+    results = {
+        label: read_record(ContenderResult, judged / label / "evaluation" / "metrics.json")
         for label in ("champion", "pretrained")
     }
-    assert metrics["champion"]["trained_on"] == "known"
-    assert metrics["pretrained"]["trained_on"] == "unknown"
-    rows = [standings.table_row(row) for row in metrics.values()]
-    shown = race_table.render_table({"contenders": rows, "refused": "nobody asked for it"})
+    assert results["champion"].trained_on == "known"
+    assert results["pretrained"].trained_on == "unknown"
+    rows = map(standings.describe_standing, results.values())
+    shown = race_table.render_table(make_race(*rows, refused="nobody asked for it"))
     assert "Trained on: unknown for pretrained. They may have seen these questions" in shown
-    tags = [standings.version_tags(row, "passed")["trained_on"] for row in metrics.values()]
+    tags = [standings.version_tags(row, "passed")["trained_on"] for row in results.values()]
     assert tags == ["known", "unknown"]
 
 
@@ -388,17 +391,17 @@ def test_a_champion_that_was_trained_on_a_title_that_is_judged_is_refused(tmp_pa
 
 
 def test_the_champion_answers_with_the_threshold_that_it_serves_with(judged):
-    metrics = {
-        label: json.loads((judged / label / "evaluation" / "metrics.json").read_text())
+    results = {
+        label: read_record(ContenderResult, judged / label / "evaluation" / "metrics.json")
         for label in ("champion", "pretrained")
     }
-    assert metrics["champion"]["answering"]["null_threshold"] == THRESHOLD
-    assert metrics["pretrained"]["answering"]["null_threshold"] != THRESHOLD
+    assert results["champion"].answering.null_threshold == THRESHOLD
+    assert results["pretrained"].answering.null_threshold != THRESHOLD
     # And by the rule, whatever the race's own is.
-    assert metrics["champion"]["answering"]["answer_rule"] == "lowest_null"
-    assert metrics["pretrained"]["answering"]["answer_rule"] == "window"
+    assert results["champion"].answering.answer_rule == "lowest_null"
+    assert results["pretrained"].answering.answer_rule == "window"
     for split in ("tune", "select", "test"):
-        assert metrics["champion"]["splits"][split]["answered"] == 0
+        assert results["champion"].splits[split].answered == 0
         found = read_table(
             judged / "champion" / "candidates" / f"{split}.parquet", schema="candidates/1"
         )
@@ -409,10 +412,10 @@ def register(judged, tmp_path, monkeypatch, **settings):
     """The step register on the champion alone; its EM is above the gate."""
     place = tmp_path / "evaluation"
     shutil.copytree(judged / "champion" / "evaluation", place)
-    content = json.loads((place / "metrics.json").read_text())
-    about = {name: content.pop(name) for name in ("schema", "made_from")}
-    content["splits"]["select"]["exact"] = 99.0
-    write_json(place / "metrics.json", content, **about)
+    result = read_record(ContenderResult, place / "metrics.json")
+    select = dataclasses.replace(result.select, exact_match=99.0)
+    better = dataclasses.replace(result, splits={**result.splits, "select": select})
+    write_record(place / "metrics.json", better)
     race = tracking.Race("tiny", tmp_path.name)
     tracking.open_race(race, ["champion"], {}, "sha")
     monkeypatch.setenv(tracking.RACE_VARIABLE, str(race))
@@ -420,9 +423,9 @@ def register(judged, tmp_path, monkeypatch, **settings):
         settings=json.dumps({"register": dataclasses.asdict(Register(**settings))}),
         models=[judged / "champion" / "model"],
         evaluations=[place],
-        champion=tmp_path / "champion.json",
+        race_result=tmp_path / "race_result.json",
     )
-    return json.loads((tmp_path / "champion.json").read_text())["model"]
+    return read_record(RaceResult, tmp_path / "race_result.json").model
 
 
 def test_a_champion_that_wins_stays_the_version_that_it_is(judged, tmp_path, monkeypatch):
@@ -430,15 +433,15 @@ def test_a_champion_that_wins_stays_the_version_that_it_is(judged, tmp_path, mon
     assert registry.find_version(NAME, "candidate").version == "2"
     try:
         kept = register(judged, tmp_path, monkeypatch, model_name=NAME)
-        assert kept == {
-            "name": NAME,
-            "version": "1",
-            "alias": "candidate",
-            "validation_status": "passed",
-            "kept": True,
-            "previous": "2",
-            "aliases": {"candidate": "1", "staging": "1"},
-        }
+        assert kept == WinnerVersion(
+            name=NAME,
+            version="1",
+            alias="candidate",
+            validation_status="passed",
+            kept=True,
+            previous="2",
+            aliases={"candidate": "1", "staging": "1"},
+        )
         now = registry.find_version(NAME, "candidate")
         assert now.version == "1"
         assert now.tags == {**before, "previous_candidate": "2"}
@@ -452,7 +455,7 @@ def test_the_champion_of_another_experiment_is_registered_as_a_model_of_this_one
     judged, tmp_path, store, monkeypatch
 ):
     made = register(judged, tmp_path, monkeypatch, model_name="ours")
-    assert (made["name"], made["version"], made["kept"]) == ("ours", "1", False)
+    assert (made.name, made.version, made.kept) == ("ours", "1", False)
     version = registry.find_version("ours", "candidate")
     assert version.tags["backbone"] == f"models:/{NAME}/1"
     assert version.tags["licence"] == "mine"

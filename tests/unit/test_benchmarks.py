@@ -150,7 +150,7 @@ def test_answers_are_timed_by_both_rules_and_the_step_runs_on_the_same(corpus, t
     assert bench_answers.evaluate_in(tmp_path)["seconds"] > 0
     metrics = json.loads((tmp_path / "evaluation" / "metrics.json").read_text())
     # The drawn right answers are found.
-    assert 40 < metrics["splits"]["test"]["exact"] < 90
+    assert 40 < metrics["splits"]["test"]["exact_match"] < 90
 
 
 def test_memory_that_was_held_for_a_while_is_seen():

@@ -7,16 +7,16 @@ import pytest
 
 from squadron import judging, steps
 from squadron.__main__ import main
-from squadron.answers.answering import Answering
-from squadron.artifacts import read_json, read_table
+from squadron.artifacts import read_json, read_record, read_table
 from squadron.config import Contender, Data, Evaluate, Predict, Splits, Windows, to_json
 from squadron.errors import InputError
 from squadron.models import model_folder, trained_on, variants
 from squadron.models.backbones import load_tokenizer
+from squadron.scores.contender_result import ContenderResult
 from tests import tiny_models
 
-FIGURES = ("exact", "f1", "HasAns_exact", "NoAns_exact", "total", "answered")
-INTERVALS = ("exact_low", "exact_high", "f1_low", "f1_high", "paragraphs", "titles")
+FIGURES = ("exact_match", "f1", "has_ans_exact_match", "no_ans_exact_match", "total", "answered")
+INTERVALS = ("exact_match_low", "exact_match_high", "f1_low", "f1_high", "paragraphs", "titles")
 
 
 def again(text):
@@ -59,7 +59,6 @@ def race(tmp_path_factory):
         load_tokenizer(backbone),
         contender,
         made_from="m",
-        training={"figures": {}},
         record=record,
     )
     steps.predict(
@@ -92,9 +91,9 @@ def judge(capsys, *arguments):
 
 
 def test_a_file_of_a_races_split_gives_the_figures_of_the_race(race, capsys, tmp_path):
-    metrics = read_json(race / "evaluation" / "metrics.json", schema="metrics/1")
-    expected = {name: metrics["splits"]["test"][name] for name in (*FIGURES, *INTERVALS)}
-    answering = Answering.read(metrics["answering"])
+    result = read_record(ContenderResult, race / "evaluation" / "metrics.json")
+    expected = {name: result.splits["test"].flat()[name] for name in (*FIGURES, *INTERVALS)}
+    answering = result.answering
     assert answering.null_threshold is not None
     # As it is registered, and as it stands among the results of its race.
     registered = shutil.copytree(race / "model", tmp_path / "registered")
@@ -105,9 +104,9 @@ def test_a_file_of_a_races_split_gives_the_figures_of_the_race(race, capsys, tmp
         assert found["warning"] == ""
         effect = found["null_thresholds"]
         assert effect["its own"]["value"] == answering.null_threshold
-        assert effect["its own"]["figures"]["exact"] == expected["exact"]
-        assert effect["none"]["figures"]["NoAns_exact"] == 0.0
-        assert effect["best here"]["figures"]["exact"] >= expected["exact"]
+        assert effect["its own"]["figures"]["exact_match"] == expected["exact_match"]
+        assert effect["none"]["figures"]["no_ans_exact_match"] == 0.0
+        assert effect["best here"]["figures"]["exact_match"] >= expected["exact_match"]
 
 
 def test_the_answers_are_the_races_and_what_score_reads(race, capsys, tmp_path):
@@ -119,8 +118,9 @@ def test_the_answers_are_the_races_and_what_score_reads(race, capsys, tmp_path):
         assert ours == (pytest.approx(theirs, abs=1e-4) if name == "null_odds.json" else theirs)
     assert main(["score", str(race / "test.json"), str(place / "answers.json")]) == 0
     official = json.loads(capsys.readouterr().out)
-    assert {k: found["figures"][k] for k in ("exact", "f1", "total")} == {
-        k: official[k] for k in ("exact", "f1", "total")
+    names = {"exact_match": "exact", "f1": "f1", "total": "total"}
+    assert {name: found["figures"][name] for name in names} == {
+        name: official[key] for name, key in names.items()
     }
 
 

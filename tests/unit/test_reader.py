@@ -13,7 +13,7 @@ from squadron import steps
 from squadron.answers import ranking
 from squadron.answers.answering import Answering
 from squadron.answers.calibration import Calibration
-from squadron.artifacts import ANSWERING, read_json, write_json, write_table
+from squadron.artifacts import ANSWERING, read_record, write_json, write_record, write_table
 from squadron.config import (
     ANSWER_RULES,
     Contender,
@@ -30,6 +30,8 @@ from squadron.models.prediction import predict_candidates
 from squadron.models.training import train_model
 from squadron.models.variants import span
 from squadron.reader import Reader, Reading, as_dicts
+from squadron.scores.contender_result import ContenderResult
+from squadron.steps._status import Status
 from tests import tiny_models
 
 QUESTIONS = [*tiny_models.EIGHT_QUESTIONS, *tiny_models.UNANSWERED]
@@ -201,7 +203,6 @@ def test_a_reader_of_a_model_folder_abstains_by_the_threshold_registered_with_it
         trained.tokenizer,
         trained.contender,
         made_from="abc",
-        training={},
     )
     unregistered = Reader.load(tmp_path).read(pairs)
     assert_same_readings(unregistered, make_reader(trained).read(pairs))
@@ -214,7 +215,7 @@ def test_a_reader_of_a_model_folder_abstains_by_the_threshold_registered_with_it
     )
 
     mapping = Calibration("platt", slope=0.3, intercept=-1.0)
-    content["calibration"] = mapping.as_dict()
+    content["calibration"] = dataclasses.asdict(mapping)
     write_json(tmp_path / ANSWERING, content, schema="answering/1", made_from="abc")
     found = Reader.load(tmp_path).read([*pairs, ("Why?", "")])
     assert found[-1].probability == 0.0
@@ -240,9 +241,7 @@ def test_served_answers_are_the_evaluated_ones_by_either_rule(trained, tmp_path,
         write_table(tmp_path / f"c/{split}.parquet", rows, schema="candidates/1", made_from="c")
     tiny_models.write_validation(tmp_path / "e")
     # predict writes this for a model that is already registered.
-    status = {"disqualified": "", "training": {}, "params": {}, "figures": {}}
-    status["answering"] = {"null_threshold": threshold, "answer_rule": rule}
-    write_json(tmp_path / "c/status.json", status, schema="status/1", made_from="c")
+    write_record(tmp_path / "c/status.json", Status("c", answering=Answering(threshold, rule)))
     steps.evaluate(
         settings=to_json(Evaluate()),
         contender=to_json(trained.contender),
@@ -252,14 +251,11 @@ def test_served_answers_are_the_evaluated_ones_by_either_rule(trained, tmp_path,
         figures_file=tmp_path / "figures.json",
     )
     evaluated = json.loads((tmp_path / "evaluation/test/answers.json").read_text())
-    metrics = read_json(tmp_path / "evaluation/metrics.json", schema="metrics/1")
+    result = read_record(ContenderResult, tmp_path / "evaluation/metrics.json")
     folder = tmp_path / "model"
-    write_model(
-        folder, trained.model, trained.tokenizer, trained.contender, made_from="m", training={}
-    )
-    answering = Answering.read(metrics["answering"])
-    assert answering == Answering(threshold, rule)
-    write_answering(folder, answering, made_from="abc")
+    write_model(folder, trained.model, trained.tokenizer, trained.contender, made_from="m")
+    assert result.answering == Answering(threshold, rule)
+    write_answering(folder, result.answering, made_from="abc")
     served = Reader.load(folder).read([(q, LONG) for q, *_ in QUESTIONS])
     assert [reading.text for reading in served] == list(evaluated.values())
     assert 3 <= sum(reading.answered for reading in served) <= 7

@@ -3,9 +3,10 @@
 import pytest
 
 from squadron import wording
+from squadron.wording import Estimate
 
-SUMMARY = {"exact": 61.234, "exact_low": 58.31, "exact_high": 64.08, "f1": 70.0}
-SUMMARY |= {"exact_title_low": 52.26, "exact_title_high": 69.04}
+EM = Estimate(61.234, 58.31, 64.08)
+F1 = Estimate(70.0)
 
 
 @pytest.mark.parametrize(
@@ -22,22 +23,21 @@ def test_a_figure_can_have_other_decimals_and_another_sign_for_nothing():
 
 
 def test_an_interval_has_one_decimal_and_is_empty_where_there_is_none():
-    assert wording.interval(SUMMARY, "exact") == "58.3–64.1"
-    assert wording.interval(SUMMARY, "exact", "title") == "52.3–69.0"
-    assert wording.interval(SUMMARY, "f1") == ""
-    assert wording.interval({"f1_low": None, "f1_high": None}, "f1") == ""
+    assert wording.interval(EM) == "58.3–64.1"
+    assert wording.interval(Estimate(0.0, 0.0, 0.0)) == "0.0–0.0"
+    assert wording.interval(F1) == wording.interval(Estimate(70.0, None, None)) == ""
 
 
 def test_a_figure_stands_before_its_interval_and_sentences_name_the_level():
-    assert wording.figure_with_interval(SUMMARY, "exact") == "61.23 (58.3–64.1)"
-    shown = wording.figure_with_interval(SUMMARY, "exact", names_level=True)
+    assert wording.figure_with_interval(EM) == "61.23 (58.3–64.1)"
+    shown = wording.figure_with_interval(EM, names_level=True)
     assert shown == "61.23 (95 % interval 58.3–64.1)"
-    assert wording.figure_with_interval(SUMMARY, "f1", names_level=True) == "70.00"
+    assert wording.figure_with_interval(F1, names_level=True) == "70.00"
 
 
 def test_the_interval_of_a_lead_may_be_negative():
-    assert wording.lead_interval({"low": -0.5, "high": 3.2}) == "-0.50 to 3.20"
-    assert wording.lead_interval({"low": None, "high": None}) == ""
+    assert wording.lead_interval(Estimate(1.35, -0.5, 3.2)) == "-0.50 to 3.20"
+    assert wording.lead_interval(Estimate(1.35)) == ""
     assert wording.p_value(0.0049) == "p 0.005"
 
 

@@ -60,7 +60,10 @@ def parse_record(cls: type[R], text: str) -> R:
     Raises:
         InputError: As `from_content`, or if the text is not a JSON object.
     """
-    content = parse_json(text)
+    try:
+        content = parse_json(text)
+    except ValueError as error:
+        raise InputError(f"A {cls.__name__} is not readable JSON: {error}; make it again") from None
     if not isinstance(content, dict):
         raise InputError(f"A {cls.__name__} is not a JSON object; make it again")
     return from_content(cls, content)
@@ -72,7 +75,10 @@ def write_record(path: Path, record: Record) -> None:
     Raises:
         InputError: As `to_content`, or if the file can't be written.
     """
-    fields = to_content(record)
+    try:
+        fields = to_content(record)
+    except InputError as error:
+        raise InputError(f"The file {path} can't be written: {error}") from None
     schema, made_from = fields.pop("schema"), fields.pop("made_from")
     write_json(path, fields, schema=schema, made_from=made_from)
 

@@ -7,12 +7,19 @@ from typing import Any, ClassVar
 
 from squadron import requirements
 from squadron.answers.answering import Answering
-from squadron.artifacts import ANSWERING, MODEL_SCHEMA, read_json, write_json, write_record
+from squadron.artifacts import (
+    ANSWERING,
+    MODEL_SCHEMA,
+    from_content,
+    read_json,
+    write_json,
+    write_record,
+)
 from squadron.artifacts import MODEL_ABOUT as ABOUT
-from squadron.config import Contender, from_mapping
+from squadron.config import Contender
 from squadron.errors import InputError
 from squadron.models import backbones, trained_on, variants
-from squadron.models.training_summary import TrainingSummary, read_training
+from squadron.models.training_summary import TrainingSummary, keep_known
 
 
 @dataclass(frozen=True)
@@ -49,7 +56,7 @@ def write_model(
     contender: Contender,
     *,
     made_from: str,
-    training: TrainingSummary,
+    training: TrainingSummary = TrainingSummary(),  # noqa: B008  it is frozen
     record: trained_on.Record = trained_on.UNKNOWN,
 ) -> None:
     """Writes a model folder. `variant.json`, with the sha256 of every file, is written last."""
@@ -80,14 +87,14 @@ def read_about(folder: Path) -> ModelAbout:
     Raises:
         InputError: If it is missing or damaged.
     """
-    content = read_json(folder / ABOUT, schema=MODEL_SCHEMA)
-    return ModelAbout(
-        content["made_from"],
-        from_mapping(Contender, content["contender"]),
-        read_training(content["training"]),
-        content["disqualified"],
-        content["files"],
-    )
+    path = folder / ABOUT
+    content = read_json(path, schema=MODEL_SCHEMA)
+    if isinstance(training := content.get("training"), dict):
+        content["training"] = keep_known(training)
+    try:
+        return from_content(ModelAbout, content)
+    except InputError as error:
+        raise InputError(f"The file {path} is damaged: {error}") from None
 
 
 def write_answering(folder: Path, answering: Answering, *, made_from: str) -> None:

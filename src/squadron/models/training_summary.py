@@ -1,10 +1,9 @@
 """What is kept of a training once it is over: its speed, its size, its best epoch, its points."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
-
-from squadron.config import from_mapping
 
 
 @dataclass(frozen=True)
@@ -62,11 +61,13 @@ class TrainingLog:
     """As in `TrainingSummary`; empty for a contender that does not train."""
 
 
-def read_training(fields: Mapping[str, Any]) -> TrainingSummary:
-    """Reads the summary in a model folder; earlier versions wrote more, which nothing uses.
+def keep_known(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the fields that a summary has; earlier versions wrote more, which nothing uses."""
+    return {name: fields[name] for name in TrainingSummary.__dataclass_fields__ if name in fields}
 
-    Raises:
-        InputError: If a field has another type.
-    """
-    known = {name: fields[name] for name in TrainingSummary.__dataclass_fields__ if name in fields}
-    return from_mapping(TrainingSummary, known)
+
+def finite_points(points: Iterable[Mapping[str, float]]) -> tuple[dict[str, float], ...]:
+    """Returns points without the figures that overflowed, which JSON does not have."""
+    return tuple(
+        {name: value for name, value in point.items() if math.isfinite(value)} for point in points
+    )

@@ -228,7 +228,7 @@ def _count_parameters(network: Any, *, trains: bool) -> _Counts:
 
 def _summarise(outcome: _Outcome) -> "TrainingSummary":
     """Returns what is kept of a training; an empty summary without a training."""
-    from squadron.models.training_summary import TrainingSummary
+    from squadron.models.training_summary import TrainingSummary, finite_points
 
     run = outcome.run
     if run is None:
@@ -240,7 +240,7 @@ def _summarise(outcome: _Outcome) -> "TrainingSummary":
         seconds=run.seconds,
         windows_seen=run.windows_seen,
         examples_per_second=outcome.examples_per_second,
-        log=tuple(run.log),
+        log=finite_points(run.log),
     )
 
 

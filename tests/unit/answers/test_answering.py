@@ -1,6 +1,7 @@
 """How a model answers: what is stored comes back, and what older versions stored is understood."""
 
 import json
+from dataclasses import asdict
 
 import pytest
 from hypothesis import given
@@ -26,26 +27,26 @@ calibrations = st.builds(
     )
 )
 def test_it_comes_back_from_json(answering):
-    stored = json.loads(json.dumps(answering.as_dict(), allow_nan=False))
+    stored = json.loads(json.dumps(asdict(answering), allow_nan=False))
     assert Answering.read(stored) == answering
 
 
 def test_every_field_may_be_absent_as_in_older_models():
     assert Answering.read({}) == Answering(None, "window", None)
-    full = Answering(2.5, "lowest_null", Calibration("platt", slope=0.1)).as_dict()
-    for name, default in Answering().as_dict().items():
+    full = asdict(Answering(2.5, "lowest_null", Calibration("platt", slope=0.1)))
+    for name, default in asdict(Answering()).items():
         fewer = {key: value for key, value in full.items() if key != name}
-        assert Answering.read(fewer).as_dict() == {**full, name: default}
+        assert asdict(Answering.read(fewer)) == {**full, name: default}
 
 
 def test_the_probabilities_of_an_older_model_are_read():
-    stored = {**Calibration("platt", slope=0.1, intercept=2.0).as_dict(), "scores": []}
+    stored = {**asdict(Calibration("platt", slope=0.1, intercept=2.0)), "scores": []}
     read = Answering.read({"calibration": stored}).calibration
     assert read == Calibration("platt", slope=0.1, intercept=2.0)
 
 
 def test_a_method_that_this_version_does_not_know_is_refused():
-    stored = {**Calibration("platt").as_dict(), "method": "isotonic"}
+    stored = {**asdict(Calibration("platt")), "method": "isotonic"}
     with pytest.raises(InputError, match=r"the method 'isotonic', this version knows \('platt', "):
         Answering.read({"calibration": stored})
 

@@ -1,6 +1,7 @@
 """Probabilities of answers, the calibration error and the risk-coverage curve, by brute force."""
 
 import json
+from dataclasses import asdict
 from itertools import pairwise, permutations
 
 import numpy as np
@@ -38,7 +39,7 @@ def simulate(count=2000, slope=0.3, intercept=-1.0, seed=0):
 @given(SCORES, st.randoms(use_true_random=False), SCORES)
 def test_probabilities_lie_between_0_and_1_and_never_reverse_the_order(scores, random, asked):
     right = [random.random() < 0.5 for _ in scores]
-    mapping = Calibration.from_dict(json.loads(json.dumps(fit(scores, right).as_dict())))
+    mapping = Calibration.from_dict(json.loads(json.dumps(asdict(fit(scores, right)))))
     found = mapping.apply(np.sort(np.float64(asked)))
     assert found.min() >= 0.0
     assert found.max() <= 1.0

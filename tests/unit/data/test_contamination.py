@@ -1,16 +1,20 @@
 """What judged splits share with train: when it is said, and when figures mean nothing."""
 
+from dataclasses import replace
+
 import pytest
 
 from squadron.config import Data
 from squadron.data.contamination import describe_shared, is_test_spoilt, read_shared
+from squadron.data.validation_file import SplitLeakageSummary
+from tests import results
 
 
 def make_validation(unit="paragraph", **found):
-    """validation.json of a race whose test split has 200 units of 8 titles."""
-    about = {"units": 200, "units_also_in_train": 0, "titles_also_in_train": 0, **found}
-    titles = {"test": {"titles": [f"T{n}" for n in range(8)]}}
-    return {"leakage": {"unit": unit, "splits": {"test": about}}, "splits": titles}
+    """The validation of a race whose test split has 200 units of 8 titles."""
+    about = replace(SplitLeakageSummary(200, 0, 0.0, 0, 0, ()), **found)
+    test = results.make_split("test", titles=tuple(f"T{n}" for n in range(8)))
+    return results.make_validation(unit, {"test": test}, test=about)
 
 
 def test_what_shares_nothing_is_not_mentioned():

@@ -60,7 +60,7 @@ def read_data(path: Path) -> None:
             assert example.context.startswith(answer.text, answer.start_char)
     table = pa.Table.from_pylist([as_row(example) for example in examples], schema=EXAMPLES)
     assert table.num_rows == len(examples)
-    json.dumps(report.as_dict()).encode()
+    json.dumps(vars(report)).encode()
 
 
 def read_case(kind: str, number: int, folder: Path) -> str:

@@ -170,7 +170,7 @@ def test_an_example_that_is_no_question_about_a_text_is_rejected(fields, reason)
     rest = {k: v for k, v in fields.items() if k != "context"}
     _, report = judge(context, ("Ann", 0), **rest)
     assert report.rejected == {reason: 1}
-    json.dumps(report.as_dict(), ensure_ascii=False).encode()  # can be written
+    json.dumps(vars(report), ensure_ascii=False).encode()  # can be written
 
 
 def test_no_answers_without_the_mark_are_a_fault():
@@ -182,7 +182,7 @@ def test_an_unanswerable_question_is_kept():
     report = Report()
     [kept] = validate_examples([make_example("Ann sang.", is_impossible=True)], report)
     assert kept.answers == []
-    assert report.as_dict()["repaired"] == {}
+    assert report.repaired == {}
 
 
 def test_answers_of_an_unanswerable_question_are_dropped_and_counted():
@@ -214,17 +214,14 @@ def test_the_report_counts_every_case_and_keeps_the_first_few_as_samples():
     ]
     moved = make_example("Ann.", ("Ann", 1), id="moved", where="")
     validate_examples([*many, moved, make_example("Ann.", ("Ann", 0))], report)
-    assert report.as_dict() == {
-        "total": len(many) + 2,
-        "accepted": 2,
-        "repaired": {MOVED: 1},
-        "rejected": {"answer not in the context": len(many)},
-        "samples": {
-            "answer not in the context": [
-                f"f.json: data[{n}] (question bad{n})" for n in range(SAMPLES_PER_REASON)
-            ],
-            MOVED: ["moved (question moved)"],
-        },
+    assert (report.total, report.accepted) == (len(many) + 2, 2)
+    assert report.repaired == {MOVED: 1}
+    assert report.rejected == {"answer not in the context": len(many)}
+    assert report.samples == {
+        "answer not in the context": [
+            f"f.json: data[{n}] (question bad{n})" for n in range(SAMPLES_PER_REASON)
+        ],
+        MOVED: ["moved (question moved)"],
     }
 
 

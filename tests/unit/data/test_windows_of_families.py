@@ -136,11 +136,11 @@ def check_family(name, examples, vocab_size):
         "%s: %.2f %% of labels are the gold answer, span accuracy %.2f %%, %d windows",
         name,
         share,
-        judged.summary["span_accuracy"],
+        judged.figures.span_accuracy,
         counts.windows,
     )
     assert share >= LEAST_SHARE
-    assert judged.summary["span_accuracy"] >= LEAST_SHARE
+    assert judged.figures.span_accuracy >= LEAST_SHARE
     assert all(text == text.strip() for text in judged.chosen)
 
 

@@ -151,8 +151,7 @@ def test_a_family_trains_saves_loads_and_answers_on_a_cpu_and_as_built_for_a_gpu
         "span", backbone=backbone, windows=WINDOWS, predict=Predict(max_answer_tokens=8)
     )
     tokenizer = backbones.load_tokenizer(backbone)
-    about = {"made_from": "x", "training": {}}
-    model_folder.write_model(tmp_path / "model", for_gpu, tokenizer, contender, **about)
+    model_folder.write_model(tmp_path / "model", for_gpu, tokenizer, contender, made_from="x")
     trained = Reader(for_gpu, tokenizer, contender, None).read(ASKED)
     for load in (model_folder.load_model, on_pretended_gpu_load):
         loaded = load(tmp_path / "model")

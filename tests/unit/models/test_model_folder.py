@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,6 +11,8 @@ from squadron.config import Contender, Predict, Train, Windows
 from squadron.errors import InputError
 from squadron.models import backbones, model_folder
 from squadron.models.model_folder import load_model, read_about, write_disqualified, write_model
+from squadron.models.training import Training
+from squadron.models.training_summary import TrainingSummary
 from squadron.models.variants import span
 from tests import tiny_models
 
@@ -21,7 +24,11 @@ CONTENDER = Contender(
     train=Train(learning_rate=1e-3),
     predict=Predict(n_best=3),
 )
-TRAINING = {"best_exact_match": 61.5, "log": [{"step": 1, "train_loss": 2.5}]}
+TRAINING = TrainingSummary(best_exact_match=61.5, log=({"step": 1.0, "train_loss": 2.5},))
+
+NOT_TRAINED = TrainingSummary(
+    parameters=9e3, trainable_parameters=9e3, peak_memory_mb=900.0, seconds_train=5.0
+)
 
 
 @pytest.fixture(scope="module")
@@ -49,9 +56,10 @@ def test_a_model_comes_back_with_its_weights_tokenizer_and_settings(folder, part
     assert loaded.contender == CONTENDER
     assert loaded.answering is None
     assert loaded.about == read_about(folder)
-    assert loaded.about["training"] == TRAINING
-    assert loaded.about["made_from"] == "abc"
-    assert loaded.about["disqualified"] == ""
+    assert loaded.about.contender == CONTENDER
+    assert loaded.about.training == TRAINING
+    assert loaded.about.made_from == "abc"
+    assert loaded.about.disqualified == ""
     weights = dict(parts[0].named_parameters())
     assert weights.keys() == dict(loaded.model.named_parameters()).keys()
     for name, parameter in loaded.model.named_parameters():
@@ -75,13 +83,13 @@ def test_a_model_folder_holds_no_code_and_no_pickles(folder):
 
 def test_every_file_of_a_model_is_listed_with_its_digest(folder):
     about = read_about(folder)
-    assert sorted(about["files"]) == [name for name in files(folder) if name != "variant.json"]
-    assert all(len(digest) == 64 for digest in about["files"].values())
-    assert about["schema"] == "model/1"
+    assert sorted(about.files) == [name for name in files(folder) if name != "variant.json"]
+    assert all(len(digest) == 64 for digest in about.files.values())
+    assert json.loads((folder / "variant.json").read_text())["schema"] == "model/1"
 
 
 def test_an_altered_file_is_refused_whichever_it_is(folder):
-    for name in read_about(folder)["files"]:
+    for name in read_about(folder).files:
         path = folder / name
         content = path.read_bytes()
         path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
@@ -95,7 +103,7 @@ def test_an_altered_file_is_refused_whichever_it_is(folder):
 
 
 def test_a_missing_file_is_refused_whichever_it_is(folder):
-    for name in read_about(folder)["files"]:
+    for name in read_about(folder).files:
         moved = (folder / name).rename(folder.parent / "moved")
         with pytest.raises(InputError, match=rf"{name} is missing or altered"):
             load_model(folder)
@@ -108,7 +116,7 @@ def test_a_disqualified_contender_has_a_reason_and_no_model(tmp_path):
         tmp_path / "model", CONTENDER, "the loss became nan", made_from="abc", training=TRAINING
     )
     assert files(tmp_path / "model") == ["variant.json"]
-    assert read_about(tmp_path / "model")["training"] == TRAINING
+    assert read_about(tmp_path / "model").training == TRAINING
     with pytest.raises(InputError) as caught:
         load_model(tmp_path / "model")
     assert str(caught.value) == (
@@ -138,6 +146,59 @@ def test_a_model_of_an_unknown_variant_or_setting_is_refused(folder):
             load_model(folder)
 
 
+def test_a_model_of_an_earlier_version_is_read_although_its_training_has_more_fields(folder):
+    """Earlier versions wrote the whole state of the training, and the figures of the step twice."""
+    path, today = folder / "variant.json", read_about(folder)
+    points = [{"step": 1, "epoch": 0.5, "train_loss": 2.5}, {"step": 2, "tune_exact_match": 61.5}]
+    run = Training(2, 1, 0, 3.5, 8, [61.5, 70.0, 55.0], 61.5, 1, points)
+    speed = {"examples_per_second": 2.5, "best_epoch": 1}
+    sizes = {"parameters": 9e3, "trainable_parameters": 9e3}
+    rest = {"peak_memory_mb": 900.0, "seconds_train": 5.0}
+    expected = TrainingSummary(
+        epoch=1,
+        best_epoch=1,
+        best_exact_match=61.5,
+        seconds=3.5,
+        seconds_train=5.0,
+        windows_seen=8,
+        examples_per_second=2.5,
+        parameters=9e3,
+        trainable_parameters=9e3,
+        peak_memory_mb=900.0,
+        log=tuple(points),
+    )
+    about = json.loads(path.read_text())
+    for state, figures, summary in (
+        (vars(run), {**speed, **sizes, **rest}, expected),
+        ({}, {**sizes, **rest}, NOT_TRAINED),  # a contender that does not train, or diverged
+        ({}, {}, TrainingSummary()),
+    ):
+        training = {**state, **figures, "figures": figures}
+        path.write_text(json.dumps({**about, "training": training}))
+        assert load_model(folder).about == replace(today, training=summary)
+
+
+def test_a_damaged_description_is_refused_with_its_place(folder):
+    path = folder / "variant.json"
+    about = json.loads(path.read_text())
+    for change, message in (
+        ({"files": []}, "files: [] is a list; a mapping is needed"),
+        ({"training": 3}, "training: 3 is not allowed; a mapping is needed"),
+        (
+            {"training": {"seconds": "a", "step": 3}},
+            "training -> seconds: 'a' is text; a number is needed",
+        ),
+    ):
+        path.write_text(json.dumps({**about, **change}))
+        with pytest.raises(InputError) as caught:
+            load_model(folder)
+        assert str(caught.value) == f"The file {path} is damaged: {message}"
+    for name in ("contender", "training"):
+        path.write_text(json.dumps({key: about[key] for key in about if key != name}))
+        with pytest.raises(InputError, match=f"damaged: {name} is missing; it has no default$"):
+            load_model(folder)
+
+
 def test_how_it_answers_comes_from_registration(folder):
     for answering in (
         Answering(1.25),
@@ -163,6 +224,6 @@ def test_a_write_that_fails_leaves_nothing_that_passes_for_a_model(parts, tmp_pa
 
     monkeypatch.setattr(model, "save", fail)
     with pytest.raises(OSError, match="disk full"):
-        write_model(tmp_path, model, tokenizer, CONTENDER, made_from="abc", training={})
+        write_model(tmp_path, model, tokenizer, CONTENDER, made_from="abc")
     with pytest.raises(InputError, match=r"variant\.json does not exist"):
         load_model(tmp_path)

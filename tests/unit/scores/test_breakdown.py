@@ -13,6 +13,7 @@ from squadron.scores.breakdown import (
     break_down,
     count_windows,
     question_word,
+    read_parts,
 )
 
 QUESTIONS = ("What is it?", "By whom?", "How  much?", "In the year of the flood, why?", "Is it?")
@@ -125,9 +126,9 @@ def test_every_row_equals_a_plain_loop_over_the_questions(cases):
     for row in found:
         some = expected[row["group"], row["value"]]
         assert row["questions"] == len(some)
-        assert row["exact"] == pytest.approx(100 * np.mean([e for e, _ in some]))
+        assert row["exact_match"] == pytest.approx(100 * np.mean([e for e, _ in some]))
         assert row["f1"] == pytest.approx(100 * np.mean([f for _, f in some]))
-        assert row["exact_low"] is row["f1_high"] is None  # fewer than 20 questions
+        assert row["exact_match_low"] is row["f1_high"] is None  # fewer than 20 questions
     places = [GROUPS.index(row["group"]) for row in found]
     assert places == sorted(places)
 
@@ -156,7 +157,7 @@ def only(table, group):
 def test_all_questions_have_the_interval_of_the_split():
     examples, scores = many(60, 7)
     row = only(break_down(examples, scores), "all")
-    for name in ("exact", "f1"):
+    for name in ("exact_match", "f1"):
         low, high = significance.interval(
             100 * scores[name].to_numpy(), scores["paragraph"].to_numpy()
         )
@@ -170,7 +171,7 @@ def test_all_questions_have_the_interval_of_the_split():
 def test_few_questions_or_few_paragraphs_have_no_interval(count, paragraphs, has):
     row = only(break_down(*many(count, paragraphs)), "question_word")
     assert (row["value"], row["questions"]) == ("what", count)
-    for name in ("exact_low", "exact_high", "f1_low", "f1_high"):
+    for name in ("exact_match_low", "exact_match_high", "f1_low", "f1_high"):
         assert (row[name] is not None) is has
 
 
@@ -206,5 +207,6 @@ def test_a_breakdown_is_written_and_read_back(tmp_path):
     table = break_down(*many(30, 6))
     assert table.schema == BREAKDOWN
     path = tmp_path / "breakdown.parquet"
-    write_table(path, table, schema="breakdown/1", made_from="x")
-    assert read_table(path, schema="breakdown/1").equals(table)
+    write_table(path, table, schema="breakdown/2", made_from="x")
+    assert read_table(path, schema="breakdown/2").equals(table)
+    assert [vars(part) for part in read_parts(path)] == table.to_pylist()

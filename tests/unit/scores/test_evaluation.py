@@ -1,4 +1,4 @@
-"""A split judged from its candidates: every figure of the summary on a case made by hand."""
+"""A split judged from its candidates: every figure on a case made by hand."""
 
 import json
 
@@ -7,7 +7,7 @@ import pytest
 
 from squadron.artifacts import CANDIDATES, EXAMPLES, SCORES
 from squadron.scores import scoring
-from squadron.scores.evaluation import Questions, interval_figures, judge
+from squadron.scores.evaluation import Questions, judge, measure_intervals
 from squadron.scores.leads import compare_with_winner
 
 CONTEXT = "Ann saw Ann Lee in the old town of Évora."
@@ -47,7 +47,7 @@ def make_candidates(*spans):
     return pa.Table.from_pylist(rows, schema=CANDIDATES)
 
 
-def test_the_summary_has_span_accuracy_precision_and_recall():
+def test_the_figures_have_span_accuracy_precision_and_recall():
     examples = make_examples(
         [("Ann", 0)],  # the right text at the wrong place: exact, but no right span
         [("Lee", 12), ("Ann Lee", 8)],  # the second gold answer's edges
@@ -61,11 +61,11 @@ def test_the_summary_has_span_accuracy_precision_and_recall():
     )
     judged = judge(Questions.read(examples), [candidates], 0.0, search=False)
     assert judged.chosen == ["Ann", "Ann Lee", "old town", "", "Ann", ""]
-    assert judged.summary["exact"] == pytest.approx(100 * 3 / 6)
-    assert judged.summary["span_accuracy"] == pytest.approx(100 * 2 / 6)
-    assert judged.summary["precision"] == pytest.approx(100 * (1 + 1 + 1 + 1 + 0 + 0) / 6)
-    assert judged.summary["recall"] == pytest.approx(100 * (1 + 1 + 2 / 4 + 1 + 0 + 0) / 6)
-    assert judged.summary["f1"] == pytest.approx(100 * (1 + 1 + 2 / 3 + 1 + 0 + 0) / 6)
+    assert judged.figures.exact_match == pytest.approx(100 * 3 / 6)
+    assert judged.figures.span_accuracy == pytest.approx(100 * 2 / 6)
+    assert judged.figures.precision == pytest.approx(100 * (1 + 1 + 1 + 1 + 0 + 0) / 6)
+    assert judged.figures.recall == pytest.approx(100 * (1 + 1 + 2 / 4 + 1 + 0 + 0) / 6)
+    assert judged.figures.f1 == pytest.approx(100 * (1 + 1 + 2 / 3 + 1 + 0 + 0) / 6)
 
 
 def test_a_split_where_every_question_has_an_answer_is_judged_by_the_first_rule():
@@ -76,8 +76,8 @@ def test_a_split_where_every_question_has_an_answer_is_judged_by_the_first_rule(
         search=True,
     )
     assert judged.null_threshold is None
-    for name in ("exact", "span_accuracy", "precision", "recall"):
-        assert judged.summary[name] == 100.0
+    for name in ("exact_match", "span_accuracy", "precision", "recall"):
+        assert getattr(judged.figures, name) == 100.0
 
 
 def test_the_threshold_of_em_is_applied_and_that_of_f1_is_told_beside_it():
@@ -86,7 +86,7 @@ def test_the_threshold_of_em_is_applied_and_that_of_f1_is_told_beside_it():
     half = (8, 11, 1.0)
     candidates = make_candidates((0, 3, 4.0), (0, 3, 2.0), half, half)
     judged = judge(Questions.read(examples), [candidates], None, search=True)
-    assert judged.null_thresholds == {"exact": 3.0, "f1": 0.0}
+    assert judged.null_thresholds == {"exact_match": 3.0, "f1": 0.0}
     assert judged.null_threshold == 3.0
     assert judged.chosen == ["Ann", "", "", ""]
     assert judged.best == ["Ann", "Ann", "Ann", "Ann"]
@@ -99,9 +99,9 @@ def test_where_nothing_is_answered_the_best_answers_have_an_f1_all_the_same():
     weak = make_candidates((0, 3, -2.0), (23, 31, -2.0), (0, 3, 2.0), (0, 3, 2.0), (0, 3, 2.0))
     judged = judge(Questions.read(examples), [weak], None, search=True)
     assert judged.chosen == [""] * 5
-    assert judged.summary["answerable_f1"] == pytest.approx(100 * (1 + 2 / 3) / 2)
+    assert judged.figures.answerable_f1 == pytest.approx(100 * (1 + 2 / 3) / 2)
     again = judge(Questions.read(examples), [weak], judged.null_threshold, search=False)
-    assert again.summary["answerable_f1"] == judged.summary["answerable_f1"]
+    assert again.figures.answerable_f1 == judged.figures.answerable_f1
 
 
 def test_squadron_score_prints_the_official_figures_only(tmp_path):
@@ -187,23 +187,22 @@ def test_intervals_are_by_paragraph_and_by_title_where_titles_are_enough():
         examples = make_examples(*[[("Ann", 0)]] * 24, contexts=contexts, titles=titles)
         judged = judge(Questions.read(examples), [CANDIDATES.empty_table()], None, search=False)
         assert judged.scores["paragraph"].to_pylist()[:5] == [0, 0, 1, 1, 4]
-        summary = interval_figures(judged)
-        assert (summary["paragraphs"], summary["titles"]) == (12, count)
-        for name in ("exact", "f1"):
+        figures = measure_intervals(judged)
+        assert (figures.paragraphs, figures.titles) == (12, count)
+        for name in ("exact_match", "f1"):
             # t for 11 degrees of freedom is 2.200985; 12 paragraphs count as 12 questions.
             expected = 100 * 2.200985**2 / (12 + 2.200985**2)
-            assert (summary[f"{name}_low"], summary[f"{name}_high"]) == pytest.approx(
-                (0.0, expected), abs=1e-3
-            )
-            assert (f"{name}_title_low" in summary) == (count == 8)
+            assert figures.estimate(name) == pytest.approx((0.0, 0.0, expected), abs=1e-3)
+            assert (figures.estimate(name, "title").low is None) == (count < 8)
+            assert (figures.estimate(name, "title").high is None) == (count < 8)
     # And for 7 degrees of freedom 2.364624.
     expected = 100 * 2.364624**2 / (8 + 2.364624**2)
-    assert summary["exact_title_high"] == pytest.approx(expected, abs=1e-3)
+    assert figures.exact_match_title_high == pytest.approx(expected, abs=1e-3)
 
 
 def test_where_all_questions_share_one_context_each_is_its_own_paragraph():
     examples = make_examples([("Ann", 0)], [("Ann Lee", 8)])
     judged = judge(Questions.read(examples), [CANDIDATES.empty_table()], None, search=False)
     assert judged.scores["id"].to_pylist() == ["q0", "q1"]
-    summary = interval_figures(judged)
-    assert (summary["paragraphs"], summary["titles"]) == (2, 1)
+    figures = measure_intervals(judged)
+    assert (figures.paragraphs, figures.titles) == (2, 1)

@@ -4,19 +4,23 @@ The words are those of tests/unit/tracking/test_verdict.py.
 """
 
 import json
+from dataclasses import replace
 
 import pytest
 from mlflow import MlflowClient
 
 from squadron import progress, steps, tracking
+from squadron.artifacts import from_content, to_content
 from squadron.errors import InputError
+from squadron.scores.race_result import RaceResult
 from squadron.steps._step import step
 from tests import tiny_models
+from tests.results import make_race, make_version
 from tests.stores import make_store
 
 RACE = tracking.Race("closed", "0123abcd")
 ABOUT = {"labels": ["span"], "experiment": {"name": "closed"}}
-CONTENT = {"race": "closed-0123abcd", "contenders": [], "model": None, "refused": "none raced"}
+RESULT = make_race(refused="none raced")
 WORDS = ("COMPLETE", "CACHED", "SUCCEEDED", "FAILED", "CANCELED", "RUNNING", "UNKNOWN")
 
 
@@ -34,12 +38,12 @@ def client(uri, monkeypatch):
 
 @pytest.fixture
 def tables(monkeypatch):
-    """The tables that a launcher was told to show."""
+    """(result, place of the report) of the tables that a launcher was told to show."""
     shown = []
 
     def emit(event):
         if event["kind"] == "table":
-            shown.append(event["champion"])
+            shown.append((from_content(RaceResult, event["result"]), event["report"]))
 
     monkeypatch.setenv(progress.EVENTS_VARIABLE, "1")
     monkeypatch.setattr(progress, "emit", emit)
@@ -66,9 +70,9 @@ class Try:
         tracking.note_failure(self.parent, reason)
         return self
 
-    def register(self, content=CONTENT):
+    def register(self, result=RESULT):
         self.begin("register")
-        tracking.log_json(self.parent, content, tracking.RESULT_FILE)
+        tracking.log_json(self.parent, to_content(result), tracking.RESULT_FILE)
         tracking.note_result(self.parent)
         return self
 
@@ -104,7 +108,7 @@ def race(client, request, monkeypatch, tmp_path):
 def test_a_race_that_left_its_result_is_finished_and_shows_its_table(race, tables, word):
     race.open().begin("train").register().report().close(word)
     assert race.end == ("FINISHED", "finished")
-    assert [table["refused"] for table in tables] == ["none raced"]
+    assert tables == [(RESULT, "")]
 
 
 @pytest.mark.parametrize("word", WORDS)
@@ -267,8 +271,8 @@ def test_a_step_that_runs_is_noted_in_its_race(race, client):
     assert client.get_run(race.parent).data.tags[tracking.WORK_TAG] == ""
 
 
-MODEL = {"name": "closed", "version": "2", "alias": "candidate", "previous": "1"}
-WON = CONTENT | {"model": MODEL | {"aliases": {"candidate": "2"}}, "refused": ""}
+MODEL = make_version(name="closed", version="2", previous="1", aliases={"candidate": "2"})
+WON = make_race(model=MODEL)
 
 
 def test_a_move_of_the_alias_is_told_once_and_the_aliases_are_those_of_now(race, client, tables):
@@ -280,10 +284,10 @@ def test_a_move_of_the_alias_is_told_once_and_the_aliases_are_those_of_now(race,
     client.set_registered_model_alias("closed", "staging", "2")
     client.set_registered_model_alias("closed", "candidate", "3")
     race.open().close("COMPLETE")
-    first, again = (table["model"] for table in tables)
-    assert first == MODEL | {"aliases": {"candidate": "2"}}
+    first, again = (result.model for result, _ in tables)
+    assert first == MODEL
     # This try moved nothing: all of it came from the cache.
-    assert again == MODEL | {"previous": "", "aliases": {"candidate": "3", "staging": "2"}}
+    assert again == replace(MODEL, previous="", aliases={"candidate": "3", "staging": "2"})
 
 
 def test_the_place_of_the_report_is_told_also_when_all_came_from_the_cache(race, client, tables):
@@ -291,7 +295,7 @@ def test_the_place_of_the_report_is_told_also_when_all_came_from_the_cache(race,
     place = tracking.log_texts(race.parent, {"report.html": "<!doctype html>"})
     assert place
     race.report().open().close("COMPLETE")
-    assert [table["report"] for table in tables] == ["", place]
+    assert tables == [(RESULT, ""), (RESULT, place)]
 
 
 def test_without_a_launcher_the_table_goes_to_stdout(race, capsys, monkeypatch):

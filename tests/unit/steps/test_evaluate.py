@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +15,7 @@ import pytest
 from squadron import steps, tracking
 from squadron.__main__ import main
 from squadron.answers import calibration
+from squadron.answers.answering import Answering
 from squadron.artifacts import (
     BREAKDOWN,
     CANDIDATES,
@@ -21,15 +23,21 @@ from squadron.artifacts import (
     EXAMPLES,
     EXTENTS,
     read_json,
+    read_record,
     read_table,
-    write_json,
     write_official,
+    write_record,
     write_table,
 )
 from squadron.config import Contender, Evaluate, to_json
+from squadron.data.validation_file import SplitLeakageSummary
+from squadron.models.training_summary import TrainingSummary
 from squadron.scores import evaluation, scoring, standings
+from squadron.scores.contender_result import ContenderResult
 from squadron.steps._record import record_examples, record_missing
+from squadron.steps._status import Status
 from tests import tiny_models
+from tests.results import make_validation
 from tests.stores import make_store
 
 # Some right, some wrong, some abstained; and questions that nothing answers.
@@ -61,8 +69,7 @@ def places(tmp_path):
             schema="candidates/1",
             made_from="c",
         )
-    status = {"disqualified": "", "training": {}, "params": {}, "figures": {}}
-    write_json(tmp_path / "candidates" / "status.json", status, schema="status/1", made_from="c")
+    write_record(tmp_path / "candidates" / "status.json", Status("c"))
     tiny_models.write_validation(tmp_path / "examples")
     return tmp_path
 
@@ -80,7 +87,7 @@ def arguments(places, **changes):
 
 def test_bertscore_is_that_of_squadron_score_on_the_published_answers(places, capsys):
     figures = steps.evaluate(**arguments(places, bertscore=True))
-    metrics = read_json(places / "evaluation" / "metrics.json", schema="metrics/1")
+    metrics = read_record(ContenderResult, places / "evaluation" / "metrics.json")
     articles = []
     for number, (question, context, answer) in enumerate(QUESTIONS):
         gold = [{"text": answer, "answer_start": context.index(answer)}] if answer else []
@@ -96,12 +103,12 @@ def test_bertscore_is_that_of_squadron_score_on_the_published_answers(places, ca
     for name in ("precision", "recall", "f1"):
         assert 0 < official[f"BERTScore_{name}"] < 100
         expected = pytest.approx(official[f"BERTScore_{name}"], abs=1e-9)
-        assert metrics["splits"]["select"][f"bertscore_{name}"] == expected
+        assert getattr(metrics.select, f"bertscore_{name}") == expected
         for split in ("select", "test"):
             assert figures[f"{split}_bertscore_{name}"] == expected
-    assert "bertscore_f1" not in metrics["splits"]["tune"]
-    row = standings.table_row(metrics)
-    assert row["select"]["bertscore_f1"] == pytest.approx(official["BERTScore_f1"], abs=1e-9)
+    assert metrics.splits["tune"].bertscore_f1 is None
+    row = standings.describe_standing(metrics)
+    assert row.select.bertscore_f1 == pytest.approx(official["BERTScore_f1"], abs=1e-9)
 
 
 def official_data(examples):
@@ -151,27 +158,27 @@ def test_the_official_script_gives_our_figures_from_the_files_of_a_split(places,
             made_from="c",
         )
     steps.evaluate(**arguments(places))
-    metrics = read_json(places / "evaluation" / "metrics.json", schema="metrics/1")
+    metrics = read_record(ContenderResult, places / "evaluation" / "metrics.json")
     data = places / "data.json"
     data.write_text(json.dumps(official_data(examples)))
     folder = places / "evaluation" / "tune"
     best, _ = scoring.score_files(data, folder / "predictions.json", folder / "null_odds.json")
-    ours = metrics["splits"]["tune"]
-    assert best["best_exact"] == pytest.approx(ours["exact"])
-    thresholds = metrics["null_thresholds"]
-    assert thresholds["exact"] == metrics["answering"]["null_threshold"]
+    ours = metrics.splits["tune"]
+    assert best["best_exact"] == pytest.approx(ours.exact_match)
+    thresholds = metrics.null_thresholds
+    assert thresholds["exact_match"] == metrics.answering.null_threshold
     # The figures at our thresholds, by the script's own cut.
     answers, odds = (
         json.loads((folder / f"{name}.json").read_text()) for name in ("predictions", "null_odds")
     )
     content = json.loads(data.read_text())
     assert sum(map(bool, answers.values())) == 8, "before the threshold all with candidates answer"
-    for name in ("exact", "f1"):
+    for name, official in (("exact_match", "exact"), ("f1", "f1")):
         cut = {"threshold": -thresholds[name]}
         again = scoring.score_parsed(content, answers, odds, **cut).summary
-        assert again[name] == pytest.approx(best[f"best_{name}"])
+        assert again[official] == pytest.approx(best[f"best_{official}"])
     chosen = json.loads((folder / "answers.json").read_text())
-    assert chosen == {i: "" if odds[i] > -thresholds["exact"] else answers[i] for i in odds}
+    assert chosen == {i: "" if odds[i] > -thresholds["exact_match"] else answers[i] for i in odds}
 
 
 def test_the_answer_rule_of_the_settings_is_used_and_told(places):
@@ -184,8 +191,8 @@ def test_the_answer_rule_of_the_settings_is_used_and_told(places):
     write_table(path, table, schema="candidates/1", made_from="c")
     for rule, length in (("window", 4), ("lowest_null", 1)):
         steps.evaluate(**arguments(places, answer_rule=rule))
-        metrics = read_json(places / "evaluation" / "metrics.json", schema="metrics/1")
-        assert metrics["answering"]["answer_rule"] == rule
+        metrics = read_record(ContenderResult, places / "evaluation" / "metrics.json")
+        assert metrics.answering.answer_rule == rule
         forced = json.loads((places / "evaluation" / "tune" / "predictions.json").read_text())
         assert len(forced["q0"]) == length
 
@@ -236,26 +243,26 @@ def many(places):
 def evaluated(places, status=None):
     """metrics.json and a reader of the other files."""
     if status is not None:
-        write_json(places / "candidates" / "status.json", status, schema="status/1", made_from="c")
+        write_record(places / "candidates" / "status.json", status)
     steps.evaluate(**arguments(places))
-    return read_json(places / "evaluation" / "metrics.json", schema="metrics/1")
+    return read_record(ContenderResult, places / "evaluation" / "metrics.json")
 
 
 def test_probabilities_are_fitted_on_tune_and_judged_on_the_others(places, many):
     metrics = evaluated(places)
     mapping = calibration.fit(*many["tune"])
-    assert metrics["answering"]["calibration"] == mapping.as_dict()
+    assert metrics.answering.calibration == mapping
     assert mapping.method == "platt"
     for split in ("select", "test"):
         scores, right = many[split]
-        summary = metrics["splits"][split]
+        figures = metrics.splits[split]
         for name, given in (("ece", mapping.apply(scores)), ("ece_before", None)):
             given = calibration.sigmoid(scores) if given is None else given
             expected = calibration.expected_calibration_error(given, right)
-            assert summary[name] == pytest.approx(expected)
-        assert summary["aurc"] == pytest.approx(calibration.risk_coverage(scores, right).area)
-    assert metrics["splits"]["select"]["ece"] < 0.15 < metrics["splits"]["select"]["ece_before"]
-    assert not {"ece", "ece_before", "aurc"} & set(metrics["splits"]["tune"])
+            assert getattr(figures, name) == pytest.approx(expected)
+        assert figures.aurc == pytest.approx(calibration.risk_coverage(scores, right).area)
+    assert metrics.select.ece < 0.15 < metrics.select.ece_before
+    assert not {"ece", "ece_before", "aurc"} & set(metrics.splits["tune"].flat())
     assert not (places / "evaluation" / "tune" / "confidence.json").exists()
 
 
@@ -284,30 +291,26 @@ def test_confidence_and_the_best_of_nbest_say_the_same_probability(places, many)
 
 
 def test_a_registered_model_keeps_its_own_calibration(places, many):
-    own = calibration.fit(*many["test"]).as_dict()
-    status = {"disqualified": "", "training": {}, "params": {}, "figures": {}}
-    status["answering"] = {"null_threshold": None, "calibration": own}
-    metrics = evaluated(places, status)
-    assert metrics["answering"]["calibration"] == own != calibration.fit(*many["tune"]).as_dict()
-    summary = metrics["splits"]["test"]
-    given = calibration.Calibration.from_dict(own).apply(many["test"][0])
+    own = calibration.fit(*many["test"])
+    metrics = evaluated(places, Status("c", answering=Answering(calibration=own)))
+    assert metrics.answering.calibration == own != calibration.fit(*many["tune"])
+    figures = metrics.splits["test"]
+    given = own.apply(many["test"][0])
     expected = calibration.expected_calibration_error(given, many["test"][1])
-    assert summary["ece"] == pytest.approx(expected)
+    assert figures.ece == pytest.approx(expected)
 
 
 def test_one_that_was_registered_without_has_no_probabilities(places, many):
-    status = {"disqualified": "", "training": {}, "params": {}, "figures": {}}
-    status["answering"] = {"null_threshold": None}
-    metrics = evaluated(places, status)
-    assert metrics["answering"]["calibration"] is None
-    assert "ece" not in metrics["splits"]["select"]
-    assert {"ece_before", "aurc"} <= set(metrics["splits"]["select"])
+    metrics = evaluated(places, Status("c", answering=Answering()))
+    assert metrics.answering.calibration is None
+    assert metrics.select.ece is None
+    assert {"ece_before", "aurc"} <= set(metrics.select.flat())
     assert "probability" not in (places / "evaluation" / "select" / "nbest.json").read_text()
 
 
 def test_a_question_without_a_candidate_is_never_sure_nor_right(places):
     metrics = evaluated(places)
-    assert metrics["answering"]["calibration"]["note"].startswith("only 8 scored questions")
+    assert metrics.answering.calibration.note.startswith("only 8 scored questions")
     curve = read_json(places / "evaluation" / "test" / "confidence.json", schema="confidence/1")
     assert [point["probability"] for point in curve["risk_coverage"][-2:]] == [0.0, 0.0]
     assert curve["risk_coverage"][-1]["risk"] == pytest.approx(1 - 4 / 10)
@@ -333,9 +336,9 @@ def test_official_files_are_json_as_the_standard_library_writes_it(content, tmp_
 
 def test_wrong_answers_are_sorted_counted_and_listed(places):
     steps.evaluate(**arguments(places))
-    metrics = read_json(places / "evaluation" / "metrics.json", schema="metrics/1")
-    assert set(metrics["errors"]) == {"select", "test"}
-    counts = {kind: count for kind, count in metrics["errors"]["test"].items() if count}
+    metrics = read_record(ContenderResult, places / "evaluation" / "metrics.json")
+    assert set(metrics.errors) == {"select", "test"}
+    counts = {kind: count for kind, count in metrics.errors["test"].items() if count}
     assert counts == {
         "boundary": 2,  # "Théophile", "minutes"
         "right_sentence": 1,  # "the glass roof"
@@ -344,7 +347,7 @@ def test_wrong_answers_are_sorted_counted_and_listed(places):
     }
     table = read_table(places / "evaluation" / "test" / "errors.parquet", schema="errors/1")
     assert table.schema.remove_metadata() == ERRORS
-    wrong = 1 - metrics["splits"]["test"]["exact"] / 100
+    wrong = 1 - metrics.splits["test"].exact_match / 100
     assert table.num_rows == sum(counts.values()) == round(wrong * len(QUESTIONS))
     assert not (places / "evaluation" / "tune" / "errors.parquet").exists()
 
@@ -362,30 +365,30 @@ def test_windows_that_held_no_answer_are_told_apart(places):
             made_from="c",
         )
     steps.evaluate(**arguments(places))
-    metrics = read_json(places / "evaluation" / "metrics.json", schema="metrics/1")
-    assert metrics["errors"]["select"]["window_missed_the_answer"] == 4
-    assert metrics["errors"]["select"]["should_have_abstained"] == 1
+    metrics = read_record(ContenderResult, places / "evaluation" / "metrics.json")
+    assert metrics.errors["select"]["window_missed_the_answer"] == 4
+    assert metrics.errors["select"]["should_have_abstained"] == 1
 
 
 def test_figures_by_kinds_of_questions_add_up_to_those_of_the_split(places):
     metrics = evaluated(places)
     for split in ("select", "test"):
         path = places / "evaluation" / split / "breakdown.parquet"
-        table = read_table(path, schema="breakdown/1", made_from="c")
+        table = read_table(path, schema="breakdown/2", made_from="c")
         assert table.schema.remove_metadata() == BREAKDOWN
         rows = table.to_pylist()
         for group in ("all", "question_word", "answerable", "answer_words", "title"):
             some = [row for row in rows if row["group"] == group]
             assert sum(row["questions"] for row in some) == len(QUESTIONS)
-            for name in ("exact", "f1"):
+            for name in ("exact_match", "f1"):
                 total = sum(row[name] * row["questions"] for row in some)
-                expected = pytest.approx(metrics["splits"][split][name])
+                expected = pytest.approx(getattr(metrics.splits[split], name))
                 assert total / len(QUESTIONS) == expected
     assert not (places / "evaluation" / "tune" / "breakdown.parquet").exists()
 
 
 def windows_in(places, split):
-    table = read_table(places / "evaluation" / split / "breakdown.parquet", schema="breakdown/1")
+    table = read_table(places / "evaluation" / split / "breakdown.parquet", schema="breakdown/2")
     return {r["value"]: r["questions"] for r in table.to_pylist() if r["group"] == "windows"}
 
 
@@ -440,7 +443,7 @@ def test_mlflow_shows_the_figures_by_kinds_of_questions(places, monkeypatch):
     table = client.load_table(run.info.experiment_id, "breakdown.json", [run.info.run_id])
     assert set(table["split"]) == {"select", "test"}
     (row,) = table[(table["split"] == "select") & (table["group"] == "all")].to_dict("records")
-    assert row["exact"] == pytest.approx(run.data.metrics["select_exact_match"])
+    assert row["exact_match"] == pytest.approx(run.data.metrics["select_exact_match"])
     assert run.data.metrics["select_oracle_exact_match"] == pytest.approx(60.0)
 
 
@@ -468,20 +471,15 @@ def test_register_brings_figures_to_mlflow_that_never_arrived_there(places, monk
     race = tracking.Race("replayed", "key")
     tracking.open_race(race, ["span", "ended"], {}, "sha")
     points = [{"step": 1, "epoch": 0.5, "train_loss": 2.0}]
-    status = {"disqualified": "", "training": {"log": points}}
-    status |= {"params": {"variant": "span"}, "figures": {"parameters": 5.0}}
-    splits = {
-        name: {"files": ["f"], "digest": name, "examples": 1} for name in ("train", "tune", "test")
-    }
-    tiny_models.write_validation(places / "examples", splits=splits, figures={"seconds": 1.0})
-    write_json(places / "candidates" / "status.json", status, schema="status/1", made_from="c")
+    training = TrainingSummary(log=tuple(points))
+    status = Status("c", training=training, params={"variant": "span"}, figures={"parameters": 5.0})
+    write_record(places / "candidates" / "status.json", status)
     # The disk of these steps, and the outbox on it, is gone: nothing was logged.
     figures = steps.evaluate(**arguments(places))
-    row = read_json(places / "evaluation" / "metrics.json", schema="metrics/1")
+    row = read_record(ContenderResult, places / "evaluation" / "metrics.json")
     tracking.close_contender(tracking.find_child(race, "ended"), "")
     shutil.copytree(places / "evaluation", places / "other")
-    about = {name: row.pop(name) for name in ("schema", "made_from")}
-    write_json(places / "other" / "metrics.json", {**row, "label": "ended"}, **about)
+    write_record(places / "other" / "metrics.json", replace(row, label="ended"))
     for _ in range(2):
         record_examples(tracking.find_parent(race), places / "examples")
         record_missing(race, [places / "evaluation", places / "other"])
@@ -505,17 +503,14 @@ def test_a_test_split_that_was_trained_on_is_not_judged_and_shows_nothing(places
     race = tracking.Race("spoilt", "key")
     tracking.open_race(race, ["span"], {}, "sha")
     monkeypatch.setenv(tracking.RACE_VARIABLE, str(race))
-    found = {"units": 3, "units_also_in_train": 2, "titles_also_in_train": 1}
-    about = {"splits": {"test": {"titles": ["t"]}}, "figures": {}}
-    about["leakage"] = {"unit": "paragraph", "splits": {"test": found}}
-    place = places / "examples" / "validation.json"
-    write_json(place, about, schema="validation/1", made_from="e")
+    shared = SplitLeakageSummary(3, 2, 2 / 3, 0, 1, ())
+    write_record(places / "examples" / "validation.json", make_validation(test=shared))
     figures = steps.evaluate(**arguments(places))
     assert not [name for name in figures if name.startswith("test_")]
     assert "select_exact_match" in figures
     assert not (places / "evaluation" / "test").exists()
-    row = read_json(places / "evaluation" / "metrics.json", schema="metrics/1")
-    assert standings.table_row(row)["test"] is None
+    row = read_record(ContenderResult, places / "evaluation" / "metrics.json")
+    assert standings.describe_standing(row).test is None
     tags = standings.version_tags(row, "passed")
     assert not [name for name in tags if name.startswith("test_")]
     import mlflow

@@ -28,13 +28,18 @@ import pyarrow as pa
 import pytest
 
 from squadron import registry, steps, tracking
-from squadron.artifacts import CANDIDATES, EXAMPLES, read_json, write_json, write_table
+from squadron.artifacts import CANDIDATES, EXAMPLES, read_record, write_record, write_table
 from squadron.config import Contender, Evaluate, Predict, Register, Windows, to_json
 from squadron.models import model_folder, variants
 from squadron.models.backbones import load_tokenizer
+from squadron.models.training_summary import TrainingSummary
 from squadron.reports.race_table import render_table
+from squadron.scores.contender_result import ContenderResult
+from squadron.scores.race_result import RaceResult, SelectSplit
+from squadron.steps._status import Status
 from squadron.tracking import reuse
 from tests import tiny_models
+from tests.results import make_split, make_validation
 from tests.stores import make_store
 
 LABELS = ("alpha", "beta", "zeta")
@@ -111,13 +116,13 @@ def write_tiny_model(folder):
     model = module.build(backbone, module.Options())
     place = folder / "model"
     tokenizer = load_tokenizer(backbone)
-    model_folder.write_model(place, model, tokenizer, contender, made_from="m", training={})
+    model_folder.write_model(place, model, tokenizer, contender, made_from="m")
     return place
 
 
 @pytest.fixture(scope="module")
 def race(tmp_path_factory):
-    """(folder, champion.json) after both steps."""
+    """(folder, the race's result) after both steps."""
     folder = tmp_path_factory.mktemp("race")
     # tune: a right answer at 4, an answer to a question without one at 2, a wrong one at 1. With a
     # threshold between 4 and 2, two of three are right; below 2 one, above 4 one. The middle is 3.
@@ -138,13 +143,11 @@ def race(tmp_path_factory):
             parent = tracking.find_parent(known)
             tracking.log_dataset(parent, "select", "select-digest", "x.json", "select", 28)
         tracking.log_metrics(tracking.find_parent(earlier), {reuse.CHOSEN: 50.0})
-        split = {"files": ["x.json"], "digest": "select-digest", "examples": 28}
-        tiny_models.write_validation(folder / "examples", splits={"select": split})
+        select = {"select": make_split("select", examples=28)}
+        tiny_models.write_validation(folder / "examples", make_validation(splits=select))
+        status = Status("c", training=TrainingSummary(trainable_parameters=10.0))
         for label in LABELS:
-            status = {"disqualified": "", "training": {"trainable_parameters": 10.0}}
-            status |= {"params": {}, "figures": {}}
-            path = folder / label / "candidates" / "status.json"
-            write_json(path, status, schema="status/1", made_from="c")
+            write_record(folder / label / "candidates" / "status.json", status)
             steps.evaluate(
                 settings=to_json(Evaluate()),
                 contender=to_json(replace(Contender("span"), label=label)),
@@ -158,23 +161,21 @@ def race(tmp_path_factory):
             settings=json.dumps({"register": asdict(Register(model_name="by-hand"))}),
             models=[model] * 3,
             evaluations=[folder / label / "evaluation" for label in LABELS],
-            champion=folder / "champion.json",
+            race_result=folder / "race_result.json",
         )
-        yield folder, read_json(folder / "champion.json", schema="champion/1")
+        yield folder, read_record(RaceResult, folder / "race_result.json")
 
 
-def summary_of(race, label):
-    return read_json(race[0] / label / "evaluation" / "metrics.json", schema="metrics/1")["splits"][
-        "select"
-    ]
+def result_of(race, label):
+    return read_record(ContenderResult, race[0] / label / "evaluation" / "metrics.json")
 
 
 def test_the_threshold_is_found_on_tune_and_applied_to_select(race):
     for label in LABELS:
-        metrics = read_json(race[0] / label / "evaluation" / "metrics.json", schema="metrics/1")
-        assert metrics["answering"]["null_threshold"] == 3.0
+        result = result_of(race, label)
+        assert result.answering.null_threshold == 3.0
         # The 20 questions with an answer are answered, the 8 others are not.
-        assert metrics["splits"]["select"]["answered"] == pytest.approx(100 * 20 / 28)
+        assert result.select.answered == pytest.approx(100 * 20 / 28)
 
 
 @pytest.mark.parametrize(
@@ -187,13 +188,13 @@ def test_the_threshold_is_found_on_tune_and_applied_to_select(race):
     ],
 )
 def test_em_and_f1(race, label, exact, f1):
-    summary = summary_of(race, label)
-    assert summary["exact"] == pytest.approx(100 * exact / 28)
-    assert summary["f1"] == pytest.approx(100 * f1 / 28)
-    assert (summary["total"], summary["NoAns_total"]) == (28, 8)
-    assert summary["all_null_exact"] == pytest.approx(100 * 8 / 28)
-    assert (summary["paragraphs"], summary["titles"]) == (8, 2)
-    assert "exact_title_low" not in summary  # two titles are too few
+    figures = result_of(race, label).select
+    assert figures.exact_match == pytest.approx(100 * exact / 28)
+    assert figures.f1 == pytest.approx(100 * f1 / 28)
+    assert (figures.total, figures.no_ans_total) == (28, 8)
+    assert figures.all_null_exact_match == pytest.approx(100 * 8 / 28)
+    assert (figures.paragraphs, figures.titles) == (8, 2)
+    assert figures.exact_match_title_low is None  # two titles are too few
 
 
 def test_the_interval_of_the_winner_is_by_paragraph(race):
@@ -209,36 +210,34 @@ def test_the_interval_of_the_winner_is_by_paragraph(race):
     middle = 5 / 7 + squared / 2
     half = math.sqrt(squared * 10 / 49 + squared**2 / 4)
     expected = [100 * (middle + side * half) / (1 + squared) for side in (-1, 1)]
-    summary = summary_of(race, "zeta")
-    found = [summary["exact_low"], summary["exact_high"]]
+    figures = result_of(race, "zeta").select
+    found = [figures.exact_match_low, figures.exact_match_high]
     assert found == pytest.approx(expected, abs=1e-3)
     assert found == pytest.approx([39.807, 90.431], abs=1e-2)
 
 
 def test_the_winner_is_the_one_with_the_higher_f1_of_two_with_one_em(race):
-    _, champion = race
-    assert [row["label"] for row in champion["contenders"]] == ["zeta", "alpha", "beta"]
-    assert champion["winner"] == "zeta"
+    _, result = race
+    assert [each.label for each in result.contenders] == ["zeta", "alpha", "beta"]
+    assert result.winner == "zeta"
     # (20 + 16/3) / 28 = 90.476 %
-    assert champion["why"] == "highest EM on select, 71.43"
-    assert champion["tie"] == (
-        "zeta shares this EM with alpha; it is ahead of alpha by F1 (90.48)."
-    )
-    assert champion["gate"] == "passed"  # 71.43 is above 28.57, which answering nothing has
+    assert result.why == "highest EM on select, 71.43"
+    assert result.tie == "zeta shares this EM with alpha; it is ahead of alpha by F1 (90.48)."
+    assert result.gate == "passed"  # 71.43 is above 28.57, which answering nothing has
 
 
 def test_the_leads(race):
     # Over alpha: no question differs in EM. Over beta: zeta is ahead on one question, a, in each
     # of 8 paragraphs. alpha is ahead of beta on the same ones, so that pair adds nothing.
-    alpha, beta = race[1]["comparisons"]
-    assert (alpha["label"], alpha["difference"], alpha["p"]) == ("alpha", 0.0, 1.0)
-    assert not alpha["significant"]
-    assert alpha["low"] == -alpha["high"] < 0
-    assert beta["label"] == "beta"
-    assert beta["difference"] == pytest.approx(100 * 8 / 28)  # 29.17 as a mean of paragraphs
+    alpha, beta = race[1].comparisons
+    assert (alpha.label, alpha.difference, alpha.p) == ("alpha", 0.0, 1.0)
+    assert not alpha.significant
+    assert alpha.low == -alpha.high < 0
+    assert beta.label == "beta"
+    assert beta.difference == pytest.approx(100 * 8 / 28)  # 29.17 as a mean of paragraphs
     # Of 2^8 sign patterns two have 8 equal signs.
-    assert beta["p"] == 2 / 2**8
-    assert beta["significant"]
+    assert beta.p == 2 / 2**8
+    assert beta.significant
     # 7 or 8 equal signs are 18 of 256 patterns, 7 %: a statistic of (7 - 1) / sqrt(8) is not yet
     # certain, so it sets the interval. By paragraph the lead hardly varies; if questions were
     # independent, with two more of them, of which half a one goes to each side (Agresti and Min),
@@ -246,23 +245,23 @@ def test_the_leads(race):
     # wider one counts.
     half = 6 / math.sqrt(8) * math.sqrt(90_000 - 640_000 / 30) / 30
     assert half == pytest.approx(18.529, abs=1e-3)
-    assert (beta["low"], beta["high"]) == pytest.approx((10.042, 47.100), abs=1e-2)
-    assert beta["title_low"] is None  # two titles are too few
+    assert (beta.low, beta.high) == pytest.approx((10.042, 47.100), abs=1e-2)
+    assert beta.title_low is None  # two titles are too few
 
 
 def test_the_verdict_and_what_it_holds_for(race):
-    assert race[1]["select_split"] == {
-        "digest": "select-digest",
-        "questions": 28,
-        "paragraphs": 8,
-        "titles": 2,
-        "least_paragraphs": 8,
-        "chosen_before": 1,
-    }
+    assert race[1].select_split == SelectSplit(
+        digest="select-digest",
+        questions=28,
+        paragraphs=8,
+        titles=2,
+        least_paragraphs=8,
+        chosen_before=1,
+    )
     lines = render_table(race[1], width=300).splitlines()
     first = next(n for n, line in enumerate(lines) if line.startswith("Winner: zeta"))
     assert lines[first + 1 : first + 5] == [
-        race[1]["tie"],
+        race[1].tie,
         "Its lead is too small to rank: it has the same EM as alpha.",
         "This holds for questions on these 2 titles of select (8 paragraphs); there are too few "
         "titles to tell how it is on others.",
@@ -272,12 +271,9 @@ def test_the_verdict_and_what_it_holds_for(race):
 
 
 def test_the_registered_version_has_these_figures_and_this_threshold(race):
-    model = race[1]["model"]
-    assert (model["name"], model["version"], model["validation_status"]) == (
-        "by-hand",
-        "1",
-        "passed",
-    )
+    model = race[1].model
+    assert (model.name, model.version) == ("by-hand", "1")
+    assert model.validation_status == "passed"
     version = registry.find_version("by-hand", "candidate")
     assert version.tags["contender"] == "zeta"
     assert version.tags["select_exact_match"] == "71.4286"
@@ -288,7 +284,7 @@ def test_the_registered_version_has_these_figures_and_this_threshold(race):
 
 def test_a_champion_that_wins_is_named_and_the_alias_comes_back_to_it(race, tmp_path, monkeypatch):
     folder, first = race
-    assert (first["model"]["previous"], first["model"]["aliases"]) == ("", {"candidate": "1"})
+    assert (first.model.previous, first.model.aliases) == ("", {"candidate": "1"})
     client = tracking.connect()
     made = registry.find_version("by-hand", "1")
     client.create_model_version("by-hand", "file:///nowhere", run_id=made.run_id)
@@ -299,24 +295,23 @@ def test_a_champion_that_wins_is_named_and_the_alias_comes_back_to_it(race, tmp_
     tracking.open_race(again, ["champion"], {}, "sha")
     evaluation, model = tmp_path / "evaluation", tmp_path / "model"
     shutil.copytree(folder / "zeta" / "evaluation", evaluation)
-    metrics = read_json(evaluation / "metrics.json", schema="metrics/1")
-    about = read_json(folder / "model" / "variant.json", schema="model/1")
-    metrics |= {"variant": "champion", "label": "champion"}
-    about["contender"] |= {"variant": "champion", "backbone": "models:/by-hand/1"}
-    for file, content in ((evaluation / "metrics.json", metrics), (model / "variant.json", about)):
-        write_json(file, content, schema=content["schema"], made_from="c")
+    result = replace(result_of(race, "zeta"), variant="champion", label="champion")
+    write_record(evaluation / "metrics.json", result)
+    about = model_folder.read_about(folder / "model")
+    contender = replace(about.contender, variant="champion", backbone="models:/by-hand/1")
+    write_record(model / "variant.json", replace(about, contender=contender))
     steps.register(
         settings=json.dumps({"register": asdict(Register(model_name="by-hand"))}),
         models=[model],
         evaluations=[evaluation],
-        champion=tmp_path / "champion.json",
+        race_result=tmp_path / "race_result.json",
     )
-    champion = read_json(tmp_path / "champion.json", schema="champion/1")
-    assert champion["contenders"][0]["registered_as"] == "version 1"
-    assert (champion["model"]["version"], champion["model"]["kept"]) == ("1", True)
-    assert champion["model"]["previous"] == "2"
-    assert champion["model"]["aliases"] == {"candidate": "1", "staging": "1"}
-    lines = render_table(champion).splitlines()
+    result = read_record(RaceResult, tmp_path / "race_result.json")
+    assert result.contenders[0].registered_as == "version 1"
+    assert (result.model.version, result.model.kept) == ("1", True)
+    assert result.model.previous == "2"
+    assert result.model.aliases == {"candidate": "1", "staging": "1"}
+    lines = render_table(result).splitlines()
     assert "Winner: champion (version 1) (highest EM on select, 71.43)." in lines
     assert (
         "The champion stays: by-hand version 1; the alias 'candidate' moved there from version 2."

@@ -359,7 +359,7 @@ def test_a_model_folder_with_an_adapter_answers_questions(kind, tiny, tmp_path):
     model = variant.build(tiny.backbone, options)
     change_all(model)
     tokenizer = load_tokenizer(tiny.backbone)
-    model_folder.write_model(tmp_path, model, tokenizer, contender, made_from="x", training={})
+    model_folder.write_model(tmp_path, model, tokenizer, contender, made_from="x")
     asked = [(question, context) for question, context, _ in tiny_models.EIGHT_QUESTIONS]
     readings = Reader.load(tmp_path).read(asked)
     assert [r.text for r in readings] == tiny_models.answer_all(
