@@ -132,7 +132,7 @@ class Reader:
         return readings
 
 
-def as_dicts(readings: Sequence[Reading]) -> list[dict[str, Any]]:
+def as_dicts(readings: Sequence[Reading]) -> list[dict[str, object]]:
     """Returns readings as JSON values. A score of -inf, which JSON does not have, becomes None."""
     rows = [dataclasses.asdict(reading) for reading in readings]
     for row in rows:

@@ -6,6 +6,7 @@ what the first import really loads.
 
 import ast
 import graphlib
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -131,8 +132,8 @@ def find_violations(sources: Mapping[Path, str]) -> list[str]:
 def find_closed_doors(sources: Mapping[Path, str]) -> list[str]:
     """Returns one sentence for each imported module that its package does not offer.
 
-    A package offers the names or modules in `__all__` of its `__init__`, also to launch/ and to
-    components/.
+    A package offers the names or modules in `__all__` of its `__init__`, also to launch/, to
+    components/ and to readers of docs/python.md.
     """
     offered = {
         file.parent.name: set(ast.literal_eval(node.value))
@@ -147,6 +148,8 @@ def find_closed_doors(sources: Mapping[Path, str]) -> list[str]:
     texts = {
         file.stem: file.read_text(encoding="utf-8") for file in [ROOT / "pipeline.py", *outside]
     }
+    page = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
+    texts["docs/python.md"] = "\n".join(re.findall(r"```python\n(.*?)```", page, re.DOTALL))
     texts |= {module_of(file): text for file, text in sources.items()}
     for user, text in texts.items():
         for name in find_imports(text):

@@ -1,5 +1,6 @@
 """Checks that the examples of docs/python.md run as they are, with a registered model."""
 
+import ast
 import os
 import re
 import subprocess
@@ -84,5 +85,13 @@ def test_the_second_example_judges_the_model(folder):
     assert seen == 0
 
 
-def test_the_page_has_two_examples():
-    assert len(EXAMPLES) == 2
+def test_the_third_example_scores_with_the_library_evaluate(folder):
+    done = run(folder, EXAMPLES[2])
+    assert done.returncode == 0, done.stderr
+    figures = ast.literal_eval(done.stdout)
+    assert figures["exact"] == 0.0
+    assert figures["f1"] == pytest.approx(200 / 3)  # one of two words, and all of the gold answer
+
+
+def test_the_page_has_three_examples():
+    assert len(EXAMPLES) == 3

@@ -6,10 +6,9 @@ status.json hold them under "answering", the folder of a registered model in ans
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from squadron.answers.calibration import Calibration
-from squadron.config import ANSWER_RULES
+from squadron.config import ANSWER_RULES, from_mapping
 from squadron.errors import InputError
 
 
@@ -37,15 +36,15 @@ class Answering:
             )
 
     @classmethod
-    def read(cls, fields: Mapping[str, Any]) -> "Answering":
+    def read(cls, fields: Mapping[str, object]) -> "Answering":
         """Reads answering.json; absent fields get their defaults, others are ignored.
 
         Raises:
             InputError: If this version does not know the answer rule or the calibration.
         """
-        calibration = fields.get("calibration")
-        return cls(
-            fields.get("null_threshold"),
-            fields.get("answer_rule", cls.answer_rule),
-            Calibration.from_dict(calibration) if calibration else None,
-        )
+        known = {name: fields[name] for name in cls.__dataclass_fields__ if name in fields}
+        calibration = known.get("calibration")
+        if isinstance(calibration, dict):
+            # Older models also have the field `scores`, which is empty.
+            known["calibration"] = {k: v for k, v in calibration.items() if k != "scores"}
+        return from_mapping(cls, known)

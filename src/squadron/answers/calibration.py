@@ -12,9 +12,7 @@ Legend: N questions.
 """
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -45,6 +43,14 @@ class Calibration:
     note: str = ""
     """Why the mapping is constant; "" if it is not."""
 
+    def __post_init__(self) -> None:
+        """Refuses a method that this version does not know."""
+        if self.method not in METHODS:
+            raise InputError(
+                f"The model's probabilities come from the method {self.method!r}, this "
+                f"version knows {METHODS}; use the version of squadron that registered it"
+            )
+
     def apply(self, scores: npt.ArrayLike) -> Floats:
         """Returns the probability of each score, 0 to 1, in the same shape.
 
@@ -58,22 +64,6 @@ class Calibration:
             found = np.full(score.shape, self.probabilities[0])
         found = np.where(score == np.inf, 1.0, found)
         return np.where(score == -np.inf, 0.0, found)
-
-    @classmethod
-    def from_dict(cls, fields: Mapping[str, Any]) -> "Calibration":
-        """Reads its fields as JSON.
-
-        Raises:
-            InputError: If this version does not know the method.
-        """
-        if fields["method"] not in METHODS:
-            raise InputError(
-                f"The model's probabilities come from the method {fields['method']!r}, this "
-                f"version knows {METHODS}; use the version of squadron that registered it"
-            )
-        # Older models also have the field `scores`, which is empty.
-        known = {name: value for name, value in fields.items() if name != "scores"}
-        return cls(**{**known, "probabilities": tuple(fields["probabilities"])})
 
 
 def sigmoid(log_odds: npt.ArrayLike) -> Floats:

@@ -11,7 +11,7 @@ question.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -304,10 +304,19 @@ def find_threshold(
     return middle if middle < above else below  # no number lies between neighbouring floats
 
 
-def rank_as_dicts(
-    ranked: Ranked, contexts: Sequence[str], n_best: int
-) -> Iterator[list[dict[str, Any]]]:
-    """Yields for each question its n best as {text, start_char, end_char, score}, for nbest.json.
+class Best(TypedDict):
+    """One of the n best candidates of a question, as nbest.json has it."""
+
+    text: str
+    start_char: int
+    end_char: int
+    score: float
+    probability: NotRequired[float]
+    """Only the best one has it."""
+
+
+def list_best(ranked: Ranked, contexts: Sequence[str], n_best: int) -> Iterator[list[Best]]:
+    """Yields the n best of each question.
 
     It yields one question at a time: all together would need more memory than the rest of evaluate.
     """

@@ -1,16 +1,15 @@
 """Writes and reads JSON files."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 from squadron.artifacts.files import Artifact, check_artifact, written_whole
 from squadron.config.parsing import parse_json
 from squadron.errors import InputError
 
 
-def write_json(path: Path, content: dict[str, Any], *, schema: str, made_from: str) -> None:
+def write_json(path: Path, content: Mapping[str, object], *, schema: str, made_from: str) -> None:
     """Writes a JSON object that begins with `schema` and `made_from`."""
     with written_whole(path) as temporary:
         text = json.dumps(
@@ -19,7 +18,7 @@ def write_json(path: Path, content: dict[str, Any], *, schema: str, made_from: s
         temporary.write_text(text + "\n", encoding="utf-8")
 
 
-def read_json(path: Path, *, schema: str, made_from: str | None = None) -> dict[str, Any]:
+def read_json(path: Path, *, schema: str, made_from: str | None = None) -> dict[str, object]:
     """Reads a JSON object.
 
     Raises:
@@ -35,12 +34,15 @@ def read_json(path: Path, *, schema: str, made_from: str | None = None) -> dict[
     if not isinstance(content, dict):
         raise InputError(f"The file {path} is not a JSON object")
     check_artifact(
-        path, Artifact(content.get("schema", ""), content.get("made_from", "")), schema, made_from
+        path,
+        Artifact(str(content.get("schema", "")), str(content.get("made_from", ""))),
+        schema,
+        made_from,
     )
     return content
 
 
-def write_official(path: Path, content: Iterable[tuple[str, Any]]) -> None:
+def write_official(path: Path, content: Iterable[tuple[str, object]]) -> None:
     """Writes JSON in the official layout, which has the ids at the top and no schema.
 
     Args:

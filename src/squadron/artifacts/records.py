@@ -4,9 +4,10 @@ A record is a frozen dataclass with a class variable `SCHEMA`, the name and vers
 a field `made_from`. Its fields are what `config.from_mapping` reads.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import ClassVar, Protocol, TypeVar
 
 from squadron.artifacts.json_files import read_json, write_json
 from squadron.config import from_mapping
@@ -28,7 +29,7 @@ class Record(Protocol):
 R = TypeVar("R", bound=Record)
 
 
-def to_content(record: Record) -> dict[str, Any]:
+def to_content(record: Record) -> dict[str, object]:
     """Returns a record as the JSON object that its file holds.
 
     Raises:
@@ -40,7 +41,7 @@ def to_content(record: Record) -> dict[str, Any]:
     return {"schema": record.SCHEMA, **fields}
 
 
-def from_content(cls: type[R], content: dict[str, Any]) -> R:
+def from_content(cls: type[R], content: Mapping[str, object]) -> R:
     """Returns the record that `to_content` made an object of.
 
     Raises:
@@ -79,8 +80,8 @@ def write_record(path: Path, record: Record) -> None:
         fields = to_content(record)
     except InputError as error:
         raise InputError(f"The file {path} can't be written: {error}") from None
-    schema, made_from = fields.pop("schema"), fields.pop("made_from")
-    write_json(path, fields, schema=schema, made_from=made_from)
+    del fields["schema"], fields["made_from"]
+    write_json(path, fields, schema=record.SCHEMA, made_from=record.made_from)
 
 
 def read_record(cls: type[R], path: Path, *, made_from: str | None = None) -> R:

@@ -3,6 +3,7 @@
 import argparse
 import errno
 import json
+import math
 import re
 import sys
 from pathlib import Path
@@ -41,32 +42,31 @@ def run(options: argparse.Namespace) -> int:
     from squadron.registry import open_model
 
     with open_model(options.model, options.version) as opened:
-        from squadron.reader import as_dicts
-
-        readings = as_dicts(
-            opened.load_reader().read([(question, context) for question in questions])
-        )
+        readings = opened.load_reader().read([(question, context) for question in questions])
     chosen = opened.version
     if options.json:
         model = {
             "model": chosen.name if chosen else opened.name,
             "version": chosen.version if chosen else None,
         }
-        rows = [{"question": q, **row, **model} for q, row in zip(questions, readings, strict=True)]
+        from squadron.reader import as_dicts
+
+        found = zip(questions, as_dicts(readings), strict=True)
+        rows = [{"question": question, **row, **model} for question, row in found]
         print(json.dumps(rows, ensure_ascii=False, indent=1))
         return 0
-    for question, row in zip(questions, readings, strict=True):
+    for question, reading in zip(questions, readings, strict=True):
         print(f"Question: {question}")
-        if row["answered"]:
-            start, end = row["start_char"], row["end_char"]
-            print(f"Answer:   {row['text']}")
+        if reading.answered:
+            start, end = reading.start_char, reading.end_char
+            print(f"Answer:   {reading.text}")
             print(f"Span:     characters {start} to {end}: {_in_place(context, start, end)}")
         else:
             print("Answer:   not answered here")
-        score = "none" if row["score"] is None else f"{row['score']:.2f}"
+        score = f"{reading.score:.2f}" if math.isfinite(reading.score) else "none"
         print(f"Score:    {score} (log-odds against no answer)")
-        if row["probability"] is not None:
-            print(f"Sure:     {row['probability']:.0%} that the best span is exactly right")
+        if reading.probability is not None:
+            print(f"Sure:     {reading.probability:.0%} that the best span is exactly right")
     status = chosen.tags.get("validation_status", "unknown") if chosen else ""
     print(f"Model:    {opened.name}{f', validation_status={status}' if status else ''}")
     return 0

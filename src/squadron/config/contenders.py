@@ -1,7 +1,7 @@
 """What takes part in a race: contenders, and what their backbones were trained on."""
 
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated
 
 from squadron.config.limits import Limit, check_limits, matches, require
 from squadron.config.prediction import Predict
@@ -62,7 +62,7 @@ class Contender:
     `models:/NAME@ALIAS`. `scratch` is a small BERT without pretraining whose vocabulary is made
     from the split train: of whole words (`scratch:words`, the same as `scratch`) or of word pieces
     (`scratch:wordpiece`)."""
-    options: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, object] = field(default_factory=dict)
     """The variant's own settings."""
     windows: Windows = field(default_factory=Windows)
     """How contexts are cut into windows."""

@@ -19,7 +19,7 @@ from squadron.errors import InputError
 T = TypeVar("T")
 
 
-def from_mapping(cls: type[T], raw: Mapping[str, Any], path: str = "") -> T:
+def from_mapping(cls: type[T], raw: Mapping[str, object], path: str = "") -> T:
     """Builds a dataclass from a mapping.
 
     Args:

@@ -16,7 +16,7 @@ from squadron.config.suggestions import describe_unknown
 from squadron.errors import InputError
 
 
-def build_experiment(raw: Mapping[str, Any]) -> Experiment:
+def build_experiment(raw: Mapping[str, object]) -> Experiment:
     """Builds an Experiment from plain mappings, which it does not change.
 
     Args:

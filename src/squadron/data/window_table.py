@@ -224,9 +224,9 @@ class WindowTable:
         tables = [part._expand() for part in self.chunks()]
         return pa.concat_tables(tables) if tables else CUT_WINDOWS.empty_table()
 
-    def to_pylist(self) -> list[dict[str, Any]]:
+    def to_pylist(self) -> list[dict[str, object]]:
         """Returns every window as a dictionary; see `expand`."""
-        rows: list[dict[str, Any]] = self.expand().to_pylist()
+        rows: list[dict[str, object]] = self.expand().to_pylist()
         return rows
 
     def _expand(self) -> pa.Table:

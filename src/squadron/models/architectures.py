@@ -4,7 +4,6 @@ Everything here is read from a backbone's configuration (config.json), without i
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 from squadron.errors import InputError
 from squadron.models.scratch import POSITION_MULTIPLE
@@ -54,7 +53,7 @@ def refuse_kind(backbone: str, kind: str) -> None:
         )
 
 
-def check_length(backbone: str, config: Mapping[str, Any], max_length: int) -> None:
+def check_length(backbone: str, config: Mapping[str, object], max_length: int) -> None:
     """Refuses windows that have more tokens, with padding, than the backbone has positions.
 
     Args:
@@ -76,7 +75,7 @@ def check_length(backbone: str, config: Mapping[str, Any], max_length: int) -> N
         )
 
 
-def count_positions(config: Mapping[str, Any]) -> int | None:
+def count_positions(config: Mapping[str, object]) -> int | None:
     """Returns how many tokens a model can read at once; None if there is no limit.
 
     Args:
@@ -90,6 +89,7 @@ def count_positions(config: Mapping[str, Any]) -> int | None:
         count = config.get(name)
         if isinstance(count, int) and count > 0:
             if kind in COUNTS_AFTER_PADDING:
-                return count - (int(config.get("pad_token_id") or 0) + 1)
+                padding = config.get("pad_token_id")
+                return count - (padding if isinstance(padding, int) else 0) - 1
             return count - 2 if kind == "mpnet" else count
     return None

@@ -14,10 +14,10 @@ import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from squadron import storage
-from squadron.artifacts import MODEL_ABOUT, read_contexts, read_json, write_json
+from squadron import artifacts, storage
+from squadron.artifacts import MODEL_ABOUT, read_contexts
 from squadron.config import TrainedOn, digest
 from squadron.data import sources
 from squadron.data.folding import fold_text
@@ -28,7 +28,20 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 FILE = "trained_on.json"
-SCHEMA = "trained_on/1"
+
+
+@dataclass(frozen=True)
+class _Content:
+    """The content of trained_on.json."""
+
+    SCHEMA: ClassVar[str] = "trained_on/1"
+
+    made_from: str
+    is_whole: bool
+    titles: tuple[str, ...]
+    """Sorted, like the questions, so that equal records give equal bytes."""
+    questions: tuple[str, ...]
+    declared: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,12 +98,12 @@ def read_record(backbone: str, declared: TrainedOn | None = None) -> Record:
 
 def _read_file(path: Path) -> Record:
     """Reads `trained_on.json`."""
-    content = read_json(path, schema=SCHEMA)
+    content = artifacts.read_record(_Content, path)
     return Record(
-        frozenset(content["titles"]),
-        frozenset(content["questions"]),
-        content["is_whole"],
-        tuple(content.get("declared", ())),
+        frozenset(content.titles),
+        frozenset(content.questions),
+        content.is_whole,
+        content.declared,
     )
 
 
@@ -170,13 +183,14 @@ def extend_record(before: Record, examples: "pa.Table", example_ids: Iterable[st
 
 def write_record(folder: Path, record: Record, *, made_from: str) -> None:
     """Writes `trained_on.json`; equal records give equal bytes."""
-    content = {
-        "is_whole": record.is_whole,
-        "declared": list(record.declared),
-        "titles": sorted(record.titles),
-        "questions": sorted(record.questions),
-    }
-    write_json(folder / FILE, content, schema=SCHEMA, made_from=made_from)
+    content = _Content(
+        made_from=made_from,
+        is_whole=record.is_whole,
+        declared=record.declared,
+        titles=tuple(sorted(record.titles)),
+        questions=tuple(sorted(record.questions)),
+    )
+    artifacts.write_record(folder / FILE, content)
 
 
 class Fairness:

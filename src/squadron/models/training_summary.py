@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class TrainingLog:
     """As in `TrainingSummary`; empty for a contender that does not train."""
 
 
-def keep_known(fields: Mapping[str, Any]) -> dict[str, Any]:
+def keep_known(fields: Mapping[str, object]) -> dict[str, object]:
     """Returns the fields that a summary has; earlier versions wrote more, which nothing uses."""
     return {name: fields[name] for name in TrainingSummary.__dataclass_fields__ if name in fields}
 

@@ -214,10 +214,9 @@ def _standing(row: "Row", report: "Report") -> str:
 
 def _origin(row: "Row", report: "Report") -> str:
     """Returns the variant, the backbone and what was trained as a sentence."""
-    contenders = {each["label"]: each for each in report.experiment.get("contenders", [])}
-    own = contenders.get(row.label, {})
-    backbone = f" on the backbone {plain(own['backbone'])}" if own else ""
-    what = f"Variant {plain(row.result.variant)}{backbone}"
+    backbone = row.result.params.get("backbone")
+    where = f" on the backbone {plain(backbone)}" if backbone else ""
+    what = f"Variant {plain(row.result.variant)}{where}"
     training = row.training
     trained, whole = training.trainable_parameters, training.parameters
     if trained:

@@ -3,10 +3,9 @@
 The page needs no network: its style, plots and script are part of the file.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import yaml
 
@@ -17,6 +16,7 @@ from squadron.reports.report import Report
 from squadron.reports.rows import Row
 from squadron.scores import error_kinds
 from squadron.scores.breakdown import Part
+from squadron.scores.error_kinds import WrongAnswer
 
 MOST_PARTS = 30
 """Maximum number of parts shown of a group of questions. Groups such as titles have many."""
@@ -81,7 +81,7 @@ def render_report(report: Report) -> str:
     )
 
 
-def highlight(error: Mapping[str, Any]) -> list[tuple[str, bool, bool]]:
+def highlight(error: WrongAnswer) -> list[tuple[str, bool, bool]]:
     """Cuts the excerpt of a wrong answer where the gold answer and the model's begin and end.
 
     Args:
@@ -92,7 +92,10 @@ def highlight(error: Mapping[str, Any]) -> list[tuple[str, bool, bool]]:
         stands at an end where the context goes on.
     """
     text = str(error["excerpt"])
-    spans = [(error[f"{who}_start"], error[f"{who}_end"]) for who in ("gold", "answer")]
+    spans = [
+        (error["gold_start"], error["gold_end"]),
+        (error["answer_start"], error["answer_end"]),
+    ]
     shown = [span for span in spans if span[0] >= 0] or [(0, 0)]
     is_cut: list[bool] = [
         edge == error_kinds.EXCERPT_CHARACTERS

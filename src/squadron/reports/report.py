@@ -7,7 +7,6 @@ is judged again here: the order, the intervals and what is certain come from the
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from squadron.artifacts import read_record, read_table
 from squadron.data.validation_file import Validation
@@ -34,7 +33,7 @@ class Report:
     rows: list[Row]
     """In the order of the race, the disqualified last."""
     validation: Validation
-    experiment: dict[str, Any]
+    experiment: Mapping[str, object]
     """The resolved experiment; empty if it is not known."""
     git_sha: str
     seconds: dict[str, float]
@@ -51,7 +50,7 @@ def collect_report(
     evaluations: Sequence[Path],
     examples: Path,
     *,
-    experiment: dict[str, Any] | None = None,
+    experiment: Mapping[str, object] | None = None,
     git_sha: str = "",
     seconds: Mapping[str, Mapping[str, float]] | None = None,
 ) -> Report:

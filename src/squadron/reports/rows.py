@@ -15,6 +15,7 @@ from squadron.scores import error_kinds, evaluation, metrics
 from squadron.scores.breakdown import Part, read_parts
 from squadron.scores.confidence import Confidence
 from squadron.scores.contender_result import ContenderResult
+from squadron.scores.error_kinds import WrongAnswer
 from squadron.scores.figures import SplitFigures
 from squadron.scores.leads import Lead
 from squadron.scores.race_result import RaceResult
@@ -45,7 +46,7 @@ class Row:
     """(null threshold, EM on tune)."""
     parts: list[Part] = field(default_factory=list)
     """Figures on parts of select."""
-    errors: list[dict[str, Any]] = field(default_factory=list)
+    errors: list[WrongAnswer] = field(default_factory=list)
     """A sample of the wrong answers to select, rows of errors.parquet."""
     seconds: dict[str, float] = field(default_factory=dict)
     """Step -> seconds."""
@@ -175,7 +176,7 @@ def _read_parts(file: Path) -> list[Part]:
     return read_parts(file) if file.is_file() else []
 
 
-def _read_errors(file: Path, limit: int) -> list[dict[str, Any]]:
+def _read_errors(file: Path, limit: int) -> list[WrongAnswer]:
     """Samples wrong answers, by kind; empty if there is no such file.
 
     Args:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from squadron.artifacts import read_json, write_json
+from squadron.config import from_mapping
 from squadron.errors import InputError
 from squadron.runs_folder.places import RACES
 
@@ -108,14 +109,8 @@ def choose_kept(uses: list[RaceUse], count: int) -> list[RaceUse]:
 
 def _read(path: Path) -> RaceUse | None:
     """Reads the file of a race; returns None if it is missing or damaged."""
-    with contextlib.suppress(InputError, KeyError, TypeError, ValueError):
+    with contextlib.suppress(InputError, KeyError):
         fields = read_json(path, schema=_SCHEMA)
-        return RaceUse(
-            name=str(fields["name"]),
-            key=str(fields["key"]),
-            first_started=float(fields["first_started"]),
-            started=float(fields["started"]),
-            finished=bool(fields["finished"]),
-            entries=tuple(map(str, fields["entries"])),
-        )
+        known = {name: fields[name] for name in RaceUse.__dataclass_fields__}
+        return from_mapping(RaceUse, known)
     return None

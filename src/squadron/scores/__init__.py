@@ -17,6 +17,7 @@ __all__ = [
     "official_layout",
     "race_result",
     "scoring",
+    "squad_metric",
     "standings",
     "type_figures",
 ]

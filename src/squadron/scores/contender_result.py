@@ -1,7 +1,7 @@
 """The content of metrics.json: what the step evaluate found out about one contender."""
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from squadron.answers.answering import Answering
 from squadron.data.contamination import Shared
@@ -24,7 +24,7 @@ class ContenderResult:
     """Why it is disqualified; "" if it is not. Then it has no splits."""
     training: TrainingSummary = field(default_factory=TrainingSummary)
     """Without its points, which are in training_log.json."""
-    params: dict[str, Any] = field(default_factory=dict)
+    params: dict[str, object] = field(default_factory=dict)
     """The settings that someone chose for it."""
     trained_on: str = "unknown"
     """`trained_on.Record.standing`."""

@@ -25,7 +25,7 @@ import unicodedata
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -263,7 +263,23 @@ def _distance(one: Span, other: Span) -> int:
     return max(0, one[0] - other[1], other[0] - one[1]) if one[0] >= 0 else other[0]
 
 
-def sample_rows(errors: pa.Table, limit: int) -> list[dict[str, Any]]:
+class WrongAnswer(TypedDict):
+    """A row of `artifacts.ERRORS`."""
+
+    id: str
+    question: str
+    golds: list[str]
+    answer: str
+    score: float
+    kind: str
+    excerpt: str
+    answer_start: int
+    answer_end: int
+    gold_start: int
+    gold_end: int
+
+
+def sample_rows(errors: pa.Table, limit: int) -> list[WrongAnswer]:
     """Returns at most `limit` rows, evenly spread: neighbours are often about one paragraph."""
     count = errors.num_rows
     chosen = np.linspace(0, count - 1, min(count, limit)).round().astype(np.int64)

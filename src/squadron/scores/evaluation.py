@@ -146,12 +146,12 @@ def list_best(
     questions: Questions,
     n_best: int,
     mapping: calibration.Calibration | None,
-) -> Iterator[list[dict[str, Any]]]:
+) -> Iterator[list[ranking.Best]]:
     """Returns the n best of each question for nbest.json; the best has its `probability`.
 
     The others have none: the mapping was fitted to best answers (docs/decisions/calibration.md).
     """
-    lists = ranking.rank_as_dicts(judged.ranked, questions.contexts, n_best)
+    lists = ranking.list_best(judged.ranked, questions.contexts, n_best)
     sure = mapping.apply(judged.ranked.best_score()).tolist() if mapping else None
     for number, some in enumerate(lists):
         if some and sure:

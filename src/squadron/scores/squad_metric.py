@@ -9,8 +9,8 @@ Owns only the shape of inputs; the figures are those of `scoring`, the same to t
 """
 
 import functools
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NotRequired, TypedDict
 
 from squadron.errors import InputError
 from squadron.scores.metrics import RULES, Rule
@@ -34,6 +34,28 @@ Returns:
     with probabilities also best_exact, best_exact_thresh, best_f1 and best_f1_thresh. Scores are
     0 to 100.
 """
+
+
+class Prediction(TypedDict):
+    """One row of `predictions`."""
+
+    id: str
+    prediction_text: str | None
+    no_answer_probability: NotRequired[float]
+
+
+class Answers(TypedDict):
+    """All accepted answers; empty lists for an unanswerable question."""
+
+    text: list[str]
+    answer_start: list[int]
+
+
+class Reference(TypedDict):
+    """One row of `references`."""
+
+    id: str
+    answers: Answers
 
 
 def load_metric(rule: Rule = "v2", *, with_probabilities: bool = False, **options: Any) -> Any:
@@ -87,8 +109,8 @@ def _build_class() -> Any:
 
         def _compute(
             self,
-            predictions: Sequence[Mapping[str, Any]],
-            references: Sequence[Mapping[str, Any]],
+            predictions: Sequence["Prediction"],
+            references: Sequence["Reference"],
             no_answer_threshold: float = 1.0,
         ) -> dict[str, float]:
             is_v2 = not self.config_name.startswith("v1.1")
@@ -98,12 +120,12 @@ def _build_class() -> Any:
 
 
 def _score(
-    predictions: Sequence[Mapping[str, Any]],
-    references: Sequence[Mapping[str, Any]],
+    predictions: Sequence[Prediction],
+    references: Sequence[Reference],
     threshold: float,
     is_v2: bool,
 ) -> dict[str, float]:
-    questions: list[dict[str, Any]] = []
+    questions: list[dict[str, object]] = []
     for reference in references:
         texts = reference["answers"]["text"]
         if not texts and not is_v2:
@@ -111,7 +133,10 @@ def _score(
                 f"The reference {reference['id']!r} has no answers, which the v1.1 rule does not "
                 'know; give it an answer or use load_metric("v2").'
             )
-        question = {"id": reference["id"], "answers": [{"text": text} for text in texts]}
+        question: dict[str, object] = {
+            "id": reference["id"],
+            "answers": [{"text": text} for text in texts],
+        }
         questions.append({**question, "is_impossible": not texts} if is_v2 else question)
     texts_by_id: dict[str, str] = {}
     odds: dict[str, float] = {}

@@ -8,7 +8,6 @@ all of its figures.
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from squadron import tracking
 from squadron.artifacts import read_record, read_table, to_content
@@ -26,7 +25,7 @@ GROUPS_SHOWN = 400
 """Rows of the table of figures by kinds of questions there; titles come last."""
 
 
-def chosen_params(contender: Contender) -> dict[str, Any]:
+def chosen_params(contender: Contender) -> dict[str, object]:
     """What someone chose for a contender, not everything that has a value."""
     return {
         "variant": contender.variant,
@@ -103,20 +102,21 @@ def _compared(evaluation: Path) -> list[str]:
     return [split for split in COMPARED if (evaluation / split).is_dir()]
 
 
-def _list_errors(evaluation: Path) -> list[dict[str, Any]]:
+def _list_errors(evaluation: Path) -> list[dict[str, object]]:
     """Rows of MLflow's table of wrong answers: some of each split and kind."""
     first = ("kind", "question", "golds", "answer", "excerpt", "score")
-    rows = []
+    rows: list[dict[str, object]] = []
     for split in _compared(evaluation):
         errors = read_table(evaluation / split / "errors.parquet", schema="errors/1")
         for row in sample_rows(errors, ERRORS_SHOWN // len(COMPARED)):
-            rows.append({key: row[key] for key in first} | {"split": split, **row})
+            values: dict[str, object] = {**row}
+            rows.append({name: values[name] for name in first} | {"split": split, **values})
     return rows
 
 
-def _list_groups(evaluation: Path) -> list[dict[str, Any]]:
+def _list_groups(evaluation: Path) -> list[dict[str, object]]:
     """Rows of MLflow's table of figures by kinds of questions: the first ones of each split."""
-    rows = []
+    rows: list[dict[str, object]] = []
     for split in _compared(evaluation):
         groups = read_table(evaluation / split / "breakdown.parquet", schema="breakdown/2")
         some = groups.slice(0, GROUPS_SHOWN // len(COMPARED)).to_pylist()

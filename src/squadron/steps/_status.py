@@ -1,7 +1,7 @@
 """The content of status.json: what predict tells evaluate about a contender."""
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from squadron.answers.answering import Answering
 from squadron.models.training_summary import TrainingSummary
@@ -17,7 +17,7 @@ class Status:
     disqualified: str = ""
     """Why it is disqualified; "" if it is not."""
     training: TrainingSummary = field(default_factory=TrainingSummary)
-    params: dict[str, Any] = field(default_factory=dict)
+    params: dict[str, object] = field(default_factory=dict)
     """The settings that someone chose for it."""
     figures: dict[str, float] = field(default_factory=dict)
     """Of the steps before evaluate, as MLflow shows them."""

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from squadron import progress, provenance, storage
-from squadron.artifacts import read_json, read_table
+from squadron.artifacts import read_record, read_table
 from squadron.config import TrainedOn, from_mapping
+from squadron.data.validation_file import Validation
 from squadron.provenance import Digests
 from squadron.steps._backbones import fetched
 from squadron.steps._files import JUDGED
@@ -47,7 +48,7 @@ def _read_fairness(examples: Path) -> "Fairness":
     train, *judged = (
         read_table(examples / f"{name}.parquet", schema="examples/1") for name in ("train", *JUDGED)
     )
-    split_by = read_json(examples / "validation.json", schema="validation/1")["split_by"]
+    split_by = read_record(Validation, examples / "validation.json").split_by
     return Fairness(train, dict(zip(JUDGED, judged, strict=True)), split_by)
 
 

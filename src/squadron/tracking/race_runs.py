@@ -6,7 +6,7 @@ that a step that is repeated finds the same runs. `step_log` owns what is logged
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from squadron.errors import InputError
 from squadron.reports import markdown
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 def open_race(
     race: Race | None,
     labels: Sequence[str],
-    experiment: dict[str, Any],
+    experiment: Mapping[str, object],
     git_sha: str,
     this_try: str = "",
 ) -> str:
@@ -85,7 +85,7 @@ def open_race(
         }
         earlier = {tag: EARLIER_TRY for tag in (RESULT_TAG, REPORT_TAG) if tag in parent.data.tags}
         set_run_tags(client, parent_id, {**tags, **earlier, WORK_TAG: ""})
-        client.log_dict(parent_id, experiment, "experiment.json")
+        client.log_dict(parent_id, dict(experiment), "experiment.json")
         client.update_run(parent_id, status="RUNNING")
         for label in labels:
             _open_contender(client, parent, label, tags)

@@ -8,12 +8,13 @@ anywhere; a local folder only where it is.
 
 import copy
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 
-from squadron.artifacts import read_json, write_json
+from squadron.artifacts import read_record, write_record
 from squadron.errors import InputError
 from squadron.models import backbones
 from squadron.models.batches import Batch
@@ -22,7 +23,18 @@ from squadron.models.variants import span
 
 WEIGHTS = "adapter_model.safetensors"
 BACKBONE = "backbone.json"
-SCHEMA = "adapter/1"
+
+
+@dataclass(frozen=True)
+class AdapterBackbone:
+    """The content of `backbone.json`."""
+
+    SCHEMA: ClassVar[str] = "adapter/1"
+
+    made_from: str
+    """The fingerprint of the backbone."""
+    backbone: str
+    """Its name in the experiment."""
 
 
 class AdapterModel(span.SpanModel):
@@ -55,8 +67,7 @@ class AdapterModel(span.SpanModel):
         # transformers needs the backbone's configuration to load the tokenizer.
         self.network.get_base_model().config.save_pretrained(folder)
         save_file(self.tensors(), folder / WEIGHTS, metadata={"format": "pt"})
-        content = {"backbone": self._backbone}
-        write_json(folder / BACKBONE, content, schema=SCHEMA, made_from=self._fingerprint)
+        write_record(folder / BACKBONE, AdapterBackbone(self._fingerprint, self._backbone))
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """Returns the weights of the adapter and the head, under peft's names."""
@@ -91,16 +102,16 @@ def load_adapter(folder: Path, build: Callable[[str], Adapted]) -> Adapted:
     from peft import set_peft_model_state_dict
     from safetensors.torch import load_file
 
-    about = read_json(folder / BACKBONE, schema=SCHEMA)
-    backbone = about["backbone"]
+    about = read_record(AdapterBackbone, folder / BACKBONE)
+    backbone = about.backbone
     try:
         found = backbones.fingerprint(backbone)
     except InputError as error:
         raise InputError(f"The adapter in {folder} needs its backbone: {error}") from None
-    if found != about["made_from"]:
+    if found != about.made_from:
         raise InputError(
             f"The adapter in {folder} was trained on another version of the backbone {backbone!r} "
-            f"(fingerprint {about['made_from']}, found {found}); restore that one or train again"
+            f"(fingerprint {about.made_from}, found {found}); restore that one or train again"
         )
     model = build(backbone)
     saved = load_file(folder / WEIGHTS)
@@ -115,4 +126,4 @@ def load_adapter(folder: Path, build: Callable[[str], Adapted]) -> Adapted:
 
 def find_requirements(folder: Path) -> set[str]:
     """Returns the distribution that brings the backbone of a saved adapter, if there is one."""
-    return backbones.find_requirements(read_json(folder / BACKBONE, schema=SCHEMA)["backbone"])
+    return backbones.find_requirements(read_record(AdapterBackbone, folder / BACKBONE).backbone)

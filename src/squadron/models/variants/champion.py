@@ -14,8 +14,8 @@ from typing import Any
 
 import torch
 
-from squadron.artifacts import ANSWERING, MODEL_ABOUT, MODEL_SCHEMA, read_json
-from squadron.config import Contender, from_mapping
+from squadron.artifacts import ANSWERING, MODEL_ABOUT
+from squadron.config import Contender
 from squadron.errors import InputError
 from squadron.models import variants
 from squadron.models.batches import Batch
@@ -104,5 +104,6 @@ def find_original(folder: Path) -> Path:
 
 def _read_contender(folder: Path) -> Contender:
     """Reads which contender a model folder belongs to."""
-    about = read_json(folder / MODEL_ABOUT, schema=MODEL_SCHEMA)
-    return from_mapping(Contender, about["contender"])
+    from squadron.models.model_folder import read_about
+
+    return read_about(folder).contender
