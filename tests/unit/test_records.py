@@ -31,7 +31,9 @@ from squadron.data.validation_file import (
 )
 from squadron.errors import InputError
 from squadron.models.model_folder import ModelAbout
+from squadron.models.trained_on import _Content as TrainedOnContent
 from squadron.models.training_summary import TrainingLog, TrainingSummary
+from squadron.models.variants._adapters import AdapterBackbone
 from squadron.scores.confidence import Confidence, CurvePoint, ReliabilityGroup
 from squadron.scores.contender_result import ContenderResult
 from squadron.scores.figures import SplitFigures
@@ -75,6 +77,7 @@ LEAKAGE = LeakageSummary(
 )
 VERSION = WinnerVersion("m", "3", "candidate", "passed", True, "2", {"staging": "3"})
 RECORDS = [
+    AdapterBackbone(made_from="a", backbone="hf://b"),
     AboutWindows(
         made_from="w",
         layout=Layout((101,), (102, 102), (102,), 0, 1, 0),
@@ -134,6 +137,7 @@ RECORDS = [
         trained_on="overlap",
         answering=Answering(None, "window", CONSTANT),
     ),
+    TrainedOnContent("t", False, ("A", "東京"), ("q1", "q2"), ("the backbone saw nothing",)),
     TrainingLog("l", POINTS),
     Validation(
         made_from="v",

@@ -176,13 +176,12 @@ def test_labels_of_the_data_and_of_the_rules_are_judged_apart():
             [("causal", "data"), ("factual", "data"), ("factual", "rules")]
         )
     ]
-    figures = judge_types(["causal", "causal", "factual"], pa.Table.from_pylist(rows))
-    assert figures["types_accuracy"] == 50
-    assert figures["types_causal_count"] == 1
-    assert figures["types_rules_accuracy"] == 100
-    assert figures["types_rules_factual_count"] == 1
-    only = judge_types(["causal"], pa.Table.from_pylist(rows[:1]))
-    assert not [name for name in only if name.startswith("types_rules")]
+    data, rules = judge_types(["causal", "causal", "factual"], pa.Table.from_pylist(rows))
+    assert (data["accuracy"], data["causal_count"]) == (50, 1)
+    assert (rules["accuracy"], rules["factual_count"]) == (100, 1)
+    data, rules = judge_types(["causal"], pa.Table.from_pylist(rows[:1]))
+    assert data["accuracy"] == 100
+    assert rules == {}
 
 
 @pytest.mark.parametrize(
