@@ -17,6 +17,7 @@ from squadron.answers.calibration import (
     risk_coverage,
     sigmoid,
 )
+from squadron.config import from_mapping
 
 SCORES = st.lists(
     st.floats(-1e6, 1e6, width=32) | st.sampled_from([0.0, 1.0, 1.0000001, -np.inf, np.inf]),
@@ -39,7 +40,7 @@ def simulate(count=2000, slope=0.3, intercept=-1.0, seed=0):
 @given(SCORES, st.randoms(use_true_random=False), SCORES)
 def test_probabilities_lie_between_0_and_1_and_never_reverse_the_order(scores, random, asked):
     right = [random.random() < 0.5 for _ in scores]
-    mapping = Calibration.from_dict(json.loads(json.dumps(asdict(fit(scores, right)))))
+    mapping = from_mapping(Calibration, json.loads(json.dumps(asdict(fit(scores, right)))))
     found = mapping.apply(np.sort(np.float64(asked)))
     assert found.min() >= 0.0
     assert found.max() <= 1.0

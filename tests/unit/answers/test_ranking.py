@@ -12,8 +12,8 @@ from squadron.answers.ranking import (
     apply_threshold,
     best_texts,
     find_threshold,
+    list_best,
     null_odds,
-    rank_as_dicts,
     rank_candidates,
     rank_parts,
 )
@@ -152,7 +152,7 @@ def test_equal_spans_of_overlapping_windows_leave_room_for_others():
     # Ten windows that agree on the best span once gave ten copies of one answer.
     rows = [("a", 0, 2, float(n)) for n in range(10)] + [("a", 3, 5, -1.0)]
     ranked = rank_candidates(make_candidates(rows), ["a"])
-    assert [r["text"] for r in next(rank_as_dicts(ranked, [CONTEXT], n_best=2))] == ["na", "ve"]
+    assert [r["text"] for r in next(list_best(ranked, [CONTEXT], n_best=2))] == ["na", "ve"]
 
 
 def test_no_questions_have_an_empty_ranking():
@@ -172,7 +172,7 @@ def test_the_best_text_is_cut_by_characters_and_empty_without_candidates():
 @given(ROWS, st.integers(1, 6))
 def test_the_n_best_are_the_first_of_the_ranking(rows, n_best):
     ranked = rank_candidates(make_candidates(rows), QUESTIONS)
-    found = list(rank_as_dicts(ranked, [CONTEXT] * len(QUESTIONS), n_best))
+    found = list(list_best(ranked, [CONTEXT] * len(QUESTIONS), n_best))
     assert found == [
         [
             {"text": CONTEXT[start:end], "start_char": start, "end_char": end, "score": score}
@@ -182,7 +182,7 @@ def test_the_n_best_are_the_first_of_the_ranking(rows, n_best):
     ]
     texts = best_texts(ranked, [CONTEXT] * len(QUESTIONS))
     assert texts == [some[0]["text"] if some else "" for some in found]
-    everything = rank_as_dicts(ranked, [CONTEXT] * len(QUESTIONS), len(rows))
+    everything = list_best(ranked, [CONTEXT] * len(QUESTIONS), len(rows))
     texts = all_texts(ranked, [CONTEXT] * len(QUESTIONS))
     assert list(texts) == [[row["text"] for row in some] for some in everything]
 
