@@ -1,7 +1,6 @@
 """Types within types: what records of results and settings are made of."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import pytest
 
@@ -31,7 +30,7 @@ class Outer:
     lists: dict[str, tuple[str, ...]] | None = None
     counts: dict[str, dict[str, int]] | None = None
     limits: dict[str, float | None] | None = None
-    anything: dict[str, Any] | None = None
+    anything: dict[str, object] | None = None
 
 
 @pytest.mark.parametrize(
