@@ -22,7 +22,7 @@ def convert_value(hint: Any, value: Any, path: str) -> Any:
     converted.
 
     Args:
-        hint: One of str, bool, int, float, Any, `tuple[X, ...]`, `dict[str, X]` and `X | None`.
+        hint: One of str, bool, int, float, object, `tuple[X, ...]`, `dict[str, X]` and `X | None`.
         value: As YAML or JSON gives it.
         path: Where the value stands, for messages.
 
@@ -30,8 +30,6 @@ def convert_value(hint: Any, value: Any, path: str) -> Any:
         InputError: If the value has another type.
     """
     origin = typing.get_origin(hint)
-    if hint is Any:
-        return value
     if origin is types.UnionType:
         needed, _ = typing.get_args(hint)  # X and None
         return None if value is None else convert_value(needed, value, path)
