@@ -115,7 +115,7 @@ def find_violations(sources: Mapping[Path, str]) -> list[str]:
                 other = imported_module(name)
                 graph.setdefault(module, set()).add(other)
                 if PLACE[other.partition(".")[0]] > PLACE[room]:
-                    problems.append(f"{room} imports {other}, which is above it")
+                    problems.append(f"{room} imports {other}, which is listed after it")
             elif room not in ONLY_IN.get(top, {room}):
                 problems.append(f"{room} imports {top}")
     for module, others in graph.items():
@@ -187,10 +187,10 @@ def test_imports_go_down_only(sources: dict[Path, str]) -> None:
 
 
 WRONG = {
-    ("config", "from squadron import steps"): "config imports steps, which is above it",
+    ("config", "from squadron import steps"): "config imports steps, which is listed after it",
     ("data.windows", "import squadron.models.training"): "data imports models.training, which",
-    ("artifacts", "def f():\n    from squadron.data import windows"): "which is above it",
-    ("data.sources", "from squadron.models.variants.span import build"): "which is above it",
+    ("artifacts", "def f():\n    from squadron.data import windows"): "which is listed after it",
+    ("data.sources", "from squadron.models.variants.span import build"): "which is listed after it",
     ("models.batches", "from squadron.models.prediction import TopSpans"): "a circle: ",
     ("errors", "from . import config"): "errors imports relatively",
     ("steps", "import kfp"): "steps imports kfp",

@@ -59,7 +59,12 @@ def test_the_example_experiment_needs_nothing_but_this_checkout() -> None:
 
 def test_the_example_experiment_races_every_kind_of_contender() -> None:
     experiment = load_experiment(ROOT / "experiments" / "example.yaml")
-    assert {contender.variant for contender in experiment.contenders} == set(list_variants())
+    raced = {contender.variant for contender in experiment.contenders}
+    # A further variant is one new file. It need not race here.
+    assert raced == {
+        *("span", "crf", "reasoning", "lora", "prompt_tuning", "pretrained", "champion")
+    }
+    assert raced <= set(list_variants())
     assert experiment.register.demo
 
 

@@ -60,7 +60,7 @@ def test_the_champion_scores_as_what_it_was_made_from_and_stays(three):
         assert rows["champion"][split] == rows["span"][split]
     assert rows["champion"]["trainable_parameters"] == 0
     assert rows["champion"]["registered_as"] == "version 1"
-    why = f"highest EM on select, {rows['span']['select']['exact']:.2f}"
+    why = f"highest EM on select, {rows['span']['select']['exact_match']:.2f}"
     tie = "champion shares this EM with span; it is ahead of span by fewer trained parameters (0)."
     for done in shown[1:]:
         lines = done.stdout.splitlines()

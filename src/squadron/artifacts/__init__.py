@@ -1,8 +1,9 @@
-"""Every file that passes from step to step: its schema, how it is written and how it is read back.
+"""How files that pass from step to step are written, read and checked, and the schemas of tables.
 
-Each artifact holds its `schema` (name and version) and `made_from` (a digest of what it was made
-from). Readers refuse a file of another schema. Writers put a file in place whole or not at all.
-May import config. Others use the names in `__all__`.
+The type of a JSON file is in the room that owns its content. Each artifact holds its `schema` (name
+and version) and `made_from` (a digest of what it was made from). Readers refuse a file of another
+schema. Writers put a file in place whole or not at all. May import config. Others use the names in
+`__all__`.
 """
 
 from squadron.artifacts.contexts import encode_contexts, read_contexts

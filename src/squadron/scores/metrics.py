@@ -2,7 +2,7 @@
 
 Owns answer normalisation, the two scores of one answer, the scores of a whole set and their
 summary; besides, token precision and recall and whether a span's edges are right. Pure
-functions on strings and arrays: files and their layout belong to `scoring`.
+functions on strings and arrays: files and their layout belong to `official_layout`.
 
 The two official evaluations share normalisation and exact match, and differ elsewhere:
 

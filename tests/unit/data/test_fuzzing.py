@@ -1,7 +1,7 @@
 """Whatever a file holds, reading it gives valid examples or one sentence, never a traceback.
 
 Every case is named by its kind and a number (tests/fuzzing.py). More of them, for an hour or a
-night: SQUADRON_FUZZ_CASES=20000 SQUADRON_FUZZ_FIRST=1000 pytest tests/unit/test_fuzzing.py
+night: SQUADRON_FUZZ_CASES=20000 SQUADRON_FUZZ_FIRST=1000 pytest tests/unit/data/test_fuzzing.py
 """
 
 import json
