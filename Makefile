@@ -44,13 +44,15 @@ run: .venv/run ## Race the contenders of EXPERIMENT (default: the example corpus
 	@$(BIN)/python pipeline.py run $(EXPERIMENT)
 
 # The tests of a file share fixtures, so they stay in one worker. The order of the files stays, because
-# the slow ones come first. -rfEs lists what failed, and what was skipped and why. REPORT=FILE writes a
-# JUnit report, too.
+# the slow ones come first. Python keeps compiled modules whatever the environment says, because the tests
+# start many processes that load the same modules. -rfEs lists what failed, and what was skipped and why.
+# REPORT=FILE writes a JUnit report, too.
+PYTEST := env -u PYTHONDONTWRITEBYTECODE OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 test: .venv/dev ## All tests that need no GPU, in WORKERS processes (default: 2)
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not gpu" -rfEs $(if $(REPORT),--junitxml="$(REPORT)") -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	@$(PYTEST) -m "not gpu" -rfEs $(if $(REPORT),--junitxml="$(REPORT)") -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test-fast: .venv/dev ## The fast tests, in WORKERS processes: no network, no test of many seconds
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow and not gpu" -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	@$(PYTEST) -m "not slow and not gpu" -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 lint: .venv/dev ## ruff and mypy
 	@$(BIN)/ruff check $(SOURCES)
