@@ -11,8 +11,8 @@ import pytest
 def short_frames() -> Iterator[None]:
     """Lets `inspect.stack` leave out lines of source.
 
-    kfp asks for the whole call stack whenever a task gets a setting, and uses one name of it. Under
-    pytest the stack is 60 calls deep, and its lines of source are half of the time of a compilation.
+    kfp reads the whole call stack whenever a task gets a setting, and uses one name of it. Under
+    pytest the stack is deep, and reading its lines of source takes half of a compilation's time.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(inspect, "stack", functools.partial(inspect.stack, 0))

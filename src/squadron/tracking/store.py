@@ -74,7 +74,9 @@ def connect() -> "MlflowClient":
     with explained(), schema_lock(uri):
         mlflow.set_tracking_uri(uri)
         client = mlflow.MlflowClient()
-        client.search_experiments(max_results=1)
+        # A client of a sqlite store has opened it by now; one of a server has asked nothing yet.
+        if sqlite_file(uri) is None:
+            client.search_experiments(max_results=1)
     return client
 
 
