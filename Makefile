@@ -7,7 +7,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 EXPERIMENT ?= experiments/example.yaml
 TORCH_INDEX_URL ?=
 PORT ?= 5000
-WORKERS ?= 2
+WORKERS ?=
 DATA ?=
 REPORT ?=
 YES ?=
@@ -44,13 +44,16 @@ run: .venv/run ## Race the contenders of EXPERIMENT (default: the example corpus
 	@$(BIN)/python pipeline.py run $(EXPERIMENT)
 
 # The tests of a file share fixtures, so they stay in one worker. The order of the files stays, because
-# the slow ones come first. -rfEs lists what failed, and what was skipped and why. REPORT=FILE writes a
-# JUnit report, too.
-test: .venv/dev ## All tests that need no GPU, in WORKERS processes (default: 2)
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not gpu" -rfEs $(if $(REPORT),--junitxml="$(REPORT)") -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+# tests/conftest.py puts the slow ones first; these wait for processes and the disk, so three workers suit
+# two cores. Python keeps compiled modules whatever the environment says, because the tests
+# start many processes that load the same modules. -rfEs lists what failed, and what was skipped and why.
+# REPORT=FILE writes a JUnit report, too.
+PYTEST := env -u PYTHONDONTWRITEBYTECODE OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+test: .venv/dev ## All tests that need no GPU, in WORKERS processes (default: 3)
+	@$(PYTEST) -m "not gpu" -rfEs $(if $(REPORT),--junitxml="$(REPORT)") -n $(or $(WORKERS),3) --dist loadfile --no-loadscope-reorder
 
-test-fast: .venv/dev ## The fast tests, in WORKERS processes: no network, no test of many seconds
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow and not gpu" -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+test-fast: .venv/dev ## The fast tests, in WORKERS processes (default: 2): no network, no test of many seconds
+	@$(PYTEST) -m "not slow and not gpu" -n $(or $(WORKERS),2) --dist loadfile --no-loadscope-reorder
 
 lint: .venv/dev ## ruff and mypy
 	@$(BIN)/ruff check $(SOURCES)

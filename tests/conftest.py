@@ -1,5 +1,6 @@
 """Fixtures of all tests: settings of hypothesis, and tiny tokenizers that behave as real ones."""
 
+import gc
 from dataclasses import dataclass
 
 import hypothesis
@@ -14,6 +15,20 @@ hypothesis.settings.register_profile(
     "squadron", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("squadron")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts files with slow tests first, so that no worker begins a long file at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
+def pytest_collection_finish() -> None:
+    """Keeps the garbage collector from walking through every imported module again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+
 
 SENTENCES = [
     "The lighthouse at Cordouan was lit in July 1823, and its lens is still the first of its kind.",

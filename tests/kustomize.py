@@ -13,6 +13,9 @@ import yaml
 
 Document = dict[str, Any]
 
+# The loader in C is ten times faster; PyYAML has it wherever it was built with libyaml.
+LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
 KNOWN_FIELDS = {
     "apiVersion",
     "kind",
@@ -37,7 +40,7 @@ def render(folder: Path) -> list[Document]:
 
 def _apply(folder: Path, documents: list[Document]) -> list[Document]:
     """Adds the documents of a kustomization to `documents`, then transforms all of them."""
-    content = yaml.safe_load((folder / "kustomization.yaml").read_text(encoding="utf-8"))
+    content = yaml.load((folder / "kustomization.yaml").read_text(encoding="utf-8"), LOADER)
     unknown = set(content) - KNOWN_FIELDS
     if unknown:
         raise ValueError(f"{folder}: tests/kustomize.py does not know {sorted(unknown)}")
@@ -47,7 +50,8 @@ def _apply(folder: Path, documents: list[Document]) -> list[Document]:
         if path.is_dir():
             documents += render(path)
         else:
-            documents += [d for d in yaml.safe_load_all(path.read_text(encoding="utf-8")) if d]
+            text = path.read_text(encoding="utf-8")
+            documents += [document for document in yaml.load_all(text, LOADER) if document]
     for name in content.get("components", []):
         documents = _apply(folder / name, documents)
     options = content.get("generatorOptions", {})

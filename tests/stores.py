@@ -1,8 +1,25 @@
 """Makes MLflow stores on sqlite for tests by copying a store with empty tables."""
 
 import functools
+import sqlite3
 import tempfile
 from pathlib import Path
+from typing import Any
+
+
+@functools.cache
+def _write_lazily() -> None:
+    """Lets this process's sqlite stores leave it to the system when to write to the disk.
+
+    Half of the time of such a test would be spent waiting for the disk. Only a crash of the system
+    would lose something.
+    """
+    from sqlalchemy import Engine, event
+
+    @event.listens_for(Engine, "connect")
+    def stop_waiting(connection: Any, _: object) -> None:
+        if isinstance(connection, sqlite3.Connection):
+            connection.execute("PRAGMA synchronous = OFF")
 
 
 @functools.cache
@@ -21,6 +38,7 @@ def make_store(folder: Path) -> str:
 
     A store that exists stays as it is. The folder may be missing.
     """
+    _write_lazily()
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "mlflow.db"
     if not file.exists():

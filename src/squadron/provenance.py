@@ -121,10 +121,11 @@ def reachable_files(roots: Sequence[str], package: Path = PACKAGE) -> list[Path]
         if path not in found:
             found.add(path)
             waiting += _read_uses(path, package, path.read_bytes())
+    folders = {path.parent for path in found}
+    packages = {parent for folder in folders for parent in (folder, *folder.parents)}
     around = {
         parent / "__init__.py"
-        for path in found
-        for parent in path.parents
+        for parent in packages
         if parent.is_relative_to(package) and (parent / "__init__.py").is_file()
     }
     return sorted(found | around)
@@ -210,17 +211,23 @@ def _read_uses(path: Path, package: Path, content: bytes) -> tuple[Path, ...]:
         for module in _imported(statement, package.name):
             with contextlib.suppress(ValueError):  # it is a name inside a module
                 uses.append(_find_file(module, package))
-    named = {file.name: file for file in package.rglob("*.j2")}
-    named |= {
-        file.relative_to(package).as_posix(): file
-        for file in package.rglob("*.py")
-        if not file.stem.startswith("_")
-    }
+    named = _named_files(package)
     # Few files name another file. To look at all constants of the others would take a second.
     if any(name.encode() in content for name in named):
         texts = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
         uses += [named[text] for text in texts if isinstance(text, str) and text in named]
     return tuple(uses)
+
+
+@functools.cache
+def _named_files(package: Path) -> dict[str, Path]:
+    """Returns the files that a string of the code can name: templates, and modules by path."""
+    named = {file.name: file for file in package.rglob("*.j2")}
+    return named | {
+        file.relative_to(package).as_posix(): file
+        for file in package.rglob("*.py")
+        if not file.stem.startswith("_")
+    }
 
 
 def executed_statements(tree: ast.Module) -> Iterator[ast.stmt]:

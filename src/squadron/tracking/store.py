@@ -74,7 +74,9 @@ def connect() -> "MlflowClient":
     with explained(), schema_lock(uri):
         mlflow.set_tracking_uri(uri)
         client = mlflow.MlflowClient()
-        client.search_experiments(max_results=1)
+        # A client of a sqlite store has opened it by now; one of a server has asked nothing yet.
+        if sqlite_file(uri) is None:
+            client.search_experiments(max_results=1)
     return client
 
 
@@ -90,8 +92,10 @@ def _configure_mlflow() -> None:
     # MLflow would print the address of a run with the user and password of the server's URI.
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     # MLflow also raises what its database module logs. The log has the user's name in it.
-    for noisy, level in (("alembic", "WARNING"), ("mlflow.store.db.utils", "CRITICAL")):
-        logging.getLogger(noisy).setLevel(level)
+    for noisy, level in (("alembic", logging.WARNING), ("mlflow.store.db.utils", logging.CRITICAL)):
+        log = logging.getLogger(noisy)
+        if log.level != level:  # To set a level makes every logger of the process forget its own.
+            log.setLevel(level)
     # The warning about a retried request holds the request's URL.
     logging.getLogger("urllib3.connectionpool").addFilter(hide_in_record)
 

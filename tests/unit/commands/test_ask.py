@@ -1,23 +1,40 @@
-"""Tests `squadron ask` through the real command line."""
+"""Tests `squadron ask`: its command line, and how it takes the text that it reads."""
 
+import io
 import os
 import subprocess
 import sys
 
 import pytest
 
+from squadron.__main__ import main
 from tests.limits import PATIENCE_SECONDS
 
 
 @pytest.fixture
-def ask(tmp_path):
+def ask(tmp_path, monkeypatch, capsys):
     """Runs `squadron ask` in an empty folder; returns code, stdout, stderr."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.chdir(tmp_path)
 
-    def run(context, stdin=b"", where=tmp_path):
+    def run(context, stdin=b""):
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+            code = main(["ask", "--context", context, "Who?"])
+        return code, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def ask_in_a_process(tmp_path):
+    """Runs `squadron ask` as a program, which has real files as its standard streams."""
+
+    def run(context, stdin=b""):
         environment = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
         done = subprocess.run(
             [sys.executable, "-m", "squadron", "ask", "--context", context, "Who?"],
-            cwd=where,
+            cwd=tmp_path,
             env=environment,
             input=stdin,
             capture_output=True,
@@ -77,7 +94,9 @@ def test_words_are_the_text(ask, text):
     assert_refused(ask(text), "make run")
 
 
-def test_a_file_standard_input_and_a_pipe_are_the_text(ask, tmp_path):
+def test_a_file_standard_input_and_a_pipe_are_the_text(ask_in_a_process, tmp_path):
     (tmp_path / "rome.txt").write_text("Rome is old.", encoding="utf-8-sig")
     for name, stdin in (("rome.txt", b""), ("-", b"Rome is old."), ("/dev/stdin", b"Rome.")):
-        assert_refused(ask(name, stdin), "make run")
+        assert_refused(ask_in_a_process(name, stdin), "make run")
+    refused = ask_in_a_process("-", b"Z\xfcrich")
+    assert_refused(refused, "standard input", "not UTF-8 text")

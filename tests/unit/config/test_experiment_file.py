@@ -163,6 +163,9 @@ def test_yaml_that_breaks_python_is_refused_in_one_sentence(tmp_path, text, word
         load(tmp_path, text)
     assert words in str(caught.value)
     assert len(str(caught.value).splitlines()) == 1
+
+
+def test_an_override_that_breaks_python_is_refused(tmp_path):
     with pytest.raises(InputError, match="has a value that is not valid YAML"):
         load(tmp_path, SMALLEST, f"train.seed={'[' * 5000}")
 

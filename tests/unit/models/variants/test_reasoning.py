@@ -100,6 +100,7 @@ def test_hidden_states_and_attentions_are_given_when_asked_for(tiny):
     assert torch.equal(again.reasoning_BC, short.reasoning_BC)
 
 
+@pytest.mark.slow
 def test_a_trained_model_tells_the_types_of_its_questions_and_a_saved_one_too(tiny, tmp_path):
     backbone, windows, layout = tiny
     model = build(backbone, type_weight=1.0)
