@@ -26,7 +26,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 FAILED_SECONDS = 20.0
-"""How long a step that failed waits for MLflow to receive the reason."""
+"""How long a step that failed waits at most for MLflow to receive the reason."""
 TERMINATION_LOG = Path("/dev/termination-log")
 """The file from which Kubernetes reads why a container ended."""
 BEFORE_THE_RACE = tuple(each.name for each in STEPS if each.is_before_race)
@@ -51,6 +51,7 @@ def step(function: Callable[P, R]) -> Callable[P, R]:
         limit_threads()
         _make_paths(kwargs, hints)
         _set_up_logging()
+        patience = FAILED_SECONDS  # where the environment names something that is no number
         try:
             patience = read_patience()
             planned = provenance.read_digests(str(kwargs.get("digests", "")))
@@ -64,7 +65,7 @@ def step(function: Callable[P, R]) -> Callable[P, R]:
             return result
         except Exception as error:
             _explain_failure(function.__name__, error)
-            _close_outboxes(function.__name__, FAILED_SECONDS)
+            _close_outboxes(function.__name__, min(patience, FAILED_SECONDS))
             if isinstance(error, InputError):
                 sys.exit(EXIT_CODE_INPUT_ERROR)
             raise
