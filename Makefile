@@ -52,8 +52,8 @@ TEST_PYTHON := env -u PYTHONDONTWRITEBYTECODE OMP_NUM_THREADS=1 $(BIN)/python
 test: .venv/dev ## All tests that need no GPU, in WORKERS processes (default: 3)
 	@$(TEST_PYTHON) -m pytest -m "not gpu" -rfEs $(if $(REPORT),--junitxml="$(REPORT)") -n $(or $(WORKERS),3) --dist loadfile --no-loadscope-reorder
 
-test-fast: .venv/dev ## The fast tests, in WORKERS processes (default: 2): no network, no test of many seconds
-	@$(TEST_PYTHON) -m pytest -m "not slow and not gpu" -n $(or $(WORKERS),2) --dist loadfile --no-loadscope-reorder
+test-fast: .venv/dev ## The fast tests, in WORKERS processes (default: 2): no network, no test of many seconds, fewer examples
+	@SQUADRON_DRAWS_SHARE=0.2 $(TEST_PYTHON) -m pytest -m "not slow and not gpu" -n $(or $(WORKERS),2) --dist loadfile --no-loadscope-reorder
 
 lint: .venv/dev ## ruff and mypy
 	@$(BIN)/ruff check $(SOURCES)

@@ -9,10 +9,14 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 
 from squadron.data.layout import Layout, read_layout
 from tests import token_families
+from tests.effort import draws
 
 # There is no deadline, because a busy or slow machine needs longer for an example.
 hypothesis.settings.register_profile(
-    "squadron", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    "squadron",
+    max_examples=draws(100),
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("squadron")
 

@@ -67,4 +67,7 @@ def test_tests_run_in_as_many_workers_as_said(tmp_path, target, marks, workers):
     assert f'-m pytest -m "{marks}"' in line
     assert f"-n {workers} --dist loadfile --no-loadscope-reorder" in line
     # Python keeps compiled modules whatever the environment says.
-    assert line.startswith("env -u PYTHONDONTWRITEBYTECODE OMP_NUM_THREADS=1 ")
+    command = line.removeprefix("SQUADRON_DRAWS_SHARE=0.2 ")
+    assert command.startswith("env -u PYTHONDONTWRITEBYTECODE OMP_NUM_THREADS=1 ")
+    # All examples of the properties are drawn in the whole suite.
+    assert (command != line) == (target[0] == "test-fast")

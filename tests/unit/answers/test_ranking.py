@@ -19,9 +19,10 @@ from squadron.answers.ranking import (
 )
 from squadron.artifacts import CANDIDATES
 from squadron.config import ANSWER_RULES
+from tests.effort import draws
 
 pytestmark = pytest.mark.filterwarnings("error")
-THOROUGH = settings(max_examples=100, deadline=None)
+THOROUGH = settings(max_examples=draws(100), deadline=None)
 
 # Few values, so that ties are common; and scores close to each other.
 SCORES = st.one_of(
@@ -210,7 +211,7 @@ def exact_match_at(threshold, score, exact, has_answer):
     return sum(right), sum(map(bool, chosen))
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=draws(250), deadline=None)
 @given(judged_questions())
 @example((np.array([-5.0, -np.inf]), np.array([1.0, 1.0]), np.array([True, False])))
 @example((np.array([-np.inf]), np.array([1.0]), np.array([False])))
@@ -287,7 +288,7 @@ def test_null_odds_below_minus_the_threshold_are_answered(scores, threshold):
     assert ["text" if each < -threshold else "" for each in odds] == chosen
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=draws(250), deadline=None)
 @given(judged_questions(), st.data())
 def test_the_threshold_of_f1_is_the_best_of_all(judged, data):
     score, exact, has_answer = judged

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from squadron.config import Experiment, build_experiment, digest, from_json, to_json
+from tests.effort import draws
 
 SHARES = st.floats(0, 0.3) | st.integers(0, 9)
 POSITIVE = st.floats(1e-8, 1e3) | st.integers(1, 50)
@@ -97,7 +98,7 @@ def turned(value):
     return value
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=draws(100), deadline=None)
 @given(EXPERIMENTS)
 def test_json_gives_back_what_it_was_made_from_and_equal_sections_have_equal_text(raw):
     experiment = build_experiment(raw)
@@ -118,7 +119,7 @@ def test_json_gives_back_what_it_was_made_from_and_equal_sections_have_equal_tex
         assert to_json(other) == text
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=draws(50), deadline=None)
 @given(EXPERIMENTS)
 def test_building_changes_nothing_of_what_it_is_given(raw):
     before = json.dumps(raw)

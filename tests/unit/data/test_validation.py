@@ -18,6 +18,7 @@ from squadron.data.validation import (
     validate_examples,
 )
 from squadron.errors import InputError
+from tests.effort import draws
 
 MOVED = "start moved to the only occurrence"
 STRIPPED = "blanks around the answer"
@@ -284,7 +285,7 @@ def broken_examples(draw):
     return make_example(context, *answers, id=name, question=question, is_impossible=impossible)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=draws(150), deadline=None)
 @given(st.lists(broken_examples(), max_size=6))
 @example([make_example("Ann.", ("Bob", 0), is_impossible=True)])
 def test_every_accepted_answer_stands_where_it_says(examples):
@@ -309,7 +310,7 @@ def test_every_accepted_answer_stands_where_it_says(examples):
         assert after == before[place]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=draws(100), deadline=None)
 @given(st.lists(broken_examples(), max_size=6))
 def test_what_was_accepted_is_accepted_again_untouched(examples):
     kept = validate_examples(examples, Report())

@@ -25,8 +25,9 @@ from squadron.data.windows import (
     slide_windows,
 )
 from squadron.errors import InputError
+from tests.effort import draws
 
-THOROUGH = settings(max_examples=60, deadline=None)
+THOROUGH = settings(max_examples=draws(60), deadline=None)
 
 # Known and unknown words, blanks of all kinds, characters that are several tokens (and several
 # characters that are one), that a tokenizer drops, or that it takes for one of its specials.
@@ -400,7 +401,7 @@ def test_a_table_of_several_chunks_gives_the_same_windows(tiny, monkeypatch):
     assert slide(tiny, pieces, chosen) == expected
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=draws(40), deadline=None)
 @given(st.lists(st.tuples(TEXTS, TEXTS), max_size=6), window_settings())
 def test_the_windows_of_many_examples_are_those_of_each(tiny, pairs, chosen):
     rows, counts = slide(tiny, make_table(*pairs), chosen)
@@ -657,7 +658,7 @@ def shared_contexts(draw):
     return examples
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=draws(40), deadline=None)
 @given(shared_contexts(), window_settings(), st.integers(1, 40), st.integers(1, 9))
 @example([("who", "the light " * 9, 4, 9)] * 3 + [("", "")], Windows(16, 3, 2), 1, 2)
 def test_the_stored_windows_expand_to_those_of_a_plain_program(

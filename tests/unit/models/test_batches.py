@@ -19,6 +19,7 @@ from squadron.models.batches import (
     group_by_length,
 )
 from tests import tiny_models
+from tests.effort import draws
 
 LAYOUT = Layout((101,), (102,), (102,), question_type=3, context_type=5, pad_id=7)
 
@@ -73,7 +74,7 @@ def make_table(sizes):
 window_sizes = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 70)), min_size=1, max_size=12)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=draws(60))
 @given(window_sizes, st.data())
 def test_a_batch_holds_the_windows_asked_for_padded_to_the_rounded_longest(sizes, data):
     table = make_table(sizes)

@@ -9,6 +9,7 @@ from torchcrf import CRF
 from squadron.models import linear_chain_crf as crf
 from squadron.models.linear_chain_crf import B, I, O, Transitions
 from tests import crf_reference
+from tests.effort import draws
 
 sequences = st.tuples(st.integers(0, 10_000), st.lists(st.integers(0, 7), min_size=1, max_size=4))
 
@@ -42,7 +43,7 @@ def path_score(emissions_TK, tags, transitions):
     return score + sum(transitions.pair_KK[pair] for pair in itertools.pairwise(tags))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=draws(60))
 @given(sequences)
 def test_every_span_scores_as_its_path_does_against_all_o(drawn):
     emissions, lengths, transitions = draw(*drawn)
@@ -60,7 +61,7 @@ def test_every_span_scores_as_its_path_does_against_all_o(drawn):
             assert float(ours[row].detach()) == pytest.approx(float(theirs.detach()), abs=1e-4)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=draws(60))
 @given(sequences)
 def test_loss_and_gradients_equal_a_sum_over_all_single_span_paths(drawn):
     emissions, lengths, transitions = draw(*drawn)
@@ -90,7 +91,7 @@ def test_loss_and_gradients_equal_a_sum_over_all_single_span_paths(drawn):
         assert torch.allclose(mine, theirs, atol=1e-4)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=draws(30))
 @given(st.integers(0, 10_000), st.lists(st.integers(1, 7), min_size=1, max_size=4))
 def test_path_scores_and_gradients_are_those_of_pytorch_crf(seed, lengths):
     """Its likelihood of a path plus its own normaliser is the path's score."""
@@ -122,7 +123,7 @@ def test_path_scores_and_gradients_are_those_of_pytorch_crf(seed, lengths):
         assert torch.allclose(a, torch.zeros_like(a) if b is None else b, atol=1e-4)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=draws(40))
 @given(sequences)
 def test_the_table_of_spans_holds_each_path_once_and_sums_to_the_partition(drawn):
     emissions, lengths, transitions = draw(*drawn)
@@ -151,7 +152,7 @@ def test_an_empty_sequence_holds_nothing_for_sure():
     assert (gradient[1, :3] != 0).any()
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=draws(20))
 @given(st.integers(0, 10_000), st.integers(1, 40))
 def test_the_partition_is_that_of_pytorch_crf_with_a_tag_for_o_after_the_span(seed, length):
     """O before, B, I and O after, all other moves forbidden: at most one span, step by step."""

@@ -19,6 +19,7 @@ from squadron.models.prediction import best_spans, predict_candidates
 from squadron.models.variants import span
 from squadron.progress import Progress
 from tests import tiny_models
+from tests.effort import draws
 from tests.tiny_models import FP32
 
 CPU = torch.device("cpu")
@@ -84,7 +85,7 @@ def test_the_best_spans_are_exact_for_every_answer_length(max_answer_tokens):
             assert found.score_BK[row, : len(best)].tolist() == best
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=draws(200))
 @given(scored_batches(), st.integers(1, 25), st.integers(1, 20))
 def test_the_best_spans_are_those_of_brute_force_over_all_pairs(scored, n_best, max_answer_tokens):
     start_BT, end_BT, contexts = scored

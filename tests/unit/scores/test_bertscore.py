@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from squadron.models import backbones
 from squadron.scores import bertscore
 from squadron.scores.bertscore import BertScorer
+from tests.effort import draws
 from tests.tiny_models import BRIDGE, EIGHT_QUESTIONS, LIBRARY, RIVER, TRAM, write_backbone
 
 WORDS = [
@@ -102,7 +103,7 @@ def test_scores_equal_those_of_plain_loops(backbone):
     assert len(set(found.f1.round(4))) >= 5  # or nothing was told apart
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=draws(25), deadline=None)
 @given(
     pairs=st.lists(
         st.tuples(*[st.lists(st.sampled_from(WORDS), max_size=5).map(" ".join)] * 2),

@@ -15,6 +15,7 @@ from squadron.scores.breakdown import (
     question_word,
     read_parts,
 )
+from tests.effort import draws
 
 QUESTIONS = ("What is it?", "By whom?", "How  much?", "In the year of the flood, why?", "Is it?")
 
@@ -106,7 +107,7 @@ def tables(rows, exact, f1, paragraph):
     return examples, pa.Table.from_arrays([pa.array(each) for each in columns], schema=SCORES)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=draws(100), deadline=None)
 @given(
     st.lists(
         st.tuples(ROWS, st.sampled_from([0.0, 1.0]), st.floats(0, 1), st.integers(0, 5)),

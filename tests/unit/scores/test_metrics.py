@@ -16,6 +16,7 @@ from squadron.scores.metrics import (
     summarize,
 )
 from squadron.scores.oracle import oracle_scores
+from tests.effort import draws
 from tests.reference_squad import (
     plain_averages,
     plain_exact,
@@ -48,7 +49,7 @@ ANSWERS = st.one_of(
 CASES = st.lists(
     st.tuples(st.lists(ANSWERS, min_size=1, max_size=4), st.none() | ANSWERS), max_size=8
 )
-THOROUGH = settings(max_examples=300, deadline=None)
+THOROUGH = settings(max_examples=draws(300), deadline=None)
 
 
 @THOROUGH
@@ -237,7 +238,7 @@ def test_a_summary_leaves_out_the_block_of_a_kind_of_question_that_does_not_occu
     assert not [key for key in summary if key.startswith(absent)]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=draws(200), deadline=None)
 @given(
     st.lists(
         st.tuples(st.sampled_from([0.0, 1.0]), st.floats(0, 1), st.booleans()),

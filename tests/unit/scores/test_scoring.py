@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from squadron.errors import InputError
 from squadron.scores.scoring import score_files, score_parsed
+from tests.effort import draws
 from tests.reference_squad import plain_evaluation, plain_evaluation_with_null_odds
 
 V2 = {
@@ -208,7 +209,7 @@ TEXTS = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=draws(300), deadline=None)
 @given(
     st.lists(st.tuples(st.lists(TEXTS, max_size=3), st.none() | TEXTS), min_size=1, max_size=30),
     st.integers(1, 5),
@@ -269,7 +270,7 @@ def test_a_missing_prediction_stays_wrong_at_any_threshold():
     assert (result["best_exact"], result["best_exact_thresh"]) == (50.0, 0)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=draws(300), deadline=None)
 @given(
     st.lists(
         st.tuples(

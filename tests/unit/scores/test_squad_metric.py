@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from squadron.__main__ import main
 from squadron.errors import InputError
 from squadron.scores.squad_metric import load_metric
+from tests.effort import draws
 from tests.reference_squad import plain_evaluation, plain_evaluation_with_null_odds
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -92,7 +93,7 @@ TEXTS = st.sampled_from(
 ) | st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=draws(60), deadline=None)
 @given(
     st.lists(st.tuples(st.lists(TEXTS, max_size=3), st.none() | TEXTS), min_size=1, max_size=12),
     st.sampled_from(["v2", "v1.1"]),
@@ -110,7 +111,7 @@ def test_any_predictions_get_the_official_figures(cases, rule):
     assert found == plain_evaluation(dataset, {i: t for i, t in texts.items() if t is not None})
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=draws(60), deadline=None)
 @given(
     st.lists(
         st.tuples(st.lists(TEXTS, max_size=3), TEXTS, st.sampled_from([0, 1]) | st.floats(-2, 2)),

@@ -18,6 +18,7 @@ from tests import tiny_models
 from tests.results import make_race, make_version
 from tests.stores import make_store
 
+pytestmark = pytest.mark.slow  # some sixty races in a real store
 RACE = tracking.Race("closed", "0123abcd")
 ABOUT = {"labels": ["span"], "experiment": {"name": "closed"}}
 RESULT = make_race(refused="none raced")

@@ -33,6 +33,7 @@ from squadron.storage import (
     read_settings,
     require_writable,
 )
+from tests.effort import draws
 from tests.trees import RECORDS, content_of, read_tree, write_tree
 
 
@@ -200,7 +201,7 @@ class TestPublishing:
     @given(trees())
     @example({"a b\n'\"\\%2F+&#?é😀": b"x", "-rf/~/*": b"", "\x01\x7f": b"y"})
     @example({"sub/manifest.json": b"mine", "sub/_COMMITTED": b"mine"})
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=draws(30), deadline=None)
     def test_what_is_fetched_is_what_was_published(self, files):
         with TemporaryDirectory() as name:
             root = Path(name)
