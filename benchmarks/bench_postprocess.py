@@ -14,7 +14,7 @@ give ranked candidates and one answer text per question, at most 30 tokens long:
   Python lists already.
 - script: the plain loop as training scripts have it. Examples and windows are rows of a
   `datasets.Dataset`, and the n best get texts and a softmax. It is compared with `ours_n_best`:
-  ours with `ranking.rank_as_dicts`, which gives the same n best as dicts.
+  ours with `ranking.list_best`, which gives the same n best as dicts.
 
 The target is about the plain loop, which also ends in one answer and its score per question. The
 logits are seeded noise with four likely spans in each window and a likely null token, as a trained
@@ -107,7 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     def ours_n_best() -> Any:
         ranked = rank(batches, ids)
         texts = ranking.best_texts(ranked, contexts)
-        return texts, list(ranking.rank_as_dicts(ranked, contexts, SETTINGS.n_best))
+        return texts, list(ranking.list_best(ranked, contexts, SETTINGS.n_best))
 
     def script() -> Any:
         return answer_like_a_script(windows, start_NT, end_NT, dataset)
@@ -274,7 +274,7 @@ def time_parts(
         "candidates": lambda: write_rows(batches, spans),
         "rank_candidates": lambda: ranking.rank_candidates(rows, ids),
         "best_texts": lambda: ranking.best_texts(ranked, contexts),
-        "rank_as_dicts": lambda: list(ranking.rank_as_dicts(ranked, contexts, SETTINGS.n_best)),
+        "list_best": lambda: list(ranking.list_best(ranked, contexts, SETTINGS.n_best)),
     }
     return medians({name: [measure(part) for _ in range(repeat)] for name, part in parts.items()})
 

@@ -69,7 +69,7 @@ TYPES: dict[Any, tuple[str, dict[str, Any]]] = {
         "mapping of texts",
         {"type": ["object", "null"], "additionalProperties": {"type": "string"}},
     ),
-    dict[str, Any]: ("mapping", {"type": ["object", "null"]}),
+    dict[str, object]: ("mapping", {"type": ["object", "null"]}),
 }
 """Type of a field -> its name in docs/settings.md, its JSON Schema."""
 

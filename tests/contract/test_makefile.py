@@ -63,7 +63,7 @@ def test_tests_run_in_as_many_workers_as_said(tmp_path, target, marks, workers):
     shown = subprocess.run(
         ["make", "--dry-run", *target], cwd=tmp_path, capture_output=True, text=True, check=True
     ).stdout
-    (line,) = [line for line in shown.splitlines() if "pytest" in line]
+    (line,) = [line for line in shown.splitlines() if "-m pytest" in line]
     assert f'-m pytest -m "{marks}"' in line
     assert f"-n {workers} --dist loadfile --no-loadscope-reorder" in line
     # Python keeps compiled modules whatever the environment says.
