@@ -27,7 +27,7 @@ from squadron.config import Windows
 from squadron.data.layout import read_layout
 from squadron.data.window_table import NULL_TOKEN
 from squadron.data.windows import slide_windows
-from squadron.models import backbones
+from squadron.models import backbones, minilm
 
 MOST_TIMES_ENCODE_BATCH = 1.5
 
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     parser = make_parser(__doc__)
     parser.add_argument("data", type=Path, help="DATA.json, SQuAD v1.1 or v2.0 layout")
-    parser.add_argument("--backbone", default=backbones.OFFLINE, help="whose tokenizer")
+    parser.add_argument("--backbone", default=minilm.NAME, help="whose tokenizer")
     options = parser.parse_args(arguments)
     datasets.disable_progress_bars()
 

@@ -49,7 +49,7 @@ from benchmarks.measure import (
 from benchmarks.postprocess_loops import SETTINGS, answer_like_a_script, answer_plainly
 from squadron.answers import ranking
 from squadron.data.window_table import WindowTable
-from squadron.models import backbones, prediction
+from squadron.models import minilm, prediction
 from squadron.models.batches import Batch, WindowSet
 
 TIMES_FASTER = 20.0
@@ -77,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     parser = make_parser(__doc__)
     parser.add_argument("data", type=Path, help="DATA.json, SQuAD v1.1 or v2.0 layout")
-    parser.add_argument("--backbone", default=backbones.OFFLINE, help="whose tokenizer")
+    parser.add_argument("--backbone", default=minilm.NAME, help="whose tokenizer")
     options = parser.parse_args(arguments)
 
     table, layout = cut_windows(options.data, options.backbone)

@@ -39,7 +39,7 @@ from benchmarks.measure import (
     peak_rss_bytes,
     run_child,
 )
-from squadron.models import backbones
+from squadron.models import backbones, minilm
 
 SIZES = (10_000, 100_000)
 MOST_GROWTH_MB = 300.0
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measures, prints and writes the report. With a hidden option, it is the measured process."""
     parser = make_parser(__doc__, repeat=1)
     parser.add_argument("data", type=Path, help="DATA.json, SQuAD v1.1 or v2.0 layout")
-    parser.add_argument("--backbone", default=backbones.OFFLINE, help="whose tokenizer")
+    parser.add_argument("--backbone", default=minilm.NAME, help="whose tokenizer")
     parser.add_argument("--sizes", type=int, nargs=2, default=SIZES, help="windows, few and many")
     parser.add_argument("--predict-in", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)

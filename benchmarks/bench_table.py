@@ -30,7 +30,7 @@ from benchmarks.measure import (
     read_questions,
     run_child,
 )
-from squadron.models import backbones
+from squadron.models import minilm
 
 CORPUS = Path(__file__).resolve().parents[1] / "examples" / "corpus.json"
 ROWS = 20_000
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = make_parser(__doc__, repeat=1)
     parser.add_argument("--rows", type=int, default=ROWS, help="of the table that is made up")
     parser.add_argument("--data", type=Path, help="a table to measure instead")
-    parser.add_argument("--backbone", default=backbones.OFFLINE, help="whose tokenizer")
+    parser.add_argument("--backbone", default=minilm.NAME, help="whose tokenizer")
     parser.add_argument("--run-in", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--step", choices=("ingest", "featurize"), help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)

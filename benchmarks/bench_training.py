@@ -48,7 +48,7 @@ from benchmarks.measure import (
 from benchmarks.training_sides import BATCH_SIZE, SEED, run_side
 from squadron.artifacts import write_windows
 from squadron.data.window_table import WindowTable
-from squadron.models import backbones
+from squadron.models import minilm
 
 TIMES_FASTER = 5.0
 MOST_GIGABYTES = 2.5
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measures, prints and writes the report. With `--side`, this process is one of the sides."""
     parser = make_parser(__doc__)
     parser.add_argument("data", type=Path, help="DATA.json, SQuAD v1.1 or v2.0 layout")
-    parser.add_argument("--backbone", default=backbones.OFFLINE, help="what is trained")
+    parser.add_argument("--backbone", default=minilm.NAME, help="what is trained")
     parser.add_argument("--long-steps", type=int, default=LONG_STEPS, help="for the peak memory")
     parser.add_argument("--segment-divisor", type=int, default=1, help="shortens every segment")
     parser.add_argument("--side", choices=SEGMENT_STEPS, help=argparse.SUPPRESS)

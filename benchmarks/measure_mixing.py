@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from squadron.data.sources.squad import read_examples
-from squadron.models import backbones
+from squadron.models import backbones, minilm
 from squadron.models.batches import LENGTH_MULTIPLE, POOL_BATCHES, group_by_length
 
 BATCH_SIZE = 16
@@ -22,7 +22,7 @@ Groups = list[list[int]]
 
 def main(path: str) -> None:
     """Compares a strict sort by length, a sort with noise, and `group_by_length`."""
-    tokenizer = backbones.bare_tokenizer(backbones.load_tokenizer(backbones.OFFLINE))
+    tokenizer = backbones.bare_tokenizer(backbones.load_tokenizer(minilm.NAME))
     texts = [(example.question, example.context) for example in read_examples(Path(path))]
     random.Random(1).shuffle(texts)
     encoded = tokenizer.encode_batch(texts[:8_000])

@@ -226,7 +226,7 @@ def find_local_paths(experiment: Experiment) -> list[str]:
 
 
 def _is_folder(backbone: str) -> bool:
-    is_name = backbone == backbones.OFFLINE or storage.is_remote(backbone)
+    is_name = backbones.is_shipped(backbone) or storage.is_remote(backbone)
     is_name = is_name or bool(scratch.read_kind(backbone))
     return not is_name and Path(backbone).expanduser().is_dir()
 

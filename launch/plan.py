@@ -15,7 +15,7 @@ from squadron import storage
 from squadron.config import Contender, Data, Experiment, digest, to_json
 from squadron.data.sources import load_source
 from squadron.errors import InputError
-from squadron.models import backbones, scratch, variants
+from squadron.models import backbones, minilm, scratch, variants
 from squadron.models.model_names import read_model_name
 from squadron.provenance import Digests, plan_digests
 from squadron.steps import STEPS
@@ -47,7 +47,7 @@ def check_experiment(experiment: Experiment) -> None:
     # `registered.resolve_models` finds the backbone of the champion.
     needed = {c.backbone for c in experiment.contenders if c.variant != registered.CHAMPION}
     if experiment.evaluate.bertscore:
-        needed.add(backbones.OFFLINE)
+        needed.add(minilm.NAME)
     for backbone in needed:
         # The steps fetch a registered model, and featurize makes `scratch`.
         if read_model_name(backbone) or scratch.read_kind(backbone):

@@ -19,7 +19,7 @@ from squadron.artifacts import EXAMPLES
 from squadron.config import Contender
 from squadron.data.layout import read_layout
 from squadron.data.windows import slide_windows
-from squadron.models import backbones, model_folder
+from squadron.models import backbones, model_folder, starter, variants
 from squadron.models.devices import pick_device
 from squadron.models.prediction import predict_candidates
 from squadron.progress import Progress
@@ -89,6 +89,19 @@ class Reader:
             loaded.contender,
             loaded.answering or answering,
         )
+
+    @classmethod
+    def load_starter(cls) -> "Reader":
+        """Loads the starter reader, which is part of the package (models/starter.py).
+
+        Raises:
+            InputError: If its files or its backbone are missing.
+        """
+        contender = Contender("pretrained", backbone=starter.NAME)
+        variant = variants.load_variant(contender.variant)
+        model = variant.build(contender.backbone, variants.read_options(contender))
+        tokenizer = backbones.load_tokenizer(contender.backbone)
+        return cls(model, tokenizer, contender, model_folder.read_answering(starter.FOLDER))
 
     def find_candidates(self, examples: pa.Table, title: str = "") -> Iterator[pa.Table]:
         """Finds the candidates of all questions.

@@ -17,8 +17,8 @@ import torch
 from squadron import requirements
 from squadron.config import Contender, Train, Windows
 from squadron.errors import InputError
-from squadron.models import model_folder, variants
-from squadron.models.backbones import OFFLINE, OFFLINE_PACKAGE, load_tokenizer
+from squadron.models import minilm, model_folder, variants
+from squadron.models.backbones import load_tokenizer
 from squadron.models.batches import WindowSet
 from squadron.models.optimizer import trained_parameters
 from squadron.models.prediction import predict_candidates
@@ -234,11 +234,11 @@ def test_a_variant_says_what_must_be_installed_where_its_models_are_loaded(built
     place = tmp_path / "backbone.json"
     if place.exists():
         place.write_text(
-            place.read_text().replace(json.loads(place.read_text())["backbone"], OFFLINE)
+            place.read_text().replace(json.loads(place.read_text())["backbone"], minilm.NAME)
         )
     needed = variants.find_requirements(short_name(variant), tmp_path)
     assert requirements.find_distributions(variant.__name__) <= needed
-    assert (OFFLINE_PACKAGE in needed) == place.exists()
+    assert (minilm.PACKAGE in needed) == place.exists()
     # A champion of a span model needs what a span model needs.
     assert {"torch", "transformers"} <= needed
 

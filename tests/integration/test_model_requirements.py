@@ -15,7 +15,7 @@ import pytest
 from squadron import registry, tracking
 from squadron.answers.answering import Answering
 from squadron.config import Contender, Windows
-from squadron.models import backbones, model_folder, variants
+from squadron.models import backbones, minilm, model_folder, variants
 from squadron.registry import registration
 from tests import fresh_venv, tiny_models
 from tests.stores import make_store
@@ -26,7 +26,7 @@ WINDOWS = Windows(max_length=64, stride=16, max_question_length=16)
 CONTEXT = "Ada wrote the program in 1843, and a machine ran it long after that."
 BUILT = {
     **{name: (name, "tiny") for name in variants.list_variants() if name != "champion"},
-    "lora on the offline backbone": ("lora", backbones.OFFLINE),
+    "lora on the offline backbone": ("lora", minilm.NAME),
 }
 """Label -> (variant, backbone). "tiny" is a folder that the test writes."""
 CHAMPIONS = {f"champion of {label}": label for label in ("crf", "lora on the offline backbone")}

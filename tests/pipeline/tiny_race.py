@@ -47,12 +47,12 @@ def write_backbone(folder: Path) -> None:
     import torch
     from transformers import BertConfig, BertModel
 
-    from squadron.models import backbones
+    from squadron.models import backbones, minilm
 
     torch.manual_seed(0)
     small = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
     BertModel(BertConfig(intermediate_size=64, **small)).save_pretrained(folder)
-    backbones.load_tokenizer(backbones.OFFLINE).save_pretrained(folder)
+    backbones.load_tokenizer(minilm.NAME).save_pretrained(folder)
 
 
 def write_experiment(

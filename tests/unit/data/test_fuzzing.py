@@ -19,7 +19,7 @@ from squadron.data.example_table import as_row
 from squadron.data.sources import load_source, squad
 from squadron.data.validation import Report, validate_examples
 from squadron.errors import InputError
-from squadron.models import backbones, scratch, variants
+from squadron.models import backbones, minilm, scratch, variants
 from squadron.models.model_names import read_model_name
 from tests.fuzzing import mutate
 
@@ -40,7 +40,7 @@ def read_experiment(path: Path) -> None:
         name = contender.backbone
         # The offline one is hashed whole.
         is_made = bool(read_model_name(name) or scratch.read_kind(name))
-        if not is_made and name != backbones.OFFLINE:
+        if not is_made and name != minilm.NAME:
             backbones.locate(name)
     assert from_json(Data, to_json(experiment.data)) == experiment.data
     for contender in experiment.contenders:

@@ -471,13 +471,13 @@ def test_squad_gives_the_known_number_of_windows(name, expected):
     folder = os.environ.get("SQUADRON_DATA")
     if not folder:
         pytest.skip("SQUADRON_DATA names no folder with squad/dev-v1.1.json and train-20k.json")
-    from squadron.models import backbones
+    from squadron.models import backbones, minilm
 
     path = Path(folder) / "squad" / name
     if not path.is_file():
         pytest.skip(f"SQUADRON_DATA has no squad/{name}")
     try:
-        tokenizer = backbones.load_tokenizer(backbones.OFFLINE)
+        tokenizer = backbones.load_tokenizer(minilm.NAME)
     except InputError as error:
         pytest.skip(str(error))
     bare = backbones.bare_tokenizer(tokenizer)

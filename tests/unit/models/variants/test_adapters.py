@@ -11,8 +11,8 @@ from safetensors.torch import load_file
 
 from squadron.config import Contender, Train, Windows
 from squadron.errors import InputError
-from squadron.models import model_folder, variants
-from squadron.models.backbones import OFFLINE, load_tokenizer
+from squadron.models import minilm, model_folder, variants
+from squadron.models.backbones import load_tokenizer
 from squadron.models.batches import Batch, WindowSet
 from squadron.models.optimizer import trained_parameters
 from squadron.models.training import train_model
@@ -369,9 +369,9 @@ def test_a_model_folder_with_an_adapter_answers_questions(kind, tiny, tmp_path):
 
 def test_the_offline_backbone_is_named_and_not_where_it_lies(kind, tmp_path):
     variant, options = kind
-    variant.build(OFFLINE, options).save(tmp_path)
+    variant.build(minilm.NAME, options).save(tmp_path)
     config = json.loads((tmp_path / "adapter_config.json").read_text())
-    assert config["base_model_name_or_path"] == OFFLINE
+    assert config["base_model_name_or_path"] == minilm.NAME
     texts = [path.read_text() for path in tmp_path.glob("*.json")]
     assert not any("site-packages" in text for text in texts)
     assert variant.load(tmp_path, options)
