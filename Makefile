@@ -15,7 +15,7 @@ KEEP ?=
 BIN := .venv/bin
 TORCH_OPTION := $(if $(TORCH_INDEX_URL),--extra-index-url $(TORCH_INDEX_URL))
 TOOL_CACHES := .pytest_cache .ruff_cache .mypy_cache .hypothesis
-SOURCES := .ci src components launch tests benchmarks docs examples pipeline.py
+SOURCES := .ci src components launch tests benchmarks docs examples experiments pipeline.py
 
 .PHONY: help setup run test test-fast lint format docs ui bench image clean
 
