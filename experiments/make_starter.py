@@ -148,7 +148,7 @@ def describe(about: ModelAbout, figures: dict[str, dict[str, Any]]) -> str:
     """Returns the card."""
     training, settings = about.training, about.contender
     rows = "\n".join(
-        f"| {label} | {each['questions']:,} | {each['shown']['exact_match']} | {each['shown']['f1']} |"
+        f"| {label} | {each['questions']:,} | {' | '.join(each['shown'].values())} |"
         for label, each in (
             (f"{figures['dev']['file']}, all answered", figures["dev"]),
             ("the last of examples/corpus.json", figures["corpus"]),

@@ -19,6 +19,7 @@ __all__ = [
     "prediction",
     "scratch",
     "starter",
+    "step_losses",
     "trained_on",
     "training",
     "training_summary",

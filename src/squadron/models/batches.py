@@ -42,8 +42,14 @@ class Batch:
     """Indices into question_types.TYPES; -1 where a question has no type."""
 
     def to(self, device: torch.device) -> "Batch":
-        """Returns the same batch on a device."""
-        return Batch(**{name: value.to(device) for name, value in vars(self).items()})
+        """Returns the same batch on a device.
+
+        Python does not wait until a GPU has it. For that, the batch must lie in pinned memory.
+        """
+        if device.type != "cuda":
+            return Batch(**{name: value.to(device) for name, value in vars(self).items()})
+        pinned = {name: value.pin_memory() for name, value in vars(self).items()}
+        return Batch(**{k: value.to(device, non_blocking=True) for k, value in pinned.items()})
 
     def answer_mask_BT(self) -> torch.Tensor:
         """Returns True for the null token and the context, where an answer may start or end."""

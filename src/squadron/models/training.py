@@ -30,16 +30,13 @@ from squadron.models.optimizer import (
     trained_parameters,
     training_tensors,
 )
+from squadron.models.step_losses import DivergedError, StepLosses
 from squadron.progress import Progress
 
 logger = logging.getLogger(__name__)
 
 POINTS_PER_EPOCH = 20
 """Points of the loss curve in an epoch."""
-
-
-class DivergedError(RuntimeError):
-    """The loss or the weights of a model are not finite, which disqualifies the contender."""
 
 
 @dataclass
@@ -144,6 +141,7 @@ class _Loop:
         self.run = Training()
         self.losses: list[float] = []
         """The losses since the last point of the log."""
+        self.step_losses = StepLosses(self.accelerator)
 
     def resume(self, title: str) -> None:
         """Restores the last whole checkpoint, if there is one."""
@@ -178,14 +176,17 @@ class _Loop:
         self.model.train()
         while run.batches_done < self.batch_count:
             group = batches[run.batches_done :][: settings.gradient_accumulation]
-            loss = self._train_step(group)
-            progress.advance(len(group) * settings.batch_size, loss=round(loss, 3))
+            self._train_step(group)
+            shown = {"loss": round(self.losses[-1], 3)} if self.losses else {}
+            progress.advance(len(group) * settings.batch_size, **shown)
             if run.step % max(1, self.updates // POINTS_PER_EPOCH) == 0:
                 self._log_losses()
             is_due = time.monotonic() - last_saved > settings.checkpoint_minutes * 60
             if is_due and run.batches_done < self.batch_count:
+                self._read_losses()
                 self._save()
                 last_saved = time.monotonic()
+        self._read_losses()
         _check_weights(self.model)
         run.epoch, run.batches_done = run.epoch + 1, 0
         self.losses.clear()
@@ -224,21 +225,25 @@ class _Loop:
         batches = group_by_length(self.windows.lengths, self.settings.batch_size, seed)
         return batches[rank : self.batch_count * world : world]
 
-    def _train_step(self, group: list[list[int]]) -> float:
-        """Does one optimizer step over some batches, counts it, and returns their mean loss."""
+    def _train_step(self, group: list[list[int]]) -> None:
+        """Does one optimizer step over some batches and counts it."""
         run = self.run
         started = time.monotonic()
-        loss = self._update(group)
+        self._update(group)
         self.scheduler.step()
         run.seconds += time.monotonic() - started
         run.step += 1
         run.batches_done += len(group)
         run.windows_seen += sum(map(len, group)) * self.accelerator.num_processes
-        self.losses.append(loss)
-        return loss
 
-    def _update(self, group: list[list[int]]) -> float:
-        """Updates the weights once by the gradient over some batches; returns their mean loss.
+    def _read_losses(self) -> None:
+        """Reads the losses of all steps that were done."""
+        started = time.monotonic()
+        self.losses += self.step_losses.read()
+        self.run.seconds += time.monotonic() - started
+
+    def _update(self, group: list[list[int]]) -> None:
+        """Updates the weights once by the gradient over some batches.
 
         A batch of long windows is computed in parts, and each part counts by its windows. That
         gives the same gradient in bounded memory.
@@ -247,7 +252,7 @@ class _Loop:
         limit = PASS_TOKENS[accelerator.device.type]
         cut = self.windows.parts
         passes = [(part, len(part) / len(rows)) for rows in group for part in cut(rows, limit)]
-        total = 0.0
+        total = torch.zeros((), dtype=torch.float64, device=accelerator.device)
         for number, (rows, share) in enumerate(passes):
             # Dropout depends on nothing but (seed, step, pass, process). So there is no random
             # state to save, and a resumed training draws the same as one without a break.
@@ -258,17 +263,17 @@ class _Loop:
                 batch = self.windows.collate(rows).to(accelerator.device)
                 with autocast(accelerator.device, settings.precision):
                     loss = self.wrapped(batch) * (share / len(group))
-                total += float(loss.detach())
-                if is_last:
-                    _refuse_non_finite(accelerator, total, self.run.step)
+                total += loss.detach()
                 accelerator.backward(loss)
+        # On a CPU, a loss that is not finite stops the training before it changes the weights.
+        self.losses += self.step_losses.add(self.run.step, total)
         accelerator.clip_grad_norm_(self.wrapped.parameters(), settings.max_grad_norm)
         self.optimizer.step()
         self.optimizer.zero_grad()
-        return total
 
     def _log_losses(self) -> None:
         """Logs a point of the loss curve: the mean loss since the last point."""
+        self._read_losses()
         self._log(
             {
                 "train_loss": float(np.mean(self.losses)),
@@ -321,19 +326,6 @@ def _score_epoch(figures: dict[str, float], monitor: str, epoch: int) -> list[fl
     # threshold is the one that answers nothing, both are equal in all epochs; then the figure on
     # what the model would answer decides.
     return [figures["exact_match"], figures["f1"], figures.get("answerable_f1", 0.0)]
-
-
-def _refuse_non_finite(accelerator: Accelerator, loss: float, step: int) -> None:
-    """Stops the training on all processes if the loss of one of them is not finite.
-
-    All processes compare their losses at the same point, before the backward pass that adds up
-    their gradients. If one process stopped alone, the others would wait for its gradient for ever.
-    """
-    everywhere = accelerator.gather(torch.tensor([loss], device=accelerator.device)).tolist()
-    for process, value in enumerate(everywhere):
-        if not math.isfinite(value):
-            where = f" on process {process}" if len(everywhere) > 1 else ""
-            raise DivergedError(f"the loss became {value} at step {step + 1}{where}")
 
 
 def _check_weights(model: torch.nn.Module) -> None:

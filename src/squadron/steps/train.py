@@ -136,7 +136,8 @@ def _train_network(
     from squadron.models import trained_on
     from squadron.models.batches import WindowSet
     from squadron.models.devices import pick_device
-    from squadron.models.training import DivergedError, train_model
+    from squadron.models.step_losses import DivergedError
+    from squadron.models.training import train_model
 
     network.to(pick_device())
     layout = read_about_windows(windows).layout

@@ -83,8 +83,8 @@ def test_what_is_neither_a_folder_nor_a_hub_name_is_refused_with_what_is_allowed
     with pytest.raises(InputError) as caught:
         backbones.locate(name)
     assert str(caught.value) == (
-        f"The backbone {name!r} is no folder; give 'all-MiniLM-L6-v2' or 'starter' (both offline), a folder, "
-        "an s3:// prefix or a hub name such as 'org/name'"
+        f"The backbone {name!r} is no folder; give 'all-MiniLM-L6-v2' or 'starter' (both "
+        "offline), a folder, an s3:// prefix or a hub name such as 'org/name'"
     )
 
 

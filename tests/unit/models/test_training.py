@@ -22,7 +22,8 @@ from squadron.config import Train
 from squadron.models import checkpoints, training
 from squadron.models.batches import WindowSet
 from squadron.models.optimizer import trained_parameters
-from squadron.models.training import DivergedError, train_model
+from squadron.models.step_losses import DivergedError
+from squadron.models.training import train_model
 from squadron.models.variants import span
 from squadron.progress import EVENT_PREFIX, EVENTS_VARIABLE
 from tests import tiny_models
