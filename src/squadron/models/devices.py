@@ -16,6 +16,13 @@ def pick_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
+def gpu_memory_mb() -> float | None:
+    """Returns the most memory that tensors took on the GPU at once, in MiB; None without a GPU."""
+    if pick_device().type != "cuda":
+        return None
+    return torch.cuda.max_memory_allocated() / 2**20
+
+
 def uses_bf16(device: torch.device, precision: str) -> bool:
     """Whether the precision "auto", "bf16" or "fp32" means bf16 autocast on this device.
 

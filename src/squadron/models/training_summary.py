@@ -32,6 +32,8 @@ class TrainingSummary:
     """Those that training changes; 0 for a contender that does not train."""
     peak_memory_mb: float | None = None
     """Of the process that trained."""
+    gpu_memory_mb: float | None = None
+    """The most memory of the GPU that tensors took at once; None without a GPU."""
     log: tuple[dict[str, float], ...] = ()
     """One row per point: step, epoch, and the loss or the figures on tune."""
 
@@ -40,7 +42,7 @@ class TrainingSummary:
         """The figures that MLflow shows, as far as there are any."""
         names = (
             *("examples_per_second", "best_epoch", "parameters", "trainable_parameters"),
-            *("peak_memory_mb", "seconds_train"),
+            *("peak_memory_mb", "gpu_memory_mb", "seconds_train"),
         )
         return {name: float(value) for name in names if (value := getattr(self, name)) is not None}
 

@@ -14,6 +14,7 @@ from squadron.wording import LEVEL, figure, interval
 WIDEST = 120
 """Maximum width of the table in columns, and its width where there is no terminal."""
 LEAST_NEEDED = (
+    "GPU MiB",
     "trainable",
     "seconds",
     "train F1",
@@ -125,6 +126,7 @@ def _list_columns(rows: Sequence[Standing]) -> list[_Column]:
         "train F1",
         lambda row: _stack_figures(*_pick(row, "answerable_f1", ("train",))),
     )
+    memory = _Column("GPU MiB", "GPU MiB", lambda row: figure(row.gpu_memory_mb, 0, _MISSING))
     return [
         sure("EM", "select", "exact_match"),
         sure("F1", "select", "f1"),
@@ -149,6 +151,7 @@ def _list_columns(rows: Sequence[Standing]) -> list[_Column]:
             lambda row: _stack_figures(row.seconds, row.examples_per_second, digits=1),
         ),
         _Column("trainable", "trainable", lambda row: _count(row.trainable_parameters)),
+        *([memory] if any(row.gpu_memory_mb for row in rows) else []),
     ]
 
 

@@ -33,6 +33,8 @@ class Standing:
     """Time of the training; None without one."""
     examples_per_second: float | None = None
     trainable_parameters: float | None = None
+    gpu_memory_mb: float | None = None
+    """The most memory of a GPU that the training took; None without a GPU."""
 
     @property
     def name(self) -> str:

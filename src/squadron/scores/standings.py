@@ -123,6 +123,7 @@ def describe_standing(result: ContenderResult, registered_as: str = "") -> Stand
         seconds=training.whole_seconds,
         examples_per_second=training.examples_per_second,
         trainable_parameters=training.trainable_parameters,
+        gpu_memory_mb=training.gpu_memory_mb,
     )
 
 

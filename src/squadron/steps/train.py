@@ -54,6 +54,7 @@ def train(*, contender: str, windows: Path, examples: Path, model: Path, digests
     """
     from squadron import tracking
     from squadron.models import scratch, trained_on, variants
+    from squadron.models.devices import gpu_memory_mb
 
     settings = settle_answer_tokens(from_json(Contender, contender), windows)
     planned = provenance.read_digests(digests)
@@ -79,6 +80,7 @@ def train(*, contender: str, windows: Path, examples: Path, model: Path, digests
             parameters=counts.parameters,
             trainable_parameters=counts.trainable,
             peak_memory_mb=peak_memory_mb(),
+            gpu_memory_mb=gpu_memory_mb(),
             seconds_train=time.monotonic() - started,
         )
         _write_folder(model, network, settings, backbone, outcome, summary, made_from)

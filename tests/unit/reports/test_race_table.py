@@ -196,13 +196,15 @@ def test_columns_go_by_need_and_every_figure_that_stays_is_whole(race, width):
     label = "lora-with-a-very-long-name"
     train = make_figures(answerable_f1=99.125, total=1200)
     by_title = {"exact_match_title_low": 52.26, "exact_match_title_high": 69.04}
-    race = replace(change_contender(race, 0, label=label, train=train), winner=label)
+    race = change_contender(race, 0, label=label, train=train, gpu_memory_mb=512.3)
+    race = replace(race, winner=label)
     race = change_figures(race, 0, "select", bertscore_f1=87.654, **by_title)
     race = change_figures(race, 0, "test", bertscore_f1=80.5)
     shown = render_table(race, width=width)
     table = [line for line in shown.splitlines() if line.startswith(("┏", "┃", "│", "└"))]
     assert max(map(len, table)) <= width
     figures = {
+        "GPU MiB": ["512"],
         "trainable": ["22.6M"],
         "seconds": ["1,234.6", "10.6"],
         "train F1": ["99.12"],
@@ -403,6 +405,14 @@ def test_training_questions_have_a_column_of_their_own_where_they_were_judged(ra
     )
     table = [line for line in shown.splitlines() if line.startswith(("┏", "│"))]
     assert max(map(len, table)) <= 110
+
+
+def test_the_memory_of_a_gpu_has_a_column_where_one_was_used(race):
+    assert "GPU MiB" not in render_table(race)
+    shown = render_table(change_contender(race, 0, gpu_memory_mb=1234.4), width=200)
+    assert "GPU MiB" in shown
+    assert row_of(shown, "span")[0][-1] == "1,234"
+    assert row_of(shown, "pretrained")[0][-1] == "-"
 
 
 @pytest.mark.parametrize(
