@@ -104,6 +104,21 @@ def test_the_corpus_passes_validation_untouched() -> None:
     assert not report.repaired
 
 
+def test_the_text_to_ask_about_has_ten_questions_of_every_kind() -> None:
+    report = Report()
+    asked = validate_examples(read_examples(EXAMPLES / "moon_landing.json"), report)
+    assert not report.repaired
+    text = (EXAMPLES / "moon_landing.txt").read_text(encoding="utf-8").strip()
+    assert {example.context for example in asked} == {text}
+    assert len(asked) == 10
+    assert sum(example.is_impossible for example in asked) == 2
+    counts = Counter(example.reasoning_type for example in asked)
+    assert counts["causal"] == 3
+    assert counts["comparative"] == 1
+    # No contender of the example race has trained on it.
+    assert "Moon_landing" not in {example.title for example in read_examples(CORPUS)}
+
+
 def test_every_split_of_the_example_race_has_both_kinds_of_questions() -> None:
     data = load_experiment(ROOT / "experiments" / "example.yaml").data
     examples = list(read_examples(CORPUS))
