@@ -13,13 +13,18 @@ import torch
 from squadron.data.layout import Layout
 from squadron.data.window_table import WindowTable
 
-LENGTH_MULTIPLE = 32
+LENGTH_MULTIPLE = 8
 """Padded lengths are multiples of this. oneDNN caches a primitive for each tensor shape, so there
-should be few shapes. `group_by_length` shuffles the windows of one padded length, so this also
-decides how well small data are mixed."""
+should be few shapes."""
+SMALL_MULTIPLE = 32
+"""`group_by_length` shuffles the windows of one padded length. Of small data, too few windows have
+the same length to be mixed well. There it takes lengths as equal that are equal in multiples of
+this."""
 POOL_BATCHES = 64
 """Windows are shuffled, cut into pools of this many batches, and sorted by padded length within a
 pool. Batches then have little padding, and any window can still meet any other."""
+SMALL_POOLS = 4
+"""Data of fewer pools than this are small."""
 FIELDS = ("context_start", "context_end", "start_token", "end_token", "reasoning_type")
 """Columns with one number per window, in the order of Batch."""
 
@@ -108,16 +113,17 @@ class WindowSet:
         )
 
 
-def _round_up(length: Any) -> Any:
+def _round_up(length: Any, multiple: int = LENGTH_MULTIPLE) -> Any:
     """Returns a length, or each length of an array, with padding."""
-    return -(-length // LENGTH_MULTIPLE) * LENGTH_MULTIPLE
+    return -(-length // multiple) * multiple
 
 
 def group_by_length(lengths: Any, batch_size: int, seed: int) -> list[list[int]]:
     """Shuffles windows into batches of similar padded length.
 
     Windows of the same padded length are equal for the sort. So each seed puts other windows
-    together, and no more padding is computed than with a strict sort by length.
+    together, and no more padding is computed than with a strict sort by length. Of small data, more
+    lengths are equal for the sort (`SMALL_MULTIPLE`), which costs some padding.
 
     Args:
         lengths: Tokens of each window, shape (N,).
@@ -131,10 +137,11 @@ def group_by_length(lengths: Any, batch_size: int, seed: int) -> list[list[int]]
     order = random.permutation(len(lengths))
     batches: list[list[int]] = []
     pool = batch_size * POOL_BATCHES
+    multiple = SMALL_MULTIPLE if len(order) < SMALL_POOLS * pool else LENGTH_MULTIPLE
     for start in range(0, len(order), pool):
         rows = order[start : start + pool]
         # The sort is stable, so windows of one padded length stay in random order.
-        padded = -_round_up(np.asarray(lengths)[rows])
+        padded = -_round_up(np.asarray(lengths)[rows], multiple)
         rows = rows[np.argsort(padded, kind="stable")]
         batches += [rows[i : i + batch_size].tolist() for i in range(0, len(rows), batch_size)]
     return [batches[i] for i in random.permutation(len(batches))]

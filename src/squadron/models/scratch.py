@@ -29,7 +29,7 @@ MIN_COUNT = 2
 occurs once can't be matched between a question and a context, and [UNK] is trained, too."""
 MARKER = "scratch.json"
 SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-POSITION_MULTIPLE = 32
+POSITION_MULTIPLE = 8
 """Batches are padded up to a multiple of this (batches.LENGTH_MULTIPLE; a test compares them)."""
 NETWORK = {
     "hidden_size": 128,

@@ -38,7 +38,7 @@ def test_the_usable_positions_are_those_of_the_architecture(config, positions):
     [
         ("bert", 512, 512, 513),
         ("bert", 512, 500, 600),
-        ("bert", 500, 480, 481),  # 481 tokens are padded to 512
+        ("bert", 500, 496, 497),  # 497 tokens are padded to 504
         ("roberta", 514, 512, 513),
         ("xlnet", -1, 100_000, None),
     ],
@@ -52,8 +52,8 @@ def test_windows_must_fit_the_positions_with_their_padding(kind, count, allowed,
             architectures.check_length("some/model", config, refused)
         assert str(caught.value) == (
             f"windows -> max_length: {refused} is not allowed for the backbone 'some/model', which "
-            f"has {limit} positions, as windows are padded to a multiple of 32 tokens (here "
-            f"{-(-refused // 32) * 32}); choose {limit // 32 * 32} or less"
+            f"has {limit} positions, as windows are padded to a multiple of 8 tokens (here "
+            f"{-(-refused // 8) * 8}); choose {limit // 8 * 8} or less"
         )
 
 

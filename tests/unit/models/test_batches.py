@@ -15,6 +15,7 @@ from squadron.models.batches import (
     FIELDS,
     LENGTH_MULTIPLE,
     POOL_BATCHES,
+    SMALL_POOLS,
     WindowSet,
     group_by_length,
 )
@@ -115,7 +116,8 @@ def test_a_batch_equals_what_the_tokenizer_gives_for_the_pair(tmp_path):
         length = len(pair.ids)
         assert batch.input_ids_BT[row, :length].tolist() == pair.ids
         assert batch.token_type_ids_BT[row, :length].tolist() == pair.type_ids
-        assert batch.attention_mask_BT[row].tolist() == [1] * length + [0] * (64 - length)
+        padding = batch.input_ids_BT.shape[1] - length
+        assert batch.attention_mask_BT[row].tolist() == [1] * length + [0] * padding
         first, last = int(batch.start_token_B[row]), int(batch.end_token_B[row])
         assert context[pair.offsets[first][0] : pair.offsets[last][1]] == answer
 
@@ -202,7 +204,7 @@ def test_windows_of_small_data_meet_others_in_every_epoch(count, limit):
 
 
 def test_mixing_costs_no_padding_beside_a_strict_sort_by_length():
-    lengths = np.random.default_rng(0).integers(20, 384, 16 * POOL_BATCHES * 3)
+    lengths = np.random.default_rng(0).integers(20, 384, 16 * POOL_BATCHES * SMALL_POOLS)
 
     def padded_tokens(group):
         return len(group) * -(-lengths[group].max() // LENGTH_MULTIPLE) * LENGTH_MULTIPLE

@@ -16,16 +16,16 @@ CORPUS = str(Path(__file__).resolve().parents[3] / "examples" / "corpus.json")
 
 @pytest.fixture(scope="module")
 def backbone(tmp_path_factory):
-    """A BERT with 100 positions: windows of 96 tokens fit, 97 are padded to 128."""
+    """A BERT with 100 positions: windows of 96 tokens fit, 97 are padded to 104."""
     folder = tmp_path_factory.mktemp("tiny") / "backbone"
     return tiny_models.write_backbone(folder, max_position_embeddings=100)
 
 
 def sentence(backbone, max_length):
-    padded = -(-max_length // 32) * 32
+    padded = -(-max_length // 8) * 8
     return (
         f"windows -> max_length: {max_length} is not allowed for the backbone {backbone!r}, which "
-        f"has 100 positions, as windows are padded to a multiple of 32 tokens (here {padded}); "
+        f"has 100 positions, as windows are padded to a multiple of 8 tokens (here {padded}); "
         "choose 96 or less"
     )
 

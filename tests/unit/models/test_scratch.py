@@ -187,7 +187,7 @@ def test_the_folder_is_a_bert_without_weights_that_transformers_reads(folders, k
 def test_the_positions_are_enough_for_padded_windows(folders):
     assert scratch.POSITION_MULTIPLE % batches.LENGTH_MULTIPLE == 0
     for folder in folders.values():
-        assert json.loads((folder / "config.json").read_text())["max_position_embeddings"] == 64
+        assert json.loads((folder / "config.json").read_text())["max_position_embeddings"] == 40
 
 
 def build(folder, seed=0, **options):
