@@ -89,11 +89,19 @@ def test_the_gradient_passes_where_the_value_passed(dtype):
     assert torch.allclose(x.grad[kept], slope[kept] / 0.75, rtol=1e-2)
 
 
-def test_a_dropped_element_is_zero_whatever_it_was():
+def test_a_value_that_is_not_finite_is_not_hidden():
+    # torch.nn.Dropout does not hide it either. The training then stops with a reason.
+    values = torch.full((100,), torch.nan)
+    assert ByteDropout(0.5)(values).isnan().all()
+    assert torch.nn.Dropout(0.5)(values).isnan().all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_mean_stays_the_same_in_every_precision(dtype):
     torch.manual_seed(0)
-    y = ByteDropout(0.5)(torch.full((100,), torch.nan))
-    assert set(y[~y.isnan()].tolist()) == {0.0}
-    assert 20 < int(y.isnan().sum()) < 80
+    kept = ByteDropout(0.1)(torch.full((100,), 256.0, dtype=dtype))
+    # 26 of 256 bytes drop; the others are scaled by 256 / 230, rounded once.
+    assert set(kept.tolist()) == {0.0, float(torch.tensor(256 * 256 / 230).to(dtype))}
 
 
 def test_every_dropout_of_a_model_is_replaced_with_its_own_rate():
