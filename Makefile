@@ -4,7 +4,8 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
-EXPERIMENT ?= experiments/example.yaml
+EXAMPLE := experiments/example.yaml
+EXPERIMENT ?= $(EXAMPLE)
 TORCH_INDEX_URL ?=
 PORT ?= 5000
 WORKERS ?=
@@ -37,11 +38,16 @@ help: ## This list
 	@echo "Installing the tools for tests and linting ..."
 	@$(BIN)/pip install --quiet --disable-pip-version-check $(TORCH_OPTION) -c constraints.txt -e '.[offline,pipeline,server,dev]'
 	@touch $@
+ASK_EXAMPLE := $(BIN)/squadron ask --context examples/moon_landing.txt "Why did Armstrong take over the controls?"
 
 setup: .venv/dev ## Install everything into .venv
 
 run: .venv/run ## Race the contenders of EXPERIMENT (default: the example corpus)
 	@$(BIN)/python pipeline.py run $(EXPERIMENT)
+ifeq ($(EXPERIMENT),$(EXAMPLE))
+	@echo && echo "The registered model answers a question about a text that no contender has read:"
+	@echo '  $(ASK_EXAMPLE)' && echo && $(ASK_EXAMPLE)
+endif
 
 # The tests of a file share fixtures, so they stay in one worker. The order of the files stays, because
 # tests/conftest.py puts the slow ones first; these wait for processes and the disk, so three workers suit

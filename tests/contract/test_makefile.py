@@ -71,3 +71,15 @@ def test_tests_run_in_as_many_workers_as_said(tmp_path, target, marks, workers):
     assert command.startswith("env -u PYTHONDONTWRITEBYTECODE OMP_NUM_THREADS=1 ")
     # All examples of the properties are drawn in the whole suite.
     assert (command != line) == (target[0] == "test-fast")
+
+
+@pytest.mark.parametrize("experiment", ["", "experiments/mine.yaml"])
+def test_the_example_race_ends_with_a_question_and_its_answer(tmp_path, experiment):
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, tmp_path)
+    target = ["run", *([f"EXPERIMENT={experiment}"] if experiment else [])]
+    shown = subprocess.run(
+        ["make", "--dry-run", *target], cwd=tmp_path, capture_output=True, text=True, check=True
+    ).stdout
+    assert f"pipeline.py run {experiment or 'experiments/example.yaml'}" in shown
+    assert ("squadron ask --context examples/moon_landing.txt" in shown) == (not experiment)
