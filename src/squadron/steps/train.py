@@ -196,8 +196,9 @@ def _tune_judge(
 
     def evaluate_epoch() -> dict[str, float]:
         device = pick_device()
-        # The answer to a question needs only the best span of each of its windows.
-        best = replace(settings.predict, n_best=1)
+        # The answer to a question needs only the best span of each of its windows. Epochs are
+        # compared with each other alone, so they are judged at the speed of training.
+        best = replace(settings.predict, n_best=1, precision=settings.train.precision)
         parts = predict_candidates(network, rows, layout, best, device)
         found = judge(questions, parts, None, search=True).figures
         figures = {
@@ -206,9 +207,7 @@ def _tune_judge(
             "answerable_f1": found.answerable_f1,
         }
         if settings.train.monitor == "eval_loss":
-            figures["eval_loss"] = mean_loss(
-                network, WindowSet(rows, layout), settings.predict, device
-            )
+            figures["eval_loss"] = mean_loss(network, WindowSet(rows, layout), best, device)
         return figures
 
     return evaluate_epoch
