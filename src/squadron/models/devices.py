@@ -5,10 +5,10 @@ from typing import Any
 
 import torch
 
-PASS_TOKENS = {"cpu": 4_096, "cuda": 65_536}
+PASS_TOKENS = {"cpu": 2_048, "cuda": 65_536}
 """Maximum number of padded tokens in one forward pass. It bounds the memory of activations (about
-150 kB per token when MiniLM-L6 trains in bf16). Small passes also stay in a CPU's cache: predicting
-10 windows of 384 tokens at a time was twice as fast as predicting 64."""
+150 kB per token when MiniLM-L6 trains in bf16, twice as much in fp32). Small passes also stay in a
+CPU's cache (docs/decisions/training-loop.md)."""
 
 
 def pick_device() -> torch.device:
