@@ -30,7 +30,7 @@ class Left:
 
     seconds: float
     is_all: bool
-    """Whether every step has an estimate. If not, the rest takes longer than `seconds`."""
+    """Whether every step has an estimate. If not, `seconds` is what the others take."""
 
 
 def estimate_left(race: RaceSteps) -> Left | None:

@@ -171,6 +171,5 @@ def _describe_race(race: RaceSteps) -> list[str]:
 def _describe_left(left: Left) -> str:
     """Returns the time that is left, as coarse as it is known."""
     step = 5 if left.seconds < 60 else 10 if left.seconds < 600 else 60
-    if not left.is_all:
-        return f"more than {show_clock(step * (left.seconds // step))} left"
-    return f"about {show_clock(max(step, step * round(left.seconds / step)))} left"
+    shown = show_clock(max(step, step * round(left.seconds / step)))
+    return f"about {shown} left" if left.is_all else f"about {shown} or more left"
