@@ -165,11 +165,10 @@ class RaceSteps:
         for each in self.ended:
             if each.note:
                 yield each.step, each.place, each.note
-        running = self.running
-        if running and running.state:
-            state = running.state
-            if state.done - state.first >= LEAST_SHARE * state.total > 0:
-                yield running.step, running.place, self._note(running)
+        if self.running:
+            note = self._note(self.running)
+            if note.windows >= LEAST_SHARE * note.windows_planned > 0:
+                yield self.running.step, self.running.place, note
 
     def _find_place(self, step: str) -> int:
         """Returns the place of the contender whose step begins, or `SHARED`.
@@ -186,7 +185,7 @@ class RaceSteps:
         """Returns what is known of the step that runs."""
         state = running.state
         seconds = self._clock() - running.started
-        if state is None:
+        if state is None or state.unit != "windows":
             return StepNote(seconds, exact_match=running.exact_match)
         done = state.done - state.first
         return StepNote(seconds, done, state.seconds, state.total, running.exact_match)

@@ -55,7 +55,7 @@ def write_note(folder: Path, entry: str, note: StepNote) -> None:
         entry: The key of the step in kfp's cache.
         note: What is known.
     """
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(InputError, OSError):
         write_json(_path(folder, entry), asdict(note), schema=_SCHEMA, made_from=entry)
 
 
