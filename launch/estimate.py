@@ -2,15 +2,15 @@
 
 A training or a prediction is estimated by its windows: how many the plan makes likely, and how fast
 the same network was with windows of the same length. Any other step is taken to last as long as
-the steps of its kind did. A step that nothing measured says anything about has no estimate.
+the steps of its kind did. A step that nothing measured says anything about has no estimate. The
+reasons are in docs/decisions/what-a-race-shows.md.
 """
 
 import ast
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import mean
 
 from launch.plan import LOOP_STEPS
 from launch.race_steps import SHARED, RaceSteps
@@ -18,10 +18,8 @@ from squadron.config import Contender
 from squadron.models import variants
 from squadron.runs_folder.step_notes import StepNote
 
-_Measured = Sequence[tuple[Contender, StepNote]]
-"""What is known of one step of several contenders."""
-_AllMeasured = Mapping[str, Sequence[tuple[int, StepNote]]]
-"""Step -> what is known of it, with the places of the contenders."""
+_Key = tuple[Hashable, ...]
+"""What a mean is of."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +37,10 @@ def estimate_left(race: RaceSteps) -> Left | None:
     A step that will come from the cache counts in full, because only kfp knows that, when the step
     begins.
     """
-    measured: dict[str, list[tuple[int, StepNote]]] = {}
-    for step, place, note in race.list_measured():
-        measured.setdefault(step, []).append((place, note))
-    if not any(note.windows for notes in measured.values() for _, note in notes):
+    measured = _Measured(race)
+    if not measured.has_windows:
         return None
-    parts = [_estimate(race, measured, step, place) for step, place in race.list_coming()]
+    parts = [measured.estimate(step, place) for step, place in race.list_coming()]
     parts.append(_estimate_running(race, measured))
     known = [part for part in parts if part is not None]
     return Left(sum(known), is_all=len(known) == len(parts))
@@ -63,108 +59,113 @@ def is_trained(variant: str) -> bool:
     return True
 
 
-def _estimate_running(race: RaceSteps, measured: _AllMeasured) -> float | None:
+def _estimate_running(race: RaceSteps, measured: "_Measured") -> float | None:
     """Returns the seconds that are left of the step that runs."""
     running, state = race.running, race.state
     if running is None:
         return 0.0
     if state and state.seconds_left is not None:
         return state.seconds_left
-    whole = _estimate(race, measured, running.step, running.place)
+    whole = measured.estimate(running.step, running.place)
     return None if whole is None else max(0.0, whole - race.step_seconds)
 
 
-def _estimate(race: RaceSteps, measured: _AllMeasured, step: str, place: int) -> float | None:
-    """Returns the seconds that a step takes from its start to its end; None if nothing says so."""
-    if place == SHARED:
-        # Each of these steps runs once, so the others say how long such a step takes.
-        notes = [note for some in measured.values() for at, note in some if at == SHARED]
-        return _mean(note.seconds for note in notes)
-    contender = race.contenders[place]
-    same = [(race.contenders[at], note) for at, note in measured.get(step, ())]
-    if step == LOOP_STEPS[0]:
-        earlier = race.contenders[:place]
-        if any(_has_same_windows(contender, each) for each in earlier):
+class _Measured:
+    """Means over the steps of a race that were measured, and what they say about other steps.
+
+    The screen asks several times a second, so all means are found in one pass.
+
+    Args:
+        race: What it has done so far.
+    """
+
+    def __init__(self, race: RaceSteps) -> None:
+        self._contenders = race.contenders
+        self._sums: dict[_Key, tuple[float, float]] = {}
+        self.has_windows = False
+        """Whether a training or a prediction was measured."""
+        self._first: dict[_Key, int] = {}
+        """The windows of a contender -> the place of the first contender that has them."""
+        for place, contender in enumerate(race.contenders):
+            self._first.setdefault(_windows_key(contender), place)
+        for step, place, note in race.list_measured():
+            self._add_note(step, place, note)
+
+    def estimate(self, step: str, place: int) -> float | None:
+        """Returns the seconds that a step takes from its start to its end; None if unknown.
+
+        Args:
+            step: Its name.
+            place: The place of its contender, or `SHARED`.
+        """
+        if place == SHARED:
+            # Each of these steps runs once, so the others say how long such a step takes.
+            return self._mean(("shared",))
+        contender = self._contenders[place]
+        if step == LOOP_STEPS[0] and self._first[_windows_key(contender)] < place:
             return 0.0  # It comes from the cache.
+        if step not in ("train", "predict"):
+            return self._mean(("seconds", step))
+        start = self._mean(("start", step))
+        if step == "train" and not is_trained(contender.variant):
+            return start
+        pace = self._find_pace(step, contender)
+        windows = self._mean(_amount_key(step, contender))
+        if start is None or pace is None or windows is None:
+            return None
+        return start + _count_rounds(step, contender) * windows * pace
+
+    def _add_note(self, step: str, place: int, note: StepNote) -> None:
+        if place == SHARED:
+            self._add(("shared",), note.seconds)
+            return
+        contender = self._contenders[place]
+        self._add(("seconds", step), note.seconds)
+        self._add(("start", step), note.seconds - note.windows_seconds)
+        if note.windows:
+            self.has_windows = True
+            pace = _pace_key(step, contender)
+            self._add(pace, note.windows_seconds, note.windows)
+            self._add((*pace, contender.variant), note.windows_seconds, note.windows)
+            amount = _amount_key(step, contender)
+            self._add(amount, note.windows_planned, _count_rounds(step, contender))
+
+    def _find_pace(self, step: str, contender: Contender) -> float | None:
+        """Returns the seconds per window of a network; of the same variant if that has run."""
+        pace = _pace_key(step, contender)
+        own = self._mean((*pace, contender.variant))
+        return self._mean(pace) if own is None else own
+
+    def _add(self, key: _Key, amount: float, count: float = 1) -> None:
+        amounts, counts = self._sums.get(key, (0.0, 0.0))
+        self._sums[key] = amounts + amount, counts + count
+
+    def _mean(self, key: _Key) -> float | None:
+        """Returns the mean amount; None if nothing was added."""
+        amounts, counts = self._sums.get(key, (0.0, 0.0))
+        return amounts / counts if counts else None
+
+
+def _windows_key(contender: Contender) -> _Key:
+    """Returns what decides the windows that featurize cuts."""
+    return contender.backbone, contender.windows
+
+
+def _pace_key(step: str, contender: Contender) -> _Key:
+    """Returns what decides the seconds per window, without the variant."""
+    return "pace", step, contender.backbone, contender.windows.max_length
+
+
+def _amount_key(step: str, contender: Contender) -> _Key:
+    """Returns what decides how many windows an epoch of training or a prediction has."""
+    train, asked = contender.train, contender.predict.train_questions
     if step == "train":
-        return _estimate_training(contender, same)
-    if step == "predict":
-        return _add(_estimate_start(same), _estimate_prediction(contender, same))
-    return _mean(note.seconds for _, note in same)
+        limits: _Key = train.max_examples, train.max_negative_windows
+    else:
+        limits = (min(asked, train.max_examples or asked),)
+    return "windows", step, contender.windows, *limits
 
 
-def _estimate_training(contender: Contender, measured: _Measured) -> float | None:
-    start = _estimate_start(measured)
-    if not is_trained(contender.variant):
-        return start
-    per_epoch = _mean(
-        note.windows_planned / other.train.epochs
-        for other, note in measured
-        if note.windows and _trains_on_same(contender, other)
-    )
-    pace = _measure_pace(contender, measured)
-    if per_epoch is None or pace is None:
-        return None
-    return _add(start, contender.train.epochs * per_epoch * pace)
-
-
-def _estimate_prediction(contender: Contender, measured: _Measured) -> float | None:
-    """Returns the seconds in which a contender's windows are predicted, without the start."""
-    windows = _mean(
-        note.windows_planned
-        for other, note in measured
-        if note.windows and _is_judged_on_same(contender, other)
-    )
-    pace = _measure_pace(contender, measured)
-    return None if windows is None or pace is None else windows * pace
-
-
-def _estimate_start(measured: _Measured) -> float | None:
-    """Returns the seconds of a step without its windows: loading, saving and telling MLflow."""
-    return _mean(note.seconds - note.windows_seconds for _, note in measured)
-
-
-def _measure_pace(contender: Contender, measured: _Measured) -> float | None:
-    """Returns the seconds per window of the same network; of the same variant if it has run."""
-    like = [
-        (other, note)
-        for other, note in measured
-        if note.windows
-        and other.backbone == contender.backbone
-        and other.windows.max_length == contender.windows.max_length
-    ]
-    like = [each for each in like if each[0].variant == contender.variant] or like
-    windows = sum(note.windows for _, note in like)
-    return sum(note.windows_seconds for _, note in like) / windows if windows else None
-
-
-def _has_same_windows(one: Contender, other: Contender) -> bool:
-    return (one.backbone, one.windows) == (other.backbone, other.windows)
-
-
-def _trains_on_same(one: Contender, other: Contender) -> bool:
-    """Whether two contenders train on about as many windows in an epoch."""
-    return one.windows == other.windows and all(
-        getattr(one.train, limit) == getattr(other.train, limit)
-        for limit in ("max_examples", "max_negative_windows")
-    )
-
-
-def _is_judged_on_same(one: Contender, other: Contender) -> bool:
-    """Whether about as many windows of two contenders are predicted."""
-    return one.windows == other.windows and _train_questions(one) == _train_questions(other)
-
-
-def _train_questions(contender: Contender) -> int:
-    """Returns how many questions of train a contender is judged on at most."""
-    asked = contender.predict.train_questions
-    return min(asked, contender.train.max_examples or asked)
-
-
-def _add(one: float | None, other: float | None) -> float | None:
-    return None if one is None or other is None else one + other
-
-
-def _mean(values: Iterable[float]) -> float | None:
-    found = list(values)
-    return mean(found) if found else None
+def _count_rounds(step: str, contender: Contender) -> int:
+    """Returns how often a step takes all its windows."""
+    return contender.train.epochs if step == "train" else 1
