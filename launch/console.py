@@ -75,6 +75,8 @@ class Console(io.TextIOBase):
         """When a line last said how far the step that runs has come."""
         self._lock = threading.RLock()
         """Held by whoever changes or shows anything, because two threads do."""
+        self._is_over = False
+        """Whether the table was shown. What close_race still does is of no interest then."""
         self.failure: tuple[str, str, bool] | None = None
         """The first step that failed: its name, its sentence, and whether the input was bad."""
 
@@ -212,6 +214,7 @@ class Console(io.TextIOBase):
             self._print(status.race_line(self._race))
 
     def _show_table(self, event: dict[str, Any]) -> None:
+        self._is_over = True
         width = screen_width()
         seconds = status.list_seconds(self._race, width) if self._race.contenders else []
         result = from_content(RaceResult, event["result"])
@@ -227,7 +230,7 @@ class Console(io.TextIOBase):
 
     def _show_state(self) -> None:
         """Draws the lines at the bottom, or prints one if the last one is long ago."""
-        if self._race.running is None or self.failure:
+        if self._race.running is None or self.failure or self._is_over:
             return
         if self._lines:
             self._lines.draw(*status.screen_lines(self._race, self._lines.width))

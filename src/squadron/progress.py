@@ -137,7 +137,7 @@ def choose_parts(parts: Sequence[str], width: int) -> list[str]:
     """
     chosen = []
     for part in parts:
-        if len(part) + 2 < width:
+        if len(part) < width:
             chosen.append(part)
             width -= len(part) + 2
     return chosen

@@ -229,7 +229,7 @@ def _read_seconds(shown: str) -> dict[str, list[str]]:
 def test_a_log_shows_who_leads_what_is_left_and_the_seconds_of_each_step(race):
     folder, shown = race
     lines = shown.splitlines()
-    (judged,) = [line for line in lines if line.startswith("evaluate   span: ")]
+    (judged,) = [line for line in lines if line.startswith("evaluate   span: EM ")]
     assert judged.endswith(" on select, best so far")
     (first, second) = [line for line in lines if line.startswith("race       step ")]
     # Three steps before the contenders, and three after them.

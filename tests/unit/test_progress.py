@@ -152,7 +152,8 @@ def test_durations_are_shown_as_people_say_them(seconds, shown):
             "320/960 windows, loss 1.234",
         ),
         (80, "train      span ███░░░░░░░  33% epoch 1/2, about 2:10 left, loss 1.234"),
-        (60, "train      span  33% epoch 1/2, about 2:10 left"),
+        (60, "train      span ███░░░░░░░  33% epoch 1/2, about 2:10 left"),
+        (50, "train      span  33% epoch 1/2, about 2:10 left"),
         (35, "train      span  33% epoch 1/2"),
         (24, "train      span  33%"),
     ],
@@ -183,10 +184,11 @@ def test_a_bar_never_shows_more_than_is_done(share, bar):
 
 def test_parts_that_do_not_fit_are_left_out_the_last_ones_first():
     parts = ["one", "a long part", "two"]
-    assert choose_parts(parts, 30) == parts
-    assert choose_parts(parts, 20) == ["one", "a long part"]
-    assert choose_parts(parts, 15) == ["one", "two"]
-    assert choose_parts(parts, 5) == []
+    whole = len(", ".join(parts))
+    assert choose_parts(parts, whole + 1) == parts
+    assert choose_parts(parts, whole) == ["one", "a long part"]
+    assert choose_parts(parts, 16) == ["one", "two"]
+    assert choose_parts(parts, 3) == []
 
 
 @pytest.fixture
@@ -271,7 +273,7 @@ def test_a_terminal_shows_a_line_that_goes_when_the_work_is_done(
     assert " ".join(first.split()) == (
         "train span ░░░░░░░░░░ 0% epoch 1/2, 0:00 elapsed, 0/10 windows"
     )
-    words = "train span █████░░░░░ 50% epoch 1/2, about 0:10 left, loss 0.25"
+    words = "train span █████░░░░░ 50% epoch 1/2, 0:10 elapsed, about 0:10 left, loss 0.25"
     assert " ".join(second.split()) == words
     assert last.strip() == ""
 

@@ -334,6 +334,23 @@ def test_the_seconds_of_all_steps_stand_below_the_table():
     ]
 
 
+def test_nothing_is_shown_below_the_table():
+    table = event("table", result=RESULT, report="")
+    for screen in (Terminal(), io.StringIO()):
+        shown = show(screen, runs("close-race"), table, 20, TICK)
+        assert shown.endswith(NEXT)
+        assert "elapsed" not in shown
+
+
+def test_the_time_goes_on_while_a_step_computes_without_a_word():
+    terminal = Terminal()
+    silent = [progress("train      span", 480, 960, seconds=60.0), 30, TICK]
+    show(terminal, runs("featurize"), runs("train"), *silent)
+    assert "train      span █████░░░░░  50% 1:30 elapsed, about 1:30 left, 480/960 windows" in (
+        terminal.drawn
+    )
+
+
 def test_steps_outside_of_a_race_have_no_line_of_the_race():
     terminal = Terminal()
     show(terminal, event("line", text=INGEST), 20, TICK, contenders=())
