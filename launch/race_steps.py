@@ -157,7 +157,7 @@ class RaceSteps:
         return [each for each in self._plan if each not in begun]
 
     def list_measured(self) -> Iterator[tuple[str, int, StepNote]]:
-        """Yields what is known of each step that has ended, and of a large part of the running one.
+        """Yields what is known of each step that has ended, and of the running one if that is much.
 
         Yields:
             The step, the place of its contender, and what is known.
@@ -167,7 +167,9 @@ class RaceSteps:
                 yield each.step, each.place, each.note
         if self.running:
             note = self._note(self.running)
-            if note.windows >= LEAST_SHARE * note.windows_planned > 0:
+            # A step that has judged its contender is about to end.
+            is_judged = note.exact_match is not None
+            if is_judged or note.windows >= LEAST_SHARE * note.windows_planned > 0:
                 yield self.running.step, self.running.place, note
 
     def _find_place(self, step: str) -> int:

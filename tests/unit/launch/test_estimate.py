@@ -138,6 +138,19 @@ def test_a_tenth_of_the_first_training_says_how_long_the_other_trainings_take():
     assert estimate_left(race) == Left(90 + 2 + 100, is_all=False)
 
 
+def test_a_contender_that_was_judged_is_complete_before_its_step_ends():
+    race = Race(SPAN, replace(SPAN, label="other"))
+    race.run_shared()
+    race.run_contender()
+    race.ended.pop()
+    race.begin("evaluate")
+    race.now += 7
+    assert not estimate_left(race).is_all
+    race.judge(0, 50.0)
+    rest = TRAIN + PREDICT + EVALUATE + 3 * SHARED_SECONDS
+    assert estimate_left(race) == Left(rest, is_all=True)
+
+
 def test_windows_of_an_earlier_try_do_not_make_the_pace_faster():
     race = Race(SPAN, replace(SPAN, label="other"))
     race.run_shared()
