@@ -82,14 +82,16 @@ class _Measured:
     def __init__(self, race: RaceSteps) -> None:
         self._contenders = race.contenders
         self._sums: dict[_Key, tuple[float, float]] = {}
+        """What a mean is of, and whether it is of steps from the cache -> the sum, the number."""
         self.has_windows = False
         """Whether a training or a prediction was measured."""
         self._first: dict[_Key, int] = {}
         """The windows of a contender -> the place of the first contender that has them."""
         for place, contender in enumerate(race.contenders):
             self._first.setdefault(_windows_key(contender), place)
-        for step, place, note in race.list_measured():
-            self._add_note(step, place, note)
+        for each in race.list_measured():
+            if each.note:
+                self._add_note(each.step, each.place, each.note, is_cached=each.is_cached)
 
     def estimate(self, step: str, place: int) -> float | None:
         """Returns the seconds that a step takes from its start to its end; None if unknown.
@@ -115,20 +117,21 @@ class _Measured:
             return None
         return start + _count_rounds(step, contender) * windows * pace
 
-    def _add_note(self, step: str, place: int, note: StepNote) -> None:
+    def _add_note(self, step: str, place: int, note: StepNote, *, is_cached: bool) -> None:
+        add = functools.partial(self._add, is_cached)
         if place == SHARED:
-            self._add(("shared",), note.seconds)
+            add(("shared",), note.seconds)
             return
         contender = self._contenders[place]
-        self._add(("seconds", step), note.seconds)
-        self._add(("start", step), note.seconds - note.windows_seconds)
+        add(("seconds", step), note.seconds)
+        add(("start", step), note.seconds - note.windows_seconds)
         if note.windows:
             self.has_windows = True
             pace = _pace_key(step, contender)
-            self._add(pace, note.windows_seconds, note.windows)
-            self._add((*pace, contender.variant), note.windows_seconds, note.windows)
+            add(pace, note.windows_seconds, note.windows)
+            add((*pace, contender.variant), note.windows_seconds, note.windows)
             amount = _amount_key(step, contender)
-            self._add(amount, note.windows_planned, _count_rounds(step, contender))
+            add(amount, note.windows_planned, _count_rounds(step, contender))
 
     def _find_pace(self, step: str, contender: Contender) -> float | None:
         """Returns the seconds per window of a network; of the same variant if that has run."""
@@ -136,14 +139,20 @@ class _Measured:
         own = self._mean((*pace, contender.variant))
         return self._mean(pace) if own is None else own
 
-    def _add(self, key: _Key, amount: float, count: float = 1) -> None:
-        amounts, counts = self._sums.get(key, (0.0, 0.0))
-        self._sums[key] = amounts + amount, counts + count
+    def _add(self, is_cached: bool, key: _Key, amount: float, count: float = 1) -> None:
+        amounts, counts = self._sums.get((is_cached, *key), (0.0, 0.0))
+        self._sums[is_cached, *key] = amounts + amount, counts + count
 
     def _mean(self, key: _Key) -> float | None:
-        """Returns the mean amount; None if nothing was added."""
-        amounts, counts = self._sums.get(key, (0.0, 0.0))
-        return amounts / counts if counts else None
+        """Returns the mean of what this run measured, else of steps from the cache, else None.
+
+        The machine may have been slower or faster when a step from the cache ran.
+        """
+        for is_cached in (False, True):
+            amounts, counts = self._sums.get((is_cached, *key), (0.0, 0.0))
+            if counts:
+                return amounts / counts
+        return None
 
 
 def _windows_key(contender: Contender) -> _Key:

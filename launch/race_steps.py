@@ -4,7 +4,7 @@
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from launch.plan import LOOP_STEPS
@@ -156,21 +156,16 @@ class RaceSteps:
         begun = {(each.step, each.place) for each in (*self.ended, self.running) if each}
         return [each for each in self._plan if each not in begun]
 
-    def list_measured(self) -> Iterator[tuple[str, int, StepNote]]:
-        """Yields what is known of each step that has ended, and of the running one if that is much.
-
-        Yields:
-            The step, the place of its contender, and what is known.
-        """
-        for each in self.ended:
-            if each.note:
-                yield each.step, each.place, each.note
+    def list_measured(self) -> list[Ended]:
+        """Returns the steps of which something is known; the running one, too, if it is enough."""
+        measured = [each for each in self.ended if each.note]
         if self.running:
             note = self._note(self.running)
             # A step that has judged its contender is about to end.
             is_judged = note.exact_match is not None
             if is_judged or note.windows >= LEAST_SHARE * note.windows_planned > 0:
-                yield self.running.step, self.running.place, note
+                measured.append(Ended(self.running.step, self.running.place, note))
+        return measured
 
     def _find_place(self, step: str) -> int:
         """Returns the place of the contender whose step begins, or `SHARED`.

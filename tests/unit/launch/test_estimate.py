@@ -175,6 +175,20 @@ def test_what_was_noted_of_cached_steps_counts():
     assert left == Left(TRAIN + PREDICT + EVALUATE + 3 * SHARED_SECONDS, is_all=True)
 
 
+def test_what_this_run_measured_counts_more_than_what_was_noted_of_cached_steps():
+    race = Race(SPAN, replace(SPAN, label="slow"), replace(SPAN, label="other"))
+    race.take("ingest", StepNote(100.0))
+    race.take("admit", StepNote(100.0))
+    race.run("open_race", SHARED_SECONDS)
+    race.take("featurize", StepNote(40.0))
+    race.take("train", StepNote(1100.0, 200, 1000.0, 200))
+    race.take("predict", StepNote(230.0, 100, 200.0, 100))
+    race.take("evaluate", StepNote(70.0, exact_match=50.0))
+    race.run_contender()
+    left = estimate_left(race)
+    assert left == Left(TRAIN + PREDICT + EVALUATE + 3 * SHARED_SECONDS, is_all=True)
+
+
 @pytest.mark.parametrize("variant", variants.list_variants())
 def test_whether_a_variant_trains_is_read_without_importing_it(variant):
     assert is_trained(variant) == variants.load_variant(variant).TRAINS
