@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 
-def note_use(note: Callable[[str], None]) -> None:
+def watch_cache(taken: Callable[[str], None], made: Callable[[str], None]) -> None:
     """Reports the key of each entry that is taken from the cache or put into it.
 
     kfp makes one cache object per `local.init` and gives the same one to all tasks
@@ -12,21 +12,22 @@ def note_use(note: Callable[[str], None]) -> None:
     replaced.
 
     Args:
-        note: Called with the key of an entry after the entry was taken or put.
+        taken: Called with the key of an entry after the entry was taken.
+        made: Called with the key of an entry after the entry was put.
     """
     from kfp.local.cache import get_local_cache
 
     cache: Any = get_local_cache()
     take, put = cache.get, cache.put
 
-    def take_and_note(key: str) -> Any:
+    def take_and_report(key: str) -> Any:
         found = take(key)
         if found is not None:
-            note(key)
+            taken(key)
         return found
 
-    def put_and_note(key: str, outputs: Any) -> None:
+    def put_and_report(key: str, outputs: Any) -> None:
         put(key, outputs)
-        note(key)
+        made(key)
 
-    cache.get, cache.put = take_and_note, put_and_note
+    cache.get, cache.put = take_and_report, put_and_report

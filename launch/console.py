@@ -1,8 +1,10 @@
-"""Shows a local race to a person: the lines of the steps, one bar and the table.
+"""Shows a local race to a person: the lines of the steps, how far the race is, and the table.
 
 kfp.local prints to stdout what its tasks print, and logs which task it runs and which one it takes
 from its cache. `Console` takes the place of stdout. It draws the events of the steps
 (squadron.progress), says which steps came from the cache, and writes everything to the log file.
+On a terminal, two lines at the bottom say what is being done. They are drawn again every second.
+Elsewhere, a step that takes long gets a plain line from time to time.
 """
 
 import contextlib
@@ -11,29 +13,33 @@ import json
 import logging
 import re
 import textwrap
-from collections.abc import Iterator, Sequence
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TextIO
 
-from launch.plan import LOOP_STEPS
+from launch import status
 from launch.programs import pages_command, squadron_command
+from launch.race_steps import RaceSteps
 from squadron.artifacts import from_content
+from squadron.config import Contender
 from squadron.progress import (
     EVENT_PREFIX,
     SECONDS_BETWEEN_LINES,
     State,
-    TerminalLine,
+    TerminalLines,
     describe,
-    draw,
 )
 from squadron.reports.race_table import render_table, screen_width
+from squadron.runs_folder.step_notes import StepNote
 from squadron.scores.race_result import RaceResult
 
 # kfp/local/task_dispatcher.py colours the name of a task that it runs.
 _RUNS = re.compile(r"Executing task (?:\x1b\[\d+m)?'([a-z-]+)'")
 # kfp/local/orchestrator/task_executor.py logs what it takes from the cache.
 _IS_CACHED = re.compile(r"Task ([a-z-]+) cache hit \(key=")
-_TITLE_WIDTH = 11
-"""Columns of the name of a step, the blanks before its text included."""
+_SECONDS_BETWEEN_DRAWINGS = 1.0
+"""How often the lines at the bottom are drawn while a step says nothing."""
 _TITLE = re.compile(r"(?:from cache|[a-z_]+) +")
 
 
@@ -42,21 +48,35 @@ class Console(io.TextIOBase):
 
     Args:
         log: The file that gets every line.
-        screen: The real stdout. Bars are drawn only if it is a terminal.
-        labels: The labels of the contenders, in the order in which they run.
+        screen: The real stdout. Lines are drawn again only if it is a terminal.
+        contenders: In the order in which they run; none for steps outside of a race.
+        clock: Returns seconds since any moment.
     """
 
-    def __init__(self, log: TextIO, screen: TextIO, labels: Sequence[str] = ()) -> None:
-        self._log, self._screen, self._labels = log, screen, labels
+    def __init__(
+        self,
+        log: TextIO,
+        screen: TextIO,
+        contenders: Sequence[Contender] = (),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._log, self._screen, self._clock = log, screen, clock
+        self._race = RaceSteps(contenders, clock)
         self._rest = ""
-        self._line = TerminalLine(screen) if screen.isatty() else None
-        self._contender = -1
-        """The place in `labels` of the contender whose steps run."""
+        self._lines = TerminalLines(screen) if screen.isatty() else None
         self._cached: list[str] = []
         """Steps from the cache that were not shown yet, all of one contender or all of none."""
         self._cached_of = ""
-        self._shown = ("", 0.0)
-        """The title and the seconds of the last line of progress that was printed."""
+        self._verdict = ""
+        """How the contender of these steps stands."""
+        self._note: StepNote | None = None
+        """What is known of the step that kfp is about to take from the cache."""
+        self._told = clock()
+        """When a line last said how far the step that runs has come."""
+        self._lock = threading.RLock()
+        """Held by whoever changes or shows anything, because two threads do."""
+        self._is_over = False
+        """Whether the table was shown. What close_race still does is of no interest then."""
         self.failure: tuple[str, str, bool] | None = None
         """The first step that failed: its name, its sentence, and whether the input was bad."""
 
@@ -70,7 +90,8 @@ class Console(io.TextIOBase):
         # kfp logs at the level INFO which steps come from its cache.
         root.setLevel(logging.INFO)
         try:
-            with contextlib.redirect_stdout(self), contextlib.redirect_stderr(self):
+            redirected = contextlib.redirect_stdout(self), contextlib.redirect_stderr(self)
+            with redirected[0], redirected[1], self._ticking():
                 yield
         finally:
             root.removeHandler(handler)
@@ -84,15 +105,16 @@ class Console(io.TextIOBase):
         """Logs a text, and shows the events and the cached steps that its whole lines name."""
         self._log.write(text)
         *lines, self._rest = (self._rest + text).split("\n")
-        for line in lines:
-            # kfp indents what a task prints.
-            stripped = line.strip()
-            if stripped.startswith(EVENT_PREFIX):
-                self._show(json.loads(stripped.removeprefix(EVENT_PREFIX)))
-            elif found := _IS_CACHED.search(line):
-                self._note_cached(found[1].replace("-", "_"))
-            elif found := _RUNS.search(line):
-                self._note_running(found[1].replace("-", "_"))
+        with self._lock:
+            for line in lines:
+                # kfp indents what a task prints.
+                stripped = line.strip()
+                if stripped.startswith(EVENT_PREFIX):
+                    self._show(json.loads(stripped.removeprefix(EVENT_PREFIX)))
+                elif found := _IS_CACHED.search(line):
+                    self._note_cached(found[1].replace("-", "_"))
+                elif found := _RUNS.search(line):
+                    self._note_running(found[1].replace("-", "_"))
         return len(text)
 
     def flush(self) -> None:
@@ -100,83 +122,135 @@ class Console(io.TextIOBase):
         self._log.flush()
 
     def close(self) -> None:
-        """Shows the cached steps that were not shown yet, and removes the bar."""
-        self._show_cached()
-        self._clear()
+        """Shows the cached steps that were not shown yet, and removes the lines at the bottom."""
+        with self._lock:
+            self._show_cached()
+            self._race.end()
+            self._clear()
         self._log.flush()
 
     def say(self, text: str) -> None:
         """Shows a line of the launcher itself."""
-        self._print(text)
+        with self._lock:
+            self._print(text)
+
+    def end_step(self) -> StepNote | None:
+        """Notes that the step that runs has ended; returns what is known of it, or None."""
+        with self._lock:
+            return self._race.end()
+
+    def expect_cached(self, note: StepNote | None) -> None:
+        """Tells what is known of the step that kfp is about to take from the cache."""
+        self._note = note
+
+    def tick(self) -> None:
+        """Shows how far the race is by now; called every second."""
+        with self._lock:
+            self._show_state()
+
+    @contextlib.contextmanager
+    def _ticking(self) -> Iterator[None]:
+        """Calls `tick` every second in a thread of its own until the block ends."""
+        ended = threading.Event()
+
+        def tick() -> None:
+            while not ended.wait(_SECONDS_BETWEEN_DRAWINGS):
+                self.tick()
+
+        thread = threading.Thread(target=tick, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
 
     def _note_running(self, step: str) -> None:
         self._show_cached()
-        label = self._label_of(step)
-        if self._line:
-            self._line.draw(f"{step:<{_TITLE_WIDTH}}{label}".rstrip() + " ...")
+        self._race.begin(step)
+        self._told = self._clock()
+        self._show_state()
 
     def _note_cached(self, step: str) -> None:
-        label = self._label_of(step)
+        note, self._note = self._note, None
+        place = self._race.take(step, note)
+        label = self._race.label(place)
         if label != self._cached_of:
             self._show_cached()
         self._cached_of = label
         self._cached.append(step)
-
-    def _label_of(self, step: str) -> str:
-        """Returns the label of the contender whose step begins; "" for a step that all share.
-
-        Contenders run one after the other, and each begins with the first of its steps.
-        """
-        if step not in LOOP_STEPS:
-            return ""
-        if step == LOOP_STEPS[0]:
-            self._contender += 1
-        return self._labels[self._contender] if 0 <= self._contender < len(self._labels) else ""
+        if note and note.exact_match is not None:
+            standing = self._race.judge(place, note.exact_match)
+            self._verdict = ", ".join(filter(None, (f"EM {note.exact_match:.2f}", standing)))
 
     def _show_cached(self) -> None:
         if self._cached:
-            label = f"{self._cached_of}: " if self._cached_of else ""
-            steps, self._cached = ", ".join(self._cached), []
-            self._print(f"{'from cache':<{_TITLE_WIDTH}}{label}{steps}")
+            line = status.cached_line(self._cached_of, self._cached, self._verdict)
+            self._cached, self._verdict = [], ""
+            self._print(line)
 
     def _show(self, event: dict[str, Any]) -> None:
         kind = event.pop("kind")
         if kind == "progress":
             self._show_progress(State(**event))
         elif kind == "line":
-            self._print(event["text"])
+            self._show_line(event["text"], event.get("exact_match"))
         elif kind == "table":
-            result = from_content(RaceResult, event["result"])
-            table = render_table(
-                result, event["report"], screen_width(), squadron_command(), pages_command()
-            )
-            self._print("\n" + table)
+            self._show_table(event)
         elif kind == "error" and self.failure is None:
             self._clear()
             self.failure = (event["step"], event["text"], event["is_input"])
 
+    def _show_line(self, text: str, exact_match: float | None) -> None:
+        """Shows a line of a step, and how the contender stands if the line has its EM."""
+        running = self._race.running
+        if exact_match is None or running is None:
+            self._print(text)
+            return
+        standing = self._race.judge(running.place, exact_match)
+        self._print(", ".join(filter(None, (text, standing))))
+        has_race_line = self._lines and self._lines.can_draw_several
+        if self._race.contenders and not has_race_line:
+            self._print(status.race_line(self._race))
+
+    def _show_table(self, event: dict[str, Any]) -> None:
+        self._is_over = True
+        width = screen_width()
+        seconds = status.list_seconds(self._race, width) if self._race.contenders else []
+        result = from_content(RaceResult, event["result"])
+        commands = squadron_command(), pages_command()
+        self._print("\n" + render_table(result, event["report"], width, *commands, seconds))
+
     def _show_progress(self, state: State) -> None:
+        self._race.advance(state)
         if state.has_ended:
             self._print(describe(state))
-        elif self._line:
-            self._line.draw(draw(state, self._line.width))
         else:
-            title, seconds = self._shown
-            if state.seconds - (seconds if title == state.title else 0) >= SECONDS_BETWEEN_LINES:
-                self._shown = (state.title, state.seconds)
-                self._print(describe(state))
+            self._show_state()
+
+    def _show_state(self) -> None:
+        """Draws the lines at the bottom, or prints one if the last one is long ago."""
+        if self._race.running is None or self.failure or self._is_over:
+            return
+        if self._lines:
+            self._lines.draw(*status.screen_lines(self._race, self._lines.width))
+        elif self._clock() - self._told >= SECONDS_BETWEEN_LINES:
+            self._told = self._clock()
+            self._print(status.log_line(self._race))
 
     def _clear(self) -> None:
-        if self._line:
-            self._line.clear()
+        if self._lines:
+            self._lines.clear()
 
     def _print(self, text: str) -> None:
         self._clear()
-        if self._line:
+        if self._lines:
             # A terminal would break a long line in the middle of a word.
-            text = "\n".join(wrap_line(line, self._line.width) for line in text.split("\n"))
+            text = "\n".join(wrap_line(line, self._lines.width) for line in text.split("\n"))
         self._screen.write(text + "\n")
         self._screen.flush()
+        if self._lines:
+            self._show_state()
 
 
 def wrap_line(line: str, width: int) -> str:
@@ -191,7 +265,7 @@ def wrap_line(line: str, width: int) -> str:
     if len(line) <= width or line.startswith((" ", "┏", "┃", "┡", "│", "├", "└")):
         return line
     title = _TITLE.match(line)
-    indent = " " * (_TITLE_WIDTH if title and title.end() == _TITLE_WIDTH else 0)
+    indent = " " * (status.TITLE_WIDTH if title and title.end() == status.TITLE_WIDTH else 0)
     return textwrap.fill(
         line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
     )

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from launch.cache import note_use
+from launch.cache import watch_cache
 from launch.console import Console
 from launch.placement import Placement
 from launch.plan import Plan, check_experiment, plan_race
@@ -20,7 +20,7 @@ from squadron import provenance, storage, tracking
 from squadron.config import Experiment
 from squadron.errors import EXIT_CODE_INPUT_ERROR, InputError
 from squadron.progress import EVENTS_VARIABLE
-from squadron.runs_folder import places, runs_lock
+from squadron.runs_folder import places, runs_lock, step_notes
 from squadron.runs_folder.kept import CHECKPOINTS_VARIABLE
 from squadron.runs_folder.places import RUNS
 from squadron.runs_folder.race_use import UseNotes
@@ -81,11 +81,11 @@ def _run_alone(plan: Plan, build_pipeline: Callable[[Placement], Any]) -> int:
             enable_caching=True,
             cache_root=str(RUNS / places.CACHE),
         )
-        labels = [each["label"] for each in plan.arguments["contenders"]]
-        console = Console(log, sys.stdout, labels)
+        labels = [each.label for each in plan.contenders]
+        console = Console(log, sys.stdout, plan.contenders)
         console.say(f"race       {plan.race}: {', '.join(labels)}")
         pipeline = build_pipeline(Placement(image="local", resources=None, parallelism=1))
-        note_use(uses.note)
+        _note_steps(uses, console)
         signal.signal(signal.SIGTERM, _interrupt)
         try:
             with console.capture():
@@ -101,6 +101,21 @@ def _run_alone(plan: Plan, build_pipeline: Callable[[Placement], Any]) -> int:
         console.close()
         uses.finish()
     return 0
+
+
+def _note_steps(uses: UseNotes, console: Console) -> None:
+    """Notes each entry of kfp's cache that the race uses, and what its step took and found."""
+
+    def note_taken(entry: str) -> None:
+        uses.note(entry)
+        console.expect_cached(step_notes.read_note(RUNS, entry))
+
+    def note_made(entry: str) -> None:
+        uses.note(entry)
+        if note := console.end_step():
+            step_notes.write_note(RUNS, entry, note)
+
+    watch_cache(note_taken, note_made)
 
 
 def _set_environment(plan: Plan) -> None:

@@ -83,6 +83,8 @@ class Plan:
     """The steps get it beside their arguments, so that it is no part of their cache keys."""
     arguments: dict[str, Any]
     """The arguments of the pipeline."""
+    contenders: tuple[Contender, ...]
+    """In the order in which they run."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,7 @@ def plan_race(experiment: Experiment) -> Plan:
             "report_digests": str(plan_digests(["steps.report"])),
             "results": experiment.results,
         },
+        experiment.contenders,
     )
 
 

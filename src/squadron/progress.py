@@ -10,7 +10,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from types import TracebackType
 from typing import Any
@@ -22,7 +22,7 @@ SECONDS_BETWEEN_LINES = 15.0
 SECONDS_BETWEEN_EVENTS = 0.3
 """The shortest time between two drawings of a bar, and between two events of progress."""
 BAR_WIDTH = 10
-"""Characters of the bar. A line without room for it has none."""
+"""Characters of a bar. A line without room for it has none."""
 
 
 def say(text: str, **figures: Any) -> None:
@@ -105,23 +105,42 @@ def draw(state: State, width: int) -> str:
         width: Columns of the terminal.
     """
     share = min(1.0, state.done / state.total) if state.total else 1.0
-    filled = int(share * BAR_WIDTH)
-    bar = "█" * filled + "░" * (BAR_WIDTH - filled) + " "
-    percent = f"{share:4.0%} "
+    bar, percent = draw_bar(share), f"{share:4.0%}"
+    left = [] if state.seconds_left is None else [f"about {show_clock(state.seconds_left)} left"]
     stage = [state.stage] if state.stage else []
-    count, times, figures = [_count(state)], _times(state), _figures(state)
-    # In the order of their use to people. The bar comes last: it only repeats the percentage.
-    wanted = [*stage, *times, *figures, *count]
-    # One column stays free, because a full line makes some terminals begin the next one.
-    room = width - 1 - len(f"{state.title}{percent}") - 1
-    chosen: list[str] = []
-    for piece in wanted:
-        if len(piece) + 2 <= room:
-            chosen.append(piece)
-            room -= len(piece) + 2
-    shown = bar if len(bar) <= room else ""
-    in_order = [piece for piece in (*stage, *times, *count, *figures) if piece in chosen]
-    return f"{state.title} {shown}{percent}{', '.join(in_order)}".rstrip()
+    elapsed, count, figures = f"{show_clock(state.seconds)} elapsed", _count(state), _figures(state)
+    chosen = choose_parts(
+        (*stage, *left, bar, *figures, elapsed, count), width - len(state.title) - len(percent) - 2
+    )
+    texts = [each for each in (*stage, elapsed, *left, count, *figures) if each in chosen]
+    front = f"{bar} {percent}" if bar in chosen else percent
+    return f"{state.title} {front} {', '.join(texts)}".rstrip()
+
+
+def draw_bar(share: float) -> str:
+    """Returns a bar of `BAR_WIDTH` characters.
+
+    Args:
+        share: How much is done, 0 to 1.
+    """
+    filled = int(share * BAR_WIDTH)
+    return "█" * filled + "░" * (BAR_WIDTH - filled)
+
+
+def choose_parts(parts: Sequence[str], width: int) -> list[str]:
+    """Returns the parts of a line that fit into a width, with two characters between two parts.
+
+    Args:
+        parts: The most useful part first. A part that does not fit is left out.
+        width: Columns for all parts. One of them stays free, because a full line makes some
+            terminals begin the next one.
+    """
+    chosen = []
+    for part in parts:
+        if len(part) < width:
+            chosen.append(part)
+            width -= len(part) + 2
+    return chosen
 
 
 def show_duration(seconds: float) -> str:
@@ -136,7 +155,7 @@ def show_duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
-def _show_clock(seconds: float) -> str:
+def show_clock(seconds: float) -> str:
     """Returns minutes and seconds such as "1:05", from one hour on with hours such as "2:01:05"."""
     minutes, left = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
@@ -150,10 +169,10 @@ def _count(state: State) -> str:
 def _times(state: State) -> list[str]:
     """Returns the elapsed time and, if they can be estimated, the whole and the remaining time."""
     left = state.seconds_left
-    elapsed = _show_clock(state.seconds)
+    elapsed = show_clock(state.seconds)
     if left is None:
         return [elapsed]
-    return [f"{elapsed} of about {_show_clock(state.seconds + left)}, {_show_clock(left)} left"]
+    return [f"{elapsed} of about {show_clock(state.seconds + left)}, {show_clock(left)} left"]
 
 
 def _figures(state: State) -> list[str]:
@@ -179,7 +198,7 @@ class Progress:
         self._stage = ""
         self._started = self._last = time.monotonic()
         self._events = has_launcher()
-        self._line = None if self._events or not sys.stderr.isatty() else TerminalLine(sys.stderr)
+        self._line = None if self._events or not sys.stderr.isatty() else TerminalLines(sys.stderr)
 
     def __enter__(self) -> "Progress":
         return self
@@ -254,31 +273,50 @@ class Progress:
             say(describe(state))
 
 
-class TerminalLine:
-    """A line at the bottom of a terminal that is drawn again and again, and removed at the end.
+class TerminalLines:
+    """Lines at the bottom of a terminal that are drawn again and again, and removed at the end.
 
     Args:
-        terminal: The stream on which the line is drawn.
+        terminal: The stream on which the lines are drawn.
     """
 
     def __init__(self, terminal: Any) -> None:
         self._terminal = terminal
-        self._length = 0
+        self._lengths: list[int] = []
+        """Characters of each line that is drawn."""
+        self.can_draw_several = os.environ.get("TERM", "dumb") != "dumb"
+        """Whether the terminal can move its cursor up, which several lines need."""
 
     @property
     def width(self) -> int:
         """Columns of the terminal."""
         return shutil.get_terminal_size((80, 24)).columns
 
-    def draw(self, text: str) -> None:
-        """Shows a text in place of the one before."""
-        self._terminal.write(f"\r{text.ljust(self._length)}")
+    def draw(self, *lines: str) -> None:
+        """Shows lines in place of those before; the first one alone where more can't be drawn.
+
+        A line that is wider than the terminal is cut, because it would take the place of two.
+        """
+        if not self.can_draw_several:
+            lines = lines[:1]
+        texts = [line[: self.width - 1] for line in lines]
+        texts += [""] * (len(self._lengths) - len(texts))
+        # Blanks remove what is left of a longer line before.
+        before = self._lengths + [0] * (len(texts) - len(self._lengths))
+        padded = [text.ljust(length) for text, length in zip(texts, before, strict=True)]
+        self._terminal.write(self._to_first_line() + "\n".join(padded))
         self._terminal.flush()
-        self._length = len(text)
+        self._lengths = [len(text) for text in texts]
 
     def clear(self) -> None:
-        """Removes the line."""
-        if self._length:
+        """Removes the lines."""
+        if any(self._lengths):
             self.draw("")
-            self._terminal.write("\r")
+            self._terminal.write(self._to_first_line())
             self._terminal.flush()
+            self._lengths = []
+
+    def _to_first_line(self) -> str:
+        """Returns what moves the cursor to the first character of the lines."""
+        above = len(self._lengths) - 1
+        return "\r" + (f"\x1b[{above}A" if above > 0 else "")

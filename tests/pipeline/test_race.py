@@ -214,6 +214,39 @@ def test_results_are_published_with_manifest_and_marker(race):
         storage.fetch_published(str(place), folder / "unused")
 
 
+def _exact_match(folder: Path, label: str) -> float:
+    metrics = json.loads((evaluation(folder, label) / "metrics.json").read_text())
+    return float(metrics["splits"]["select"]["exact_match"])
+
+
+def _read_seconds(shown: str) -> dict[str, list[str]]:
+    """Returns the cells of the table of seconds, by contender."""
+    lines = shown.splitlines()
+    first = next(n for n, line in enumerate(lines) if line.startswith("seconds "))
+    return {line.split()[0]: line.split()[1:] for line in lines[first + 1 : first + 4]}
+
+
+def test_a_log_shows_who_leads_what_is_left_and_the_seconds_of_each_step(race):
+    folder, shown = race
+    lines = shown.splitlines()
+    (judged,) = [line for line in lines if line.startswith("evaluate   span: EM ")]
+    assert judged.endswith(" on select, best so far")
+    (first, second) = [line for line in lines if line.startswith("race       step ")]
+    # Three steps before the contenders, and three after them.
+    assert first.startswith("race       step 7 of 18, ")
+    assert second.startswith("race       step 11 of 18, ")
+    assert all(re.search(r" elapsed, about \d+:\d\d left, ", line) for line in (first, second))
+    assert f"best EM {_exact_match(folder, 'span'):.2f} (span)" in first
+    seconds = _read_seconds(shown)
+    assert list(seconds) == ["span", "pretrained", "diverging"]
+    assert seconds["pretrained"][0] == f"({seconds['span'][0]})"
+    for cells in seconds.values():
+        own = [float(cell) for cell in cells if not cell.startswith("(")]
+        assert sum(own[:-1]) == pytest.approx(own[-1], abs=0.3)
+        assert own[-1] > 0
+    assert all(character.isprintable() for line in lines for character in line)
+
+
 def test_a_second_run_comes_from_the_cache_and_leaves_no_second_result(race):
     folder, _ = race
     before = {name: r.info.run_id for name, r in runs_of(folder).items()}
@@ -224,11 +257,21 @@ def test_a_second_run_comes_from_the_cache_and_leaves_no_second_result(race):
     assert "Winner: " in again.stdout
     lines = again.stdout.splitlines()
     steps = "featurize, train, predict, evaluate"
+    span, pretrained = (_exact_match(folder, label) for label in ("span", "pretrained"))
+    standing = "best so far" if pretrained > span else "level with span, the best so far"
+    verdict = f"EM {pretrained:.2f}" + f", {standing}" * (pretrained >= span)
     assert [line for line in lines if line.startswith("from cache")] == [
         "from cache ingest, admit",
-        *[f"from cache {label}: {steps}" for label in ("span", "pretrained", "diverging")],
+        f"from cache span: {steps} (EM {span:.2f}, best so far)",
+        f"from cache pretrained: {steps} ({verdict})",
+        f"from cache diverging: {steps}",
         "from cache register, report",
     ]
+    steps_before = _read_seconds(race[1])
+    for label, (*cells, own) in _read_seconds(again.stdout).items():
+        before_of_label = [cell.strip("()") for cell in steps_before[label][:-1]]
+        assert cells == [f"({cell})" for cell in before_of_label]
+        assert own == "0.0"
     (place,) = [line for line in lines if line.startswith("Report: ")]
     assert Path(place.removeprefix("Report: file://")).is_file()
     assert {name: r.info.run_id for name, r in runs_of(folder).items()} == before

@@ -29,38 +29,35 @@ def describe_figures(result: RaceResult) -> list[str]:
     ]
 
 
-def describe_end(
-    result: RaceResult, report: str, width: int, squadron: str, pages: str
-) -> list[str]:
-    """Returns the winner, its version, the report, and what to do next.
+def describe_end(result: RaceResult, report: str) -> list[str]:
+    """Returns the winner, its version and the report.
+
+    Args:
+        result: As for `race_table.render_table`.
+        report: The place of the report; "" if there is none.
+    """
+    shown = [f"Report: {report}"] if report else []
+    if result.model is None:
+        return [f"Nothing is registered: {result.refused}.", *shown]
+    return [*_describe_winner(result, result.model), *_describe_version(result.model), *shown]
+
+
+def describe_next(result: RaceResult, width: int, squadron: str, pages: str) -> list[str]:
+    """Returns what to do next.
 
     Args:
         result: As for `race_table.render_table`, like the other arguments.
-        report: The place of the report; "" if there is none.
         width: Columns of the terminal.
         squadron: The command `squadron` as it can be run from here.
         pages: The command that shows MLflow's pages.
     """
-    shown = [f"Report: {report}"] if report else []
-    model = result.model
-    if model is None:
+    if result.model is None:
         return [
-            f"Nothing is registered: {result.refused}.",
-            *shown,
-            "",
             f"Next: {_describe_remedy(result)}, and run the same command again. Steps that do "
             "not change come from the cache.",
             f"  {pages}",
         ]
-    return [
-        *_describe_winner(result, model),
-        *_describe_version(model),
-        *shown,
-        "",
-        "Next:",
-        *_list_commands(model, width, squadron),
-        f"  {pages}",
-    ]
+    return ["Next:", *_list_commands(result.model, width, squadron), f"  {pages}"]
 
 
 def _describe_sizes(racing: Sequence[_Racing]) -> list[str]:

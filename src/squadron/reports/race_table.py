@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from squadron.reports.race_facts import describe_contamination
-from squadron.reports.race_summary import describe_end, describe_figures
+from squadron.reports.race_summary import describe_end, describe_figures, describe_next
 from squadron.scores.figures import SplitFigures
 from squadron.scores.race_result import RaceResult, Standing
 from squadron.wording import LEVEL, figure, interval
@@ -63,6 +63,7 @@ def render_table(
     width: int = WIDEST,
     squadron: str = "squadron",
     pages: str = "make ui",
+    seconds: Sequence[str] = (),
 ) -> str:
     """Renders the result of a race as a table with lines of text around it.
 
@@ -73,13 +74,16 @@ def render_table(
             the order of `LEAST_NEEDED`. No figure is ever cut.
         squadron: The command `squadron` as it can be run from here.
         pages: The command that shows MLflow's pages.
+        seconds: Lines that say how long the steps took; none if nobody measured it.
     """
     rows = result.contenders
     columns, left_out = _fit(_list_columns(rows), rows, width)
     lines = []
     if left_out:
         lines.append(f"Left out because {width} columns are too few: {', '.join(left_out)}.")
-    lines += [*describe_figures(result), *describe_end(result, report, width, squadron, pages)]
+    lines += [*describe_figures(result), *describe_end(result, report)]
+    lines += [*(["", *seconds] if seconds else []), ""]
+    lines += describe_next(result, width, squadron, pages)
     warnings = "".join(f"Warning: {each}\n" for each in describe_contamination(result))
     return warnings + _draw(columns, rows, width) + "\n".join(lines)
 

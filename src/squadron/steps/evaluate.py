@@ -109,4 +109,7 @@ def _describe(runner: Contender, status: Status, examples: Path) -> ContenderRes
 
 def _say(label: str, select: SplitFigures) -> None:
     """Shows EM and F1 on the split that chooses."""
-    progress.say(f"evaluate   {label}: EM {select.exact_match:.2f}, F1 {select.f1:.2f} on select")
+    progress.say(
+        f"evaluate   {label}: EM {select.exact_match:.2f}, F1 {select.f1:.2f} on select",
+        exact_match=select.exact_match,
+    )

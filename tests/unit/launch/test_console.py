@@ -10,6 +10,7 @@ import logging
 import os
 import subprocess
 import sys
+import threading
 from dataclasses import asdict
 from pathlib import Path
 
@@ -18,8 +19,12 @@ import pytest
 from launch import programs
 from launch.console import Console, wrap_line
 from squadron import tracking
+from squadron.config import Contender
 from squadron.progress import EVENT_PREFIX, State
+from squadron.runs_folder.step_notes import StepNote
 from squadron.tracking import DEFAULT_FOLDER
+from tests.limits import PATIENCE_SECONDS
+from tests.screens import Terminal
 
 CYAN, RESET = "\033[96m", "\033[0m"
 RESULT = json.loads(
@@ -37,21 +42,14 @@ Next:
 """
 
 
-class Terminal(io.StringIO):
-    """A terminal that keeps what a person sees in the end, without lines that were drawn over."""
+class Clock:
+    """Time as the test sets it."""
 
-    def isatty(self):
-        return True
+    def __init__(self):
+        self.now = 1000.0
 
-    @property
-    def seen(self):
-        lines = []
-        for line in self.getvalue().split("\n"):
-            cells = ""
-            for part in line.split("\r"):
-                cells = part + cells[len(part) :]
-            lines.append(cells.rstrip())
-        return "\n".join(lines)
+    def __call__(self):
+        return self.now
 
 
 def runs(step):
@@ -73,17 +71,33 @@ def progress(title, done, total, **about):
 @pytest.fixture(autouse=True)
 def known_commands(monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr("launch.console.squadron_command", lambda: "squadron")
     monkeypatch.setattr("launch.console.pages_command", lambda: "make ui")
 
 
-def show(screen, *lines, labels=("span", "pretrained")):
-    log = io.StringIO()
-    console = Console(log, screen, labels)
+TICK = object()
+TWO = (Contender("span"), Contender("pretrained"))
+
+
+def show(screen, *lines, contenders=TWO):
+    """Returns what a person sees in the end.
+
+    A number among the lines lets so many seconds pass. TICK is the second that passes by itself.
+    """
+    log, clock = io.StringIO(), Clock()
+    console = Console(log, screen, contenders, clock)
     for line in lines:
-        console.write(line)
+        if isinstance(line, str):
+            console.write(line)
+        elif isinstance(line, StepNote):
+            console.expect_cached(line)
+        elif line is TICK:
+            console.tick()
+        else:
+            clock.now += line
     console.close()
-    assert log.getvalue() == "".join(lines)
+    assert log.getvalue() == "".join(line for line in lines if isinstance(line, str))
     return screen.seen if isinstance(screen, Terminal) else screen.getvalue()
 
 
@@ -109,7 +123,8 @@ def test_a_race_from_the_cache_says_what_came_from_it_and_where_the_report_is(sc
     table = event("table", result=RESULT, report="file:///races/report.html")
     shown = show(screen(), *FROM_CACHE, table)
     assert shown.startswith(TOLD)
-    assert shown.endswith(f"Report: file:///races/report.html\n{NEXT}")
+    assert "Report: file:///races/report.html\n\nseconds " in shown
+    assert shown.endswith(f"This run took 0.0 s.\n{NEXT}")
     assert max(map(len, shown.splitlines())) <= 80
 
 
@@ -121,7 +136,7 @@ def test_steps_that_run_and_steps_from_the_cache_are_told_apart_by_contender():
         *[is_cached(step) for step in ("featurize", "train")],
         runs("predict"),
         runs("evaluate"),
-        event("line", text="evaluate   span: EM 50.00, F1 60.00 on select"),
+        event("line", text="evaluate   span: EM 50.00, F1 60.00 on select", exact_match=50.0),
         runs("featurize"),
         is_cached("train"),
         is_cached("predict"),
@@ -129,7 +144,8 @@ def test_steps_that_run_and_steps_from_the_cache_are_told_apart_by_contender():
     assert show(io.StringIO(), *lines).splitlines() == [
         "from cache ingest",
         "from cache span: featurize, train",
-        "evaluate   span: EM 50.00, F1 60.00 on select",
+        "evaluate   span: EM 50.00, F1 60.00 on select, best so far",
+        "race       step 7 of 14, 0:00 elapsed, best EM 50.00 (span)",
         "from cache pretrained: train, predict",
     ]
 
@@ -141,7 +157,7 @@ def test_what_kfp_logs_of_its_cache_is_heard_between_its_tasks(capsys):
     root = logging.getLogger()
     before = (root.level, list(root.handlers))
     log, screen = io.StringIO(), io.StringIO()
-    console = Console(log, screen, ["span"])
+    console = Console(log, screen, [Contender("span")])
     with console.capture():
         with local_logger_context():
             logging.info(f"Executing task {format_task_name('open-race')}")
@@ -163,27 +179,56 @@ STEPS = [
     runs("ingest"),
     event("line", text=INGEST),
     runs("featurize"),
+    2,
     runs("train"),
+    3,
+    TICK,
     progress("train      span", 0, 960, stage="epoch 1/2"),
+    65,
     progress("train      span", 320, 960, stage="epoch 1/2", seconds=65.0, figures={"loss": 1.234}),
+    14,
     progress("train      span", 480, 960, stage="epoch 1/2", seconds=79.0, figures={"loss": 1.1}),
+    51,
     progress("train      span", 640, 960, stage="epoch 2/2", seconds=130.0, figures={"loss": 0.9}),
+    65,
     progress("train      span", 960, 960, seconds=195.0, figures={"tune EM": 50.0}, has_ended=True),
+    3,
     runs("predict"),
+    2,
     progress("predict    span", 10, 68, seconds=1.5),
+    7,
     progress("predict    span", 40, 68, seconds=8.0),
+    4,
     progress("predict    span", 68, 68, seconds=12.0, has_ended=True),
+    runs("evaluate"),
+    31,
+    TICK,
 ]
 
 
-def test_a_log_shows_epochs_times_and_the_end_of_every_step():
+def test_a_log_shows_epochs_times_and_the_end_of_every_step_and_what_is_left_of_the_race():
     assert show(io.StringIO(), *STEPS).splitlines() == [
         INGEST,
-        "train      span: epoch 1/2, 320/960 windows, 1:05 of about 3:15, 2:10 left, loss 1.234",
-        "train      span: epoch 2/2, 640/960 windows, 2:10 of about 3:15, 1:05 left, loss 0.9",
+        "train      span: epoch 1/2, 320/960 windows, 1:05 of about 3:15, 2:10 left, loss 1.234. "
+        "Race: step 4 of 14, 1:10 elapsed, about 2:10 or more left",
+        "train      span: epoch 2/2, 640/960 windows, 2:10 of about 3:15, 1:05 left, loss 0.9. "
+        "Race: step 4 of 14, 2:15 elapsed, about 1:10 or more left",
         "train      span: 960/960 windows in 3 min 15 s, tune EM 50",
         "predict    span: 68/68 windows in 12 s",
+        "evaluate   span: choosing and scoring answers, 0:31 elapsed. "
+        "Race: step 6 of 14, 4:07 elapsed, about 0:20 or more left",
     ]
+
+
+def test_a_log_has_no_control_characters_and_a_line_of_one_step_every_15_seconds_at_most():
+    many = [
+        part
+        for done in range(1, 400)
+        for part in (0.3, progress("train      span", done, 400, seconds=0.3 * done))
+    ]
+    shown = show(io.StringIO(), runs("featurize"), runs("train"), *many)
+    assert all(character.isprintable() for character in shown.replace("\n", ""))
+    assert len(shown.splitlines()) == 7  # 399 * 0.3 s = 119.7 s
 
 
 def test_a_terminal_of_80_columns_keeps_the_ends_and_draws_the_rest():
@@ -194,18 +239,158 @@ def test_a_terminal_of_80_columns_keeps_the_ends_and_draws_the_rest():
         "train      span: 960/960 windows in 3 min 15 s, tune EM 50",
         "predict    span: 68/68 windows in 12 s",
     ]
-    drawn = [part.rstrip() for part in terminal.getvalue().replace("\n", "\r").split("\r")]
-    assert "train      span ..." in drawn
-    assert "train      span  33% epoch 1/2, 1:05 of about 3:15, 2:10 left, loss 1.234" in drawn
-    assert "predict    span █████░░░░░  59% 0:08 of about 0:14, 0:06 left, 40/68 windows" in drawn
+    drawn = terminal.drawn
+    assert "train      span: loading the network, 0:03 elapsed" in drawn
+    assert "train      span ███░░░░░░░  33% epoch 1/2, about 2:10 left, loss 1.234" in drawn
+    assert "predict    span █████░░░░░  59% 0:08 elapsed, about 0:06 left, 40/68 windows" in drawn
+    assert "evaluate   span: choosing and scoring answers, 0:31 elapsed" in drawn
+    assert "race       ░░░░░░░░░░ step 2 of 14, 0:00 elapsed" in drawn
+    assert "race       ██░░░░░░░░ step 4 of 14, 0:05 elapsed" in drawn
+    assert "race       ██░░░░░░░░ step 4 of 14, 1:10 elapsed, about 2:10 or more left" in drawn
     assert max(map(len, drawn)) < 81
 
 
-def test_a_terminal_says_which_step_is_under_way_before_it_has_any_progress():
+def test_a_terminal_says_what_a_step_does_before_it_has_any_progress_and_since_when():
     terminal = Terminal()
-    show(terminal, runs("featurize"), runs("train"))
-    drawn = [part.rstrip() for part in terminal.getvalue().split("\r")]
-    assert [part for part in drawn if part] == ["featurize  span ...", "train      span ..."]
+    show(terminal, runs("ingest"), 2, TICK, runs("featurize"), 1, TICK, runs("train"), 75, TICK)
+    assert [line for line in terminal.drawn if not line.startswith("race")] == [
+        "ingest     reading the data, 0:00 elapsed",
+        "ingest     reading the data, 0:02 elapsed",
+        "featurize  span: cutting texts into windows, 0:00 elapsed",
+        "featurize  span: cutting texts into windows, 0:01 elapsed",
+        "train      span: loading the network, 0:00 elapsed",
+        "train      span: loading the network, 1:15 elapsed",
+    ]
+    assert terminal.seen.strip() == ""
+
+
+def judged(label, exact_match):
+    text = f"evaluate   {label}: EM {exact_match:.2f}, F1 60.00 on select"
+    return event("line", text=text, exact_match=exact_match)
+
+
+def of_one(*, evaluate):
+    """Returns the lines of all steps of a contender."""
+    return [runs("featurize"), runs("train"), runs("predict"), runs("evaluate"), evaluate]
+
+
+def test_each_contender_is_told_with_its_em_and_whether_it_leads():
+    three = (Contender("span"), Contender("crf"), Contender("lora"), Contender("pretrained"))
+    ems = [50.0, 25.0, 62.5, 62.5]
+    lines = [
+        line
+        for each, em in zip(three, ems, strict=True)
+        for line in of_one(evaluate=judged(each.label, em))
+    ]
+    terminal = Terminal()
+    assert show(terminal, *lines, runs("register"), contenders=three).splitlines() == [
+        "evaluate   span: EM 50.00, F1 60.00 on select, best so far",
+        "evaluate   crf: EM 25.00, F1 60.00 on select",
+        "evaluate   lora: EM 62.50, F1 60.00 on select, best so far",
+        "evaluate   pretrained: EM 62.50, F1 60.00 on select, level with lora, the best",
+        "           so far",
+    ]
+    later = "race       ███░░░░░░░ step 8 of 22, 0:00 elapsed, best EM 50.00 (span)"
+    assert later in terminal.drawn
+    assert terminal.drawn[-1].endswith("step 17 of 22, 0:00 elapsed, best EM 62.50 (lora)")
+
+
+def test_a_contender_from_the_cache_counts_for_the_best_so_far():
+    cached = [
+        line
+        for step in ("featurize", "train", "predict")
+        for line in (StepNote(4.0), is_cached(step))
+    ]
+    known = StepNote(3.0, exact_match=70.0)
+    lines = [*cached, known, is_cached("evaluate"), *of_one(evaluate=judged("pretrained", 60.0))]
+    assert show(io.StringIO(), *lines).splitlines() == [
+        "from cache span: featurize, train, predict, evaluate (EM 70.00, best so far)",
+        "evaluate   pretrained: EM 60.00, F1 60.00 on select",
+        "race       step 8 of 14, 0:00 elapsed, best EM 70.00 (span)",
+    ]
+
+
+def test_a_step_from_the_cache_does_not_get_what_is_known_of_another_one():
+    lines = [StepNote(4.0, exact_match=70.0), is_cached("featurize"), is_cached("train")]
+    table = event("table", result=RESULT, report="")
+    shown = show(io.StringIO(), *lines, runs("close-race"), table)
+    assert "\nspan           (4.0)         -         -         -       0.0\n" in shown
+
+
+def test_the_seconds_of_all_steps_stand_below_the_table():
+    lines = [runs("open-race"), 1.25, is_cached("ingest")]
+    for step, seconds in (("featurize", 1), ("train", 1234.5), ("predict", 20), ("evaluate", 3)):
+        lines += [runs(step), seconds]
+    known = StepNote(1.0)
+    lines += [known, is_cached("featurize"), runs("train"), 2, runs("close-race"), 0.5]
+    shown = show(io.StringIO(), *lines, event("table", result=RESULT, report=""))
+    assert shown.split("\n\n")[-2].splitlines() == [
+        "seconds    featurize     train   predict  evaluate  this run",
+        "span             1.0   1,234.5      20.0       3.0   1,258.5",
+        "pretrained     (1.0)       2.0         -         -       2.0",
+        "Other steps: open_race 1.2, ingest -.",
+        "Brackets mark steps from the cache, which took this long when they ran.",
+        "This run took 21 min 2 s.",
+    ]
+
+
+def test_nothing_is_shown_below_the_table():
+    table = event("table", result=RESULT, report="")
+    for screen in (Terminal(), io.StringIO()):
+        shown = show(screen, runs("close-race"), table, 20, TICK)
+        assert shown.endswith(NEXT)
+        assert "elapsed" not in shown
+
+
+def test_the_time_goes_on_while_a_step_computes_without_a_word():
+    terminal = Terminal()
+    silent = [progress("train      span", 480, 960, seconds=60.0), 30, TICK]
+    show(terminal, runs("featurize"), runs("train"), *silent)
+    assert "train      span █████░░░░░  50% 1:30 elapsed, about 1:30 left, 480/960 windows" in (
+        terminal.drawn
+    )
+
+
+def test_steps_outside_of_a_race_have_no_line_of_the_race():
+    terminal = Terminal()
+    show(terminal, event("line", text=INGEST), 20, TICK, contenders=())
+    assert not any("race" in line for line in terminal.drawn)
+    table = event("table", result=RESULT, report="")
+    assert "This run" not in show(io.StringIO(), table, contenders=())
+
+
+def test_after_a_failure_nothing_is_drawn_below_the_lines():
+    terminal = Terminal()
+    failed = event("error", step="train", text="no file", is_input=True)
+    show(terminal, runs("train"), failed, runs("close-race"), 20, TICK)
+    assert not any("close_race" in line for line in terminal.drawn)
+    assert terminal.seen.strip() == ""
+
+
+def test_a_terminal_that_can_not_move_its_cursor_gets_the_line_of_the_race_now_and_then(
+    monkeypatch,
+):
+    monkeypatch.setenv("TERM", "dumb")
+    terminal = Terminal()
+    show(terminal, *of_one(evaluate=judged("span", 50.0)))
+    assert "\x1b" not in terminal.getvalue()
+    assert "race       step 4 of 14, 0:00 elapsed, best EM 50.00 (span)" in terminal.seen
+
+
+def test_the_lines_are_drawn_again_while_a_step_says_nothing(monkeypatch):
+    monkeypatch.setattr("launch.console._SECONDS_BETWEEN_DRAWINGS", 0.001)
+    terminal = Terminal()
+    console = Console(io.StringIO(), terminal, TWO)
+    drawn = threading.Event()
+    tick = console.tick
+    monkeypatch.setattr(console, "tick", lambda: (tick(), drawn.set()))
+    before = threading.active_count()
+    with console.capture():
+        console.write(runs("train"))
+        drawn.clear()
+        assert drawn.wait(PATIENCE_SECONDS)
+    assert threading.active_count() == before
+    console.close()
     assert terminal.seen.strip() == ""
 
 
