@@ -90,7 +90,10 @@ class Server:
                 return request, pipes[0]
             if not answer:
                 return None  # The copy with the networks was killed.
-            self._requests.sendall(answer)
+            try:
+                self._requests.sendall(answer)
+            except OSError:
+                return None  # The other end was killed.
 
     def _start_networks(self) -> None:
         """Makes the copy of this server for steps with a network. This returns in both."""

@@ -25,13 +25,13 @@ _KFP_RUNTIME=true python3 -m kfp.dsl.executor_main \
 """As kfp/dsl/component_factory.py makes it."""
 
 
-def make_command(body, folder, shell="sh"):
+def make_command(body, folder, shell="sh", name="work"):
     """What kfp.local starts for a component whose function has this body."""
-    source = "def work():\n" + "\n".join(f"    {line}" for line in body.strip().splitlines())
+    source = f"def {name}():\n" + "\n".join(f"    {line}" for line in body.strip().splitlines())
     outputs = {"parameters": {}, "outputFile": str(folder / "outputs.json")}
     arguments = ["--executor_input", json.dumps({"inputs": {}, "outputs": outputs})]
     script = kfp_handler.replace_python_executable([SCRIPT], sys.executable)[0]
-    return [shell, "-ec", script, source, *arguments, "--function_to_execute", "work"]
+    return [shell, "-ec", script, source, *arguments, "--function_to_execute", name]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -86,6 +86,49 @@ def test_what_a_step_leaves_to_its_end_is_done(tmp_path, capsys):
     body = f"import atexit, pathlib\natexit.register(pathlib.Path({str(tmp_path / 'end')!r}).touch)"
     assert run(make_command(body, tmp_path), capsys)[0] == 0
     assert (tmp_path / "end").exists()
+
+
+def test_a_thread_that_a_step_has_started_ends_first(tmp_path, capsys):
+    body = f"""
+import pathlib, threading, time
+def late():
+    time.sleep(0.3)
+    pathlib.Path({str(tmp_path / "late")!r}).touch()
+threading.Thread(target=late).start()
+"""
+    assert run(make_command(body, tmp_path), capsys)[0] == 0
+    assert (tmp_path / "late").exists()
+
+
+SHOW_IMPORTS = """
+import sys
+print("has", *(name in sys.modules for name in ("squadron.steps", "torch", "transformers")))
+"""
+
+
+def test_only_a_step_with_a_network_starts_with_torch(tmp_path, capsys):
+    # In this order, because the networks are imported for the first step that needs them.
+    for name, has in (("train", True), ("report", False), ("predict", True), ("work", False)):
+        code, printed = run(make_command(SHOW_IMPORTS, tmp_path, name=name), capsys)
+        assert code == 0, printed
+        assert f"has True {has} {has}\n" in printed
+
+
+def test_a_step_imports_its_package_again_if_a_file_has_changed():
+    program = """
+import sys
+from launch import preloaded
+code = preloaded._import_own_code()
+assert code
+preloaded._forget_changed_code(code)
+print("squadron.steps" in sys.modules)
+preloaded._forget_changed_code("as it was before")
+print(any(name.partition(".")[0] == "squadron" for name in sys.modules))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=SERVER.parent.parent, capture_output=True, text=True
+    )
+    assert done.stdout.split() == ["True", "False"], done.stderr
 
 
 def test_steps_share_nothing(tmp_path, capsys):
