@@ -58,6 +58,8 @@ class Server:
         self._requests = requests
         self._networks: socket.socket | None = None
         """The socket of the copy that has imported what networks need; None without a copy."""
+        self._copy = 0
+        """The id of the process of that copy."""
         self._has_networks = False
         """Whether this is that copy."""
 
@@ -98,7 +100,8 @@ class Server:
     def _start_networks(self) -> None:
         """Makes the copy of this server for steps with a network. This returns in both."""
         ours, theirs = socket.socketpair()
-        if _copy():
+        self._copy = _copy()
+        if self._copy:
             theirs.close()
             self._networks = ours
             return
@@ -110,6 +113,13 @@ class Server:
         with contextlib.suppress(Exception):
             table = importlib.import_module("transformers.conversion_mapping")
             table.get_checkpoint_conversion_mapping("bert")
+
+    def end(self, *_: object) -> None:
+        """Ends this process and the copy with the networks, which may still be importing."""
+        if self._copy:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._copy, signal.SIGKILL)
+        os._exit(0)  # Python would first take all modules apart.
 
     def _close(self) -> None:
         self._requests.close()
@@ -124,12 +134,15 @@ def main(number: int) -> None:
         number: The file descriptor of the socket with the requests.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # The launcher and the step handle Ctrl-C.
-    _import(EVERY_STEP_IMPORTS)
     code = _import_own_code()
-    found = Server(socket.socket(fileno=number)).serve()
+    _import(EVERY_STEP_IMPORTS)
+    server = Server(socket.socket(fileno=number))
+    signal.signal(signal.SIGTERM, server.end)
+    found = server.serve()
     if found is None:
-        os._exit(0)  # Python would first take all modules apart.
-    _run(*found, code)
+        server.end()
+    else:
+        _run(*found, code)
 
 
 def _import(names: Sequence[str]) -> None:
@@ -142,13 +155,15 @@ def _import(names: Sequence[str]) -> None:
 def _import_own_code() -> str:
     """Imports the steps and returns a digest of their package, computed before the import.
 
-    It also remembers what each file imports, from which a step computes what it depends on.
+    It also remembers what each file imports, from which a step computes what it depends on, and
+    sets what MLflow reads when it is imported.
     """
     try:
         provenance = importlib.import_module(f"{OWN_CODE}.provenance")
         code = str(provenance.package_digest())
         steps = importlib.import_module(f"{OWN_CODE}.steps")
         provenance.code_digest([f"steps.{each.name}" for each in steps.STEPS])
+        importlib.import_module(f"{OWN_CODE}.tracking.store").configure_mlflow()
     except Exception:
         return ""  # A step that can't be imported fails by itself and says why.
     return code
@@ -178,6 +193,7 @@ def _copy() -> int:
 def _run(request: dict[str, Any], pipe: int, code: str) -> None:
     """Runs one step as `python -m kfp.dsl.executor_main ARGUMENTS` does."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     for standard in (1, 2):
         os.dup2(pipe, standard)
     os.close(pipe)

@@ -71,6 +71,8 @@ class StepProcesses:
     def __exit__(self, *_: object) -> None:
         self._answers.close()
         self._requests.close()
+        # No step runs any more, and a server may still be importing.
+        self._server.terminate()
         self._server.wait()
 
     def run(self, source: str, arguments: list[str], environment: dict[str, str]) -> int:

@@ -5,11 +5,14 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 from kfp.local import subprocess_task_handler as kfp_handler
 
 from launch.step_processes import SERVER, StepProcesses, preloaded_steps
+from tests.limits import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.slow  # Starting the server and each step takes seconds.
 PRINTS = """
@@ -157,6 +160,28 @@ def test_a_server_that_has_died_ends_the_race_with_a_sentence(tmp_path):
         processes._server.wait()
         with pytest.raises(RuntimeError, match="The process that starts the steps has ended"):
             processes.run("", [], dict(os.environ))
+
+
+def is_running(process):
+    """Whether a process does anything; one that has ended may wait for its parent to notice."""
+    try:
+        return bool(Path(f"/proc/{process}/cmdline").read_bytes())
+    except FileNotFoundError:
+        return False
+
+
+def test_no_server_outlives_a_race_that_ends_while_it_imports(tmp_path):
+    with StepProcesses() as processes:
+        body, *arguments = make_command("pass", tmp_path, name="ingest")[3:]
+        assert processes.run(body, arguments, dict(os.environ)) == 0
+        # The copy that imports torch beside the first step, which has ended before.
+        server = processes._server.pid
+        (copy,) = Path(f"/proc/{server}/task/{server}/children").read_text().split()
+        assert is_running(copy)
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while is_running(copy) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not is_running(copy)
 
 
 def test_the_server_ends_with_its_launcher(tmp_path):

@@ -66,7 +66,7 @@ def connect() -> "MlflowClient":
     Raises:
         InputError: If the store can't be reached.
     """
-    _configure_mlflow()
+    configure_mlflow()
     import mlflow
 
     uri = tracking_uri()
@@ -80,10 +80,11 @@ def connect() -> "MlflowClient":
     return client
 
 
-def _configure_mlflow() -> None:
+def configure_mlflow() -> None:
     """Limits what MLflow prints, logs and waits for; settings of the environment stay.
 
-    MLflow reads some of these variables when it is imported, so this is called before.
+    MLflow reads some of these variables when it is imported, so this is called before, also by
+    launch/preloaded.py.
     """
     # With MLflow's defaults, a dead server costs four minutes of retries before the first message.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
