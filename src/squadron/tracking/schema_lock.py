@@ -10,6 +10,7 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 SQLITE = "sqlite:///"
 _POSTGRES_LOCK = 0x5351_5541_4452_4F4E
@@ -83,7 +84,7 @@ def _create_tables(file: Path) -> None:
         file: The database, which does not exist. The caller holds the lock.
     """
     import sqlalchemy
-    from mlflow.store.db.utils import _initialize_tables
+    from mlflow.store.db import utils
 
     new = file.with_name(f"{file.name}.new")
     new.unlink(missing_ok=True)  # A process that was killed may have left it.
@@ -93,7 +94,8 @@ def _create_tables(file: Path) -> None:
     def stop_waiting(connection: sqlite3.Connection, _: object) -> None:
         connection.execute("PRAGMA synchronous = OFF")
 
-    _initialize_tables(engine)
+    initialize: Any = utils._initialize_tables  # It has no types.
+    initialize(engine)
     with new.open("rb") as stream:
         os.fsync(stream.fileno())
     new.replace(file)
