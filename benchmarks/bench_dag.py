@@ -23,9 +23,10 @@ process before. For the first step, end(0) is its own start. The cost has three 
 - `enter`: from there to the function.
 - `leave`: from the function to the end.
 
-Two more figures cover the rest of a run: `before`, from the command to the first step without
-imports, and `after`, from the last step to the end. The sum of before, after, all costs, all inside
-and all imports is the whole run.
+`processor` is the processor time of a step's process, which other work on the machine changes
+little. Two more figures cover the rest of a run: `before`, from the command to the first step
+without imports, and `after`, from the last step to the end. The sum of before, after, all costs,
+all inside and all imports is the whole run.
 """
 
 import json
@@ -78,7 +79,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(
             f"{step['step']:11s} cost {step['cost']:6.3f} s (launch {step['launch']:.3f}, "
             f"enter {step['enter']:.3f}, leave {step['leave']:.3f}), "
-            f"inside {step['inside']:7.3f} s, imports {step['imports']:6.3f} s"
+            f"inside {step['inside']:7.3f} s, imports {step['imports']:6.3f} s, "
+            f"processor {step['processor']:6.2f} s"
         )
     print(f"{len(first['steps'])} steps, cost {mean:.3f} s each (at most {max(costs):.3f} s)")
     whole = {}
@@ -171,6 +173,7 @@ def share_out(
                 "leave": row["ended"] - end - _overlap(row["imports"], end, row["ended"]),
                 "inside": inside,
                 "imports": imports,
+                "processor": row["processor"],
             }
         )
         before = row["ended"]

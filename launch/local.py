@@ -37,10 +37,12 @@ def run_here(experiment: Experiment, build_pipeline: Callable[[Placement], Any])
         The exit code: 0, 2 for bad input (after one sentence), 130 for an interruption, 1 for any
         other failure.
     """
-    check_experiment(experiment)
-    if experiment.results:
-        storage.require_writable(experiment.results)
     with contextlib.ExitStack() as stack:
+        # It starts first, because its imports take longer than the plan.
+        stack.enter_context(preloaded_steps())
+        check_experiment(experiment)
+        if experiment.results:
+            storage.require_writable(experiment.results)
         try:
             held = runs_lock.hold(RUNS, f"the race {experiment.name}", _say_waiting)
             lock = stack.enter_context(held)
@@ -70,7 +72,7 @@ def _run_alone(plan: Plan, build_pipeline: Callable[[Placement], Any]) -> int:
     except OSError as error:
         raise InputError(f"The folder {RUNS.resolve()} can't be written: {error}") from None
     _set_environment(plan)
-    with log, temporary_files(RUNS), preloaded_steps(), warnings.catch_warnings():
+    with log, temporary_files(RUNS), warnings.catch_warnings():
         from kfp import local
 
         warnings.simplefilter("ignore")  # about images and limits, which kfp.local ignores

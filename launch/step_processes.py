@@ -22,6 +22,9 @@ PROGRAM = "ephemeral_component.py"
 SERVER = Path(__file__).with_name("preloaded.py")
 HAVE_NETWORKS = frozenset(each.name for each in STEPS if each.loads_models)
 """The names of the components for which the server imports torch and transformers."""
+START_NETWORKS = HAVE_NETWORKS | {STEPS[0].name}
+"""The names of the components with which this import begins. If the first step is not taken from
+the cache, the next ones are not either, and the import runs beside the first step."""
 KFP_RUNTIME = {"_KFP_RUNTIME": "true"}
 """With this variable kfp imports only what a step needs."""
 
@@ -68,6 +71,8 @@ class StepProcesses:
     def __exit__(self, *_: object) -> None:
         self._answers.close()
         self._requests.close()
+        # No step runs any more, and a server may still be importing.
+        self._server.terminate()
         self._server.wait()
 
     def run(self, source: str, arguments: list[str], environment: dict[str, str]) -> int:
@@ -88,6 +93,7 @@ class StepProcesses:
                         "arguments": arguments,
                         "environment": environment | KFP_RUNTIME,
                         "has_network": not HAVE_NETWORKS.isdisjoint(arguments),
+                        "starts_networks": not START_NETWORKS.isdisjoint(arguments),
                     }
                 )
             )

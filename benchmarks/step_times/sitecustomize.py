@@ -1,8 +1,9 @@
 """Notes where the time of a Python process goes; bench_dag.py puts this folder on PYTHONPATH.
 
 Python imports a module of this name by itself when it starts. Where SQUADRON_BENCHMARK_TIMES names
-a folder, it writes <pid>.json there when the process ends: when it started and ended, its outermost
-imports, and the time inside the steps' functions. Without the variable it does nothing.
+a folder, it writes <pid>.json there when the process ends: when it started and ended, its processor
+time, its outermost imports, and the time inside the steps' functions. Without the variable it does
+nothing.
 """
 
 import atexit
@@ -27,6 +28,7 @@ class Times:
     def begin(self):
         """Starts to note, also in a copy of a process: what that one did is not the copy's."""
         self.started = time.time()
+        self._processor = time.process_time()
         self.imports = []
         self.functions = []
         self._importing = False
@@ -75,6 +77,7 @@ class Times:
         notes = {
             "started": self.started,
             "ended": time.time(),
+            "processor": time.process_time() - self._processor,
             "imports": self.imports,
             "functions": self.functions,
         }

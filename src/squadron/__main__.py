@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from squadron import __version__, commands
+from squadron.commands._libraries import leave
 from squadron.errors import EXIT_CODE_INPUT_ERROR, InputError
 
 
@@ -20,6 +21,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(error, file=sys.stderr)
         return EXIT_CODE_INPUT_ERROR
+
+
+def program() -> None:
+    """Runs one command as the program `squadron`, and ends the process."""
+    leave(main())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -37,4 +43,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program()

@@ -14,6 +14,10 @@ from pathlib import Path
 
 from squadron import provenance
 
+PARTS = {"mlflow": "mlflow-skinny"}
+"""Distribution -> its part that may be installed alone, with the same version. The part is enough
+for a race, but not for a registered model: that is served by the whole distribution."""
+
 
 def find_distributions(module: str) -> set[str]:
     """Returns the distributions that a module of this package imports, directly or indirectly.
@@ -30,7 +34,9 @@ def find_distributions(module: str) -> set[str]:
     found: set[str] = set()
     for package in find_packages(module):
         owners = _owners().get(package, [])
-        # mlflow-skinny and mlflow-tracing install a folder mlflow, too.
+        if PARTS.get(package) in owners:
+            found.add(package)
+            continue
         same = [name for name in owners if _normalise(name) == _normalise(package)]
         found.update(same or owners)
     return found
@@ -57,9 +63,15 @@ def find_packages(module: str, package: Path = provenance.PACKAGE) -> set[str]:
 def pin(distributions: Iterable[str]) -> list[str]:
     """Returns the sorted lines of a requirements.txt with the versions that are installed here."""
     # A local part, such as +cpu of torch, names a build; package indexes do not have it.
-    return sorted(
-        f"{name}=={importlib.metadata.version(name).partition('+')[0]}" for name in distributions
-    )
+    return sorted(f"{name}=={_version(name).partition('+')[0]}" for name in distributions)
+
+
+def _version(distribution: str) -> str:
+    """Returns the installed version of a distribution or of its part."""
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return importlib.metadata.version(PARTS.get(distribution, distribution))
 
 
 @functools.cache

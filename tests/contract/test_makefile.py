@@ -33,7 +33,7 @@ def test_what_is_missing_is_said_before_anything_is_installed(tmp_path, target, 
 
 
 @pytest.mark.parametrize(
-    ("target", "needed"), [(["bench", "DATA=."], ".venv/dev"), (["ui"], ".venv/run")]
+    ("target", "needed"), [(["bench", "DATA=."], ".venv/dev"), (["ui"], ".venv/ui")]
 )
 def test_what_is_needed_is_installed_where_nothing_is_missing(tmp_path, target, needed):
     for name in ("Makefile", "pyproject.toml", "constraints.txt"):

@@ -298,7 +298,8 @@ def test_ask_answers_with_the_registered_model(race):
         text=True,
         timeout=PATIENCE_SECONDS,
     )
-    assert asked.returncode == 0, asked.stderr
+    # No library draws a bar or prints a warning above the answer.
+    assert (asked.returncode, asked.stderr) == (0, "")
     (row,) = json.loads(asked.stdout)
     assert row["model"] == "squadron-tiny"
     assert row["text"] in "Rome is old."

@@ -5,11 +5,14 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 from kfp.local import subprocess_task_handler as kfp_handler
 
 from launch.step_processes import SERVER, StepProcesses, preloaded_steps
+from tests.limits import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.slow  # Starting the server and each step takes seconds.
 PRINTS = """
@@ -25,13 +28,13 @@ _KFP_RUNTIME=true python3 -m kfp.dsl.executor_main \
 """As kfp/dsl/component_factory.py makes it."""
 
 
-def make_command(body, folder, shell="sh"):
+def make_command(body, folder, shell="sh", name="work"):
     """What kfp.local starts for a component whose function has this body."""
-    source = "def work():\n" + "\n".join(f"    {line}" for line in body.strip().splitlines())
+    source = f"def {name}():\n" + "\n".join(f"    {line}" for line in body.strip().splitlines())
     outputs = {"parameters": {}, "outputFile": str(folder / "outputs.json")}
     arguments = ["--executor_input", json.dumps({"inputs": {}, "outputs": outputs})]
     script = kfp_handler.replace_python_executable([SCRIPT], sys.executable)[0]
-    return [shell, "-ec", script, source, *arguments, "--function_to_execute", "work"]
+    return [shell, "-ec", script, source, *arguments, "--function_to_execute", name]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -88,6 +91,49 @@ def test_what_a_step_leaves_to_its_end_is_done(tmp_path, capsys):
     assert (tmp_path / "end").exists()
 
 
+def test_a_thread_that_a_step_has_started_ends_first(tmp_path, capsys):
+    body = f"""
+import pathlib, threading, time
+def late():
+    time.sleep(0.3)
+    pathlib.Path({str(tmp_path / "late")!r}).touch()
+threading.Thread(target=late).start()
+"""
+    assert run(make_command(body, tmp_path), capsys)[0] == 0
+    assert (tmp_path / "late").exists()
+
+
+SHOW_IMPORTS = """
+import sys
+print("has", *(name in sys.modules for name in ("squadron.steps", "torch", "transformers")))
+"""
+
+
+def test_only_a_step_with_a_network_starts_with_torch(tmp_path, capsys):
+    # In this order, because the networks are imported for the first step that needs them.
+    for name, has in (("train", True), ("report", False), ("predict", True), ("work", False)):
+        code, printed = run(make_command(SHOW_IMPORTS, tmp_path, name=name), capsys)
+        assert code == 0, printed
+        assert f"has True {has} {has}\n" in printed
+
+
+def test_a_step_imports_its_package_again_if_a_file_has_changed():
+    program = """
+import sys
+from launch import preloaded
+code = preloaded._import_own_code()
+assert code
+preloaded._forget_changed_code(code)
+print("squadron.steps" in sys.modules)
+preloaded._forget_changed_code("as it was before")
+print(any(name.partition(".")[0] == "squadron" for name in sys.modules))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=SERVER.parent.parent, capture_output=True, text=True
+    )
+    assert done.stdout.split() == ["True", "False"], done.stderr
+
+
 def test_steps_share_nothing(tmp_path, capsys):
     body = "import builtins\nassert not hasattr(builtins, 'mark')\nbuiltins.mark = 1"
     for _ in range(2):
@@ -114,6 +160,28 @@ def test_a_server_that_has_died_ends_the_race_with_a_sentence(tmp_path):
         processes._server.wait()
         with pytest.raises(RuntimeError, match="The process that starts the steps has ended"):
             processes.run("", [], dict(os.environ))
+
+
+def is_running(process):
+    """Whether a process does anything; one that has ended may wait for its parent to notice."""
+    try:
+        return bool(Path(f"/proc/{process}/cmdline").read_bytes())
+    except FileNotFoundError:
+        return False
+
+
+def test_no_server_outlives_a_race_that_ends_while_it_imports(tmp_path):
+    with StepProcesses() as processes:
+        body, *arguments = make_command("pass", tmp_path, name="ingest")[3:]
+        assert processes.run(body, arguments, dict(os.environ)) == 0
+        # The copy that imports torch beside the first step, which has ended before.
+        server = processes._server.pid
+        (copy,) = Path(f"/proc/{server}/task/{server}/children").read_text().split()
+        assert is_running(copy)
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while is_running(copy) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not is_running(copy)
 
 
 def test_the_server_ends_with_its_launcher(tmp_path):

@@ -231,12 +231,14 @@ def test_the_parts_of_a_run_add_up_to_the_whole():
         "ended": 12.0,
         "imports": [[6.5, 7.0], [8.0, 8.5]],
         "functions": [["ingest", 7.5, 11.0]],
+        "processor": 1.5,
     }
     second = {
         "started": 14.0,
         "ended": 25.0,
         "imports": [[14.0, 16.0]],
         "functions": [["featurize", 16.25, 24.0]],
+        "processor": 2.5,
     }
     shares = bench_dag.share_out(0.0, 30.0, parent, [second, parent, first])
     # From 0 to 6 without 2 seconds of imports.
@@ -252,6 +254,7 @@ def test_the_parts_of_a_run_add_up_to_the_whole():
         "leave": 1.0,
         "inside": 3.5,
         "imports": 0.5,
+        "processor": 1.5,
     }
     # 13 seconds since the end of ingest, 7.75 in the function, 2.5 of imports.
     assert featurize["cost"] == 2.75
@@ -268,6 +271,8 @@ def test_a_process_notes_its_imports_and_its_end(tmp_path):
     (notes,) = [json.loads(path.read_text()) for path in tmp_path.glob("*.json")]
     assert notes["ended"] - notes["started"] >= 0.1
     assert notes["imports"]
+    # Processor time does not pass while a process sleeps.
+    assert 0 < notes["processor"] < notes["ended"] - notes["started"]
     assert notes["functions"] == []
 
 

@@ -49,16 +49,13 @@ def test_a_store_that_can_not_be_reached_is_named_without_its_secrets(
     assert [secret for secret in SECRETS if secret in shown.out + caplog.text] == []
 
 
-def test_the_command_line_and_the_registry_name_the_store_without_its_secrets(
-    uri, tmp_path, monkeypatch, capsys
-):
+def test_the_registry_names_the_store_without_its_secrets(uri, tmp_path, monkeypatch):
     # A store that answers, and has no model.
     client = MlflowClient(make_store(tmp_path))
     monkeypatch.setattr(store, "connect", lambda: client)
-    assert __main__.main(["ask", "Who?", "--context", "Ada did it."]) == 2
-    shown = capsys.readouterr().err
-    assert_clean(shown)
-    assert "No model is registered in " in shown
+    with pytest.raises(InputError, match="No model is registered in ") as caught:
+        registry.find_model("", "candidate", tmp_path)
+    assert_clean(str(caught.value))
     with pytest.raises(InputError, match="there is no such model") as caught:
         registry.find_version("nobody", "candidate")
     assert_clean(str(caught.value))

@@ -67,6 +67,20 @@ def test_of_several_distributions_with_one_package_the_one_of_its_name_counts():
     )
 
 
+def test_a_part_of_mlflow_stands_for_the_whole(monkeypatch):
+    monkeypatch.setattr(requirements, "_owners", lambda: {"mlflow": ["mlflow-skinny"]})
+    monkeypatch.setattr(requirements, "find_packages", lambda module: {"mlflow"})
+    assert requirements.find_distributions("x") == {"mlflow"}
+
+    def version(name):
+        if name != "mlflow-skinny":
+            raise importlib.metadata.PackageNotFoundError(name)
+        return "3.0"
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    assert requirements.pin({"mlflow"}) == ["mlflow==3.0"]
+
+
 def test_a_line_has_the_installed_version_without_the_name_of_its_build(monkeypatch):
     versions = {"b": "2.0", "a": "1.0+cpu"}
     monkeypatch.setattr(importlib.metadata, "version", versions.__getitem__)

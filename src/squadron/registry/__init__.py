@@ -5,7 +5,13 @@ tracking and what is below it. Others use the names and modules that `__all__` l
 from `squadron.registry.versions`: importing the package would make it depend on the reader.
 """
 
-from squadron.registry.opening import OpenedModel, load_reader, open_model
+from squadron.registry.opening import (
+    OpenedModel,
+    find_model,
+    is_place,
+    load_reader,
+    open_model,
+)
 from squadron.registry.versions import (
     CANDIDATE,
     STAGING,
@@ -24,8 +30,10 @@ __all__ = [
     "OpenedModel",
     "Registered",
     "find_champion",
+    "find_model",
     "find_version",
     "fingerprint",
+    "is_place",
     "latest_model",
     "load_reader",
     "open_model",

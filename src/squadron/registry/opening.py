@@ -62,28 +62,46 @@ def open_model(model: str = "", version: str = versions.CANDIDATE) -> Iterator[O
     Raises:
         InputError: If there is no such model.
     """
+    with tempfile.TemporaryDirectory() as temporary:
+        yield find_model(model, version, Path(temporary))
+
+
+def find_model(model: str, version: str, temporary: Path) -> OpenedModel:
+    """Returns a model, and fetches its files if they are not on this machine.
+
+    Args:
+        model: The model, as for `open_model`.
+        version: The version or alias, as for `open_model`.
+        temporary: An empty folder for the files.
+
+    Raises:
+        InputError: If there is no such model.
+    """
     if model == starter.NAME:
-        yield OpenedModel(starter.FOLDER, "the starter reader", None)
-        return
+        return OpenedModel(starter.FOLDER, "the starter reader", None)
     if not model and not (tracking.has_store() and versions.list_models()):
         name = "the starter reader, as no model is registered yet"
-        yield OpenedModel(starter.FOLDER, name, None)
-        return
-    with tempfile.TemporaryDirectory() as temporary:
-        if model and (storage.is_remote(model) or Path(model).expanduser().is_dir()):
-            place = str(Path(model).expanduser()) if not storage.is_remote(model) else model
-            folder = storage.fetch_folder(place, Path(temporary) / "model")
-            if not (folder / MODEL_ABOUT).is_file():
-                raise InputError(
-                    f"The folder {model} has no {MODEL_ABOUT}, so it is no model of a race; give "
-                    "the folder `model` of a contender's results, or a registered model such as "
-                    "models:/squadron-example@candidate"
-                )
-            yield OpenedModel(folder, model, None)
-            return
+        return OpenedModel(starter.FOLDER, name, None)
+    if not is_place(model):
         chosen = _find_version(model, version)
-        folder = versions.fetch_model(chosen, Path(temporary))
-        yield OpenedModel(folder, f"{chosen.name} version {chosen.version}", chosen)
+        folder = versions.fetch_model(chosen, temporary)
+        return OpenedModel(folder, f"{chosen.name} version {chosen.version}", chosen)
+    place = model if storage.is_remote(model) else str(Path(model).expanduser())
+    folder = storage.fetch_folder(place, temporary / "model")
+    if not (folder / MODEL_ABOUT).is_file():
+        raise InputError(
+            f"The folder {model} has no {MODEL_ABOUT}, so it is no model of a race; give "
+            "the folder `model` of a contender's results, or a registered model such as "
+            "models:/squadron-example@candidate"
+        )
+    return OpenedModel(folder, model, None)
+
+
+def is_place(model: str) -> bool:
+    """Says whether a model is the starter, a folder or an s3:// prefix, which needs no MLflow."""
+    if model == starter.NAME:
+        return True
+    return bool(model) and (storage.is_remote(model) or Path(model).expanduser().is_dir())
 
 
 def load_reader(model: str = "", version: str = versions.CANDIDATE) -> "Reader":

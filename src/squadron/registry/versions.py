@@ -3,7 +3,6 @@
 `registration` creates the versions.
 """
 
-import os
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -177,8 +176,6 @@ def read_about(registered: Registered) -> model_folder.ModelAbout:
     """
     import mlflow
 
-    # The file is small, so MLflow's progress bar would only disturb.
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     with tempfile.TemporaryDirectory() as temporary:
         place = f"{registered.uri}/artifacts/model/{MODEL_ABOUT}"
         try:

@@ -1,6 +1,5 @@
 """The races of an MLflow store: read, found by name, and deleted where they have no result."""
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -22,7 +21,6 @@ from squadron.tracking.tags import (
 )
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
     from mlflow.entities import Run
 
 RUNNING = "running"
@@ -79,7 +77,7 @@ def read_races() -> list[RaceRow]:
     Raises:
         InputError: If there is no store or it can't be used.
     """
-    client = _connect()
+    client = connect_existing()
     with explained():
         experiments = read_all(lambda token: client.search_experiments(page_token=token))
         names = {str(each.experiment_id): each.name for each in experiments}
@@ -144,7 +142,7 @@ def choose_prunable(races: Iterable[RaceRow], running_stay: bool) -> list[RaceRo
 
 def delete_races(races: Iterable[RaceRow]) -> None:
     """Deletes the runs of races. MLflow can restore them until `mlflow gc` is called."""
-    client = _connect()
+    client = connect_existing()
     with explained():
         for race in races:
             # The parent run comes last, so that a deletion that was interrupted can be repeated.
@@ -156,13 +154,6 @@ def is_local_store() -> bool:
     """Says whether the store is the one of this folder, where `runs_lock` lets one race run."""
     file = sqlite_file(tracking_uri())
     return file is not None and file.resolve().parent == RUNS.resolve()
-
-
-def _connect() -> "MlflowClient":
-    """Returns a client of the store, which must exist."""
-    # The downloaded files are small, so MLflow's progress bars would only disturb.
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    return connect_existing()
 
 
 def _row(

@@ -66,7 +66,7 @@ def connect() -> "MlflowClient":
     Raises:
         InputError: If the store can't be reached.
     """
-    _configure_mlflow()
+    configure_mlflow()
     import mlflow
 
     uri = tracking_uri()
@@ -80,10 +80,11 @@ def connect() -> "MlflowClient":
     return client
 
 
-def _configure_mlflow() -> None:
+def configure_mlflow() -> None:
     """Limits what MLflow prints, logs and waits for; settings of the environment stay.
 
-    MLflow reads some of these variables when it is imported, so this is called before.
+    MLflow reads some of these variables when it is imported, so this is called before, also by
+    launch/preloaded.py.
     """
     # With MLflow's defaults, a dead server costs four minutes of retries before the first message.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
@@ -91,6 +92,8 @@ def _configure_mlflow() -> None:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     # MLflow would print the address of a run with the user and password of the server's URI.
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    # MLflow would draw a bar on stderr for each download, however small.
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     # MLflow also raises what its database module logs. The log has the user's name in it.
     for noisy, level in (("alembic", logging.WARNING), ("mlflow.store.db.utils", logging.CRITICAL)):
         log = logging.getLogger(noisy)
