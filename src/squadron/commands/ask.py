@@ -39,7 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         default="",
-        help="a name, models:/NAME@ALIAS or a model folder; default: the one registered last, else the starter",
+        help="a name, models:/NAME@ALIAS, a model folder or `starter`; default: the model "
+        "registered last, else the starter",
     )
     parser.add_argument("--version", default="candidate", help="a number or an alias")
     parser.add_argument("--json", action="store_true", help="one JSON list instead of lines")

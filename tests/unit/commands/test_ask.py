@@ -20,7 +20,7 @@ def ask(tmp_path, monkeypatch, capsys):
     def run(context, stdin=b""):
         with monkeypatch.context() as patch:
             patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
-            code = main(["ask", "--context", context, "Who?"])
+            code = main(["ask", "--model", "nobody", "--context", context, "Who?"])
         return code, *capsys.readouterr()
 
     return run
@@ -33,7 +33,10 @@ def ask_in_a_process(tmp_path):
     def run(context, stdin=b""):
         environment = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
         done = subprocess.run(
-            [sys.executable, "-m", "squadron", "ask", "--context", context, "Who?"],
+            [
+                *(sys.executable, "-m", "squadron", "ask", "--model", "nobody"),
+                *("--context", context, "Who?"),
+            ],
             cwd=tmp_path,
             env=environment,
             input=stdin,
@@ -78,7 +81,7 @@ def test_an_empty_text_is_refused(ask, tmp_path, content):
     assert_refused(ask(content.decode()), "--context", "has no words")
 
 
-# The text was accepted if the message only says that no model is registered.
+# The text was accepted if the message only says that there is no such model.
 @pytest.mark.parametrize(
     "text",
     [

@@ -32,8 +32,8 @@ def run(folder, command, **variables):
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["ask", "Who?", "--context", "Ada did it."],
         ["ask", "Who?", "--context", "Ada did it.", "--model", "squadron-example"],
+        ["ask", "Who?", "--context", "Ada did it.", "--model", "models:/squadron-example@staging"],
         ["promote", "1", "--to", "staging", "--yes"],
         ["promote", "1", "--to", "staging", "--model", "squadron-example", "--yes"],
     ],
