@@ -6,6 +6,7 @@ schema. Writers put a file in place whole or not at all. May import config. Othe
 `__all__`.
 """
 
+from squadron.artifacts.columns import Column
 from squadron.artifacts.contexts import encode_contexts, read_contexts
 from squadron.artifacts.files import written_whole
 from squadron.artifacts.json_files import read_json, write_json, write_official
@@ -53,6 +54,7 @@ __all__ = [
     "SCORES",
     "WINDOWS",
     "WINDOW_TYPES",
+    "Column",
     "Record",
     "encode_contexts",
     "from_content",
