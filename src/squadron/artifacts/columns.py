@@ -4,7 +4,7 @@ import io
 import mmap
 import tempfile
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,24 +20,31 @@ class Column:
     """
 
     def __init__(self, dtype: npt.DTypeLike, folder: Path | None = None) -> None:
-        self._dtype = np.dtype(dtype)
-        self._file: BinaryIO = (
-            tempfile.TemporaryFile(dir=folder) if folder else io.BytesIO()  # noqa: SIM115
-        )
+        self.dtype = np.dtype(dtype)
+        # The file is closed with this object, or with the last array that is mapped from it.
+        self._file: Any = tempfile.TemporaryFile(dir=folder) if folder else io.BytesIO()  # noqa: SIM115
 
     def __len__(self) -> int:
-        return self._file.tell() // self._dtype.itemsize
+        return self._file.tell() // self.dtype.itemsize
 
     def add(self, values: Any) -> None:
         """Adds numbers at the end."""
-        self._file.write(np.ascontiguousarray(values, self._dtype).tobytes())
+        self._file.write(np.ascontiguousarray(values, self.dtype).tobytes())
+
+    def read(self, start: int, end: int) -> npt.NDArray[Any]:
+        """Returns a copy of the numbers from `start` to `end` - 1, or to the last one."""
+        place = self._file.tell()
+        self._file.seek(start * self.dtype.itemsize)
+        found = self._file.read(max(0, end - start) * self.dtype.itemsize)
+        self._file.seek(place)
+        return np.frombuffer(found, self.dtype)
 
     def array(self) -> npt.NDArray[Any]:
         """Returns all numbers that were added so far; those of a file are mapped into memory."""
         if not len(self):
-            return np.zeros(0, self._dtype)
+            return np.zeros(0, self.dtype)
         if isinstance(self._file, io.BytesIO):
-            return np.frombuffer(self._file.getvalue(), self._dtype)
+            return np.frombuffer(self._file.getvalue(), self.dtype)
         self._file.flush()
         mapped = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
-        return np.frombuffer(mapped, self._dtype)
+        return np.frombuffer(mapped, self.dtype)

@@ -78,6 +78,18 @@ def read_table(path: Path, *, schema: str, made_from: str | None = None) -> pa.T
     return table
 
 
+def read_origin(path: Path, *, schema: str) -> str:
+    """Returns what a Parquet table was made from, without reading its rows.
+
+    Raises:
+        InputError: If the file is missing, damaged or of another schema.
+    """
+    with _opened(path) as file:
+        about = _about(file.schema_arrow)
+        check_artifact(path, about, schema, None)
+        return about.made_from
+
+
 def read_parts(
     path: Path,
     *,
@@ -102,16 +114,28 @@ def read_parts(
         InputError: For the same reasons as `read_table`, when the first part is read. If a later
             part is damaged, when that part is read.
     """
+    with _opened(path) as file:
+        texts = [field.name for field in file.schema_arrow if field.type == pa.string()]
+        check_artifact(path, _about(file.schema_arrow), schema, made_from)
+    with _opened(path, texts if encode_texts else None) as file:
+        for group in range(file.num_row_groups):
+            for batch in file.iter_batches(rows or PART_ROWS, [group], columns):
+                yield pa.Table.from_batches([batch])
+
+
+@contextlib.contextmanager
+def _opened(path: Path, encoded: Sequence[str] | None = None) -> Iterator[pq.ParquetFile]:
+    """Opens a Parquet file, and explains what can't be read of it.
+
+    Args:
+        path: The file.
+        encoded: Columns of text that are read dictionary-encoded.
+    """
     if not path.is_file():
         raise InputError(f"The file {path} does not exist; run the step that makes it")
     try:
-        with pq.ParquetFile(path) as file:
-            texts = [field.name for field in file.schema_arrow if field.type == pa.string()]
-            check_artifact(path, _about(file.schema_arrow), schema, made_from)
-        with pq.ParquetFile(path, read_dictionary=texts if encode_texts else None) as file:
-            for group in range(file.num_row_groups):
-                for batch in file.iter_batches(rows or PART_ROWS, [group], columns):
-                    yield pa.Table.from_batches([batch])
+        with pq.ParquetFile(path, read_dictionary=encoded) as file:
+            yield file
     except (pa.ArrowInvalid, OSError) as error:
         raise InputError(f"The file {path} is not a readable Parquet file: {error}") from None
 

@@ -24,15 +24,16 @@ import re
 import unicodedata
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TypedDict
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from squadron.answers.merging import FindNumbers, number_rows
 from squadron.artifacts import ERRORS, read_contexts
+from squadron.data.ranges import join_ranges
 
 KINDS = (
     "should_have_abstained",
@@ -67,33 +68,32 @@ _NO_LETTER = re.compile(r"[\W_]+")
 
 
 def find_reached(
-    windows: pa.Table,
-    example_ids: Sequence[str],
+    windows: Iterable[pa.Table],
+    find_numbers: FindNumbers,
     gold_spans: npt.NDArray[np.int64],
     gold_counts: npt.NDArray[np.int64],
 ) -> npt.NDArray[np.bool_]:
     """Says of each question whether a window holds one of its gold answers whole; shape (E,).
 
     Args:
-        windows: Of schema `artifacts.EXTENTS`.
-        example_ids: The questions, in the order of the result.
+        windows: Tables of schema `artifacts.EXTENTS`.
+        find_numbers: Of questions by their ids.
         gold_spans: Of all gold answers (G, 2) in characters, half-open, question by question.
         gold_counts: Gold answers of each question (E,).
     """
-    reached = np.zeros(len(example_ids), bool)
-    example = pc.index_in(windows["example_id"], value_set=pa.array(example_ids, pa.string()))
-    known = pc.is_valid(example)
-    owner_W = example.filter(known).to_numpy().astype(np.int64)
-    rows = windows.filter(known)
-    head_W, tail_W = (rows[name].to_numpy() for name in ("start_char", "end_char"))
-    # Each window meets each gold answer of its question.
+    reached = np.zeros(len(gold_counts), bool)
     first_E = np.cumsum(gold_counts) - gold_counts
-    times_W = gold_counts[owner_W]
-    window = np.repeat(np.arange(len(owner_W)), times_W)
-    within = np.arange(len(window)) - np.repeat(np.cumsum(times_W) - times_W, times_W)
-    gold = gold_spans[first_E[owner_W[window]] + within]
-    holds = (head_W[window] <= gold[:, 0]) & (tail_W[window] >= gold[:, 1])
-    reached[owner_W[window[holds]]] = True
+    for part in windows:
+        owner_W = number_rows(part["example_id"].combine_chunks(), find_numbers)
+        known = owner_W >= 0
+        owner_W = owner_W[known]
+        head_W, tail_W = (part[name].to_numpy()[known] for name in ("start_char", "end_char"))
+        # Each window meets each gold answer of its question.
+        times_W = gold_counts[owner_W]
+        window = np.repeat(np.arange(len(owner_W)), times_W)
+        gold = gold_spans[join_ranges(first_E[owner_W], times_W)]
+        holds = (head_W[window] <= gold[:, 0]) & (tail_W[window] >= gold[:, 1])
+        reached[owner_W[window[holds]]] = True
     return reached
 
 
