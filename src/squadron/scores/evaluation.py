@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from squadron.answers import calibration, ranking
 from squadron.answers.answering import Answering
@@ -47,19 +48,19 @@ class Questions:
             examples: All or some questions of a split.
             rule: The rule of the split; None if these are all of its questions.
         """
-        answers = examples["answers"].to_pylist()
-        golds = [[answer["text"] for answer in some] for some in answers]
-        has_answer = np.array([bool(some) for some in golds], bool)
-        spans = [
-            (a["start_char"], a["start_char"] + len(a["text"])) for some in answers for a in some
-        ]
+        answers = examples["answers"].combine_chunks()
+        counts = pc.list_value_length(answers).to_numpy()
+        flat = answers.flatten()
+        texts = iter(flat.field("text").to_pylist())
+        golds = [list(islice(texts, count)) for count in counts.tolist()]
+        has_answer = counts > 0
         return cls(
             examples["id"].to_pylist(),
             read_contexts(examples),
             examples["title"].to_pylist(),
             golds,
             has_answer,
-            np.array(spans, np.int64).reshape(-1, 2),
+            read_spans(flat),
             rule or choose_rule(has_answer),
         )
 
@@ -67,6 +68,12 @@ class Questions:
     def gold_counts(self) -> npt.NDArray[np.int64]:
         """The number of gold answers of each question, shape (E,)."""
         return np.array([len(some) for some in self.golds], np.int64)
+
+
+def read_spans(answers: pa.StructArray) -> npt.NDArray[np.int64]:
+    """Returns start and end in characters of answers, as examples have them; shape (A, 2)."""
+    start = answers.field("start_char").to_numpy().astype(np.int64)
+    return np.stack([start, start + pc.utf8_length(answers.field("text")).to_numpy()], axis=1)
 
 
 def choose_rule(has_answer: npt.NDArray[np.bool_]) -> metrics.Rule:

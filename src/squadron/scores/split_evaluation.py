@@ -28,6 +28,7 @@ from squadron.scores.evaluation import (
     Questions,
     choose_answers,
     choose_rule,
+    read_spans,
     score_best,
     search_thresholds,
     summarize,
@@ -54,11 +55,8 @@ class SplitFile:
         counts, spans = [np.zeros(0, np.int64)], [np.zeros((0, 2), np.int32)]
         for part in self.parts("answers"):
             answers = part["answers"].combine_chunks()
-            flat = answers.flatten()
-            start = flat.field("start_char").to_numpy()
-            end = start + pc.utf8_length(flat.field("text")).to_numpy()
             counts.append(pc.list_value_length(answers).to_numpy())
-            spans.append(np.stack([start, end], axis=1))
+            spans.append(read_spans(answers.flatten()).astype(np.int32))
         self.gold_counts = np.concatenate(counts).astype(np.int64)
         """The number of gold answers of each question, shape (E,)."""
         self.gold_spans = np.concatenate(spans)

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from squadron.answers.merging import find_by_hash
 from squadron.artifacts import ERRORS
 from squadron.config import Windows
 from squadron.data.layout import read_layout
@@ -174,7 +175,11 @@ def test_what_windows_reach_is_where_windowing_found_the_answer(tmp_path):
     counts = np.array([len(some) for some in found.golds])
     order = np.random.default_rng(0).permutation(len(rows))
     extents = rows.extents().take(order)
-    reached = find_reached(extents, found.ids, found.gold_spans, counts)
+    find_numbers = find_by_hash(found.ids)
+    reached = find_reached([extents], find_numbers, found.gold_spans, counts)
+    parts = [extents.slice(0, 5), extents.slice(5)]
+    again = find_reached(parts, find_numbers, found.gold_spans, counts)
+    assert again.tolist() == reached.tolist()
     held = {r["example_id"] for r in rows.to_pylist() if r["start_token"]}
     assert reached.tolist() == [name in held for name in found.ids]
     assert 0 < reached.sum() < (counts > 0).sum()
@@ -185,9 +190,9 @@ def test_what_windows_reach_is_where_windowing_found_the_answer(tmp_path):
         )
     # A second gold answer that a window holds is enough.
     both = np.concatenate([found.gold_spans[-1:], [[0, 4]]])
-    ids = found.ids[-1:]
-    assert not find_reached(extents, ids, both[:1], np.array([1]))[0]
-    assert find_reached(extents, ids, both, np.array([2]))[0]
+    last = find_by_hash(found.ids[-1:])
+    assert not find_reached([extents], last, both[:1], np.array([1]))[0]
+    assert find_reached([extents], last, both, np.array([2]))[0]
 
 
 def test_the_table_has_a_row_per_wrong_answer_with_the_nearest_gold_answer():
