@@ -25,7 +25,7 @@ class Column:
         self._file: Any = tempfile.TemporaryFile(dir=folder) if folder else io.BytesIO()  # noqa: SIM115
 
     def __len__(self) -> int:
-        return self._file.tell() // self.dtype.itemsize
+        return int(self._file.tell()) // self.dtype.itemsize
 
     def add(self, values: Any) -> None:
         """Adds numbers at the end."""

@@ -23,8 +23,8 @@ too, so the count of `right_sentence` is too low rather than too high.
 import re
 import unicodedata
 from bisect import bisect_left, bisect_right
-from collections import Counter
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TypedDict
 
 import numpy as np
@@ -32,7 +32,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from squadron.answers.merging import FindNumbers, number_rows
-from squadron.artifacts import ERRORS, read_contexts
+from squadron.artifacts import ERRORS, read_contexts, read_parts
 from squadron.data.ranges import join_ranges
 
 KINDS = (
@@ -132,12 +132,6 @@ def sort_errors(
                 sentence_ends[context] = [m.end() for m in _SENTENCE_END.finditer(context)]
             kinds[number] = _compare(context, span, own, sentence_ends[context])
     return kinds
-
-
-def count_kinds(kinds: Sequence[str]) -> dict[str, int]:
-    """Counts the errors of each kind, zeros included, in the order of KINDS."""
-    counts = Counter(kinds)
-    return {kind: counts[kind] for kind in KINDS}
 
 
 def errors_table(
@@ -281,6 +275,22 @@ class WrongAnswer(TypedDict):
 
 def sample_rows(errors: pa.Table, limit: int) -> list[WrongAnswer]:
     """Returns at most `limit` rows, evenly spread: neighbours are often about one paragraph."""
-    count = errors.num_rows
-    chosen = np.linspace(0, count - 1, min(count, limit)).round().astype(np.int64)
-    return list(errors.take(chosen).to_pylist())
+    return list(errors.take(spread_rows(errors.num_rows, limit)).to_pylist())
+
+
+def spread_rows(count: int, limit: int) -> npt.NDArray[np.int64]:
+    """Returns the numbers of at most `limit` of `count` rows, evenly spread."""
+    return np.linspace(0, count - 1, min(count, limit)).round().astype(np.int64)
+
+
+def sample_file(path: Path, limit: int) -> list[WrongAnswer]:
+    """Returns what `sample_rows` returns of a file, with a part of it in memory at a time."""
+    count = sum(map(len, read_parts(path, schema="errors/1", columns=("kind",))))
+    wanted = spread_rows(count, limit)
+    rows: list[WrongAnswer] = []
+    first = 0
+    for part in read_parts(path, schema="errors/1"):
+        here = wanted[(wanted >= first) & (wanted < first + len(part))]
+        rows += part.take(here - first).to_pylist()
+        first += len(part)
+    return rows

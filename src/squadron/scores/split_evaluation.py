@@ -52,11 +52,11 @@ class SplitFile:
         self._path, self._limit, self.folder = path, count, folder
         self.digest = read_origin(path, schema=_SCHEMA)
         """Of what the examples were made from."""
-        counts, spans = [np.zeros(0, np.int64)], [np.zeros((0, 2), np.int32)]
+        counts, spans = [np.zeros(0, np.int64)], [np.zeros((0, 2), np.int64)]
         for part in self.parts("answers"):
             answers = part["answers"].combine_chunks()
             counts.append(pc.list_value_length(answers).to_numpy())
-            spans.append(read_spans(answers.flatten()).astype(np.int32))
+            spans.append(read_spans(answers.flatten()))
         self.gold_counts = np.concatenate(counts).astype(np.int64)
         """The number of gold answers of each question, shape (E,)."""
         self.gold_spans = np.concatenate(spans)

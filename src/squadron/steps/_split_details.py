@@ -7,6 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import numpy.typing as npt
+
 from squadron.artifacts import ERRORS, read_parts, write_record, write_table, written_in_parts
 
 if TYPE_CHECKING:
@@ -66,7 +69,8 @@ class SplitDetails:
 
         self._folder, self._made_from, self._scorer = folder, made_from, scorer
         self._stack = ExitStack()
-        self._windows = self._reached = None
+        self._windows: npt.NDArray[np.int64] | None = None
+        self._reached: npt.NDArray[np.bool_] | None = None
         if candidates.has(".windows.parquet"):
 
             def read() -> "Iterator[pa.Table]":
@@ -97,10 +101,8 @@ class SplitDetails:
         """Adds the next questions."""
         from squadron.scores.evaluation import find_errors, score_oracle
 
-        windows, reached = (
-            None if values is None else values[part.rows]
-            for values in (self._windows, self._reached)
-        )
+        windows = None if self._windows is None else self._windows[part.rows]
+        reached = None if self._reached is None else self._reached[part.rows]
         errors = find_errors(
             part.examples, part.questions, part.answers, part.ranked.best_score(), reached
         )
@@ -127,8 +129,6 @@ class SplitDetails:
             judged: The split.
             mapping: From scores to probabilities. A registered model of an early version has none.
         """
-        import numpy as np
-
         from squadron.scores.confidence import measure_confidence
         from squadron.scores.evaluation import measure_intervals
 

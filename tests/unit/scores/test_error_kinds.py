@@ -1,23 +1,24 @@
 """Kinds of wrong answers: a case of each, and by brute force that each has exactly one."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from squadron.answers.merging import find_by_hash
-from squadron.artifacts import ERRORS
+from squadron.artifacts import ERRORS, write_table
 from squadron.config import Windows
 from squadron.data.layout import read_layout
 from squadron.data.windows import slide_windows
 from squadron.scores.error_kinds import (
     EXCERPT_CHARACTERS,
     KINDS,
-    count_kinds,
     cut_excerpt,
     errors_table,
     find_reached,
     loosely,
+    sample_file,
     sample_rows,
     sort_errors,
 )
@@ -201,7 +202,6 @@ def test_the_table_has_a_row_per_wrong_answer_with_the_nearest_gold_answer():
     )
     spans = [place("Ann"), place("Mr Roy"), NONE]
     kinds = sort_errors([CONTEXT] * 3, [[place("Ann")], [place("Ann")], []], spans, [0, 1, 0])
-    assert count_kinds(kinds) == {name: int(name == "right_sentence") for name in KINDS}
     (row,) = errors_table(table, spans, np.array([1.0, 2.5, -np.inf]), kinds).to_pylist()
     assert row["id"] == "q1"
     assert (row["answer"], row["golds"], row["score"]) == ("Mr Roy", ["Ann"], 2.5)
@@ -216,10 +216,17 @@ def test_where_all_is_right_the_table_is_empty():
     assert sample_rows(found, 5) == []
 
 
+@pytest.mark.parametrize("count", [0, 1, 7, 30])
+def test_a_sample_of_a_file_is_that_of_its_table(tmp_path, monkeypatch, count):
+    monkeypatch.setattr("squadron.artifacts.tables.PART_ROWS", 4)
+    row = dict.fromkeys(ERRORS.names) | {"golds": [], "kind": "boundary"}
+    table = pa.Table.from_pylist([{**row, "id": f"q{n}"} for n in range(count)], schema=ERRORS)
+    write_table(tmp_path / "e.parquet", table, schema="errors/1", made_from="m")
+    assert sample_file(tmp_path / "e.parquet", 10) == sample_rows(table, 10)
+
+
 @given(count=st.integers(0, 40), limit=st.integers(1, 20))
 def test_a_sample_is_spread_and_has_no_row_twice(count, limit):
-    import pyarrow as pa
-
     rows = sample_rows(pa.table({"n": pa.array(range(count), pa.int64())}), limit)
     numbers = [row["n"] for row in rows]
     assert len(numbers) == min(count, limit)
