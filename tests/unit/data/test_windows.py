@@ -710,15 +710,13 @@ def test_windows_that_are_cut_part_by_part_are_the_file_of_all_together(
 
 
 def test_the_longest_question_of_all_parts_is_named_where_the_stride_leaves_no_progress(tiny):
-    questions = ["the", "the light", "the light the light"]
-    parts = [make_table((question, "the light " * 20)) for question in questions]
-    special = tiny.layout.special_count
-    lengths = [
-        len(tiny.tokenizer.encode(question, add_special_tokens=False).ids) for question in questions
-    ]
-    chosen = Windows(max_length=40, stride=40 - special - lengths[1], max_question_length=12)
-    with pytest.raises(InputError, match=f"a question of {lengths[2]} tokens"):
-        slide_parts(parts, tiny.tokenizer, tiny.layout, chosen)
+    chosen = Windows(max_length=16, stride=6, max_question_length=5)
+    layout = replace(tiny.layout, between=(3,) * 5)
+    lengths = (1, 16 - layout.special_count - 6, 5)
+    assert lengths[0] < lengths[1] < lengths[2], "the second question is refused, too"
+    parts = [make_table((text_of(tiny.tokenizer, length), "the light")) for length in lengths]
+    with pytest.raises(InputError, match="with a question of 5 tokens"):
+        slide_parts(parts, tiny.tokenizer, layout, chosen)
 
 
 def test_only_a_few_long_texts_are_remembered(tiny, monkeypatch):
