@@ -33,7 +33,6 @@ import pyarrow as pa
 
 from squadron.answers.merging import FindNumbers, number_rows
 from squadron.artifacts import ERRORS, read_contexts, read_parts
-from squadron.data.ranges import join_ranges
 
 KINDS = (
     "should_have_abstained",
@@ -91,7 +90,8 @@ def find_reached(
         # Each window meets each gold answer of its question.
         times_W = gold_counts[owner_W]
         window = np.repeat(np.arange(len(owner_W)), times_W)
-        gold = gold_spans[join_ranges(first_E[owner_W], times_W)]
+        within = np.arange(len(window)) - np.repeat(np.cumsum(times_W) - times_W, times_W)
+        gold = gold_spans[first_E[owner_W[window]] + within]
         holds = (head_W[window] <= gold[:, 0]) & (tail_W[window] >= gold[:, 1])
         reached[owner_W[window[holds]]] = True
     return reached
