@@ -27,7 +27,6 @@ from benchmarks import (
     simulate_significance,
     training_sides,
 )
-from squadron.artifacts import read_windows
 from squadron.config import ANSWER_RULES
 from squadron.scores import significance
 from tests.tiny_models import write_backbone
@@ -187,12 +186,20 @@ def test_memory_is_measured_on_steps_with_data_of_any_size(step, corpus, backbon
     if step == "featurize":
         counts = json.loads((tmp_path / "windows" / "windows.json").read_text())["counts"]["train"]
         assert 0.7 * size < counts["windows"] < 1.4 * size
-        # Each repetition has contexts of its own.
-        contexts = read_windows(tmp_path / "windows" / "train.arrow")["context"].chunk(0)
-        assert len(contexts.dictionary) > len(measure.read_questions(corpus)["context"].unique())
     else:
         metrics = json.loads((tmp_path / "evaluation" / "metrics.json").read_text())
         assert metrics["splits"]["test"]["total"] == size // bench_memory.WINDOWS_PER_QUESTION
+
+
+def test_repeated_questions_have_ids_titles_and_contexts_of_their_own(corpus):
+    questions = measure.read_questions(corpus)
+    many = bench_memory.repeat_questions(questions, 2 * len(questions) + 1)
+    assert len(many) == len(many["id"].unique()) == 2 * len(questions) + 1
+    for name in ("title", "context"):
+        assert len(many[name].unique()) == 2 * len(questions[name].unique()) + 1
+    for row in many.to_pylist():
+        for answer in row["answers"]:
+            assert row["context"][answer["start_char"] :].startswith(answer["text"])
 
 
 @pytest.fixture
