@@ -21,8 +21,11 @@ class Column:
 
     def __init__(self, dtype: npt.DTypeLike, folder: Path | None = None) -> None:
         self.dtype = np.dtype(dtype)
-        # The file is closed with this object, or with the last array that is mapped from it.
         self._file: Any = tempfile.TemporaryFile(dir=folder) if folder else io.BytesIO()  # noqa: SIM115
+
+    def __del__(self) -> None:
+        # Arrays that are mapped from the file stay as they are.
+        self._file.close()
 
     def __len__(self) -> int:
         return int(self._file.tell()) // self.dtype.itemsize
