@@ -24,9 +24,9 @@ import argparse
 import re
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -41,6 +41,9 @@ from benchmarks.measure import (
     run_child,
     watch_memory,
 )
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 SIZES = (10_000, 100_000)
 N_BEST = 20
@@ -129,6 +132,23 @@ def prepare(folder: Path, data: Path, size: int) -> None:
     import numpy as np
     import pyarrow as pa
 
+    questions = read_questions(data)
+    count = size // 2
+    rows = np.arange(count) % len(questions)
+    ids = pa.array([f"{number:024x}" for number in range(count)])
+    examples = questions.take(rows).set_column(0, "id", ids)
+    small = examples.slice(0, min(count, 100))
+    tables = {"tune": small, "select": small, "test": examples}
+    write_examples(folder / "examples", tables)
+    likely_QS2 = draw_spans(questions)[rows]
+    for name, table in tables.items():
+        path = folder / "candidates" / f"{name}.parquet"
+        write_candidates(path, table["id"].to_pylist(), likely_QS2[: len(table)])
+    write_status(folder / "candidates")
+
+
+def write_examples(folder: Path, tables: "Mapping[str, pa.Table]") -> None:
+    """Writes the examples of each split and validation.json as ingest does."""
     from squadron.artifacts import write_record, write_table
     from squadron.data.validation_file import (
         LeakageSummary,
@@ -136,24 +156,10 @@ def prepare(folder: Path, data: Path, size: int) -> None:
         TrainOnlySummary,
         Validation,
     )
-    from squadron.steps._status import Status
 
-    questions = read_questions(data)
-    count = size // 2
-    rows = np.arange(count) % len(questions)
-    ids = pa.array([f"{number:024x}" for number in range(count)])
-    examples = questions.take(rows).set_column(0, "id", ids)
-    small = examples.slice(0, min(count, 100))
-    likely_QS2 = draw_spans(questions)[rows]
-    for name, table in {"tune": small, "select": small, "test": examples}.items():
-        place = folder / "examples" / f"{name}.parquet"
-        write_table(place, table, schema="examples/1", made_from=MADE_FROM)
-        write_candidates(
-            folder / "candidates" / f"{name}.parquet",
-            table["id"].to_pylist(),
-            likely_QS2[: len(table)],
-        )
-    write_record(folder / "candidates" / "status.json", Status(MADE_FROM))
+    for name, table in tables.items():
+        write_table(folder / f"{name}.parquet", table, schema="examples/1", made_from=MADE_FROM)
+    count = sum(map(len, tables.values()))
     nothing = TitleGroups(0, ())
     validation = Validation(
         made_from=MADE_FROM,
@@ -168,7 +174,15 @@ def prepare(folder: Path, data: Path, size: int) -> None:
         leakage=LeakageSummary("paragraph", 0.0, {}, {}, nothing, nothing),
         train_only=TrainOnlySummary(0, 0),
     )
-    write_record(folder / "examples" / "validation.json", validation)
+    write_record(folder / "validation.json", validation)
+
+
+def write_status(folder: Path) -> None:
+    """Writes status.json as predict does."""
+    from squadron.artifacts import write_record
+    from squadron.steps._status import Status
+
+    write_record(folder / "status.json", Status(MADE_FROM))
 
 
 def draw_spans(questions: Any) -> Any:

@@ -25,6 +25,7 @@ FILES = {
     "featurize": ("dev-v1.1.json",),
     "postprocess": ("dev-v1.1.json",),
     "predict_memory": ("dev-v1.1.json",),
+    "memory": ("dev-v1.1.json",),
     "answers": ("dev-v1.1.json",),
     "dag": (),
     "crf": (),

@@ -19,7 +19,7 @@ from squadron.models import trained_on
 from squadron.models.trained_on import Seen
 from squadron.reader import Reader
 from squadron.scores import metrics
-from squadron.scores.evaluation import Judged, Questions, judge, measure_intervals
+from squadron.scores.evaluation import JudgedAnswers, Questions, judge, measure_intervals
 from squadron.scores.figures import SplitFigures, read_official
 
 
@@ -28,7 +28,7 @@ class Judgement:
     """The figures of a model on a file."""
 
     questions: Questions
-    judged: Judged
+    judged: JudgedAnswers
     figures: SplitFigures
     """With intervals."""
     seconds: float
@@ -94,17 +94,16 @@ def judge_examples(reader: Reader, examples: pa.Table) -> Judgement:
     return Judgement(questions, judged, figures, seconds, _compare_thresholds(questions, judged))
 
 
-def _compare_thresholds(questions: Questions, judged: Judged) -> dict[str, Threshold]:
+def _compare_thresholds(questions: Questions, judged: JudgedAnswers) -> dict[str, Threshold]:
     """Compares the model's own threshold with none, and with the best one for this file."""
     if questions.has_answer.all():
         return {}
-    score = judged.ranked.best_score()
-    exact, _ = metrics.score_answers(questions.golds, judged.best, questions.rule)
-    best = ranking.find_threshold(score, exact, questions.has_answer)
+    score = judged.best_spans.score
+    best = ranking.find_threshold(score, judged.best_spans.exact, questions.has_answer)
     values = {"its own": judged.null_threshold, "none": None, "best here": best}
     found = {}
     for name, value in values.items():
-        chosen = ranking.apply_threshold(judged.best, score, value)
+        chosen = ranking.apply_threshold(judged.answers.best, score, value)
         each = metrics.score_answers(questions.golds, chosen, questions.rule)
         official = metrics.summarize(*each, questions.has_answer)
         found[name] = Threshold(value, read_official(official))

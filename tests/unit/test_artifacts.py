@@ -2,18 +2,25 @@ import json
 import os
 import re
 import stat
+import tempfile
+from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from squadron.artifacts import (
     CANDIDATES,
     EXAMPLES,
     WINDOWS,
+    Column,
     encode_contexts,
     read_contexts,
     read_json,
+    read_origin,
     read_parts,
     read_table,
     read_windows,
@@ -75,6 +82,13 @@ def make_windows(rows=WINDOW_ROWS):
     )
     others = pa.Table.from_pylist(rows, schema=WINDOWS.remove(place))
     return others.add_column(place, WINDOWS.field("context"), context)
+
+
+def with_contexts(contexts):
+    rows = [{**ROWS[0], "id": f"q{number}"} for number in range(len(contexts))]
+    table = pa.Table.from_pylist(rows, schema=EXAMPLES)
+    place = EXAMPLES.get_field_index("context")
+    return table.set_column(place, EXAMPLES.field(place), encode_contexts(contexts))
 
 
 def message_of(function, *args, **kwargs):
@@ -209,6 +223,60 @@ def test_a_context_that_many_examples_share_is_stored_and_read_once(tmp_path):
     assert len({id(text) for text in texts}) == 2
     assert texts == [context] * count + ["other"]
     assert read_contexts(back.slice(count)) == ["other"]
+
+
+@given(st.lists(st.sampled_from(["", "é", "one", "three", "a longer one"])), st.integers(1, 20))
+def test_examples_are_written_in_groups_with_their_own_contexts(contexts, limit):
+    table = with_contexts(contexts)
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
+        patch.setattr("squadron.artifacts.contexts.GROUP_TEXT_BYTES", limit)
+        path = Path(folder) / "train.parquet"
+        write_table(path, table, schema="examples/1", made_from="abc")
+        parts = list(read_parts(path, schema="examples/1", encode_texts=False))
+        assert read_examples(path).to_pylist() == table.to_pylist()
+    assert [row for part in parts for row in part.to_pylist()] == table.to_pylist()
+    seen = set()
+    for part in parts:
+        (chunk,) = part["context"].chunks
+        own = chunk.dictionary.to_pylist()
+        assert sorted(own) == sorted(set(chunk.to_pylist())), "no context of another group"
+        new = sum(len(text.encode()) for text in set(own) - seen)
+        assert new < limit + max(len(text.encode()) for text in own) or limit == 1
+        seen.update(own)
+
+
+def test_examples_that_share_a_long_context_are_one_group(tmp_path, monkeypatch):
+    monkeypatch.setattr("squadron.artifacts.contexts.GROUP_TEXT_BYTES", 10)
+    path = tmp_path / "train.parquet"
+    contexts = ["short", *["a long context" * 9] * 20, "short", "other"]
+    write_table(path, with_contexts(contexts), schema="examples/1", made_from="abc")
+    parts = list(read_parts(path, schema="examples/1"))
+    assert [len(part) for part in parts] == [1, 22]
+
+
+def test_only_some_columns_are_read(tmp_path):
+    path = tmp_path / "train.parquet"
+    write_examples(path)
+    (part,) = read_parts(path, schema="examples/1", columns=("question", "id"), rows=100)
+    assert sorted(part.column_names) == ["id", "question"]
+    assert read_origin(path, schema="examples/1") == "abc"
+    assert "has schema 'examples/1'" in message_of(read_origin, path, schema="examples/2")
+
+
+@pytest.mark.parametrize("is_file", [False, True])
+def test_a_column_grows_and_is_read_at_any_time(tmp_path, is_file):
+    column = Column(np.int32, tmp_path if is_file else None)
+    assert column.array().tolist() == column.read(0, 5).tolist() == []
+    column.add([3, 1])
+    first = column.array()
+    assert column.read(1, 2).tolist() == [1]
+    column.add(np.array([2**31 - 1, -(2**31)]))
+    assert first.tolist() == [3, 1]
+    assert column.array().tolist() == [3, 1, 2**31 - 1, -(2**31)]
+    assert column.read(1, 9).tolist() == [1, 2**31 - 1, -(2**31)]
+    assert column.read(4, 9).tolist() == []
+    assert (len(column), column.array().dtype) == (4, np.int32)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_more_text_than_a_table_can_hold_is_refused(monkeypatch):

@@ -16,6 +16,7 @@ from benchmarks import (
     bench_dag,
     bench_featurize,
     bench_imports,
+    bench_memory,
     bench_postprocess,
     bench_predict_memory,
     bench_scoring,
@@ -175,6 +176,32 @@ def test_predict_memory_measures_the_step_itself(corpus, backbone, tmp_path):
     assert figures["rss_mb"] > 0
 
 
+@pytest.mark.parametrize("step", bench_memory.STEPS)
+def test_memory_is_measured_on_steps_with_data_of_any_size(step, corpus, backbone, tmp_path):
+    size = 300
+    bench_memory.prepare(tmp_path, corpus, backbone, step, size)
+    figures = bench_memory.run_in(tmp_path, step, backbone)
+    assert figures["rss_mb"] > 0
+    assert figures["cpu_seconds"] > 0
+    if step == "featurize":
+        counts = json.loads((tmp_path / "windows" / "windows.json").read_text())["counts"]["train"]
+        assert 0.7 * size < counts["windows"] < 1.4 * size
+    else:
+        metrics = json.loads((tmp_path / "evaluation" / "metrics.json").read_text())
+        assert metrics["splits"]["test"]["total"] == size // bench_memory.WINDOWS_PER_QUESTION
+
+
+def test_repeated_questions_have_ids_titles_and_contexts_of_their_own(corpus):
+    questions = measure.read_questions(corpus)
+    many = bench_memory.repeat_questions(questions, 2 * len(questions) + 1)
+    assert len(many) == len(many["id"].unique()) == 2 * len(questions) + 1
+    for name in ("title", "context"):
+        assert len(many[name].unique()) == 2 * len(questions[name].unique()) + 1
+    for row in many.to_pylist():
+        for answer in row["answers"]:
+            assert row["context"][answer["start_char"] :].startswith(answer["text"])
+
+
 @pytest.fixture
 def fresh_accelerate():
     """accelerate allows one precision per process; a side has a process of its own."""
@@ -292,6 +319,13 @@ def test_turns_alternate():
     seconds = measure.take_turns(sides, 3)
     assert "".join(calls) == "abbaab"
     assert [len(some) for some in seconds.values()] == [3, 3]
+
+
+@pytest.mark.slow
+def test_memory_runs(run, corpus, backbone):
+    report = run(bench_memory, corpus, "--backbone", backbone, "--sizes", "100", "200")
+    assert report["targets"][0]["name"] == "featurize, more memory"
+    assert set(report["evaluate"]["cpu_seconds"]) == {"100", "200"}
 
 
 @pytest.mark.slow

@@ -9,15 +9,17 @@ all windows by the sum of their logits, minus the lowest no-answer score of any 
 question.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NotRequired, TypedDict
+from pathlib import Path
+from typing import NotRequired, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from squadron.config import ANSWER_RULES
+from squadron.answers.merging import FindNumbers, find_by_hash, rank_pieces
+from squadron.artifacts import Column
 
 NO_CANDIDATE_ODDS = 1e30
 """Null odds of a question without a candidate: above any score, but finite, as JSON needs."""
@@ -86,135 +88,59 @@ def rank_parts(
     Raises:
         ValueError: If a question has candidates in parts that are not neighbours.
     """
-    if rule not in ANSWER_RULES:
-        raise ValueError(f"rule is {rule!r}; it must be one of {ANSWER_RULES}")
-    numbers = {name: number for number, name in enumerate(example_ids)}
-    counts = np.zeros(len(example_ids), np.int64)
-    pieces: list[_Piece] = []
-    # The last question of a part may continue in the next part.
-    open_rows = _Rows.empty()
-    for part in parts:
-        rows = _Rows.concatenate([open_rows, _Rows.read(part, numbers)])
-        is_last = rows.example == rows.example[-1:]
-        _close(rows.where(~is_last), rule, counts, pieces)
-        open_rows = rows.where(is_last)
-    _close(open_rows, rule, counts, pieces)
-    nothing = _Rows.empty()
-    pieces.append((nothing.example, nothing.start, nothing.end, nothing.score))
-    example, *columns = (np.concatenate(column) for column in zip(*pieces, strict=True))
-    if np.any(example[1:] < example[:-1]):
-        order = np.argsort(example, kind="stable")
-        columns = [column[order] for column in columns]
-    edges = np.concatenate([[0], np.cumsum(counts)])
-    return Ranked(edges, *columns)
+    return RankedFile(parts, find_by_hash(example_ids), len(example_ids), rule).read()
 
 
-@dataclass(frozen=True)
-class _Rows:
-    """Candidates, column by column."""
+class RankedFile:
+    """Ranked candidates of a split, in temporary files or in memory.
 
-    example: npt.NDArray[np.int32]
-    """Number of the question."""
-    window: npt.NDArray[np.int32]
-    start: npt.NDArray[np.int32]
-    end: npt.NDArray[np.int32]
-    score: npt.NDArray[np.float32]
-    null: npt.NDArray[np.float32]
+    Args:
+        parts: As for `rank_parts`.
+        find_numbers: Of questions by their ids. Candidates of unknown questions are ignored.
+        count: The number of questions.
+        rule: One of config.ANSWER_RULES.
+        folder: Where the temporary files lie; None keeps all in memory.
 
-    @classmethod
-    def empty(cls) -> "_Rows":
-        whole, real = np.zeros(0, np.int32), np.zeros(0, np.float32)
-        return cls(whole, whole, whole, whole, real, real)
-
-    @classmethod
-    def concatenate(cls, pieces: "Sequence[_Rows]") -> "_Rows":
-        columns = zip(*(vars(piece).values() for piece in (cls.empty(), *pieces)), strict=True)
-        return cls(*map(np.concatenate, columns))
-
-    @classmethod
-    def read(cls, candidates: pa.Table, numbers: Mapping[str, int]) -> "_Rows":
-        """Reads a table, without the candidates of unknown examples."""
-        pieces = []
-        for batch in candidates.to_batches():
-            encoded = batch.column("example_id")
-            if not pa.types.is_dictionary(encoded.type):
-                encoded = encoded.dictionary_encode()
-            names = encoded.dictionary.to_pylist()
-            number = np.array([numbers.get(name, -1) for name in names], np.int32)
-            example = number[encoded.indices.to_numpy()]
-            columns = ("window", "start_char", "end_char", "score", "null_score")
-            rows = cls(example, *(batch.column(name).to_numpy() for name in columns))
-            pieces.append(rows if example.min(initial=0) == 0 else rows.where(example >= 0))
-        return cls.concatenate(pieces)
-
-    def where(self, chosen: Any) -> "_Rows":
-        """Returns the rows of a mask, or those with the given numbers."""
-        return _Rows(*(column[chosen] for column in vars(self).values()))
-
-
-# Ranked rows of whole questions: example, start, end and score.
-_Piece = tuple[Any, Any, Any, Any]
-
-
-def _close(rows: _Rows, rule: str, counts: npt.NDArray[np.int64], pieces: list[_Piece]) -> None:
-    """Ranks the candidates of questions that are complete.
-
-    Adds the rows that are kept to `pieces`, and their number per question to `counts`.
+    Raises:
+        ValueError: If a question has candidates in parts that are not neighbours.
     """
-    if not len(rows.example):
-        return
-    first = int(rows.example.min())
-    # Numbers start from 0 here, so that no array below is as long as all examples.
-    example = rows.example.astype(np.int64) - first
-    score = rows.score
-    if rule == "lowest_null":
-        lowest = np.full(int(example.max()) + 1, np.inf, np.float32)
-        np.minimum.at(lowest, example, rows.null)
-        score = score + (rows.null - lowest[example])
-    order = _rank(example, score, rows.start, rows.end)
-    example, score, rows = example[order], score[order], rows.where(order)
-    # A window has each span once, so only questions with several windows can have a span twice. A
-    # stable sort by span keeps equal spans in their order: by question, the best score first.
-    shared = np.flatnonzero(_several_windows(rows.window, example))
-    span = (rows.start.astype(np.int64) << 32) + rows.end
-    by_span = shared[np.argsort(span[shared], kind="stable")]
-    again = by_span[1:][(np.diff(span[by_span]) == 0) & (np.diff(example[by_span]) == 0)]
-    kept = np.ones(len(order), bool)
-    kept[again] = False
-    here = np.bincount(example[kept])
-    known = counts[first : first + len(here)]
-    if np.any(known[here > 0]):
-        raise ValueError("the candidates of one question are in parts that are no neighbours")
-    known += here
-    pieces.append((rows.example[kept], rows.start[kept], rows.end[kept], score[kept]))
 
+    def __init__(
+        self,
+        parts: Iterable[pa.Table],
+        find_numbers: FindNumbers,
+        count: int,
+        rule: str,
+        folder: Path | None = None,
+    ) -> None:
+        counts = np.zeros(count, np.int64)
+        columns = [Column(dtype, folder) for dtype in (np.int32, np.int32, np.int32, np.float32)]
+        last, is_rising = 0, True
+        for piece in rank_pieces(parts, find_numbers, rule):
+            first = int(piece.example[0])
+            here = np.bincount(piece.example - first)
+            known = counts[first : first + len(here)]
+            if np.any(known[here > 0]):
+                raise ValueError(
+                    "the candidates of one question are in parts that are no neighbours"
+                )
+            known += here
+            is_rising, last = is_rising and first >= last, int(piece.example[-1])
+            for column, values in zip(columns, piece, strict=True):
+                column.add(values)
+        if not is_rising:
+            order = np.argsort(columns[0].array(), kind="stable")
+            for place, column in enumerate(columns):
+                columns[place] = Column(column.dtype, folder)
+                columns[place].add(column.array()[order])
+        self._edges = np.concatenate([[0], np.cumsum(counts)])
+        self._columns = columns[1:]
 
-def _rank(example: Any, score: Any, start: Any, end: Any) -> Any:
-    """Returns the order by example, then higher score, earlier start and earlier end."""
-    # Each row gets one integer. The bits of float32 sort like integers if negative ones are turned.
-    bits = (score.astype(np.float32) + np.float32(0)).view(np.int32).astype(np.int64)
-    rising = np.where(bits < 0, -(bits & 0x7FFFFFFF), bits)
-    key = (example << 32) - rising
-    # Candidates are nearly sorted, which makes this sort fast.
-    order = np.argsort(key, kind="stable")
-    key = key[order]
-    tied = np.zeros(len(order), bool)
-    equal = key[1:] == key[:-1]
-    tied[1:] |= equal
-    tied[:-1] |= equal
-    rows = order[tied]
-    order[tied] = rows[np.lexsort((end[rows], start[rows], key[tied]))]
-    return order
-
-
-def _several_windows(window: Any, example: Any) -> Any:
-    """Returns True for the rows of examples that have candidates from several windows."""
-    count = int(example[-1]) + 1 if len(example) else 0
-    low = np.full(count, np.iinfo(window.dtype).max, window.dtype)
-    high = np.full(count, -1, window.dtype)
-    np.minimum.at(low, example, window)
-    np.maximum.at(high, example, window)
-    return (low < high)[example]
+    def read(self, first: int = 0, end: int | None = None) -> Ranked:
+        """Returns the candidates of the questions from `first` to `end` - 1, or to the last."""
+        edges = self._edges[first : None if end is None else end + 1]
+        columns = (column.read(int(edges[0]), int(edges[-1])) for column in self._columns)
+        return Ranked(edges - edges[0], *columns)
 
 
 def best_texts(ranked: Ranked, contexts: Sequence[str]) -> list[str]:

@@ -6,9 +6,15 @@ schema. Writers put a file in place whole or not at all. May import config. Othe
 `__all__`.
 """
 
+from squadron.artifacts.columns import Column
 from squadron.artifacts.contexts import encode_contexts, read_contexts
 from squadron.artifacts.files import written_whole
-from squadron.artifacts.json_files import read_json, write_json, write_official
+from squadron.artifacts.json_files import (
+    official_in_parts,
+    read_json,
+    write_json,
+    write_official,
+)
 from squadron.artifacts.records import (
     Record,
     from_content,
@@ -32,6 +38,7 @@ from squadron.artifacts.schemas import (
     WINDOWS,
 )
 from squadron.artifacts.tables import (
+    read_origin,
     read_parts,
     read_table,
     read_windows,
@@ -53,12 +60,15 @@ __all__ = [
     "SCORES",
     "WINDOWS",
     "WINDOW_TYPES",
+    "Column",
     "Record",
     "encode_contexts",
     "from_content",
+    "official_in_parts",
     "parse_record",
     "read_contexts",
     "read_json",
+    "read_origin",
     "read_parts",
     "read_record",
     "read_table",

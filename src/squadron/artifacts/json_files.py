@@ -1,7 +1,8 @@
 """Writes and reads JSON files."""
 
+import contextlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from squadron.artifacts.files import Artifact, check_artifact, written_whole
@@ -49,10 +50,22 @@ def write_official(path: Path, content: Iterable[tuple[str, object]]) -> None:
         path: The file.
         content: Pairs of id and value, which are written one after the other.
     """
+    with official_in_parts(path) as add:
+        add(content)
+
+
+@contextlib.contextmanager
+def official_in_parts(path: Path) -> Iterator[Callable[[Iterable[tuple[str, object]]], None]]:
+    """Yields a function that adds pairs of id and value to JSON in the official layout."""
     encode = json.JSONEncoder(ensure_ascii=False).encode
     with written_whole(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         separator = "{"
-        for name, value in content:
-            file.write(f"{separator}{encode(name)}: {encode(value)}")
-            separator = ", "
+
+        def add(content: Iterable[tuple[str, object]]) -> None:
+            nonlocal separator
+            for name, value in content:
+                file.write(f"{separator}{encode(name)}: {encode(value)}")
+                separator = ", "
+
+        yield add
         file.write("}" if separator == ", " else "{}")

@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
     """
     from squadron import judging, storage
     from squadron.registry import open_model
-    from squadron.scores.evaluation import write_answers
+    from squadron.scores.answer_files import write_answers
 
     if options.output:
         storage.require_writable(options.output)

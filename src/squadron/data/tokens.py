@@ -30,6 +30,9 @@ CHARACTERS_PER_CHUNK = 1_000_000
 SEAM_CHARACTERS = 500
 """How much text on each side of a cut is tokenised to check that the cut changes no token."""
 
+MOST_REMEMBERED = 8
+"""Number of long texts whose tokens are remembered. Splits that share a context have one."""
+
 
 @dataclass(frozen=True)
 class Tokens:
@@ -84,7 +87,8 @@ def tokenize(
         part = remembered.get(key) if remembered else None
         if part is None:
             part = _tokenize_part(tokenizer, key, with_offsets=with_offsets)
-        if remembered is not None and sizes[first:last].sum() > CHARACTERS_PER_CHUNK:
+        is_long = sizes[first:last].max(initial=0) > CHARACTERS_PER_CHUNK
+        if remembered is not None and is_long and len(remembered) < MOST_REMEMBERED:
             remembered[key] = part
         parts.append(part)
     ids, start_chars, end_chars, lengths = map(np.concatenate, zip(*parts, strict=True))

@@ -9,7 +9,9 @@ Names: suffix E: one entry per example; L: one per label. `max_length` counts al
 window; `stride` is the number of context tokens that two neighbouring windows share.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,18 +19,21 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from squadron.artifacts import WINDOWS
 from squadron.config import Windows
-from squadron.data.labels import Labels, WindowPlan, find_labels, read_first_answers
+from squadron.data.labels import WindowPlan, find_labels, read_first_answers
 from squadron.data.layout import Layout
-from squadron.data.question_types import TYPES, UNKNOWN
 from squadron.data.ranges import count_up, join_ranges
-from squadron.data.tokens import Ints, Longs, Remembered, Tokens, tokenize
+from squadron.data.tokens import Longs, Remembered, Tokens, tokenize
+from squadron.data.window_columns import ContextColumns, OwnContexts, WindowColumns
 from squadron.data.window_table import NULL_TOKEN, WindowTable
 from squadron.errors import InputError
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
+
+
+EXAMPLES_PER_PART = 16_384
+"""How many examples are cut at a time, which bounds the memory."""
 
 
 @dataclass(frozen=True)
@@ -42,59 +47,80 @@ class WindowCounts:
     unreachable_answers: int
     """First answers that no window holds."""
 
+    def plus(self, other: "WindowCounts") -> "WindowCounts":
+        """Returns the counts of both together."""
+        pairs = zip(vars(self).values(), vars(other).values(), strict=True)
+        return WindowCounts(*map(sum, pairs))
+
 
 def slide_windows(
     examples: pa.Table,
     tokenizer: "Tokenizer",
     layout: Layout,
     settings: Windows,
-    remembered: Remembered | None = None,
 ) -> tuple[WindowTable, WindowCounts]:
-    """Cuts every example into windows.
+    """Cuts every example into windows; see `slide_parts`.
 
     Args:
-        examples: A table of schema `artifacts.EXAMPLES`. The first answer is the one that trains.
+        examples: A table of schema `artifacts.EXAMPLES`.
+        tokenizer: Without truncation or padding.
+        layout: The special tokens of this tokenizer.
+        settings: Lengths in tokens.
+    """
+    parts = (
+        examples.slice(first, EXAMPLES_PER_PART)
+        for first in range(0, len(examples), EXAMPLES_PER_PART)
+    )
+    return slide_parts(parts, tokenizer, layout, settings)
+
+
+def slide_parts(
+    parts: Iterable[pa.Table],
+    tokenizer: "Tokenizer",
+    layout: Layout,
+    settings: Windows,
+    remembered: Remembered | None = None,
+    folder: Path | None = None,
+) -> tuple[WindowTable, WindowCounts]:
+    """Cuts every example into windows, with one part of the examples in memory at a time.
+
+    Args:
+        parts: Tables of schema `artifacts.EXAMPLES`. The first answer is the one that trains.
         tokenizer: Without truncation or padding.
         layout: The special tokens of this tokenizer.
         settings: Lengths in tokens.
         remembered: Tokens of long contexts from earlier calls with the same tokenizer. Several
             splits may share such a context.
+        folder: Where the windows lie in temporary files; None keeps them in memory.
 
     Returns:
-        The windows, example by example, and their counts.
+        The windows, example by example, and their counts. The windows of a folder are mapped into
+        memory, and their files vanish with them.
 
     Raises:
         InputError: If the longest question leaves room for no more than `stride` context tokens.
     """
-    contexts, context_E = _tokenize_contexts(examples["context"], tokenizer, remembered)
-    questions = tokenize(tokenizer, examples["question"].to_pylist(), with_offsets=False)
-    question_length_E = np.minimum(questions.lengths, settings.max_question_length)
-
-    plan = _plan_windows(contexts, context_E, question_length_E, layout, settings)
-    answers = read_first_answers(examples)
-    labels = find_labels(contexts, plan, answers)
-
-    context_start_E = len(layout.before) + question_length_E + len(layout.between)
-    table = pa.Table.from_arrays(
-        [
-            examples["id"].combine_chunks(),
-            _question_column(questions, question_length_E),
-            _context_column(contexts, context_E),
-            pa.array(plan.room_E, pa.int32()),
-            pa.array(plan.step_E, pa.int32()),
-            pa.array(plan.count_E, pa.int32()),
-            _label_column(labels, context_start_E),
-            _type_column(examples["reasoning_type"]),
-        ],
-        schema=WINDOWS,
-    )
-    counts = WindowCounts(
-        windows=int(plan.count_E.sum()),
-        examples=len(plan.count_E),
-        cut_questions=int((questions.lengths > settings.max_question_length).sum()),
-        unreachable_answers=int(answers.has_E.sum() - len(np.unique(labels.example_L))),
-    )
-    return WindowTable(table, layout), counts
+    contexts = ContextColumns(tokenizer, remembered, folder)
+    columns = WindowColumns(folder)
+    counts = WindowCounts(0, 0, 0, 0)
+    longest = 0
+    for part in parts:
+        questions, is_cut = _tokenize_questions(part, tokenizer, settings.max_question_length)
+        longest = max(longest, int(questions.lengths.max(initial=0)))
+        if _find_room(longest, layout, settings) <= settings.stride:
+            continue  # The error names the longest question of all parts.
+        own = contexts.add(part["context"])
+        plan = _plan_windows(own, questions.lengths, layout, settings)
+        answers = read_first_answers(part)
+        labels = find_labels(own.tokens, plan, answers)
+        context_start_E = len(layout.before) + questions.lengths + len(layout.between)
+        columns.add(part, questions, own, plan, labels, context_start_E)
+        found = int(answers.has_E.sum()), len(np.unique(labels.example_L))
+        counts = counts.plus(
+            WindowCounts(int(plan.count_E.sum()), len(part), int(is_cut.sum()), found[0] - found[1])
+        )
+    _check_stride(longest, layout, settings)
+    return WindowTable(columns.table(contexts.array()), layout), counts
 
 
 def limit_negatives(windows: WindowTable, limit: int, seed: int) -> WindowTable:
@@ -181,79 +207,40 @@ class _Drawn:
         return self.where(order[rank < limit])
 
 
-def _tokenize_contexts(
-    column: pa.ChunkedArray, tokenizer: "Tokenizer", remembered: Remembered | None
-) -> tuple[Tokens, Longs]:
-    """Returns the tokens of the different contexts, and which of these each example has."""
-    if not pa.types.is_dictionary(column.type):
-        column = column.dictionary_encode()
-    contexts: Any = column.unify_dictionaries().combine_chunks()
-    # The dictionary of a sliced table holds the contexts of the whole table.
-    used, context_E = np.unique(contexts.indices.to_numpy(), return_inverse=True)
-    texts = contexts.dictionary.take(pa.array(used)).to_pylist()
-    return tokenize(tokenizer, texts, with_offsets=True, remembered=remembered), context_E
+def _tokenize_questions(
+    examples: pa.Table, tokenizer: "Tokenizer", limit: int
+) -> tuple[Tokens, npt.NDArray[np.bool_]]:
+    """Returns the first `limit` tokens of each question, and which questions were longer."""
+    tokens = tokenize(tokenizer, examples["question"].to_pylist(), with_offsets=False)
+    lengths = np.minimum(tokens.lengths, limit)
+    kept = join_ranges(tokens.edges[:-1], lengths)
+    edges = np.concatenate([[0], np.cumsum(lengths)])
+    cut = replace(tokens, ids=tokens.ids[kept], edges=edges, lengths=lengths)
+    return cut, tokens.lengths > limit
+
+
+def _find_room(question_length: Any, layout: Layout, settings: Windows) -> Any:
+    """Returns how many context tokens fit beside questions of some lengths."""
+    return settings.max_length - layout.special_count - question_length
+
+
+def _check_stride(longest: int, layout: Layout, settings: Windows) -> None:
+    """Refuses a stride that is not smaller than the room beside the longest question."""
+    room = _find_room(longest, layout, settings)
+    if room <= settings.stride:
+        raise InputError(
+            f"windows -> stride: {settings.stride} leaves no progress with a question of {longest} "
+            f"tokens: it must be below {room}; "
+            "lower stride or max_question_length, or raise max_length"
+        )
 
 
 def _plan_windows(
-    contexts: Tokens,
-    context_E: Longs,
-    question_length_E: Longs,
-    layout: Layout,
-    settings: Windows,
+    contexts: OwnContexts, question_length_E: Longs, layout: Layout, settings: Windows
 ) -> WindowPlan:
     """Computes where the windows of each example lie."""
-    room_E = settings.max_length - layout.special_count - question_length_E
-    if (room_E <= settings.stride).any():
-        worst = int(question_length_E.max())
-        raise InputError(
-            f"windows -> stride: {settings.stride} leaves no progress with a question of {worst} "
-            f"tokens: it must be below {settings.max_length - layout.special_count - worst}; "
-            "lower stride or max_question_length, or raise max_length"
-        )
+    room_E = _find_room(question_length_E, layout, settings)
     step_E = room_E - settings.stride
-    count_E = 1 + np.maximum(0, -(-(contexts.lengths[context_E] - room_E) // step_E))
-    return WindowPlan(context_E, room_E, step_E, count_E)
-
-
-def _question_column(questions: Tokens, length_E: Longs) -> pa.Array:
-    """Returns the tokens of each question, cut to the given lengths."""
-    kept = join_ranges(questions.edges[:-1], length_E)
-    return _list_column(np.concatenate([[0], np.cumsum(length_E)]), questions.ids[kept])
-
-
-def _context_column(contexts: Tokens, context_E: Longs) -> pa.DictionaryArray:
-    """Returns the tokens of all contexts as a dictionary, and which of them each example has."""
-    columns = (contexts.ids, contexts.start_chars, contexts.end_chars)
-    return pa.DictionaryArray.from_arrays(
-        pa.array(context_E, pa.int32()),
-        pa.StructArray.from_arrays(
-            [_list_column(contexts.edges, column) for column in columns],
-            fields=list(WINDOWS.field("context").type.value_type),
-        ),
-    )
-
-
-def _label_column(labels: Labels, context_start_E: Longs) -> pa.Array:
-    """Returns the labels of each example, with positions counted from the window's first token."""
-    context_start_L = context_start_E[labels.example_L]
-    rows = pa.StructArray.from_arrays(
-        [
-            pa.array(labels.window_L, pa.int32()),
-            pa.array(labels.start_L + context_start_L, pa.int32()),
-            pa.array(labels.end_L + context_start_L, pa.int32()),
-        ],
-        fields=list(WINDOWS.field("labels").type.value_type),
-    )
-    count_E = np.bincount(labels.example_L, minlength=len(context_start_E))
-    edges = np.concatenate([[0], np.cumsum(count_E)])
-    return pa.LargeListArray.from_arrays(pa.array(edges, pa.int64()), rows)
-
-
-def _type_column(names: pa.ChunkedArray) -> pa.Array:
-    """Returns the number of each example's type of reasoning."""
-    return pc.index_in(names.combine_chunks(), value_set=pa.array(TYPES)).fill_null(UNKNOWN)
-
-
-def _list_column(edges: Longs, values: Ints) -> pa.Array:
-    """Returns an array of lists: list e has `values[edges[e]:edges[e + 1]]`."""
-    return pa.LargeListArray.from_arrays(pa.array(edges, pa.int64()), pa.array(values, pa.int32()))
+    length_E = contexts.tokens.lengths[contexts.place_E]
+    count_E = 1 + np.maximum(0, -(-(length_E - room_E) // step_E))
+    return WindowPlan(contexts.place_E, room_E, step_E, count_E)

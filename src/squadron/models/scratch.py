@@ -9,7 +9,7 @@ Sources: the architecture is from Devlin et al. 2019 (arXiv:1810.04805), WordPie
 2016 (arXiv:1609.08144).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,6 @@ from squadron.config import Windows, digest
 from squadron.errors import InputError
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     from tokenizers import Tokenizer
 
 NAME = "scratch"
@@ -69,29 +68,28 @@ def find_backbone(backbone: str, windows: Path, settings: Windows) -> str:
     return str(windows / "backbones" / f"{kind}-{settings.max_length}") if kind else backbone
 
 
-def make_backbone(backbone: str, windows: Path, examples: "pa.Table", settings: Windows) -> str:
+def make_backbone(backbone: str, windows: Path, texts: Iterable[str], settings: Windows) -> str:
     """Returns the same as `find_backbone`, and writes the folder if it does not exist yet.
 
     Args:
         backbone: The contender's backbone.
         windows: The output folder of featurize.
-        examples: The train split and no other, of schema `artifacts.EXAMPLES`.
+        texts: Questions of the train split and no other, and each of its contexts once, however
+            many questions it has. They are iterated more than once.
         settings: The contender's settings for windows.
     """
     place = find_backbone(backbone, windows, settings)
     if place != backbone and not (Path(place) / MARKER).is_file():
-        # Each context counts once, however many questions it has.
-        texts = [*examples["question"].to_pylist(), *examples["context"].unique().to_pylist()]
         write_backbone(Path(place), texts, read_kind(backbone), settings.max_length)
     return place
 
 
-def write_backbone(folder: Path, texts: Sequence[str], kind: str, max_length: int) -> None:
+def write_backbone(folder: Path, texts: Iterable[str], kind: str, max_length: int) -> None:
     """Writes config.json and the tokenizer of a compact BERT, then the marker.
 
     Args:
         folder: The folder to write; it may exist.
-        texts: Questions and contexts of the train split.
+        texts: Questions and contexts of the train split. They are iterated more than once.
         kind: The kind of vocabulary, a key of VOCABULARY_SIZES.
         max_length: The most tokens of a window.
     """
@@ -116,14 +114,14 @@ def write_backbone(folder: Path, texts: Sequence[str], kind: str, max_length: in
     )
 
 
-def train_tokenizer(texts: Sequence[str], kind: str) -> "Tokenizer":
+def train_tokenizer(texts: Iterable[str], kind: str) -> "Tokenizer":
     """Trains a lower-casing tokenizer with BERT's layout; the same texts give the same tokenizer.
 
     Blanks and punctuation separate words, and accents are dropped. `words` gives each frequent word
     a token. `wordpiece` cuts words into trained pieces. Anything else becomes [UNK].
 
     Args:
-        texts: Questions and contexts of the train split.
+        texts: Questions and contexts of the train split. They are iterated more than once.
         kind: A key of VOCABULARY_SIZES.
     """
     from tokenizers import models, processors, trainers
@@ -163,7 +161,7 @@ def is_weightless(folder: Path) -> bool:
     return (folder / MARKER).is_file() and not weights
 
 
-def _count_words(texts: Sequence[str], size: int, min_count: int) -> dict[str, int]:
+def _count_words(texts: Iterable[str], size: int, min_count: int) -> dict[str, int]:
     """Returns the number of each token: special tokens first, then words from the most frequent.
 
     Words that are equally frequent are in alphabetical order.

@@ -5,6 +5,7 @@ encoder of BERTScore, and what is below them. Others use the modules that `__all
 """
 
 __all__ = [
+    "answer_files",
     "bertscore",
     "breakdown",
     "confidence",
@@ -17,6 +18,7 @@ __all__ = [
     "official_layout",
     "race_result",
     "scoring",
+    "split_evaluation",
     "squad_metric",
     "standings",
     "type_figures",

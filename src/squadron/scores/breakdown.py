@@ -24,7 +24,7 @@ paragraphs, has no interval: it would be too wide to be useful.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from squadron.answers.merging import FindNumbers, number_rows
 from squadron.artifacts import BREAKDOWN, read_table
 from squadron.data.question_types import TYPES
 from squadron.scores import significance
@@ -75,6 +76,17 @@ _FORMS = {"whom": "who", "whose": "who"}
 _ANSWER_EDGES = ((0, "0"), (1, "1"), (2, "2-3"), (4, "4-7"), (8, "8+"))
 _CONTEXT_EDGES = ((0, "0-89"), (90, "90-114"), (115, "115-149"), (150, "150+"))
 _WINDOW_EDGES = ((1, "1"), (2, "2"), (3, "3"), (4, "4+"))
+_NAMES: dict[str, Sequence[str]] = {
+    "all": ("all",),
+    "question_word": QUESTION_WORDS,
+    "answerable": ("yes", "no"),
+    "reasoning_type_data": TYPES,
+    "reasoning_type_rules": TYPES,
+    "answer_words": [name for _, name in _ANSWER_EDGES],
+    "context_words": [name for _, name in _CONTEXT_EDGES],
+    "windows": [name for _, name in _WINDOW_EDGES],
+}
+"""The values of each group but the title, which is whatever titles there are."""
 
 
 @dataclass(frozen=True)
@@ -105,10 +117,6 @@ def read_parts(path: Path) -> list[Part]:
     return [Part(**row) for row in read_table(path, schema="breakdown/2").to_pylist()]
 
 
-_Parts = tuple[Sequence[str], npt.NDArray[np.int64]]
-"""The values of a group, and for each question which of them it has (N,), -1 for none."""
-
-
 def question_word(question: str) -> str:
     """Returns the first question word among the first 12 words, one of QUESTION_WORDS.
 
@@ -133,59 +141,96 @@ def question_word(question: str) -> str:
     return _FORMS.get(word, word)
 
 
-def count_windows(rows: pa.Table, example_ids: Sequence[str]) -> npt.NDArray[np.int64]:
-    """Counts the windows of each question; shape (N,).
+def count_windows(
+    parts: Iterable[pa.Table], find_numbers: FindNumbers, count: int
+) -> npt.NDArray[np.int64]:
+    """Counts the windows of each question; shape (N,), 0 for a question without a row.
 
     Args:
-        rows: One per window, of schema `artifacts.EXTENTS`.
-        example_ids: The questions, in the order of the result; 0 for one without a row.
+        parts: Tables of schema `artifacts.EXTENTS`, with a row for each window.
+        find_numbers: Of questions by their ids.
+        count: The number of questions.
     """
-    example = pc.index_in(rows["example_id"], value_set=pa.array(example_ids, pa.string()))
-    known = pc.is_valid(example)
-    counts = np.zeros(len(example_ids), np.int64)
-    window = rows["window"].filter(known).to_numpy().astype(np.int64)
-    np.maximum.at(counts, example.filter(known).to_numpy(), window + 1)
+    counts = np.zeros(count, np.int64)
+    for part in parts:
+        example = number_rows(part["example_id"].combine_chunks(), find_numbers)
+        known = example >= 0
+        np.maximum.at(counts, example[known], part["window"].to_numpy()[known] + 1)
     return counts
 
 
 def break_down(
     examples: pa.Table, scores: pa.Table, windows: npt.NDArray[np.int64] | None = None
 ) -> pa.Table:
-    """Computes exact match and F1 of every group.
-
-    Args:
-        examples: Of schema `artifacts.EXAMPLES`, N questions.
-        scores: Of schema `artifacts.SCORES`, of the same questions in the same order.
-        windows: The windows of each question, as `count_windows` gives them, shape (N,). Without
-            them, and for a question with 0 windows, there is no row.
-
-    Returns:
-        A table of schema `artifacts.BREAKDOWN`: groups in the order of GROUPS, values from small
-        to large or in the order of their lists, titles by the alphabet. Questions without a label
-        are in no row of a reasoning type.
+    """Computes exact match and F1 of every group; see `Breakdown`.
 
     Raises:
         ValueError: If the scores belong to other questions.
     """
     if not examples["id"].equals(scores["id"]):
         raise ValueError("the scores are not of these examples in their order")
-    found = _part(examples, windows)
-    members: list[npt.NDArray[np.int64]] = []
-    rows: list[dict[str, Any]] = []
-    for group in GROUPS:
-        names, places = found[group]
-        order = np.argsort(places, kind="stable")
-        edges = np.searchsorted(places[order], np.arange(len(names) + 1))
-        for value, start, end in zip(names, edges, edges[1:], strict=False):
-            if end > start:
-                members.append(order[start:end])
-                rows.append({"group": group, "value": value, "questions": int(end - start)})
-    _score(rows, members, scores)
-    return pa.Table.from_pylist(rows, schema=BREAKDOWN)
+    groups = Breakdown()
+    groups.add(examples, windows)
+    return groups.score(scores)
 
 
-def _part(examples: pa.Table, windows: npt.NDArray[np.int64] | None) -> dict[str, _Parts]:
-    """Returns for each group which value each question has."""
+class Breakdown:
+    """Collects part by part which value each question has in each group."""
+
+    def __init__(self) -> None:
+        self._places: dict[str, list[npt.NDArray[Any]]] = {group: [] for group in GROUPS}
+        self._titles: dict[str, int] = {}
+
+    def add(self, examples: pa.Table, windows: npt.NDArray[np.int64] | None = None) -> None:
+        """Adds the next questions.
+
+        Args:
+            examples: Of schema `artifacts.EXAMPLES`, N questions.
+            windows: The windows of each question, as `count_windows` gives them, shape (N,).
+                Without them, and for a question with 0 windows, there is no row.
+        """
+        for group, places in _part(examples, windows).items():
+            self._places[group].append(places.astype(np.int8))
+        titles = examples["title"].to_pylist()
+        numbers = [self._titles.setdefault(title, len(self._titles)) for title in titles]
+        self._places["title"].append(np.array(numbers, np.int32))
+
+    def score(self, scores: pa.Table) -> pa.Table:
+        """Computes exact match and F1 of every group.
+
+        Args:
+            scores: Of schema `artifacts.SCORES`, of all questions in their order.
+
+        Returns:
+            A table of schema `artifacts.BREAKDOWN`: groups in the order of GROUPS, values from
+            small to large or in the order of their lists, titles by the alphabet. Questions without
+            a label are in no row of a reasoning type.
+        """
+        titles = sorted(self._titles)
+        rank = np.zeros(len(titles), np.int32)
+        rank[[self._titles[title] for title in titles]] = np.arange(len(titles))
+        both = 100.0 * np.stack([scores[name].to_numpy() for name in ("exact_match", "f1")], axis=1)
+        paragraph = scores["paragraph"].to_numpy()
+        rows: list[dict[str, Any]] = []
+        for group in GROUPS:
+            names = titles if group == "title" else _NAMES[group]
+            places = np.concatenate([np.zeros(0, np.int8), *self._places[group]])
+            if group == "title":
+                places = rank[places]
+            order = np.argsort(places, kind="stable")
+            edges = np.searchsorted(places[order], np.arange(len(names) + 1))
+            for value, start, end in zip(names, edges, edges[1:], strict=False):
+                if end > start:
+                    row = {"group": group, "value": value, "questions": int(end - start)}
+                    chosen = order[start:end]
+                    rows.append(row | _score(both[chosen], paragraph[chosen]))
+        return pa.Table.from_pylist(rows, schema=BREAKDOWN)
+
+
+def _part(
+    examples: pa.Table, windows: npt.NDArray[np.int64] | None
+) -> dict[str, npt.NDArray[np.int64]]:
+    """Returns for each group but the title which value each question has, -1 for none."""
     count = examples.num_rows
     golds = examples["answers"].combine_chunks()
     has_answer = pc.list_value_length(golds).fill_null(0).to_numpy(zero_copy_only=False) > 0
@@ -194,28 +239,27 @@ def _part(examples: pa.Table, windows: npt.NDArray[np.int64] | None) -> dict[str
         texts = pc.struct_field(pc.list_element(golds.filter(pa.array(has_answer)), 0), "text")
         first[has_answer] = [len(text.split()) for text in texts.to_pylist()]
     contexts = examples["context"].unify_dictionaries().combine_chunks()
-    lengths = np.array([len(text.split()) for text in contexts.dictionary.to_pylist()], np.int64)
+    indices = contexts.indices.to_numpy()
+    # The dictionary may hold contexts of other questions.
+    used, place = np.unique(indices, return_inverse=True)
+    texts = contexts.dictionary.take(pa.array(used)).to_pylist()
+    lengths = np.array([len(text.split()) for text in texts], np.int64)
     words = [question_word(text) for text in examples["question"].to_pylist()]
-    titles = sorted(set(examples["title"].to_pylist()))
     source = examples["label_source"]
     if windows is None:
         windows = np.zeros(count, np.int64)
     return {
-        "all": (("all",), np.zeros(count, np.int64)),
-        "question_word": (QUESTION_WORDS, _find(pa.array(words, pa.string()), QUESTION_WORDS)),
-        "answerable": (("yes", "no"), (~has_answer).astype(np.int64)),
+        "all": np.zeros(count, np.int64),
+        "question_word": _find(pa.array(words, pa.string()), QUESTION_WORDS),
+        "answerable": (~has_answer).astype(np.int64),
         "answer_words": _cut(first, _ANSWER_EDGES),
-        "context_words": _cut(lengths[contexts.indices.to_numpy()], _CONTEXT_EDGES),
+        "context_words": _cut(lengths[place], _CONTEXT_EDGES),
         "windows": _cut(windows, _WINDOW_EDGES),
-        "title": (titles, _find(examples["title"], titles)),
     } | {
-        f"reasoning_type_{name}": (
-            TYPES,
-            np.where(
-                pc.equal(source, name).fill_null(False).to_numpy(),
-                _find(examples["reasoning_type"], TYPES),
-                -1,
-            ),
+        f"reasoning_type_{name}": np.where(
+            pc.equal(source, name).fill_null(False).to_numpy(),
+            _find(examples["reasoning_type"], TYPES),
+            -1,
         )
         for name in ("data", "rules")
     }
@@ -227,22 +271,23 @@ def _find(column: Any, names: Sequence[str]) -> npt.NDArray[np.int64]:
     return np.asarray(places.to_numpy(), np.int64)
 
 
-def _cut(numbers: npt.NDArray[np.int64], edges: Sequence[tuple[int, str]]) -> _Parts:
-    """Returns the names of the parts and the part of each number; -1 is below the first edge."""
-    starts = [start for start, _ in edges]
-    return [name for _, name in edges], np.searchsorted(starts, numbers, side="right") - 1
+def _cut(numbers: npt.NDArray[np.int64], edges: Sequence[tuple[int, str]]) -> npt.NDArray[np.int64]:
+    """Returns the place of the part that each number is in; -1 is below the first edge."""
+    return np.searchsorted([start for start, _ in edges], numbers, side="right") - 1
 
 
-def _score(
-    rows: list[dict[str, Any]], members: list[npt.NDArray[np.int64]], scores: pa.Table
-) -> None:
-    """Adds the figures of each row, and its intervals where it has enough questions."""
-    both = 100.0 * np.stack([scores[name].to_numpy() for name in ("exact_match", "f1")], axis=1)
-    paragraph = scores["paragraph"].to_numpy()
-    for row, places in zip(rows, members, strict=True):
-        row["exact_match"], row["f1"] = both[places].mean(axis=0).tolist()
-        clusters = np.unique(paragraph[places], return_inverse=True)[1]
-        if len(places) >= LEAST_QUESTIONS and clusters.max() + 1 >= LEAST_PARAGRAPHS:
-            for column, name in enumerate(("exact_match", "f1")):
-                low, high = significance.interval(both[places, column], clusters)
-                row[f"{name}_low"], row[f"{name}_high"] = low, high
+def _score(both: npt.NDArray[np.float64], paragraph: npt.NDArray[np.int64]) -> dict[str, float]:
+    """Returns the figures of some questions, with intervals where there are enough of them.
+
+    Args:
+        both: Exact match and F1 of each question, 0 to 100, shape (N, 2).
+        paragraph: Of each question, shape (N,).
+    """
+    exact, f1 = both.mean(axis=0).tolist()
+    row = {"exact_match": exact, "f1": f1}
+    clusters = np.unique(paragraph, return_inverse=True)[1]
+    if len(both) >= LEAST_QUESTIONS and clusters.max() + 1 >= LEAST_PARAGRAPHS:
+        for column, name in enumerate(("exact_match", "f1")):
+            low, high = significance.interval(both[:, column], clusters)
+            row |= {f"{name}_low": low, f"{name}_high": high}
+    return row

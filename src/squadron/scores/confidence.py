@@ -62,7 +62,7 @@ def measure_confidence(
         What confidence.json holds, and the figures `ece_before`, `aurc` and, with a mapping, `ece`,
         all 0 to 1.
     """
-    score, right = judged.ranked.best_score(), judged.right
+    score, right = judged.best_spans.score, judged.best_spans.right
     before = calibration.sigmoid(score)
     probability = before if mapping is None else mapping.apply(score)
     # The score orders answers that rounding or a constant mapping makes equally probable.

@@ -23,16 +23,16 @@ too, so the count of `right_sentence` is too low rather than too high.
 import re
 import unicodedata
 from bisect import bisect_left, bisect_right
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TypedDict
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from squadron.artifacts import ERRORS, read_contexts
+from squadron.answers.merging import FindNumbers, number_rows
+from squadron.artifacts import ERRORS, read_contexts, read_parts
 
 KINDS = (
     "should_have_abstained",
@@ -67,33 +67,33 @@ _NO_LETTER = re.compile(r"[\W_]+")
 
 
 def find_reached(
-    windows: pa.Table,
-    example_ids: Sequence[str],
+    windows: Iterable[pa.Table],
+    find_numbers: FindNumbers,
     gold_spans: npt.NDArray[np.int64],
     gold_counts: npt.NDArray[np.int64],
 ) -> npt.NDArray[np.bool_]:
     """Says of each question whether a window holds one of its gold answers whole; shape (E,).
 
     Args:
-        windows: Of schema `artifacts.EXTENTS`.
-        example_ids: The questions, in the order of the result.
+        windows: Tables of schema `artifacts.EXTENTS`.
+        find_numbers: Of questions by their ids.
         gold_spans: Of all gold answers (G, 2) in characters, half-open, question by question.
         gold_counts: Gold answers of each question (E,).
     """
-    reached = np.zeros(len(example_ids), bool)
-    example = pc.index_in(windows["example_id"], value_set=pa.array(example_ids, pa.string()))
-    known = pc.is_valid(example)
-    owner_W = example.filter(known).to_numpy().astype(np.int64)
-    rows = windows.filter(known)
-    head_W, tail_W = (rows[name].to_numpy() for name in ("start_char", "end_char"))
-    # Each window meets each gold answer of its question.
+    reached = np.zeros(len(gold_counts), bool)
     first_E = np.cumsum(gold_counts) - gold_counts
-    times_W = gold_counts[owner_W]
-    window = np.repeat(np.arange(len(owner_W)), times_W)
-    within = np.arange(len(window)) - np.repeat(np.cumsum(times_W) - times_W, times_W)
-    gold = gold_spans[first_E[owner_W[window]] + within]
-    holds = (head_W[window] <= gold[:, 0]) & (tail_W[window] >= gold[:, 1])
-    reached[owner_W[window[holds]]] = True
+    for part in windows:
+        owner_W = number_rows(part["example_id"].combine_chunks(), find_numbers)
+        known = owner_W >= 0
+        owner_W = owner_W[known]
+        head_W, tail_W = (part[name].to_numpy()[known] for name in ("start_char", "end_char"))
+        # Each window meets each gold answer of its question.
+        times_W = gold_counts[owner_W]
+        window = np.repeat(np.arange(len(owner_W)), times_W)
+        within = np.arange(len(window)) - np.repeat(np.cumsum(times_W) - times_W, times_W)
+        gold = gold_spans[first_E[owner_W[window]] + within]
+        holds = (head_W[window] <= gold[:, 0]) & (tail_W[window] >= gold[:, 1])
+        reached[owner_W[window[holds]]] = True
     return reached
 
 
@@ -132,12 +132,6 @@ def sort_errors(
                 sentence_ends[context] = [m.end() for m in _SENTENCE_END.finditer(context)]
             kinds[number] = _compare(context, span, own, sentence_ends[context])
     return kinds
-
-
-def count_kinds(kinds: Sequence[str]) -> dict[str, int]:
-    """Counts the errors of each kind, zeros included, in the order of KINDS."""
-    counts = Counter(kinds)
-    return {kind: counts[kind] for kind in KINDS}
 
 
 def errors_table(
@@ -281,6 +275,22 @@ class WrongAnswer(TypedDict):
 
 def sample_rows(errors: pa.Table, limit: int) -> list[WrongAnswer]:
     """Returns at most `limit` rows, evenly spread: neighbours are often about one paragraph."""
-    count = errors.num_rows
-    chosen = np.linspace(0, count - 1, min(count, limit)).round().astype(np.int64)
-    return list(errors.take(chosen).to_pylist())
+    return list(errors.take(spread_rows(errors.num_rows, limit)).to_pylist())
+
+
+def spread_rows(count: int, limit: int) -> npt.NDArray[np.int64]:
+    """Returns the numbers of at most `limit` of `count` rows, evenly spread."""
+    return np.linspace(0, count - 1, min(count, limit)).round().astype(np.int64)
+
+
+def sample_file(path: Path, limit: int) -> list[WrongAnswer]:
+    """Returns what `sample_rows` returns of a file, with a part of it in memory at a time."""
+    count = sum(map(len, read_parts(path, schema="errors/1", columns=("kind",))))
+    wanted = spread_rows(count, limit)
+    rows: list[WrongAnswer] = []
+    first = 0
+    for part in read_parts(path, schema="errors/1"):
+        here = wanted[(wanted >= first) & (wanted < first + len(part))]
+        rows += part.take(here - first).to_pylist()
+        first += len(part)
+    return rows

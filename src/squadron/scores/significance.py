@@ -50,7 +50,11 @@ def cluster_numbers(contexts: Sequence[str]) -> npt.NDArray[np.int64]:
 
     Where all questions share one context by design, each question is a cluster of its own.
     """
-    numbers = number_groups(contexts)
+    return separate_clusters(number_groups(contexts))
+
+
+def separate_clusters(numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Returns the numbers of paragraphs, or a number per question if there is one paragraph."""
     return numbers if numbers.max(initial=0) > 0 else np.arange(len(numbers), dtype=np.int64)
 
 

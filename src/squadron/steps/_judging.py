@@ -1,21 +1,21 @@
 """Judges the splits of one contender and writes a folder for each of them."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from squadron.artifacts import read_parts, read_table, write_official, write_record, write_table
+from squadron.artifacts import official_in_parts, write_official, write_table
 from squadron.config import Contender, Evaluate
 from squadron.scores.contender_result import ContenderResult
 from squadron.scores.figures import SplitFigures
 from squadron.steps._files import COMPARED
+from squadron.steps._split_details import Candidates, SplitDetails
 from squadron.steps._status import Status
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
-    from squadron.scores.evaluation import Judged, Questions
+    from squadron.scores.split_evaluation import AnsweredPart, SplitFile
 
 
 class SplitJudge:
@@ -73,113 +73,72 @@ class SplitJudge:
             count: How many of its first questions; 0 for all.
             folder: Where its files go.
         """
-        from squadron.scores.evaluation import judge, settle_answering, write_answers
+        from squadron.scores.evaluation import settle_answering
+        from squadron.scores.split_evaluation import RankedSplit, SplitFile
 
-        split = _read_split(name, count, self._examples, self._candidates, self._made_from)
-        judged = judge(
-            split.questions,
-            split.candidates,
-            self._answering.null_threshold,
-            # What was trained on is judged with a threshold of its own, and keeps it.
-            search=name == "train" or (name == "tune" and not self._is_settled),
-            rule=self._answering.answer_rule,
-        )
+        folder.mkdir(parents=True, exist_ok=True)
+        split = SplitFile(self._examples / f"{name}.parquet", count, folder)
+        rule = self._answering.answer_rule
+        candidates = Candidates(self._candidates, name, self._made_from)
+        ranked = RankedSplit(split, candidates.read(".parquet", "candidates/1"), rule)
+        # What was trained on is judged with a threshold of its own, and keeps it.
+        search = name == "train" or (name == "tune" and not self._is_settled)
+        thresholds = ranked.search_thresholds() if search else {}
+        threshold = thresholds.get("exact_match", self._answering.null_threshold)
         if name == "tune":
             if not self._is_settled:
-                self._answering = settle_answering(judged, self._answering.answer_rule)
+                self._answering = settle_answering(ranked.best, threshold, rule)
             # A registered model keeps its threshold: none was searched.
-            kept = {"exact_match": self._answering.null_threshold}
-            self._null_thresholds = judged.null_thresholds or kept
-        write_answers(folder, split.questions, judged)
-        self._write_n_best(folder, split, judged)
-        self._write_table(folder / "scores.parquet", judged.scores, "scores/3")
-        types, types_rules = _write_types(folder, split)
-        figures = judged.figures
+            self._null_thresholds = thresholds or {"exact_match": self._answering.null_threshold}
+        details = None
         if name in COMPARED:
-            figures = self._write_details(name, folder, split, judged)
+            details = SplitDetails(folder, split, candidates, self._made_from, self._scorer)
+        self._write_answers(folder, ranked.answer(threshold), details)
+        judged = ranked.judge(threshold, thresholds)
+        write_table(
+            folder / "scores.parquet", judged.scores, schema="scores/3", made_from=self._made_from
+        )
+        figures = judged.figures
+        if details:
+            figures = details.complete(judged, self._answering.calibration)
+            self._errors[name] = details.kinds
+        types, types_rules = _write_types(folder, split, candidates)
         self._splits[name] = replace(figures, types=types, types_rules=types_rules)
         self._digests[name] = split.digest
 
-    def _write_details(
-        self, name: str, folder: Path, split: "_Split", judged: "Judged"
-    ) -> SplitFigures:
-        """Writes what a split on which contenders are compared has besides; returns its figures."""
-        from squadron.scores.breakdown import break_down, count_windows
-        from squadron.scores.confidence import measure_confidence
-        from squadron.scores.error_kinds import count_kinds
-        from squadron.scores.evaluation import find_errors, measure_intervals, measure_oracle
+    def _write_answers(
+        self, folder: Path, parts: "Iterable[AnsweredPart]", details: "SplitDetails | None"
+    ) -> None:
+        """Writes the files of a split that have something of each question, part by part."""
+        from squadron.scores.answer_files import AnswerFiles, list_best
 
-        mapping = self._answering.calibration
-        confidence, sure = measure_confidence(judged, mapping, self._made_from)
-        write_record(folder / "confidence.json", confidence)
-        errors = find_errors(split.examples, split.questions, judged, split.extents)
-        self._errors[name] = count_kinds(errors["kind"].to_pylist())
-        self._write_table(folder / "errors.parquet", errors, "errors/1")
-        windows = None
-        if split.extents is not None:
-            windows = count_windows(split.extents, split.questions.ids)
-        groups = break_down(split.examples, judged.scores, windows)
-        self._write_table(folder / "breakdown.parquet", groups, "breakdown/2")
-        more: dict[str, Any] = {**sure, **measure_oracle(judged, split.questions)}
-        if self._scorer:
-            means = self._scorer.mean_scores(judged.chosen, split.questions.golds)
-            more |= {f"bertscore_{key}": value for key, value in means.items()}
-        return replace(measure_intervals(judged), **more)
-
-    def _write_n_best(self, folder: Path, split: "_Split", judged: "Judged") -> None:
-        from squadron.scores.evaluation import list_best
-
-        lists = list_best(judged, split.questions, self._n_best, self._answering.calibration)
-        write_official(folder / "nbest.json", zip(split.questions.ids, lists, strict=True))
-
-    def _write_table(self, file: Path, table: "pa.Table", schema: str) -> None:
-        write_table(file, table, schema=schema, made_from=self._made_from)
+        with (
+            AnswerFiles(folder) as files,
+            official_in_parts(folder / "nbest.json") as add_best,
+            details or nullcontext(),
+        ):
+            for part in parts:
+                ids, best_score = part.questions.ids, part.ranked.best_score()
+                files.add(ids, part.answers, best_score)
+                mapping = self._answering.calibration
+                lists = list_best(part.questions, part.ranked, self._n_best, mapping)
+                add_best(zip(ids, lists, strict=True))
+                if details:
+                    details.add(part)
 
 
-@dataclass(frozen=True)
-class _Split:
-    """What predict and ingest know of a split."""
-
-    examples: "pa.Table"
-    digest: str
-    """Of what the examples were made from."""
-    questions: "Questions"
-    candidates: "Iterator[pa.Table]"
-    """To be read once."""
-    types: "pa.Table | None"
-    """Of schema `artifacts.WINDOW_TYPES`, from a model that tells the types of questions."""
-    extents: "pa.Table | None"
-    """Of schema `artifacts.EXTENTS`."""
-
-
-def _read_split(name: str, count: int, examples: Path, candidates: Path, made_from: str) -> _Split:
-    """Reads the first `count` questions of a split (0 for all), and their candidates."""
-    from squadron.scores.evaluation import Questions
-
-    table = read_table(examples / f"{name}.parquet", schema="examples/1")
-    digest = table.schema.metadata[b"squadron.made_from"].decode()
-    table = table.slice(0, count or None)
-    rows = read_parts(candidates / f"{name}.parquet", schema="candidates/1", made_from=made_from)
-    types, extents = candidates / f"{name}.types.parquet", candidates / f"{name}.windows.parquet"
-    return _Split(
-        table,
-        digest,
-        Questions.read(table),
-        rows,
-        read_table(types, schema="types/1", made_from=made_from) if types.is_file() else None,
-        read_table(extents, schema="extents/1", made_from=made_from) if extents.is_file() else None,
-    )
-
-
-def _write_types(folder: Path, split: _Split) -> tuple[dict[str, float], dict[str, float]]:
+def _write_types(
+    folder: Path, split: "SplitFile", candidates: Candidates
+) -> tuple[dict[str, float], dict[str, float]]:
     """Writes the types of questions, if the model tells types; returns `judge_types` of them."""
     from squadron.scores.type_figures import choose_types, judge_types
 
-    if split.types is None:
+    if not candidates.has(".types.parquet"):
         return {}, {}
-    chosen = choose_types(split.types, split.questions.ids)
-    write_official(folder / "types.json", zip(split.questions.ids, chosen, strict=True))
-    return judge_types(chosen, split.examples)
+    rows = candidates.read(".types.parquet", "types/1")
+    chosen = choose_types(rows, split.find_numbers, len(split))
+    write_official(folder / "types.json", zip(split.ids(), chosen, strict=True))
+    return judge_types(chosen, split.parts("reasoning_type", "label_source"))
 
 
 def _load_scorer() -> Any:

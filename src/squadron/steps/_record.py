@@ -15,7 +15,7 @@ from squadron.config import Contender
 from squadron.data.validation_file import Validation
 from squadron.models.training_summary import TrainingLog
 from squadron.scores.contender_result import ContenderResult
-from squadron.scores.error_kinds import sample_rows
+from squadron.scores.error_kinds import sample_file
 from squadron.steps._files import COMPARED
 from squadron.tracking import Race, Run
 
@@ -107,8 +107,8 @@ def _list_errors(evaluation: Path) -> list[dict[str, object]]:
     first = ("kind", "question", "golds", "answer", "excerpt", "score")
     rows: list[dict[str, object]] = []
     for split in _compared(evaluation):
-        errors = read_table(evaluation / split / "errors.parquet", schema="errors/1")
-        for row in sample_rows(errors, ERRORS_SHOWN // len(COMPARED)):
+        errors = evaluation / split / "errors.parquet"
+        for row in sample_file(errors, ERRORS_SHOWN // len(COMPARED)):
             values: dict[str, object] = {**row}
             rows.append({name: values[name] for name in first} | {"split": split, **values})
     return rows

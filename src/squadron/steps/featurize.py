@@ -1,22 +1,33 @@
 """The step featurize: examples -> windows, for one contender."""
 
+import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from squadron import progress, provenance
-from squadron.artifacts import read_record, read_table, write_record, write_windows
+from squadron.artifacts import read_parts, read_record, write_record, write_windows
 from squadron.config import SPLITS, Windows, digest, from_mapping, to_json
 from squadron.data.layout import Layout, read_layout
 from squadron.data.tokens import Remembered
 from squadron.data.validation_file import Validation
-from squadron.data.windows import WindowCounts, covering_length, slide_windows
+from squadron.data.windows import (
+    EXAMPLES_PER_PART,
+    WindowCounts,
+    covering_length,
+    slide_parts,
+)
 from squadron.errors import InputError
 from squadron.steps._backbones import fetched
 from squadron.steps._files import AboutWindows
 from squadron.steps._step import step, timed
+
+_COLUMNS = ("id", "question", "context", "answers", "reasoning_type")
 
 
 class _Written(NamedTuple):
@@ -26,6 +37,8 @@ class _Written(NamedTuple):
     """Split -> its counts."""
     answer_tokens: int
     """The length that covers most answers of train; 0 if no window has an answer."""
+    answers: int
+    """Number of questions with an answer."""
 
     def total(self, name: str) -> int:
         """Returns the sum of one count over all splits."""
@@ -48,22 +61,19 @@ def featurize(*, entry: str, examples: Path, windows: Path, digests: str = "") -
 
     fields = json.loads(entry)
     settings = from_mapping(Windows, fields["windows"])
-    tables = {
-        name: read_table(examples / f"{name}.parquet", schema="examples/1") for name in SPLITS
-    }
     about_examples = read_record(Validation, examples / "validation.json")
     figures: dict[str, float] = {}
     with timed(figures, "featurize"):
         with fetched(fields["backbone"], provenance.read_digests(digests)) as place:
-            backbone = scratch.make_backbone(place, windows, tables["train"], settings)
+            texts = _Texts(examples / "train.parquet")
+            backbone = scratch.make_backbone(place, windows, texts, settings)
             tokenizer = backbones.load_tokenizer(backbone)
         _check_length(settings, tokenizer.model_max_length, fields["backbone"])
         bare = backbones.bare_tokenizer(tokenizer)
         layout = read_layout(bare, tokenizer.pad_token_id)
         key = digest(bare.to_str(), to_json(settings), about_examples.made_from)
-        written = _write_windows(windows, tables, bare, layout, settings, key)
-        answers = _count_answered(tables.values())
-    lost = written.total("unreachable_answers")
+        written = _write_windows(windows, examples, bare, layout, settings, key)
+    lost, answers = written.total("unreachable_answers"), written.answers
     figures |= {
         "windows": written.total("windows"),
         "unreachable_answers": lost,
@@ -92,7 +102,7 @@ def _check_length(settings: Windows, limit: int, backbone: str) -> None:
 
 def _write_windows(
     folder: Path,
-    tables: Mapping[str, Any],
+    examples: Path,
     tokenizer: Any,
     layout: Layout,
     settings: Windows,
@@ -100,28 +110,66 @@ def _write_windows(
 ) -> _Written:
     """Cuts the examples of each split into windows, and writes them.
 
+    Neither the examples nor the windows of a split are in memory at once.
+
     Args:
         folder: The folder to write.
-        tables: Split -> its examples.
+        examples: As ingest wrote them.
         tokenizer: Without truncation or padding.
         layout: The special tokens of this tokenizer.
         settings: Lengths in tokens.
         key: Digest of what the windows are made from.
     """
     counts = {}
-    answer_tokens = 0
+    answer_tokens = answers = 0
     remembered: Remembered = {}
-    for name, table in tables.items():
-        rows, counts[name] = slide_windows(table, tokenizer, layout, settings, remembered)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in SPLITS:
+        reader = _Reader(examples / f"{name}.parquet")
+        rows, counts[name] = slide_parts(reader, tokenizer, layout, settings, remembered, folder)
         write_windows(folder / f"{name}.arrow", rows.table, about={"squadron.key": key})
+        answers += reader.answers
         if name == "train":
             answer_tokens = covering_length(rows, counts[name].unreachable_answers)
-    return _Written(counts, answer_tokens)
+    return _Written(counts, answer_tokens, answers)
 
 
-def _count_answered(tables: Iterable[Any]) -> int:
-    """Counts the questions with an answer."""
-    return sum(bool(some) for table in tables for some in table["answers"].to_pylist())
+class _Reader:
+    """Reads the examples of a split part by part, and counts the questions with an answer."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.answers = 0
+
+    def __iter__(self) -> Iterator[pa.Table]:
+        for part in _read_parts(self._path, _COLUMNS):
+            counts = pc.list_value_length(part["answers"])
+            self.answers += pc.sum(pc.greater(counts, 0)).as_py() or 0
+            yield part
+
+
+class _Texts:
+    """All questions of a split and each of its different contexts once, as often as iterated."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __iter__(self) -> Iterator[str]:
+        seen: set[bytes] = set()
+        for part in _read_parts(self._path, ("question", "context")):
+            yield from part["question"].to_pylist()
+            for context in part["context"].unique().to_pylist():
+                digest_of_context = hashlib.blake2b(context.encode(), digest_size=16).digest()
+                if digest_of_context not in seen:
+                    seen.add(digest_of_context)
+                    yield context
+
+
+def _read_parts(path: Path, columns: Sequence[str]) -> Iterator[pa.Table]:
+    """Yields some columns of a split's examples part by part."""
+    return read_parts(
+        path, schema="examples/1", columns=columns, rows=EXAMPLES_PER_PART, encode_texts=False
+    )
 
 
 def _describe(

@@ -1,5 +1,7 @@
 import itertools
 import random
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -7,7 +9,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from squadron.answers.merging import find_by_hash
 from squadron.answers.ranking import (
+    RankedFile,
     all_texts,
     apply_threshold,
     best_texts,
@@ -114,6 +118,33 @@ def test_parts_give_what_all_together_give(rows, cuts, rule, encoded):
     assert as_lists(rank_parts(iter(parts), QUESTIONS, rule)) == expected
     # And questions in another order than the parts.
     assert as_lists(rank_parts(parts, QUESTIONS[::-1], rule)) == expected[::-1]
+
+
+@settings(max_examples=draws(60), deadline=None)
+@given(ROWS, st.lists(st.integers(0, 40), max_size=4), st.integers(1, 3))
+def test_a_file_of_ranked_candidates_has_those_of_any_questions(rows, cuts, size):
+    table = make_candidates(sorted(rows, key=lambda row: row[0]))
+    bounds = [0, *sorted(min(cut, len(table)) for cut in cuts), len(table)]
+    parts = [table.slice(a, b - a) for a, b in itertools.pairwise(bounds)]
+    expected = as_lists(rank_candidates(table, QUESTIONS))
+    with tempfile.TemporaryDirectory() as folder:
+        # The questions are in another order than their candidates, too.
+        for ids, wanted in ((QUESTIONS, expected), (QUESTIONS[::-1], expected[::-1])):
+            ranked = RankedFile(parts, find_by_hash(ids), len(ids), "window", Path(folder))
+            found = [
+                some
+                for first in range(0, len(ids), size)
+                for some in as_lists(ranked.read(first, first + size))
+            ]
+            assert found == wanted
+        assert list(Path(folder).iterdir()) == []
+
+
+def test_an_id_that_is_there_twice_is_refused():
+    assert find_by_hash(["a", "b"])(["b", "else", "a"]).tolist() == [1, -1, 0]
+    assert find_by_hash([])(["b"]).tolist() == [-1]
+    with pytest.raises(ValueError, match="twice"):
+        find_by_hash(["a", "b", "a"])
 
 
 def test_a_question_that_comes_back_after_others_is_refused():

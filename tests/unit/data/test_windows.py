@@ -16,12 +16,14 @@ from squadron.config import Windows
 from squadron.data import window_table
 from squadron.data.layout import Layout, read_layout
 from squadron.data.sources import squad
+from squadron.data.tokens import tokenize
 from squadron.data.validation import Report, validate_examples
 from squadron.data.window_table import WindowTable
 from squadron.data.windows import (
     WindowCounts,
     covering_length,
     limit_negatives,
+    slide_parts,
     slide_windows,
 )
 from squadron.errors import InputError
@@ -685,6 +687,50 @@ def test_the_stored_windows_expand_to_those_of_a_plain_program(
     # However many examples share a context, its tokens are there once.
     contexts = found.table["context"].chunk(0)
     assert len(contexts.dictionary) == len({context for _, context, *_ in examples})
+
+
+@settings(max_examples=draws(40), deadline=None)
+@given(shared_contexts(), window_settings(), st.integers(1, 4))
+def test_windows_that_are_cut_part_by_part_are_the_file_of_all_together(
+    tiny, tmp_path_factory, examples, chosen, size
+):
+    table = make_table(*examples)
+    whole, counts = slide_windows(table, tiny.tokenizer, tiny.layout, chosen)
+    folder = tmp_path_factory.mktemp("windows")
+    parts = [table.slice(first, size) for first in range(0, len(table), size)]
+    found, found_counts = slide_parts(
+        parts, tiny.tokenizer, tiny.layout, chosen, remembered={}, folder=folder
+    )
+    assert found_counts == counts
+    for name, rows in (("whole", whole), ("parts", found)):
+        write_windows(folder / name, rows.table, about={})
+    assert (folder / "parts").read_bytes() == (folder / "whole").read_bytes()
+    # The temporary files have no names.
+    assert sorted(path.name for path in folder.iterdir()) == ["parts", "whole"]
+
+
+def test_the_longest_question_of_all_parts_is_named_where_the_stride_leaves_no_progress(tiny):
+    chosen = Windows(max_length=16, stride=6, max_question_length=5)
+    layout = replace(tiny.layout, between=(3,) * 5)
+    lengths = (1, 16 - layout.special_count - 6, 5)
+    assert lengths[0] < lengths[1] < lengths[2], "the second question is refused, too"
+    parts = [make_table((text_of(tiny.tokenizer, length), "the light")) for length in lengths]
+    with pytest.raises(InputError, match="with a question of 5 tokens"):
+        slide_parts(parts, tiny.tokenizer, layout, chosen)
+
+
+def test_only_a_few_long_texts_are_remembered(tiny, monkeypatch):
+    monkeypatch.setattr("squadron.data.tokens.CHARACTERS_PER_CHUNK", 40)
+    monkeypatch.setattr("squadron.data.tokens.MOST_REMEMBERED", 2)
+    long = [f"the light {number} " * 9 for number in range(3)]
+    remembered = {}
+    tokenize(tiny.tokenizer, ["the light"] * 30, with_offsets=True, remembered=remembered)
+    assert remembered == {}, "parts of short texts may have a little more than a chunk"
+    for text in long:
+        found = tokenize(tiny.tokenizer, [text], with_offsets=True, remembered=remembered)
+        again = tokenize(tiny.tokenizer, [text], with_offsets=True, remembered=remembered)
+        assert again.ids.tolist() == found.ids.tolist()
+    assert list(remembered) == [(text,) for text in long[:2]]
 
 
 def test_the_size_on_disk_does_not_grow_with_the_questions_of_one_context(wordpiece, tmp_path):

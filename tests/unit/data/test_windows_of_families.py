@@ -141,7 +141,7 @@ def check_family(name, examples, vocab_size):
     )
     assert share >= LEAST_SHARE
     assert judged.figures.span_accuracy >= LEAST_SHARE
-    assert all(text == text.strip() for text in judged.chosen)
+    assert all(text == text.strip() for text in judged.answers.chosen)
 
 
 @pytest.mark.parametrize("name", [REAL, *FAMILIES])

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from squadron.answers.merging import find_by_hash
 from squadron.artifacts import BREAKDOWN, EXAMPLES, SCORES, read_table, write_table
 from squadron.data.question_types import TYPES
 from squadron.scores import significance
@@ -200,8 +201,10 @@ def test_scores_of_other_questions_are_refused():
 
 def test_windows_are_counted_from_any_rows_of_them():
     rows = pa.table({"example_id": ["b", "a", "b", "b", "else"], "window": [0, 0, 2, 1, 7]})
-    assert count_windows(rows, ["a", "b", "none"]).tolist() == [1, 3, 0]
-    assert count_windows(rows.slice(0, 0), ["a"]).tolist() == [0]
+    find_numbers = find_by_hash(["a", "b", "none"])
+    for parts in ([rows], [rows.slice(0, 3), rows.slice(3)], [rows.slice(0, 0), rows]):
+        assert count_windows(parts, find_numbers, 3).tolist() == [1, 3, 0]
+    assert count_windows([], find_numbers, 3).tolist() == [0, 0, 0]
 
 
 def test_a_breakdown_is_written_and_read_back(tmp_path):

@@ -1,22 +1,24 @@
 """Kinds of wrong answers: a case of each, and by brute force that each has exactly one."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from squadron.artifacts import ERRORS
+from squadron.answers.merging import find_by_hash
+from squadron.artifacts import ERRORS, write_table
 from squadron.config import Windows
 from squadron.data.layout import read_layout
 from squadron.data.windows import slide_windows
 from squadron.scores.error_kinds import (
     EXCERPT_CHARACTERS,
     KINDS,
-    count_kinds,
     cut_excerpt,
     errors_table,
     find_reached,
     loosely,
+    sample_file,
     sample_rows,
     sort_errors,
 )
@@ -174,7 +176,11 @@ def test_what_windows_reach_is_where_windowing_found_the_answer(tmp_path):
     counts = np.array([len(some) for some in found.golds])
     order = np.random.default_rng(0).permutation(len(rows))
     extents = rows.extents().take(order)
-    reached = find_reached(extents, found.ids, found.gold_spans, counts)
+    find_numbers = find_by_hash(found.ids)
+    reached = find_reached([extents], find_numbers, found.gold_spans, counts)
+    parts = [extents.slice(0, 5), extents.slice(5)]
+    again = find_reached(parts, find_numbers, found.gold_spans, counts)
+    assert again.tolist() == reached.tolist()
     held = {r["example_id"] for r in rows.to_pylist() if r["start_token"]}
     assert reached.tolist() == [name in held for name in found.ids]
     assert 0 < reached.sum() < (counts > 0).sum()
@@ -185,9 +191,9 @@ def test_what_windows_reach_is_where_windowing_found_the_answer(tmp_path):
         )
     # A second gold answer that a window holds is enough.
     both = np.concatenate([found.gold_spans[-1:], [[0, 4]]])
-    ids = found.ids[-1:]
-    assert not find_reached(extents, ids, both[:1], np.array([1]))[0]
-    assert find_reached(extents, ids, both, np.array([2]))[0]
+    last = find_by_hash(found.ids[-1:])
+    assert not find_reached([extents], last, both[:1], np.array([1]))[0]
+    assert find_reached([extents], last, both, np.array([2]))[0]
 
 
 def test_the_table_has_a_row_per_wrong_answer_with_the_nearest_gold_answer():
@@ -196,7 +202,6 @@ def test_the_table_has_a_row_per_wrong_answer_with_the_nearest_gold_answer():
     )
     spans = [place("Ann"), place("Mr Roy"), NONE]
     kinds = sort_errors([CONTEXT] * 3, [[place("Ann")], [place("Ann")], []], spans, [0, 1, 0])
-    assert count_kinds(kinds) == {name: int(name == "right_sentence") for name in KINDS}
     (row,) = errors_table(table, spans, np.array([1.0, 2.5, -np.inf]), kinds).to_pylist()
     assert row["id"] == "q1"
     assert (row["answer"], row["golds"], row["score"]) == ("Mr Roy", ["Ann"], 2.5)
@@ -211,10 +216,17 @@ def test_where_all_is_right_the_table_is_empty():
     assert sample_rows(found, 5) == []
 
 
+@pytest.mark.parametrize("count", [0, 1, 7, 30])
+def test_a_sample_of_a_file_is_that_of_its_table(tmp_path, monkeypatch, count):
+    monkeypatch.setattr("squadron.artifacts.tables.PART_ROWS", 4)
+    row = dict.fromkeys(ERRORS.names) | {"golds": [], "kind": "boundary"}
+    table = pa.Table.from_pylist([{**row, "id": f"q{n}"} for n in range(count)], schema=ERRORS)
+    write_table(tmp_path / "e.parquet", table, schema="errors/1", made_from="m")
+    assert sample_file(tmp_path / "e.parquet", 10) == sample_rows(table, 10)
+
+
 @given(count=st.integers(0, 40), limit=st.integers(1, 20))
 def test_a_sample_is_spread_and_has_no_row_twice(count, limit):
-    import pyarrow as pa
-
     rows = sample_rows(pa.table({"n": pa.array(range(count), pa.int64())}), limit)
     numbers = [row["n"] for row in rows]
     assert len(numbers) == min(count, limit)

@@ -60,7 +60,7 @@ def test_the_figures_have_span_accuracy_precision_and_recall():
         (8, 11, 2.0), (8, 15, 2.0), (23, 31, 2.0), (0, 3, -1.0), (0, 3, 2.0), None
     )
     judged = judge(Questions.read(examples), [candidates], 0.0, search=False)
-    assert judged.chosen == ["Ann", "Ann Lee", "old town", "", "Ann", ""]
+    assert judged.answers.chosen == ["Ann", "Ann Lee", "old town", "", "Ann", ""]
     assert judged.figures.exact_match == pytest.approx(100 * 3 / 6)
     assert judged.figures.span_accuracy == pytest.approx(100 * 2 / 6)
     assert judged.figures.precision == pytest.approx(100 * (1 + 1 + 1 + 1 + 0 + 0) / 6)
@@ -88,8 +88,8 @@ def test_the_threshold_of_em_is_applied_and_that_of_f1_is_told_beside_it():
     judged = judge(Questions.read(examples), [candidates], None, search=True)
     assert judged.null_thresholds == {"exact_match": 3.0, "f1": 0.0}
     assert judged.null_threshold == 3.0
-    assert judged.chosen == ["Ann", "", "", ""]
-    assert judged.best == ["Ann", "Ann", "Ann", "Ann"]
+    assert judged.answers.chosen == ["Ann", "", "", ""]
+    assert judged.answers.best == ["Ann", "Ann", "Ann", "Ann"]
     fixed = judge(Questions.read(examples), [candidates], 0.0, search=False)
     assert (fixed.null_threshold, fixed.null_thresholds) == (0.0, {})
 
@@ -98,7 +98,7 @@ def test_where_nothing_is_answered_the_best_answers_have_an_f1_all_the_same():
     examples = make_examples([("Ann", 0)], [("old town of Évora", 23)], [], [], [])
     weak = make_candidates((0, 3, -2.0), (23, 31, -2.0), (0, 3, 2.0), (0, 3, 2.0), (0, 3, 2.0))
     judged = judge(Questions.read(examples), [weak], None, search=True)
-    assert judged.chosen == [""] * 5
+    assert judged.answers.chosen == [""] * 5
     assert judged.figures.answerable_f1 == pytest.approx(100 * (1 + 2 / 3) / 2)
     again = judge(Questions.read(examples), [weak], judged.null_threshold, search=False)
     assert again.figures.answerable_f1 == judged.figures.answerable_f1

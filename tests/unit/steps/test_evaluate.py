@@ -248,6 +248,30 @@ def evaluated(places, status=None):
     return read_record(ContenderResult, places / "evaluation" / "metrics.json")
 
 
+def test_the_size_of_a_part_changes_no_file(places, many, monkeypatch):
+    rows = [
+        {"example_id": f"q{n}", "window": w, "start_char": 7 * w, "end_char": 60 + 50 * w}
+        for n in range(200)
+        for w in range(1 + n % 3)
+    ]
+    extents = pa.Table.from_pylist(rows, schema=EXTENTS)
+    path = places / "candidates" / "select.windows.parquet"
+    write_table(path, extents, schema="extents/1", made_from="c")
+    found = []
+    for size in (1000, 7):
+        monkeypatch.setattr("squadron.scores.split_evaluation.PART_QUESTIONS", size)
+        metrics = evaluated(places)
+        figures = {k: v for k, v in metrics.figures.items() if k != "seconds_evaluate"}
+        files = {}
+        for path in sorted((places / "evaluation").glob("*/*")):
+            is_errors = path.name == "errors.parquet"
+            content = read_table(path, schema="errors/1") if is_errors else path.read_bytes()
+            files[str(path.relative_to(places))] = content
+        found.append((replace(metrics, figures=figures), files))
+    assert len(found[0][1]) > 15
+    assert found[0] == found[1]
+
+
 def test_probabilities_are_fitted_on_tune_and_judged_on_the_others(places, many):
     metrics = evaluated(places)
     mapping = calibration.fit(*many["tune"])

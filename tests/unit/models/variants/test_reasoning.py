@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 import torch
 
+from squadron.answers.merging import find_by_hash
 from squadron.artifacts import WINDOW_TYPES
 from squadron.config import Train
 from squadron.data.question_types import TYPES
@@ -115,7 +116,7 @@ def test_a_trained_model_tells_the_types_of_its_questions_and_a_saved_one_too(ti
     )
     found = types_of(model, windows, layout)
     examples = tiny_models.make_examples(MIXED)
-    chosen = choose_types(found, examples["id"].to_pylist())
+    chosen = choose_types([found], find_by_hash(examples["id"].to_pylist()), len(examples))
     # Four of six have the same type, so a constant prediction is right for four.
     right = np.equal(chosen, examples["reasoning_type"].to_pylist())
     assert right.sum() >= 5
@@ -166,8 +167,9 @@ def test_the_type_of_a_question_is_the_likeliest_over_all_its_windows():
         {"example_id": "b", "window": 1, "log_probabilities": logs(0.2, 0.7, 0.1)},
     ]
     table = pa.Table.from_pylist(rows, schema=WINDOW_TYPES)
-    assert choose_types(table, ["a", "b"]) == ["comparative", "causal"]
-    assert choose_types(table.slice(1), ["a", "b"]) == ["comparative", "causal"]
+    find_numbers = find_by_hash(["a", "b"])
+    for parts in ([table], [table.slice(1)], [table.slice(0, 1), table.slice(1)]):
+        assert choose_types(parts, find_numbers, 2) == ["comparative", "causal"]
 
 
 def test_labels_of_the_data_and_of_the_rules_are_judged_apart():
@@ -177,10 +179,10 @@ def test_labels_of_the_data_and_of_the_rules_are_judged_apart():
             [("causal", "data"), ("factual", "data"), ("factual", "rules")]
         )
     ]
-    data, rules = judge_types(["causal", "causal", "factual"], pa.Table.from_pylist(rows))
+    data, rules = judge_types(["causal", "causal", "factual"], [pa.Table.from_pylist(rows)])
     assert (data["accuracy"], data["causal_count"]) == (50, 1)
     assert (rules["accuracy"], rules["factual_count"]) == (100, 1)
-    data, rules = judge_types(["causal"], pa.Table.from_pylist(rows[:1]))
+    data, rules = judge_types(["causal"], [pa.Table.from_pylist(rows[:1])])
     assert data["accuracy"] == 100
     assert rules == {}
 
