@@ -107,7 +107,7 @@ def settle(made_from: str) -> None:
     rule = reader.answering.answer_rule
     candidates = reader.find_candidates(examples, title="settle")
     judged = judge(Questions.read(examples), candidates, None, search=True, rule=rule)
-    answering = settle_answering(judged, rule)
+    answering = settle_answering(judged.best_spans, judged.null_threshold, rule)
     model_folder.write_answering(starter.FOLDER, answering, made_from=made_from)
 
 
