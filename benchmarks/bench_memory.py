@@ -47,7 +47,7 @@ from benchmarks.measure import (
     read_questions,
     run_child,
 )
-from squadron.models import backbones
+from squadron.models import minilm
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measures, prints and writes the report. With a hidden option, it is the measured process."""
     parser = make_parser(__doc__, repeat=1)
     parser.add_argument("data", type=Path, help="DATA.json, SQuAD v1.1 or v2.0 layout")
-    parser.add_argument("--backbone", default=backbones.OFFLINE, help="whose tokenizer")
+    parser.add_argument("--backbone", default=minilm.NAME, help="whose tokenizer")
     parser.add_argument("--sizes", type=int, nargs=2, default=SIZES, help="windows, few and many")
     parser.add_argument("--steps", nargs="+", choices=STEPS, default=STEPS)
     parser.add_argument("--run-in", type=Path, help=argparse.SUPPRESS)

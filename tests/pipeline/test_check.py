@@ -48,7 +48,7 @@ def test_an_experiment_that_can_race_is_said_so_with_its_splits_and_contenders(t
     assert done.returncode == 0, done.stderr
     first, *rest = done.stdout.splitlines()
     assert first.startswith("ingest     ")
-    assert "examples: train 120 of 360 (data.max_train_examples), tune " in first
+    assert "examples: train 120 of 720 (data.max_train_examples), tune " in first
     assert rest == [
         "admit      2 contenders may race: span, second",
         "Nothing was found that would stop a race. Nothing was trained or stored.",

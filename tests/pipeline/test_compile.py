@@ -291,7 +291,7 @@ def test_a_contender_that_does_not_train_asks_for_no_accelerator_in_train(
         for item in contenders
     }
     trained = {"span", "crf", "reasoning", "lora", "prompt_tuning", "compact"}
-    assert asked == {"pretrained": "0"} | dict.fromkeys(trained, "1")
+    assert asked == {"starter": "0", "floor": "0"} | dict.fromkeys(trained, "1")
 
 
 def resolve_inputs(inputs: Json, item: Json) -> dict[str, str]:

@@ -54,7 +54,7 @@ def test_the_registry_names_the_store_without_its_secrets(uri, tmp_path, monkeyp
     client = MlflowClient(make_store(tmp_path))
     monkeypatch.setattr(store, "connect", lambda: client)
     with pytest.raises(InputError, match="No model is registered in ") as caught:
-        registry.find_model("", "candidate", tmp_path)
+        registry.latest_model()
     assert_clean(str(caught.value))
     with pytest.raises(InputError, match="there is no such model") as caught:
         registry.find_version("nobody", "candidate")

@@ -52,7 +52,7 @@ FIGURES = SplitFigures(
 )
 FEWER = replace(FIGURES, has_ans_f1=None, f1_title_low=None, types={}, types_rules={})
 POINTS = ({"step": 1.0, "epoch": 0.5, "train_loss": 2.5}, {"step": 2.0, "tune_f1": 0.1})
-TRAINING = TrainingSummary(3, 2, 61.5, 10.25, 12.5, 500, 20.5, 1e6, 5e5, 900.0, POINTS)
+TRAINING = TrainingSummary(3, 2, 61.5, 10.25, 12.5, 500, 20.5, 1e6, 5e5, 900.0, 1234.5, POINTS)
 PLATT = Calibration("platt", slope=0.5, intercept=-1.25, questions=40)
 CONSTANT = Calibration("constant", probabilities=(0.25,), questions=4, note="too few")
 SHARED = {"test": Shared("paragraph", 200, 3, 1, 8)}
@@ -115,7 +115,8 @@ RECORDS = [
         race="example-01",
         contenders=(
             Standing(
-                "a", "version 3", "a", "", "clean", SHARED, FIGURES, FEWER, FIGURES, 9.5, 2.5, 7.0
+                *("a", "version 3", "a", "", "clean", SHARED, FIGURES, FEWER, FIGURES),
+                *(9.5, 2.5, 7.0, 1234.5),
             ),
             Standing("b", disqualified="the loss became nan"),
         ),
