@@ -48,7 +48,7 @@ help: ## This list
 	@$(PIP_INSTALL) -e '.[offline,pipeline,mlflow,server,dev]'
 	@touch $@
 
-ASK_EXAMPLE := $(BIN)/squadron ask --context examples/moon_landing.txt "Why did Armstrong take over the controls?"
+ASK_EXAMPLE := $(BIN)/squadron ask --context examples/moon_landing.txt "How much rock and soil did Armstrong and Aldrin collect?"
 
 setup: .venv/dev ## Install everything into .venv
 

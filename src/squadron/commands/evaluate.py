@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from squadron.commands._libraries import silence_libraries
 from squadron.data.sources import list_sources
 from squadron.wording import LEVEL, interval
 
@@ -44,6 +45,7 @@ def run(options: argparse.Namespace) -> int:
 
     It prints a warning first if the model was trained on titles or questions of the file.
     """
+    silence_libraries()
     from squadron import judging, storage
     from squadron.registry import open_model
     from squadron.scores.answer_files import write_answers
