@@ -41,6 +41,8 @@ from benchmarks.measure import (
     run_child,
     watch_memory,
 )
+from squadron import steps
+from squadron.config import Contender, Evaluate, to_json
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -262,22 +264,21 @@ def answer_in(folder: Path, rule: str) -> dict[str, float | None]:
 
 def evaluate_in(folder: Path) -> dict[str, float | None]:
     """Runs the step evaluate; returns the seconds and the growth of the memory."""
-    from squadron import steps
-    from squadron.config import Contender, Evaluate, to_json
-
-    def evaluate() -> dict[str, float]:
-        return steps.evaluate(
-            settings=to_json(Evaluate()),
-            contender=to_json(Contender("span")),
-            examples=folder / "examples",
-            candidates=folder / "candidates",
-            evaluation=folder / "evaluation",
-            figures_file=folder / "figures.json",
-        )
-
     with watch_memory() as memory:
-        seconds = measure(evaluate)
+        seconds = measure(lambda: evaluate(folder))
     return {"seconds": seconds, **memory}
+
+
+def evaluate(folder: Path) -> None:
+    """Runs the step evaluate on the candidates in a folder."""
+    steps.evaluate(
+        settings=to_json(Evaluate()),
+        contender=to_json(Contender("span")),
+        examples=folder / "examples",
+        candidates=folder / "candidates",
+        evaluation=folder / "evaluation",
+        figures_file=folder / "figures.json",
+    )
 
 
 if __name__ == "__main__":

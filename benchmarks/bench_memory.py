@@ -25,7 +25,6 @@ import dataclasses
 import json
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,7 +33,6 @@ from typing import TYPE_CHECKING, Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import bench_answers
-from benchmarks.bench_predict_memory import STATUS, note_peaks
 from benchmarks.measure import (
     at_most,
     cut_windows,
@@ -46,6 +44,7 @@ from benchmarks.measure import (
     peak_rss_bytes,
     read_questions,
     run_child,
+    watch_peaks,
 )
 from squadron.models import minilm
 
@@ -163,7 +162,7 @@ def repeat_questions(questions: "pa.Table", count: int) -> "pa.Table":
     pieces = []
     for number, start in enumerate(range(0, count, len(questions))):
         piece = questions.slice(0, min(len(questions), count - start))
-        # What is added to a context stands at its end, so that answers stay where they are.
+        # Text is added at the end of a context, so that its answers keep their places.
         for name, end in (("id", f"-{number}"), ("title", f" {number}")):
             column = pc.binary_join_element_wise(piece[name], end, "")
             piece = piece.set_column(piece.schema.get_field_index(name), name, column)
@@ -197,27 +196,14 @@ def write_extents(path: Path, examples: "pa.Table", windows: int) -> None:
 
 def run_in(folder: Path, step: str, backbone: str) -> dict[str, float | None]:
     """Runs a step in a prepared folder; returns the seconds and the peak memory."""
-    done = threading.Event()
-    peaks = {"RssAnon": 0}
-
-    def sample() -> None:
-        while not done.wait(0.02):
-            note_peaks(peaks)
-
-    sampler = threading.Thread(target=sample)
-    if STATUS.exists():
-        sampler.start()
     before = time.process_time()
-    seconds = measure(lambda: run_step(folder, step, backbone))
+    with watch_peaks("RssAnon") as peaks:
+        seconds = measure(lambda: run_step(folder, step, backbone))
     cpu_seconds = time.process_time() - before
-    done.set()
-    known = STATUS.exists()
-    if known:
-        sampler.join()
     return {
         "seconds": seconds,
         "cpu_seconds": cpu_seconds,
-        "anonymous_mb": peaks["RssAnon"] / 1e6 if known else None,
+        "anonymous_mb": peaks["RssAnon"] / 1e6 if peaks else None,
         "rss_mb": peak_rss_bytes() / 1e6,
     }
 
@@ -225,7 +211,7 @@ def run_in(folder: Path, step: str, backbone: str) -> dict[str, float | None]:
 def run_step(folder: Path, step: str, backbone: str) -> None:
     """Runs a step in a prepared folder."""
     from squadron import steps
-    from squadron.config import Contender, Evaluate, Windows, to_json
+    from squadron.config import Windows
 
     if step == "featurize":
         settings = dataclasses.asdict(Windows())
@@ -235,14 +221,7 @@ def run_step(folder: Path, step: str, backbone: str) -> None:
             windows=folder / "windows",
         )
         return
-    steps.evaluate(
-        settings=to_json(Evaluate()),
-        contender=to_json(Contender("span")),
-        examples=folder / "examples",
-        candidates=folder / "candidates",
-        evaluation=folder / "evaluation",
-        figures_file=folder / "figures.json",
-    )
+    bench_answers.evaluate(folder)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,6 @@ import argparse
 import json
 import sys
 import tempfile
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -38,12 +37,12 @@ from benchmarks.measure import (
     medians,
     peak_rss_bytes,
     run_child,
+    watch_peaks,
 )
 from squadron.models import backbones, minilm
 
 SIZES = (10_000, 100_000)
 MOST_GROWTH_MB = 300.0
-STATUS = Path("/proc/self/status")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -150,42 +149,21 @@ def predict_in(folder: Path) -> dict[str, float | None]:
     """Runs the step in a prepared folder; returns the seconds and the peak memory."""
     from squadron import steps
 
-    done = threading.Event()
-    peaks = {"RssAnon": 0, "RssFile": 0}
-
-    def sample() -> None:
-        while not done.wait(0.02):
-            note_peaks(peaks)
-
-    sampler = threading.Thread(target=sample)
-    if STATUS.exists():
-        sampler.start()
-    seconds = measure(
-        lambda: steps.predict(
-            contender=(folder / "contender.json").read_text(),
-            windows=folder / "windows",
-            model=folder / "model",
-            candidates=folder / "candidates",
+    with watch_peaks("RssAnon", "RssFile") as peaks:
+        seconds = measure(
+            lambda: steps.predict(
+                contender=(folder / "contender.json").read_text(),
+                windows=folder / "windows",
+                model=folder / "model",
+                candidates=folder / "candidates",
+            )
         )
-    )
-    done.set()
-    known = STATUS.exists()
-    if known:
-        sampler.join()
     return {
         "seconds": seconds,
         "rss_mb": peak_rss_bytes() / 1e6,
-        "anonymous_mb": peaks["RssAnon"] / 1e6 if known else None,
-        "file_mb": peaks["RssFile"] / 1e6 if known else None,
+        "anonymous_mb": peaks["RssAnon"] / 1e6 if peaks else None,
+        "file_mb": peaks["RssFile"] / 1e6 if peaks else None,
     }
-
-
-def note_peaks(peaks: dict[str, int]) -> None:
-    """Raises each peak (bytes) to the memory that the process holds now."""
-    for line in STATUS.read_text().splitlines():
-        name, _, figure = line.partition(":")
-        if name in peaks:
-            peaks[name] = max(peaks[name], int(figure.split()[0]) * 1024)
 
 
 if __name__ == "__main__":

@@ -191,35 +191,50 @@ def watch_memory() -> Iterator[dict[str, float | None]]:
 
     gc.collect()
     pa.default_memory_pool().release_unused()
-    before = read_anonymous_bytes()
+    before = read_memory("RssAnon")
     found: dict[str, float | None] = {"growth_mb": None}
-    if before is None:
+    with watch_peaks("RssAnon", every=0.005) as peaks:
         yield found
-        return
-    samples = [before]
+    if peaks:
+        found["growth_mb"] = (peaks["RssAnon"] - before["RssAnon"]) / 1e6
+
+
+@contextlib.contextmanager
+def watch_peaks(*names: str, every: float = 0.02) -> Iterator[dict[str, int]]:
+    """Yields the peaks of some figures of memory, which grow until the block ends.
+
+    Args:
+        names: As for `read_memory`, which also says what the figures are.
+        every: Seconds between two samples.
+    """
+    peaks = read_memory(*names)
     done = threading.Event()
 
     def sample() -> None:
-        while not done.wait(0.005):
-            samples.append(read_anonymous_bytes() or 0)
+        while peaks and not done.wait(every):
+            for name, now in read_memory(*names).items():
+                peaks[name] = max(peaks[name], now)
 
     sampler = threading.Thread(target=sample)
     sampler.start()
     try:
-        yield found
+        yield peaks
     finally:
         done.set()
         sampler.join()
-    found["growth_mb"] = (max(samples) - before) / 1e6
 
 
-def read_anonymous_bytes() -> int | None:
-    """Returns the memory of this process that no file backs; None if the system does not say it."""
+def read_memory(*names: str) -> dict[str, int]:
+    """Returns figures of this process's memory in bytes; {} where the system does not tell them.
+
+    Args:
+        names: Fields of /proc/self/status, such as "RssAnon", the memory that no file backs.
+    """
     status = Path("/proc/self/status")
     if not status.exists():
-        return None
+        return {}
     fields = dict(line.partition(":")[::2] for line in status.read_text().splitlines())
-    return int(fields["RssAnon"].split()[0]) * 1024
+    return {name: int(fields[name].split()[0]) * 1024 for name in names}
 
 
 def read_questions(path: Path) -> Any:
