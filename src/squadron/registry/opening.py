@@ -79,11 +79,11 @@ def find_model(model: str, version: str, temporary: Path) -> OpenedModel:
     """
     if model == starter.NAME:
         return OpenedModel(starter.FOLDER, "the starter reader", None)
-    if not model and not (tracking.has_store() and versions.list_models()):
-        name = "the starter reader, as no model is registered yet"
-        return OpenedModel(starter.FOLDER, name, None)
     if not is_place(model):
         chosen = _find_version(model, version)
+        if chosen is None:
+            name = "the starter reader, as no model is registered yet"
+            return OpenedModel(starter.FOLDER, name, None)
         folder = versions.fetch_model(chosen, temporary)
         return OpenedModel(folder, f"{chosen.name} version {chosen.version}", chosen)
     place = model if storage.is_remote(model) else str(Path(model).expanduser())
@@ -132,8 +132,11 @@ def _find_answering(folder: Path) -> Answering | None:
     return None if found.disqualified else found.answering
 
 
-def _find_version(model: str, version: str) -> versions.Registered:
+def _find_version(model: str, version: str) -> versions.Registered | None:
     """Finds the registered version that `model` and `version` name, as for `open_model`.
+
+    Returns:
+        The version; None if `model` names none and no model is registered.
 
     Raises:
         InputError: If there is no such version.
@@ -146,7 +149,11 @@ def _find_version(model: str, version: str) -> versions.Registered:
             f"The model folder {model} does not exist; give a model folder, models:/NAME@ALIAS or "
             "the name of a registered model"
         )
+    if not model and not tracking.has_store():
+        return None
     known = versions.list_models()
+    if not model and not known:
+        return None
     if model and known and model not in known:
         is_version = model.isdigit() or model in (versions.CANDIDATE, versions.STAGING)
         if not is_version:
@@ -155,4 +162,6 @@ def _find_version(model: str, version: str) -> versions.Registered:
                 f"one of: {', '.join(known)}"
             )
         return versions.find_version(known[0], model)
-    return versions.find_version(model if model in known else versions.latest_model(), version)
+    # `latest_model` refuses where no model is registered.
+    latest = known[0] if known else versions.latest_model()
+    return versions.find_version(model if model in known else latest, version)
