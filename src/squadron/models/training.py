@@ -183,7 +183,6 @@ class _Loop:
                 self._log_losses()
             is_due = time.monotonic() - last_saved > settings.checkpoint_minutes * 60
             if is_due and run.batches_done < self.batch_count:
-                self._read_losses()
                 self._save()
                 last_saved = time.monotonic()
         self._read_losses()
@@ -294,6 +293,7 @@ class _Loop:
 
     def _save(self) -> None:
         """Saves a checkpoint from which a later call can resume."""
+        self._read_losses()
         if self.accelerator.is_main_process:
             tensors = training_tensors(self.model, self.optimizer)
             schedule = scheduler_state(self.scheduler)
