@@ -21,6 +21,7 @@ import pyarrow as pa
 import torch
 from safetensors.torch import load_file, save_file
 
+from squadron.answers.answering import Answering
 from squadron.artifacts import write_json
 from squadron.judging import judge_examples, read_file
 from squadron.models import model_folder, starter
@@ -130,7 +131,7 @@ def judge_file(path: Path) -> dict[str, Any]:
     """Returns the figures on a file where every question is answered."""
     examples, _ = read_file(path, "squad")
     reader = Reader.load_starter()
-    reader.answering = type(reader.answering)()
+    reader.answering = Answering()
     return judge_table(examples, reader) | _name_file(path)
 
 

@@ -70,7 +70,7 @@ class Console(io.TextIOBase):
         self._verdict = ""
         """How the contender of these steps stands."""
         self._note: StepNote | None = None
-        """What is known of the step that kfp is about to take from the cache."""
+        """The note of the step that kfp is about to take from the cache; None if there is none."""
         self._told = clock()
         """When a line last said how far the step that runs has come."""
         self._lock = threading.RLock()

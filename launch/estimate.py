@@ -19,12 +19,12 @@ from squadron.models import variants
 from squadron.runs_folder.step_notes import StepNote
 
 _Key = tuple[Hashable, ...]
-"""What a mean is of."""
+"""It names the steps over which a mean is taken."""
 
 
 @dataclass(frozen=True)
 class Left:
-    """What is left of a race."""
+    """An estimate of the time that the rest of a race takes."""
 
     seconds: float
     is_all: bool
@@ -82,7 +82,7 @@ class _Measured:
     def __init__(self, race: RaceSteps) -> None:
         self._contenders = race.contenders
         self._sums: dict[_Key, tuple[float, float]] = {}
-        """What a mean is of, and whether it is of steps from the cache -> the sum, the number."""
+        """(whether the steps came from the cache, *key of the mean) -> the sum and the number."""
         self.has_windows = False
         """Whether a training or a prediction was measured."""
         self._first: dict[_Key, int] = {}

@@ -1,4 +1,4 @@
-"""What a race has done so far: which step runs, how long the others took, and who leads.
+"""Keeps what a race has done so far: the step that runs, the time of the others, and the leader.
 
 `console.py` tells it what it hears of the steps. `estimate.py` and `status.py` read it.
 """
