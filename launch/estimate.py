@@ -6,11 +6,9 @@ the steps of its kind did. A step that nothing measured says anything about has 
 reasons are in docs/decisions/what-a-race-shows.md.
 """
 
-import ast
 import functools
 from collections.abc import Hashable
 from dataclasses import dataclass
-from pathlib import Path
 
 from launch.plan import LOOP_STEPS
 from launch.race_steps import SHARED, RaceSteps
@@ -44,19 +42,6 @@ def estimate_left(race: RaceSteps) -> Left | None:
     parts.append(_estimate_running(race, measured))
     known = [part for part in parts if part is not None]
     return Left(sum(known), is_all=len(known) == len(parts))
-
-
-@functools.cache
-def is_trained(variant: str) -> bool:
-    """Whether the step train trains contenders of a variant, by `TRAINS` in the variant's source.
-
-    The module itself would import torch.
-    """
-    source = Path(variants.__path__[0], f"{variant}.py").read_text(encoding="utf-8")
-    for node in ast.parse(source).body:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "TRAINS":
-            return ast.unparse(node.value) != "False"
-    return True
 
 
 def _estimate_running(race: RaceSteps, measured: "_Measured") -> float | None:
@@ -109,7 +94,7 @@ class _Measured:
         if step not in ("train", "predict"):
             return self._mean(("seconds", step))
         start = self._mean(("start", step))
-        if step == "train" and not is_trained(contender.variant):
+        if step == "train" and not variants.is_trained(contender.variant):
             return start
         pace = self._find_pace(step, contender)
         windows = self._mean(_amount_key(step, contender))

@@ -159,7 +159,7 @@ def count_gpus(contenders: list[dict[str, str]], experiment: Experiment) -> list
     if not count:
         return contenders
     return [
-        item | {GPUS: str(count if variants.load_variant(contender.variant).TRAINS else 0)}
+        item | {GPUS: str(count if variants.is_trained(contender.variant) else 0)}
         for item, contender in zip(contenders, experiment.contenders, strict=True)
     ]
 

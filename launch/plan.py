@@ -43,7 +43,9 @@ def check_experiment(experiment: Experiment) -> None:
         variants.check_contender(contender, f"contenders -> {number}")
         registered.check_model_backbone(contender, f"contenders -> {number}")
         if contender.variant != registered.CHAMPION:
-            backbones.check_local(contender.backbone, contender.windows.max_length)
+            backbones.check_local(
+                contender.backbone, contender.windows.max_length, _count_frozen(contender)
+            )
     # `registered.resolve_models` finds the backbone of the champion.
     needed = {c.backbone for c in experiment.contenders if c.variant != registered.CHAMPION}
     if experiment.evaluate.bertscore:
@@ -55,6 +57,23 @@ def check_experiment(experiment: Experiment) -> None:
         # Locating a remote backbone would fetch all of it; plan_race finds out if it is missing.
         if not storage.is_remote(backbone):
             backbones.locate(backbone)
+
+
+def _count_frozen(contender: Contender) -> int:
+    """Returns how many layers of a contender's backbone are not trained, if the others are.
+
+    Raises:
+        InputError: If these layers would have random weights.
+    """
+    if not variants.is_trained(contender.variant):
+        return 0
+    count = contender.train.frozen_layers
+    if count and scratch.read_kind(contender.backbone):
+        raise InputError(
+            f"contender {contender.label!r}: train -> frozen_layers: {count} is not allowed for "
+            f"the backbone {contender.backbone!r}, whose weights are random; choose 0"
+        )
+    return count
 
 
 def _require_data(data: Data) -> None:
@@ -212,7 +231,12 @@ def _entry(contender: Contender) -> dict[str, Any]:
 def _admission(contender: Contender) -> dict[str, Any]:
     """Returns the settings that decide whether a contender may be judged on the examples."""
     declared = dataclasses.asdict(contender.trained_on)
-    return {"label": contender.label, **_entry(contender), "trained_on": declared}
+    return {
+        "label": contender.label,
+        **_entry(contender),
+        "trained_on": declared,
+        "frozen_layers": _count_frozen(contender),
+    }
 
 
 def _declared_files(experiment: Experiment) -> list[str]:

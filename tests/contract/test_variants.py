@@ -369,3 +369,8 @@ def test_options_reach_the_model(tiny):
     batch = WindowSet(tiny.windows, tiny.layout).collate(range(8))
     assert not torch.equal(dropped(batch), dropped(batch))
     assert torch.equal(plain(batch), plain(batch)), "the tiny backbone has no other dropout"
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_whether_a_variant_trains_is_read_without_importing_it(name):
+    assert variants.is_trained(name) == variants.load_variant(name).TRAINS

@@ -42,6 +42,9 @@ class Train:
     max_examples: Annotated[int, at_least(0)] = 0
     """This contender is trained on so many questions of the split train, the first ones; 0 means
     all."""
+    frozen_layers: Annotated[int, at_least(0)] = 0
+    """So many of the encoder's lowest layers, and the embeddings below them, stay as they are. This
+    trains faster and in less memory, and suits a backbone that has learned to answer questions."""
     max_negative_windows: Annotated[int, at_least(0)] = 0
     """The most windows without the answer that are trained on per question, drawn once; 0 keeps
     all. Prediction always reads all windows."""

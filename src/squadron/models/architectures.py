@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from squadron.errors import InputError
 from squadron.models.scratch import POSITION_MULTIPLE
 
+LAYER_FIELDS = ("num_hidden_layers", "n_layers", "n_layer", "num_layers")
+"""The fields of a configuration that may hold the number of layers."""
 NEED_MORE_THAN_TEXT = {
     "layoutlmv2": "the image of a page besides the text",
     "lxmert": "regions of an image besides the text",
@@ -72,6 +74,25 @@ def check_length(backbone: str, config: Mapping[str, object], max_length: int) -
             f"windows -> max_length: {max_length} is not allowed for the backbone {backbone!r}, "
             f"which has {limit} positions, as windows are padded to a multiple of "
             f"{POSITION_MULTIPLE} tokens (here {padded}); choose {longest} or less"
+        )
+
+
+def check_frozen_layers(backbone: str, config: Mapping[str, object], count: int) -> None:
+    """Refuses to freeze more layers than a backbone has, where its configuration tells.
+
+    Args:
+        backbone: The name that the message shows.
+        config: Its configuration, as config.json holds it.
+        count: How many layers shall be frozen.
+
+    Raises:
+        InputError: With the highest allowed value.
+    """
+    layers = next((config[name] for name in LAYER_FIELDS if name in config), None)
+    if isinstance(layers, int) and count > layers:
+        raise InputError(
+            f"train -> frozen_layers: {count} is not allowed for the backbone {backbone!r}, which "
+            f"has {layers} layers; choose {layers} or less"
         )
 
 

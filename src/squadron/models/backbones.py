@@ -177,8 +177,8 @@ def read_config(backbone: str) -> Any:
     return config
 
 
-def check_local(backbone: str, max_length: int) -> None:
-    """Refuses a backbone on this machine that can't read text, or not such long windows.
+def check_local(backbone: str, max_length: int, frozen_layers: int = 0) -> None:
+    """Refuses a backbone on this machine that does not fit the settings of its contender.
 
     This reads only config.json, which takes milliseconds. A backbone that a step fetches or makes
     is checked by that step.
@@ -186,9 +186,10 @@ def check_local(backbone: str, max_length: int) -> None:
     Args:
         backbone: As a contender names it.
         max_length: The most tokens of the contender's windows.
+        frozen_layers: How many of its layers are not trained.
 
     Raises:
-        InputError: As `locate`, `read_config` and `architectures.check_length` do.
+        InputError: If it can't read text, not such long windows, or has fewer layers.
     """
     if read_model_name(backbone) or scratch.read_kind(backbone) or storage.is_remote(backbone):
         return
@@ -202,6 +203,7 @@ def check_local(backbone: str, max_length: int) -> None:
     if isinstance(config, dict):
         architectures.refuse_kind(backbone, str(config.get("model_type")))
         architectures.check_length(backbone, config, max_length)
+        architectures.check_frozen_layers(backbone, config, frozen_layers)
 
 
 def has_answer_head(backbone: str) -> bool:

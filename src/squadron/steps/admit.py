@@ -23,7 +23,7 @@ def admit(*, contenders: str, examples: Path, digests: str = "") -> None:
     """Refuses contenders that have seen what would judge them, or whose windows are too long.
 
     Args:
-        contenders: JSON list of {label, backbone, trained_on, windows}.
+        contenders: JSON list of {label, backbone, trained_on, windows, frozen_layers}.
         digests: JSON of provenance.Digests; with "", nothing is compared.
         examples: As ingest wrote them.
 
@@ -68,6 +68,7 @@ def _check_contender(contender: Mapping[str, Any], planned: Digests, fairness: "
         record = trained_on.read_record(place, declared)
         config = backbones.read_config(place).to_dict()
     architectures.check_length(backbone, config, contender["windows"]["max_length"])
+    architectures.check_frozen_layers(backbone, config, contender["frozen_layers"])
     fairness.check(label, backbone, record)
     if not record.is_whole:
         progress.say(

@@ -97,10 +97,14 @@ def _build_network(variant: Any, backbone: str, settings: Contender) -> Any:
     import torch
 
     from squadron.models import variants
+    from squadron.models.frozen_layers import freeze_layers
 
     options = variants.read_options(settings)
     torch.manual_seed(settings.train.seed)
-    return variant.build(backbone, options)
+    network = variant.build(backbone, options)
+    if variant.TRAINS:
+        freeze_layers(network, settings.train.frozen_layers, settings.backbone)
+    return network
 
 
 def _digest_inputs(

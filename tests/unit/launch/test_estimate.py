@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from launch.estimate import Left, estimate_left, is_trained
+from launch.estimate import Left, estimate_left
 from launch.race_steps import RaceSteps
 from squadron.config import Contender, Predict, Train, Windows
 from squadron.models import variants
@@ -187,8 +187,3 @@ def test_what_this_run_measured_counts_more_than_what_was_noted_of_cached_steps(
     race.run_contender()
     left = estimate_left(race)
     assert left == Left(TRAIN + PREDICT + EVALUATE + 3 * SHARED_SECONDS, is_all=True)
-
-
-@pytest.mark.parametrize("variant", variants.list_variants())
-def test_whether_a_variant_trains_is_read_without_importing_it(variant):
-    assert is_trained(variant) == variants.load_variant(variant).TRAINS

@@ -56,6 +56,7 @@ def test_admit_checks_what_the_plan_could_not_see(backbone, tmp_path, capsys):
     steps.ingest(data=to_json(data), examples=tmp_path / "examples")
     windows = {"max_length": 97, "stride": 16, "max_question_length": 32}
     entry = {"label": "one", "backbone": backbone, "windows": windows, "trained_on": {}}
+    entry["frozen_layers"] = 0
     with pytest.raises(SystemExit) as stop:
         steps.admit(contenders=json.dumps([entry]), examples=tmp_path / "examples")
     assert stop.value.code == 2

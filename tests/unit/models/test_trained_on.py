@@ -39,7 +39,8 @@ def prepare(root, data, backbone, declared=UNDECLARED):
     """ingest, admit and featurize for one contender."""
     steps.ingest(data=to_json(data), examples=root / "examples")
     entry = {"backbone": backbone, "windows": dataclasses.asdict(WINDOWS)}
-    runner = {"label": "one", **entry, "trained_on": dataclasses.asdict(declared)}
+    own = {"trained_on": dataclasses.asdict(declared), "frozen_layers": 0}
+    runner = {"label": "one", **entry, **own}
     folders = {"examples": root / "examples", "windows": root / "windows"}
     steps.admit(contenders=json.dumps([runner]), examples=root / "examples")
     steps.featurize(entry=json.dumps(entry), **folders)

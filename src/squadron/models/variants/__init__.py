@@ -19,7 +19,9 @@ more, the variant has `find_requirements(folder)`, which returns the names of th
 distributions that the model in that folder needs.
 """
 
+import ast
 import difflib
+import functools
 import importlib
 import pkgutil
 from pathlib import Path
@@ -84,6 +86,19 @@ def load_variant(name: str) -> Variant:
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise InputError(f"{name!r} is not a variant; {hint}known: {', '.join(known)}")
     return cast(Variant, importlib.import_module(f"{__name__}.{name}"))
+
+
+@functools.cache
+def is_trained(variant: str) -> bool:
+    """Whether the step train trains contenders of a variant, by `TRAINS` in the variant's source.
+
+    The module itself would import torch.
+    """
+    source = Path(__path__[0], f"{variant}.py").read_text(encoding="utf-8")
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "TRAINS":
+            return ast.unparse(node.value) != "False"
+    return True
 
 
 def find_requirements(name: str, folder: Path) -> set[str]:

@@ -88,8 +88,14 @@ def build(backbone: str, options: Options) -> LoraModel:
 
 
 def load(folder: Path, options: Options) -> LoraModel:
-    """Returns a saved model on the backbone that it names; see `_adapters.load_adapter`."""
-    return load_adapter(folder, lambda backbone: build(backbone, options))
+    """Returns a saved model on the backbone that it names; see `_adapters.load_adapter`.
+
+    The added matrices are multiplied and added to those of the backbone, so that prediction costs
+    no more than that of the backbone alone.
+    """
+    model = load_adapter(folder, lambda backbone: build(backbone, options))
+    model.network.merge_adapter()
+    return model
 
 
 def find_targets(network: Any, asked: tuple[str, ...], backbone: str) -> tuple[str, ...]:
