@@ -7,7 +7,6 @@ import pytest
 from launch.estimate import Left, estimate_left
 from launch.race_steps import RaceSteps
 from squadron.config import Contender, Predict, Train, Windows
-from squadron.models import variants
 from squadron.progress import State
 from squadron.runs_folder.step_notes import StepNote
 
