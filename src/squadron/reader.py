@@ -43,6 +43,8 @@ class Reading:
     """The probability that the best span is exactly right, whether it was given as the answer or
     not, 0 to 1. It can be compared across contexts. None if the model is not registered, or was
     registered without a calibration."""
+    best_text: str = ""
+    """The text of the best span, whether it was given as the answer or not; "" if there is none."""
 
 
 class Reader:
@@ -136,12 +138,12 @@ class Reader:
         mapping = self.answering.calibration
         sure = mapping.apply(best).tolist() if mapping else [None] * len(ids)
         readings = []
-        for number, text in enumerate(chosen):
+        for number, (text, best_text) in enumerate(zip(chosen, texts, strict=True)):
             first, score = ranked.edges[number], float(best[number])
             span = (
                 (int(ranked.start_char[first]), int(ranked.end_char[first])) if text else (-1, -1)
             )
-            readings.append(Reading(text, *span, score, bool(text), sure[number]))
+            readings.append(Reading(text, *span, score, bool(text), sure[number], best_text))
         return readings
 
 

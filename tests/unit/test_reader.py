@@ -152,7 +152,7 @@ def test_scores_must_exceed_the_threshold(trained):
     below = math.nextafter(reading.score, -math.inf)
     assert make_reader(trained, below).read([pair]) == [reading]
     (abstained,) = make_reader(trained, reading.score).read([pair])
-    assert abstained == Reading("", -1, -1, reading.score, False)
+    assert abstained == Reading("", -1, -1, reading.score, False, best_text=reading.text)
 
 
 @pytest.mark.parametrize("threshold", [None, 0.0, -1e9])
@@ -282,6 +282,7 @@ def test_readings_are_valid_json(trained):
         "score": readings[0].score,
         "answered": True,
         "probability": None,
+        "best_text": readings[0].text,
     }
     assert rows[1] == {
         "text": "",
@@ -290,4 +291,5 @@ def test_readings_are_valid_json(trained):
         "score": None,
         "answered": False,
         "probability": None,
+        "best_text": "",
     }
