@@ -1,40 +1,55 @@
-"""`squadron ask`: answers questions about one text with a registered model."""
+"""`squadron ask`: answers questions about a text, or from the documents of an index."""
 
 import argparse
 import contextlib
-import errno
 import importlib
 import json
-import math
 import multiprocessing
-import re
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from squadron import tracking
 from squadron.commands._libraries import silence_libraries
+from squadron.commands._questions import check_output, read_questions, write_answers
 from squadron.errors import InputError
+from squadron.runs_folder import places
 
 if TYPE_CHECKING:
+    from squadron.commands._shown import Shown
     from squadron.registry import OpenedModel
 
-HELP = "answer questions about a text"
-STANDARD_INPUT = "-"
-# One line that starts like a path and has a suffix, or a word with a separator or a suffix.
-_LOOKS_LIKE_A_FILE = re.compile(
-    r"(/|\./|\.\./|~)[^\r\n]*\.[A-Za-z]\w{0,9}|\S*[/\\]\S*|\S*\.[A-Za-z]\w{0,9}"
-)
+HELP = "answer questions about a text or from documents"
+QUESTIONS_AT_ONCE = 8
+"""Questions between two steps of the progress bar."""
+PROMPT = "Question (Enter ends): "
+
+Answer = Callable[[Sequence[str]], "list[Shown]"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the questions, the text, the model and `--json`."""
-    parser.add_argument("question", nargs="+", help="one or more, each in quotes")
+    """Adds the questions, where to look for answers, the model, and the form of the output."""
+    parser.add_argument("question", nargs="*", help="one or more, each in quotes")
     parser.add_argument(
-        "--context", required=True, help="a text file, `-` for standard input, or the text itself"
+        "--questions",
+        type=Path,
+        metavar="FILE",
+        help="more questions: one per line, or CSV or .jsonl with the column `question`",
+    )
+    parser.add_argument("--interactive", action="store_true", help="ask for questions in turns")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--context", help="a text file, `-` for standard input, or the text itself")
+    where.add_argument(
+        "--index",
+        default="",
+        metavar="PLACE",
+        help=f"an index that `squadron index` made; default: {places.RUNS / places.INDEX}",
+    )
+    parser.add_argument(
+        "--top-k", type=int, default=10, metavar="N", help="passages to read per question"
     )
     parser.add_argument(
         "--model",
@@ -43,45 +58,134 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "registered last, else the starter",
     )
     parser.add_argument("--version", default="candidate", help="a number or an alias")
+    parser.add_argument(
+        "--explain", action="store_true", help="show the passages that were read, with scores"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON list instead of lines")
+    parser.add_argument(
+        "--output", type=Path, metavar="FILE", help="write the answers to a .csv or .jsonl file"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
-    """Answers questions about one text with a registered model."""
-    context = _read_context(options.context)
+    """Answers questions with a registered model, about one text or from the documents of an index.
+
+    Without --context, the documents of an index are searched, and the passages found are read.
+    """
+    questions = _read_questions(options)
+    if options.output:
+        check_output(options.output)
+    if options.top_k < 1:
+        raise InputError(f"--top-k: {options.top_k} is not allowed; 1 or more")
+    silence_libraries()
+    with _asking(options) as (answer, opened):
+        if options.interactive:
+            _talk(answer)
+            return 0
+        shown = _answer_all(questions, answer, with_bar=bool(options.output))
+        _print(shown, opened, options)
+    return 0
+
+
+def _read_questions(options: argparse.Namespace) -> list[str]:
+    """Returns all questions that were given.
+
+    Raises:
+        InputError: If there are none, or an empty one.
+    """
     questions = [question.strip() for question in options.question]
     if not all(questions):
         raise InputError('A question is empty; give its words, such as "Who built it?"')
-    silence_libraries()
-    with _opened(options.model, options.version) as opened:
-        readings = opened.load_reader().read([(question, context) for question in questions])
-    chosen = opened.version
-    if options.json:
-        model = {
-            "model": chosen.name if chosen else opened.name,
-            "version": chosen.version if chosen else None,
-        }
-        from squadron.reader import as_dicts
+    if options.questions:
+        questions += read_questions(options.questions)
+    if options.interactive and (questions or options.json or options.output):
+        raise InputError("--interactive asks for the questions; leave out all others and outputs")
+    if not questions and not options.interactive:
+        raise InputError('There is no question; give one in quotes, such as "Who built it?"')
+    return questions
 
-        found = zip(questions, as_dicts(readings), strict=True)
-        rows = [{"question": question, **row, **model} for question, row in found]
+
+@contextlib.contextmanager
+def _asking(options: argparse.Namespace) -> Iterator[tuple[Answer, "OpenedModel"]]:
+    """Yields what answers questions, and the model that does it."""
+    if options.context is not None:
+        from squadron.commands import _ask_text
+
+        context = _ask_text.read_context(options.context)
+        with _opened(options.model, options.version) as opened:
+            reader = opened.load_reader()
+            yield lambda questions: _ask_text.answer(questions, context, reader), opened
+        return
+    place = options.index or str(places.RUNS / places.INDEX)
+    if not options.index and not Path(place).is_dir():
+        raise InputError(
+            f"There is no text to look for answers in: give --context FILE_OR_TEXT, or make the "
+            f"index {place} with `squadron index DOCUMENTS`"
+        )
+    from squadron.retrieval.search import open_searcher
+
+    searcher = open_searcher(place)
+    with _opened(options.model, options.version) as opened:
+        from squadron.commands import _ask_documents
+
+        reader = opened.load_reader()
+
+        def answer(questions: Sequence[str]) -> "list[Shown]":
+            return _ask_documents.answer(
+                questions, searcher.search, reader, options.top_k, explain=options.explain
+            )
+
+        yield answer, opened
+
+
+def _answer_all(questions: Sequence[str], answer: Answer, *, with_bar: bool) -> "list[Shown]":
+    """Answers some questions at a time, with a bar if the answers go to a file."""
+    if not with_bar:
+        return answer(questions)
+    from squadron.progress import Progress
+
+    shown = []
+    with Progress("ask", len(questions), "questions") as bar:
+        for first in range(0, len(questions), QUESTIONS_AT_ONCE):
+            part = questions[first : first + QUESTIONS_AT_ONCE]
+            shown += answer(part)
+            bar.advance(len(part))
+    return shown
+
+
+def _print(shown: "Sequence[Shown]", opened: "OpenedModel", options: argparse.Namespace) -> None:
+    """Prints the answers, or writes them to a file."""
+    chosen = opened.version
+    model = {
+        "model": chosen.name if chosen else opened.name,
+        "version": chosen.version if chosen else None,
+    }
+    rows = [{**each.row, **model} for each in shown]
+    if options.output:
+        write_answers(options.output, rows)
+        print(f"{len(rows):,} answers are in {options.output}")
+    elif options.json:
         print(json.dumps(rows, ensure_ascii=False, indent=1))
-        return 0
-    for question, reading in zip(questions, readings, strict=True):
-        print(f"Question: {question}")
-        if reading.answered:
-            start, end = reading.start_char, reading.end_char
-            print(f"Answer:   {reading.text}")
-            print(f"Span:     characters {start} to {end}: {_in_place(context, start, end)}")
-        else:
-            print("Answer:   not answered here")
-        score = f"{reading.score:.2f}" if math.isfinite(reading.score) else "none"
-        print(f"Score:    {score} (log-odds against no answer)")
-        if reading.probability is not None:
-            print(f"Sure:     {reading.probability:.0%} that the best span is exactly right")
-    status = chosen.tags.get("validation_status", "unknown") if chosen else ""
-    print(f"Model:    {opened.name}{f', validation_status={status}' if status else ''}")
-    return 0
+    else:
+        for each in shown:
+            print("\n".join(each.lines))
+        status = chosen.tags.get("validation_status", "unknown") if chosen else ""
+        print(f"Model:    {opened.name}{f', validation_status={status}' if status else ''}")
+
+
+def _talk(answer: Answer) -> None:
+    """Answers the questions that a person types, until an empty line or the end of the input."""
+    with contextlib.suppress(ImportError):
+        import readline  # noqa: F401 gives `input` a history
+    while True:
+        try:
+            question = input(PROMPT if sys.stdin.isatty() else "").strip()
+        except EOFError:
+            return
+        if not question:
+            return
+        (shown,) = answer([question])
+        print("\n".join(shown.lines), end="\n\n", flush=True)
 
 
 @contextlib.contextmanager
@@ -109,54 +213,3 @@ def _import_libraries() -> None:
     """Imports what most models need to answer."""
     for name in ("squadron.reader", "transformers.modeling_utils"):
         importlib.import_module(name)
-
-
-def _read_context(given: str) -> str:
-    """Returns the text of standard input or of a file, or else the given text itself.
-
-    Raises:
-        InputError: If a file is meant that can't be read, or if the text has no words.
-    """
-    if given == STANDARD_INPUT:
-        return _decode(sys.stdin.buffer.read(), "standard input")
-    if not given.strip():
-        raise InputError("--context has no words; give a text file, `-` or the text itself")
-    path = Path(given).expanduser()
-    try:
-        # Not `is_file`: a shell passes `<(command)` as a pipe.
-        if not path.is_dir() and path.exists():
-            return _decode(path.read_bytes(), f"the file {given!r}")
-        is_folder = path.is_dir()
-    except OSError as error:
-        if error.errno == errno.ENAMETOOLONG:
-            return given
-        raise InputError(
-            f"--context: the file {given!r} can't be read: {error.strerror}; give a text file "
-            "that you may read"
-        ) from None
-    if is_folder:
-        raise InputError(f"--context: {given!r} is a folder; give a text file of it")
-    if _LOOKS_LIKE_A_FILE.fullmatch(given):
-        raise InputError(
-            f"--context: the file {given!r} does not exist; give a text file, or send the text "
-            "itself to `--context -`"
-        )
-    return given
-
-
-def _decode(content: bytes, source: str) -> str:
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"--context: {source} is not UTF-8 text (byte {error.start:,}); save it as UTF-8"
-        ) from None
-    if not text.strip():
-        raise InputError(f"--context: {source} has no words; give a text to look for answers in")
-    return text
-
-
-def _in_place(context: str, start: int, end: int) -> str:
-    """Returns the answer in brackets with 40 characters on each side, on one line."""
-    before, after = context[max(0, start - 40) : start], context[end : end + 40]
-    return " ".join(f"…{before}[{context[start:end]}]{after}…".split())

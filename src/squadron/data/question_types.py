@@ -68,12 +68,21 @@ def guess_type(question: str) -> str:
     >>> guess_type("When was the bridge built?")
     'factual'
     """
-    if _CAUSAL.search(question):
-        return "causal"
+    return explain_type(question)[0]
+
+
+def explain_type(question: str) -> tuple[str, str]:
+    """Returns the type of a question, and its words that the rule found; "" for factual.
+
+    >>> explain_type("Why did the bridge close?")
+    ('causal', 'Why')
+    """
+    if cause := _CAUSAL.search(question):
+        return "causal", cause.group()
     found = _COMPARATIVE.search(question)
     if not found or (_APART.match(found.group()) and _FIGURES.search(question)):
-        return "factual"
-    return "comparative"
+        return "factual", ""
+    return "comparative", found.group()
 
 
 def score_types(predicted: Sequence[str], wanted: Sequence[str]) -> dict[str, float]:

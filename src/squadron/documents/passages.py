@@ -24,3 +24,9 @@ class Passage:
     end_char: int
     """The character after it."""
     text: str
+    page_breaks: tuple[int, ...] = ()
+    """Where further pages begin: characters of `text`, in their order."""
+
+    def page_at(self, place: int) -> int:
+        """Returns the page of a character of `text`, from 1."""
+        return self.page + sum(start <= place for start in self.page_breaks)

@@ -1,0 +1,140 @@
+"""Answers questions from documents: passages that a search found are read, the best answer wins.
+
+Every passage is read by itself, as in evaluation. A score compares an answer with "no answer here"
+in its own passage, so the answers of several passages can be compared. This is the retriever-reader
+of Chen et al. 2017 (arXiv:1704.00051).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from squadron.data.question_types import explain_type
+from squadron.documents.passages import Passage
+from squadron.documents.sentences import split_sentences
+from squadron.reader import Reader, Reading
+from squadron.retrieval.search import Found
+
+Search = Callable[[str, int], Sequence[Found]]
+"""Finds the passages for a question, best first; the number is how many."""
+
+
+@dataclass(frozen=True)
+class Citation:
+    """Where an answer stands."""
+
+    document: str
+    """As in `Passage`."""
+    page: int
+    """The page on which the answer begins, from 1."""
+    section: str
+    """The heading above it; "" if there is none."""
+    sentence: str
+    """The sentence with the answer; several, if the answer goes over a sentence's end."""
+    start_char: int
+    """The first character of the answer in `sentence`."""
+    end_char: int
+    """The character after it."""
+
+    def marked(self) -> str:
+        """Returns the sentence on one line, with the answer in brackets."""
+        before, after = self.sentence[: self.start_char], self.sentence[self.end_char :]
+        answer = self.sentence[self.start_char : self.end_char]
+        return " ".join(f"{before}[{answer}]{after}".split())
+
+
+@dataclass(frozen=True)
+class PassageAnswer:
+    """The answer that one passage gives."""
+
+    found: Found
+    """The passage, and how the search found it."""
+    reading: Reading
+    """The answer; its span is in the passage's text."""
+    citation: Citation | None
+    """None if the passage gives no answer."""
+
+
+@dataclass(frozen=True)
+class DocumentsAnswer:
+    """The answer of all documents to one question."""
+
+    question: str
+    best: PassageAnswer | None
+    """None if the documents do not answer the question."""
+    alternatives: tuple[PassageAnswer, ...]
+    """Other answers, with another text, best first."""
+    guess: PassageAnswer | None
+    """If there is no answer, the passage whose best span has the highest score; else None."""
+    read: tuple[PassageAnswer, ...]
+    """What each passage gave that was read, in the order of the search."""
+    reasoning_type: str
+    """The kind of reasoning that the question asks for, one of question_types.TYPES."""
+    cue: str
+    """The words of the question that say so; "" where none do, which means factual."""
+
+
+def answer_questions(
+    questions: Sequence[str], search: Search, reader: Reader, top_k: int
+) -> list[DocumentsAnswer]:
+    """Answers questions from the passages that a search finds.
+
+    Args:
+        questions: The questions.
+        search: Finds passages in an index.
+        reader: Reads them. Its null threshold decides whether a passage answers.
+        top_k: How many passages are read for each question.
+
+    Returns:
+        One answer per question, in the same order.
+    """
+    found = [tuple(search(question, top_k)) for question in questions]
+    pairs = [(q, each.passage.text) for q, some in zip(questions, found, strict=True) for each in some]
+    readings = iter(reader.read(pairs) if pairs else [])
+    return [
+        _choose(question, [(each, next(readings)) for each in some])
+        for question, some in zip(questions, found, strict=True)
+    ]
+
+
+def _choose(question: str, read: Sequence[tuple[Found, Reading]]) -> DocumentsAnswer:
+    """Returns the answer of the passage with the highest score, and the other answers."""
+    given = tuple(
+        PassageAnswer(found, reading, _cite(found.passage, reading) if reading.answered else None)
+        for found, reading in read
+    )
+    ranked = sorted((each for each in given if each.reading.answered), key=lambda a: -a.reading.score)
+    different: dict[str, PassageAnswer] = {}
+    for each in ranked:
+        different.setdefault(each.reading.text.casefold(), each)
+    answers = tuple(different.values())
+    guess = None if answers else max(given, key=lambda a: a.reading.score, default=None)
+    return DocumentsAnswer(
+        question,
+        answers[0] if answers else None,
+        answers[1:],
+        guess,
+        given,
+        *explain_type(question),
+    )
+
+
+def _cite(passage: Passage, reading: Reading) -> Citation:
+    """Returns where the answer of a passage stands."""
+    start, end = reading.start_char, reading.end_char
+    first, last = 0, len(passage.text)
+    for sentence_start, sentence_end in split_sentences(passage.text):
+        if sentence_start <= start:
+            first = sentence_start
+        if sentence_end >= end:
+            last = sentence_end
+            break
+    sentence = passage.text[first:last]
+    blanks = len(sentence) - len(sentence.lstrip())
+    return Citation(
+        passage.document,
+        passage.page_at(start),
+        passage.section,
+        sentence.strip(),
+        start - first - blanks,
+        end - first - blanks,
+    )
