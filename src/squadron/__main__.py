@@ -2,6 +2,7 @@
 
 import argparse
 import inspect
+import os
 import sys
 from collections.abc import Sequence
 
@@ -25,7 +26,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def program() -> None:
     """Runs one command as the program `squadron`, and ends the process."""
-    leave(main())
+    try:
+        code = main()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # A reader such as `head` has seen enough. Nothing more may be written to it, also not when
+        # Python flushes its buffers at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    leave(code)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -88,7 +88,9 @@ def answer_questions(
         One answer per question, in the same order.
     """
     found = [tuple(search(question, top_k)) for question in questions]
-    pairs = [(q, each.passage.text) for q, some in zip(questions, found, strict=True) for each in some]
+    pairs = [
+        (q, each.passage.text) for q, some in zip(questions, found, strict=True) for each in some
+    ]
     readings = iter(reader.read(pairs) if pairs else [])
     return [
         _choose(question, [(each, next(readings)) for each in some])
@@ -102,7 +104,9 @@ def _choose(question: str, read: Sequence[tuple[Found, Reading]]) -> DocumentsAn
         PassageAnswer(found, reading, _cite(found.passage, reading) if reading.answered else None)
         for found, reading in read
     )
-    ranked = sorted((each for each in given if each.reading.answered), key=lambda a: -a.reading.score)
+    ranked = sorted(
+        (each for each in given if each.reading.answered), key=lambda a: -a.reading.score
+    )
     different: dict[str, PassageAnswer] = {}
     for each in ranked:
         different.setdefault(each.reading.text.casefold(), each)

@@ -1,6 +1,7 @@
 """The command line `squadron`."""
 
 import json
+import os
 import subprocess
 import sys
 import tomllib
@@ -64,3 +65,16 @@ def test_both_command_lines_tell_their_version(command):
         [sys.executable, *command, "--version"], cwd=ROOT, capture_output=True, text=True
     )
     assert (done.returncode, done.stdout) == (0, f"squadron {version}\n")
+
+
+def test_a_reader_that_closes_the_pipe_early_gets_no_traceback(files):
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-m", "squadron", "score", *files],
+        stdout=write,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (1, "")

@@ -1,8 +1,9 @@
 """The questions of `squadron ask` from a file, and its answers in a file."""
 
 import csv
+import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from squadron.artifacts import written_whole
@@ -33,7 +34,7 @@ def read_questions(path: Path) -> list[str]:
     lines = text.splitlines()
     kind = path.suffix.lower()
     if kind == ".csv":
-        found = _read_csv(path, lines)
+        found = _read_csv(path, text)
     elif kind == ".jsonl":
         found = [_read_record(path, n, line) for n, line in enumerate(lines, 1) if line.strip()]
     else:
@@ -44,8 +45,9 @@ def read_questions(path: Path) -> list[str]:
     return questions
 
 
-def _read_csv(path: Path, lines: Sequence[str]) -> list[str]:
-    rows = csv.DictReader(lines, strict=True)
+def _read_csv(path: Path, text: str) -> list[str]:
+    # A question in quotes may go over several lines.
+    rows = csv.DictReader(io.StringIO(text, newline=""), strict=True)
     try:
         if COLUMN not in (rows.fieldnames or ()):
             raise InputError(

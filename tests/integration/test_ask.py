@@ -1,0 +1,86 @@
+"""Tests `squadron ask` about a text as a program: files of questions, outputs, and a conversation."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.limits import PATIENCE_SECONDS
+
+ROOT = Path(__file__).resolve().parents[2]
+TEXT = ROOT / "examples" / "moon_landing.txt"
+ROCK = "How much rock and soil did Armstrong and Aldrin collect?"
+NEVER = "How much did the Apollo 11 mission cost?"
+
+
+@pytest.fixture
+def ask(tmp_path):
+    def run(*arguments, typed=None):
+        environment = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
+        done = subprocess.run(
+            [sys.executable, "-m", "squadron", "ask", "--model", "starter", *arguments],
+            cwd=tmp_path,
+            env=environment,
+            input=typed,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_SECONDS,
+        )
+        return done.returncode, done.stdout, done.stderr
+
+    return run
+
+
+def test_a_file_of_questions_becomes_a_file_of_answers(ask, tmp_path):
+    (tmp_path / "more.txt").write_text(f"{NEVER}\n")
+    own = ("--context", str(TEXT), "--questions", "more.txt", "--output", "answers.csv", ROCK)
+    code, shown, _ = ask(*own)
+    assert (code, shown) == (0, "2 answers are in answers.csv\n")
+    with (tmp_path / "answers.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["question"] for row in rows] == [ROCK, NEVER]
+    assert [row["text"] for row in rows] == ["21.5 kilograms", ""]
+    assert [row["answered"] for row in rows] == ["True", "False"]
+    assert rows[1]["best_text"] != ""
+    assert {row["model"] for row in rows} == {"the starter reader"}
+
+    (tmp_path / "answers.csv").unlink()
+    code, shown, _ = ask("--context", str(TEXT), "--questions", "more.txt", "--json", ROCK)
+    found = json.loads(shown)
+    assert code == 0
+    assert [row["text"] for row in found] == ["21.5 kilograms", ""]
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["more.txt"]
+
+
+def test_a_conversation_ends_with_an_empty_line_and_shows_guesses(ask):
+    code, shown, _ = ask(
+        "--context", str(TEXT), "--interactive", typed=f"{ROCK}\n{NEVER}\n\nWho?\n"
+    )
+    assert code == 0
+    first, second, rest = shown.split("\n\n")
+    assert "Answer:   21.5 kilograms" in first.splitlines()
+    assert "Answer:   not answered here" in second.splitlines()
+    assert sum(line.startswith("Guess:    ") for line in second.splitlines()) == 1
+    assert rest == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), "There is no question; give one in quotes"),
+        (("Who?",), "There is no text to look for answers in: give --context FILE_OR_TEXT, or mak"),
+        (("--interactive", "Who?"), "--interactive asks for the questions"),
+        (("--top-k", "0", "Who?"), "--top-k: 0 is not allowed; 1 or more"),
+        (("--output", "a.txt", "Who?"), "--output: a.txt must end in .csv or .jsonl"),
+    ],
+)
+def test_what_does_not_fit_together_is_refused_in_one_sentence(ask, tmp_path, arguments, words):
+    code, shown, said = ask(*arguments)
+    assert (code, shown) == (2, "")
+    assert said.startswith(words)
+    assert len(said.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
