@@ -1,4 +1,4 @@
-"""Tests `squadron ask` about a text as a program: files of questions, outputs, and a conversation."""
+"""Tests `squadron ask` as a program: files of questions, outputs, and a conversation."""
 
 import csv
 import json

@@ -102,6 +102,6 @@ def test_a_failure_leaves_the_file_as_it_was(tmp_path):
 def test_an_output_that_can_not_be_written_is_refused_before_any_work(tmp_path):
     with pytest.raises(InputError, match=r"a\.txt must end in \.csv or \.jsonl"):
         check_output(tmp_path / "a.txt")
-    with pytest.raises(InputError, match="the folder .*/none does not exist; make it first"):
+    with pytest.raises(InputError, match=r"the folder .*/none does not exist; make it first"):
         check_output(tmp_path / "none" / "a.csv")
     check_output(tmp_path / "a.csv")
