@@ -32,6 +32,7 @@ ROOMS = (
     "requirements",
     "runs_folder",
     "data",
+    "documents",
     "answers",
     "models",
     "scores",

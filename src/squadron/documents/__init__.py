@@ -1,4 +1,4 @@
-"""Turns documents (PDF, Markdown, HTML, text) into passages of a few sentences.
+"""Turns documents (PDF, Markdown, HTML and text files) into text and passages of sentences.
 
 Owns what a document, a page and a passage are. May import config and storage, but no models and no
 torch. Others use the modules in `__all__`.
