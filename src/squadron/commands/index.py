@@ -1,0 +1,70 @@
+"""`squadron index`: makes documents ready for `squadron ask`."""
+
+import argparse
+
+from squadron.commands._libraries import silence_libraries
+from squadron.errors import InputError
+from squadron.runs_folder import places
+
+HELP = "make an index of documents for `squadron ask`"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the documents, the place of the index, and how documents are cut into passages."""
+    parser.add_argument(
+        "documents", nargs="+", help="PDF, Markdown, HTML and text files, and folders of them"
+    )
+    parser.add_argument(
+        "--to",
+        default=str(places.RUNS / places.INDEX),
+        metavar="PLACE",
+        help="a folder or s3://bucket/prefix; default: %(default)s",
+    )
+    parser.add_argument(
+        "--sentences", type=int, default=5, metavar="N", help="sentences of a passage; default: 5"
+    )
+    parser.add_argument(
+        "--overlap", type=int, default=1, metavar="N", help="of them also in the one before; 1"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Makes an index hold exactly the given documents.
+
+    A second call reads only documents that are new or have changed, and removes those that are not
+    given any more. Files that can't be read are named, and the others go on. The exit code is 1 if
+    a file that was named can't be read, or no document is left.
+    """
+    silence_libraries()
+    from squadron.documents.cutting import CutSettings
+    from squadron.progress import say
+    from squadron.retrieval.building import build_index
+    from squadron.retrieval.encoder import TextEncoder
+    from squadron.wording import plural
+
+    try:
+        settings = CutSettings(sentences=options.sentences, overlap=options.overlap)
+    except ValueError as error:
+        raise InputError(str(error)) from None
+    encoder = TextEncoder(title="passages")
+    built = build_index(
+        options.documents,
+        options.to,
+        encoder,
+        settings=settings,
+        on_refusal=lambda refusal: say(refusal.reason),
+    )
+    record = built.record
+    print(
+        f"{plural(record.documents, 'document')} with {plural(record.passages, 'passage')} in "
+        f"{options.to}: {len(built.changed):,} new or changed, {len(built.unchanged):,} unchanged, "
+        f"{len(built.removed):,} removed"
+    )
+    print(f'Next: squadron ask "your question"{_where(options.to)}')
+    failed = [each for each in built.refused if not each.is_skipped]
+    return 1 if failed or not record.documents else 0
+
+
+def _where(place: str) -> str:
+    """Returns the option of `squadron ask` that names an index, "" for the default."""
+    return "" if place == str(places.RUNS / places.INDEX) else f" --index {place}"

@@ -1,0 +1,96 @@
+"""Builds an index from files and folders of documents, and keeps it up to date."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from squadron import provenance, storage
+from squadron.config import digest, to_json
+from squadron.documents.cutting import CutSettings, cut_passages
+from squadron.documents.document import Refusal
+from squadron.documents.limits import Limits
+from squadron.documents.reading import list_files, read_documents
+from squadron.progress import Progress
+from squadron.retrieval.encoder import FIRST_TOKEN, MEAN, Encoder
+from squadron.retrieval.index import Document, PassageIndex
+from squadron.retrieval.index_record import IndexRecord
+
+POOLINGS = (MEAN, FIRST_TOKEN)
+"""One pass of the encoder gives both; the second is the one of the original system."""
+
+
+@dataclass(frozen=True)
+class Built:
+    """What was done to an index."""
+
+    record: IndexRecord
+    """What the index holds now."""
+    changed: tuple[str, ...]
+    """Documents that are new or were replaced."""
+    unchanged: tuple[str, ...]
+    """Documents that the index held already, with the same content."""
+    removed: tuple[str, ...]
+    """Documents that the index held and that are not given any more."""
+    refused: tuple[Refusal, ...]
+    """Files that were not read, with the reason. A document that the index held stays in it."""
+
+
+def build_index(
+    paths: Sequence[str | Path],
+    place: str,
+    encoder: Encoder,
+    *,
+    settings: CutSettings | None = None,
+    limits: Limits | None = None,
+    on_refusal: Callable[[Refusal], None] = lambda refusal: None,
+) -> Built:
+    """Makes an index hold exactly the given documents.
+
+    Files that the index holds with the same content are not read again.
+
+    Args:
+        paths: Files and folders.
+        place: The index: a folder, which need not exist, or an ``s3://`` prefix.
+        encoder: The encoder of the passages.
+        settings: How documents are cut into passages.
+        limits: What reading one file may cost.
+        on_refusal: Called with each file that is not read.
+
+    Raises:
+        InputError: If the index can't be read or written, or was built with other settings.
+    """
+    settings = settings or CutSettings()
+    index = PassageIndex.open_or_create(
+        place, encoder, poolings=POOLINGS, passage_settings=to_json(dataclasses.asdict(settings))
+    )
+    files = {name: path for path, name in list_files(paths)}
+    # Another way to read or to cut documents gives other passages.
+    code = provenance.code_digest(("documents.worker", "documents.cutting"))
+    digests = {
+        name: digest(storage.content_digest(str(path)), code)
+        for name, path in files.items()
+        if path.is_file()
+    }
+    changes = index.find_changes(digests)
+    refused: list[Refusal] = []
+    documents: list[Document] = []
+    fresh = {name: files[name] for name in changes.changed}
+    fresh |= {name: path for name, path in files.items() if name not in digests}
+    with Progress("documents", max(1, len(fresh)), "files") as bar:
+        for read in read_documents(fresh.items(), limits):
+            if isinstance(read, Refusal):
+                refused.append(read)
+                on_refusal(read)
+            else:
+                passages = tuple(cut_passages(read, settings))
+                documents.append(Document(read.name, digests[read.name], passages))
+            bar.advance(1)
+    record = index.update(documents, removed=changes.missing)
+    return Built(
+        record,
+        tuple(sorted(each.name for each in documents)),
+        changes.unchanged,
+        changes.missing,
+        tuple(refused),
+    )
