@@ -24,6 +24,8 @@ MIN_FILL = 0.6
 """The smallest part (median) of the width of a column that its lines fill."""
 MIN_WIDTH = 0.15
 """The narrowest column, as a part of the width of the text around it."""
+MAX_OFFSET = 0.12
+"""How much the baselines of one row of a table differ at most, in heights of a line (median)."""
 MAX_TABLE_ROWS = 0.3
 """In prose, at most this part of the lines has a gap that is as wide as between two cells."""
 
@@ -170,9 +172,27 @@ def _choose_gutter(rows: list[list[Word]], gaps: list[Gap]) -> Gap | None:
     for gap in sorted(gaps, key=lambda gap: gap[0] - gap[1]):
         sides = _split(rows, gap)
         width = max(w.right for r in rows for w in r) - min(w.left for r in rows for w in r)
-        if all(_is_prose(side, width) or _has_columns(side) for side in sides):
+        are_prose = [_is_prose(side, width) or _has_columns(side) for side in sides]
+        if all(are_prose) or (any(are_prose) and _are_unaligned(*sides)):
             return gap
     return None
+
+
+def _are_unaligned(left: list[list[Word]], right: list[list[Word]]) -> bool:
+    """Says whether the lines on both sides stand at heights of their own, unlike those of a table.
+
+    This is how a list of names beside some prose is known.
+    """
+    if min(len(left), len(right)) < MIN_ROWS:
+        return False
+    others = [row[0].bottom for row in right]
+    # A line of the left side is compared with the nearest one of the right side.
+    distances = [
+        min(abs(row[0].bottom - other) for other in others) / max(row[0].height, 1.0)
+        for row in left
+    ]
+    near = [distance for distance in distances if distance < 0.5]
+    return median(near or [0.5]) > MAX_OFFSET
 
 
 def _has_columns(rows: list[list[Word]]) -> bool:

@@ -92,3 +92,13 @@ def test_a_raised_index_belongs_to_its_line():
 
 def test_no_words_are_no_lines():
     assert read_lines([]) == []
+
+
+def test_a_list_of_names_beside_prose_is_read_after_it():
+    names = [word for n in range(6) for word in place(f"NAME{n}", 360, 700 - 19 * n)]
+    assert texts(column(LEFT, 50) + names) == [*LEFT, *(f"NAME{n}" for n in range(6))]
+
+
+def test_a_list_of_names_on_the_lines_of_prose_is_a_table():
+    names = [word for n in range(8) for word in place(f"NAME{n}", 360, 700 - 14 * n)]
+    assert texts(column(LEFT, 50) + names)[0] == f"{LEFT[0]}  NAME0"
