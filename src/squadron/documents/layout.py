@@ -15,13 +15,19 @@ MIN_GUTTER = 0.6
 CELL_GAP = 1.5
 """The narrowest gap between two cells of a table, in heights of a line."""
 MIN_ROWS = 3
-"""A column of prose has at least so many lines,"""
+"""The smallest number of lines of a column of prose."""
+MIN_NESTED_ROWS = 8
+"""The same for two columns that stand on one side of a gutter."""
 MIN_WORDS = 3
-"""its lines have at least so many words (median),"""
+"""The smallest number of words (median) in the lines of a column."""
 MIN_FILL = 0.6
-"""and they fill at least this part of its width (median)."""
+"""The smallest part (median) of the width of a column that its lines fill."""
 MIN_WIDTH = 0.15
 """The narrowest column, as a part of the width of the text around it."""
+MAX_OFFSET = 0.12
+"""How much the baselines of one row of a table differ at most, in heights of a line (median)."""
+MAX_TABLE_ROWS = 0.3
+"""In prose, at most this part of the lines has a gap that is as wide as between two cells."""
 
 Gap = tuple[float, float]
 
@@ -166,9 +172,41 @@ def _choose_gutter(rows: list[list[Word]], gaps: list[Gap]) -> Gap | None:
     for gap in sorted(gaps, key=lambda gap: gap[0] - gap[1]):
         sides = _split(rows, gap)
         width = max(w.right for r in rows for w in r) - min(w.left for r in rows for w in r)
-        if all(_is_prose(side, width) for side in sides):
+        are_prose = [_is_prose(side, width) or _has_columns(side) for side in sides]
+        if all(are_prose) or (any(are_prose) and _are_unaligned(*sides)):
             return gap
     return None
+
+
+def _are_unaligned(left: list[list[Word]], right: list[list[Word]]) -> bool:
+    """Says whether the lines on both sides stand at heights of their own, unlike those of a table.
+
+    This is how a list of names beside some prose is known.
+    """
+    if min(len(left), len(right)) < MIN_ROWS:
+        return False
+    others = [row[0].bottom for row in right]
+    # A line of the left side is compared with the nearest one of the right side.
+    distances = [
+        min(abs(row[0].bottom - other) for other in others) / max(row[0].height, 1.0)
+        for row in left
+    ]
+    near = [distance for distance in distances if distance < 0.5]
+    return median(near or [0.5]) > MAX_OFFSET
+
+
+def _has_columns(rows: list[list[Word]]) -> bool:
+    """Says whether rows are columns of prose themselves, as two of three columns are.
+
+    A table with long cells looks the same, so that only many rows with many words count.
+    """
+    if len(rows) < MIN_NESTED_ROWS:
+        return False
+    end, gaps = _find_group(rows, 0)
+    return end == len(rows) and any(
+        all(_is_prose(side, 0.0) and _count_words(side) > MIN_WORDS for side in _split(rows, gap))
+        for gap in gaps
+    )
 
 
 def _end_columns(rows: list[list[Word]], gutter: Gap) -> int:
@@ -195,11 +233,15 @@ def _is_prose(rows: list[list[Word]], around: float) -> bool:
         return False
     width = max(w.right for r in rows for w in r) - min(w.left for r in rows for w in r)
     fills = [(row[-1].right - row[0].left) / max(width, 1.0) for row in rows]
-    words = median(len(row) for row in rows)
+    words = _count_words(rows)
     tables = [max(_inner_gaps(row), default=0.0) > CELL_GAP for row in rows]
-    if sum(tables) > 0.3 * len(rows):
+    if sum(tables) > MAX_TABLE_ROWS * len(rows):
         return False
     return width >= MIN_WIDTH * around and words >= MIN_WORDS and median(fills) >= MIN_FILL
+
+
+def _count_words(rows: list[list[Word]]) -> float:
+    return median(len(row) for row in rows)
 
 
 def _inner_gaps(row: Sequence[Word]) -> list[float]:

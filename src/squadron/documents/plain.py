@@ -148,6 +148,7 @@ class _Page(HTMLParser):
         | {"fieldset", "figcaption", "figure", "footer", "form", "header", "hr", "li", "main"}
         | {"ol", "p", "pre", "section", "table", "tbody", "thead", "tr", "ul"}
     )
+    LINES = frozenset({"li", "tr", "br", "dd", "dt"})
     HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 
     def __init__(self) -> None:
@@ -168,13 +169,18 @@ class _Page(HTMLParser):
             self._text.append("\t")
         elif tag in self.BLOCKS:
             self.finish()
-            self._separator = "\n" if tag in ("li", "tr", "br", "dd", "dt") else "\n\n"
+            self._end_paragraph(tag)
 
     def handle_endtag(self, tag: str) -> None:
         if tag in self._silent:
             del self._silent[self._silent.index(tag) :]
         elif tag in self.HEADINGS or tag in self.BLOCKS:
             self.finish()
+            self._end_paragraph(tag)
+
+    def _end_paragraph(self, tag: str) -> None:
+        if tag not in self.LINES:
+            self._separator = "\n\n"
 
     def handle_data(self, data: str) -> None:
         if not self._silent:
@@ -188,7 +194,7 @@ class _Page(HTMLParser):
             self.builder.add_heading(text)
         elif text:
             self.builder.add(text, self._separator)
-            self._separator = "\n\n"
+            self._separator = "\n"
         self._text, self._heading = [], ""
 
 

@@ -10,6 +10,11 @@ MIN_LABEL = 30
 MAX_BLOCK = 50_000
 """Maximum number of characters that are given to the splitter at once."""
 
+_UNIT_END = re.compile(
+    r"(?:\d\s?(?:[kcmµn]?m|[kmµ]?g|[kM]?[WVJ]|s|h|min|l|ha|°C|°F)|/(?:s|m|h|km|min|l|m²|m³))\."
+    r"\s+(?=[A-Z])"
+)
+"""A unit before a full stop, which the splitter takes for an abbreviation ("350 m. The")."""
 _BLOCK_END = re.compile(r"\n[^\S\n]*\n\s*")
 _END = re.compile(r"[.!?…。！？][\"'”’)\]]*$")
 
@@ -19,9 +24,9 @@ Range = tuple[int, int]
 def find_sentences(text: str, start: int, end: int, language: str, most: int) -> list[Range]:
     """Returns the sentences of a part of a text, in order and without the blanks around them.
 
-    All characters but blanks are in exactly one sentence. A sentence never crosses an empty line,
-    unless it begins with a short label ("Values:"), which is joined with what follows. A longer
-    sentence than `most`, such as a table, is cut at a line end or at a blank.
+    All characters but blanks are in exactly one sentence. A sentence crosses an empty line only
+    after a short label ("Values:"), which is joined with what follows, or before the last one. A
+    longer sentence than `most`, such as a table, is cut at a line end or at a blank.
 
     Args:
         text: The whole text.
@@ -57,10 +62,13 @@ def _find_pieces(text: str, start: int, end: int, language: str, most: int) -> I
         place = block_start
         for piece in segment(language, text[block_start:block_end]):
             piece_end = min(place + len(piece), block_end)
-            yield from _cut(text, *_strip(text, place, piece_end), most)
+            for match in _UNIT_END.finditer(text, place, piece_end):
+                yield from _cut(text, place, match.end(), most)
+                place = match.end()
+            yield from _cut(text, place, piece_end, most)
             place = piece_end
         # The splitter loses no characters; if it ever does, they must not be lost here.
-        yield from _cut(text, *_strip(text, place, block_end), most)
+        yield from _cut(text, place, block_end, most)
 
 
 def _find_blocks(text: str, start: int, end: int) -> Iterator[Range]:
@@ -73,6 +81,7 @@ def _find_blocks(text: str, start: int, end: int) -> Iterator[Range]:
 
 def _cut(text: str, start: int, end: int, most: int) -> Iterator[Range]:
     """Yields parts of at most so many characters, cut at a line end, else at a blank."""
+    start, end = _strip(text, start, end)
     while end - start > most:
         cut = text.rfind("\n", start + most // 2, start + most)
         if cut < 0:
@@ -80,7 +89,7 @@ def _cut(text: str, start: int, end: int, most: int) -> Iterator[Range]:
             cut = start + max((n for n, char in enumerate(window) if char.isspace()), default=most)
         yield from _keep(_strip(text, start, cut))
         start, end = _strip(text, cut, end)
-    yield from _keep(_strip(text, start, end))
+    yield from _keep((start, end))
 
 
 def _keep(part: Range) -> Iterator[Range]:
