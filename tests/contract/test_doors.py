@@ -38,6 +38,7 @@ ROOMS = (
     "scores",
     "reader",
     "judging",
+    "retrieval",
     "reports",
     "tracking",
     "registry",
@@ -52,11 +53,12 @@ ONLY_IN = {
     "kfp": set[str](),
     "matplotlib": {"reports"},
     "mlflow": {"tracking", "registry", "serving"},
-    "torch": {"models", "scores", "reader", "steps"},
+    "lancedb": {"retrieval"},
+    "torch": {"models", "scores", "reader", "retrieval", "steps"},
     "accelerate": {"models"},
     "peft": {"models"},
 }
-HEAVY = {"torch", "mlflow", "transformers", "pandas", "kfp"}
+HEAVY = {"torch", "mlflow", "transformers", "pandas", "kfp", "lancedb"}
 COMMANDS = sorted(file.stem for file in (SOURCE / "commands").glob("[!_]*.py"))
 LIGHT_MODULES = (
     ", ".join(("squadron.__main__", *(f"squadron.commands.{name}" for name in COMMANDS))),
