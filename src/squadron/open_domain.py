@@ -9,13 +9,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from squadron.data.question_types import explain_type
+from squadron.documents.cutting import CutSettings
 from squadron.documents.passages import Passage
-from squadron.documents.sentences import split_sentences
+from squadron.documents.sentences import find_sentences
 from squadron.reader import Reader, Reading
 from squadron.retrieval.search import Found
 
-Search = Callable[[str, int], Sequence[Found]]
-"""Finds the passages for a question, best first; the number is how many."""
+Search = Callable[[Sequence[str]], Sequence[Sequence[Found]]]
+"""Finds the passages for each question, best first."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class DocumentsAnswer:
 
 
 def answer_questions(
-    questions: Sequence[str], search: Search, reader: Reader, top_k: int
+    questions: Sequence[str], search: Search, reader: Reader
 ) -> list[DocumentsAnswer]:
     """Answers questions from the passages that a search finds.
 
@@ -82,12 +83,11 @@ def answer_questions(
         questions: The questions.
         search: Finds passages in an index.
         reader: Reads them. Its null threshold decides whether a passage answers.
-        top_k: How many passages are read for each question.
 
     Returns:
         One answer per question, in the same order.
     """
-    found = [tuple(search(question, top_k)) for question in questions]
+    found = search(questions)
     pairs = [
         (q, each.passage.text) for q, some in zip(questions, found, strict=True) for each in some
     ]
@@ -126,7 +126,11 @@ def _cite(passage: Passage, reading: Reading) -> Citation:
     """Returns where the answer of a passage stands."""
     start, end = reading.start_char, reading.end_char
     first, last = 0, len(passage.text)
-    for sentence_start, sentence_end in split_sentences(passage.text):
+    settings = CutSettings()
+    sentences = find_sentences(
+        passage.text, 0, last, settings.language, settings.max_sentence_chars
+    )
+    for sentence_start, sentence_end in sentences:
         if sentence_start <= start:
             first = sentence_start
         if sentence_end >= end:

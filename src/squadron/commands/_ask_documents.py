@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from squadron.commands._shown import Shown, score_lines
+from squadron.commands._shown import Shown, on_one_line, score_lines
 from squadron.open_domain import DocumentsAnswer, PassageAnswer, Search, answer_questions
 from squadron.reader import Reader
 
@@ -10,7 +10,7 @@ MOST_ALTERNATIVES = 3
 
 
 def answer(
-    questions: Sequence[str], search: Search, reader: Reader, top_k: int, *, explain: bool
+    questions: Sequence[str], search: Search, reader: Reader, *, explain: bool
 ) -> list[Shown]:
     """Answers questions from the passages that a search finds.
 
@@ -18,12 +18,11 @@ def answer(
         questions: The questions.
         search: Finds passages in an index.
         reader: Reads them.
-        top_k: How many passages are read for each question.
         explain: Whether to show what the search found and what each passage gave.
     """
     return [
         Shown(_describe(each, explain=explain), _as_row(each, explain=explain))
-        for each in answer_questions(questions, search, reader, top_k)
+        for each in answer_questions(questions, search, reader)
     ]
 
 
@@ -35,11 +34,11 @@ def _describe(answer: DocumentsAnswer, *, explain: bool) -> list[str]:
             lines += score_lines(answer.guess.reading)
             lines[2] += f" ({_place(answer.guess)})"
     else:
-        lines.append(f"Answer:   {answer.best.reading.text}")
+        lines.append(f"Answer:   {on_one_line(answer.best.reading.text)}")
         lines += _describe_place(answer.best)
         lines += score_lines(answer.best.reading)
     for other in answer.alternatives[:MOST_ALTERNATIVES]:
-        lines.append(f"Or:       {other.reading.text} ({_place(other)})")
+        lines.append(f"Or:       {on_one_line(other.reading.text)} ({_place(other)})")
     because = f", because of {answer.cue!r}" if answer.cue else ""
     lines.append(f"Kind:     {answer.reasoning_type}{because}")
     if explain:
@@ -65,7 +64,7 @@ def _explain(number: int, given: PassageAnswer) -> str:
     """Returns one line about a passage that was read."""
     scores = ", ".join(f"{name} {score:.3f}" for name, score in given.found.scores.items())
     reading = given.reading
-    what = f"{reading.text!r}" if reading.answered else "no answer"
+    what = repr(on_one_line(reading.text)) if reading.answered else "no answer"
     return f"{number:2}. {_place(given)}: {what} ({reading.score:.2f}); {scores}"
 
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from squadron.commands._shown import Shown, score_lines
+from squadron.commands._shown import Shown, on_one_line, score_lines
 from squadron.errors import InputError
 from squadron.reader import Reader, Reading, as_dicts
 
@@ -31,7 +31,7 @@ def _describe(question: str, reading: Reading, context: str) -> list[str]:
     lines = [f"Question: {question}"]
     if reading.answered:
         start, end = reading.start_char, reading.end_char
-        lines.append(f"Answer:   {reading.text}")
+        lines.append(f"Answer:   {on_one_line(reading.text)}")
         lines.append(f"Span:     characters {start} to {end}: {_in_place(context, start, end)}")
     else:
         lines.append("Answer:   not answered here")

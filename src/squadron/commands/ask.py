@@ -21,6 +21,7 @@ from squadron.runs_folder import places
 if TYPE_CHECKING:
     from squadron.commands._shown import Shown
     from squadron.registry import OpenedModel
+    from squadron.retrieval import Found
 
 HELP = "answer questions about a text or from documents"
 QUESTIONS_AT_ONCE = 8
@@ -122,18 +123,19 @@ def _asking(options: argparse.Namespace) -> Iterator[tuple[Answer, "OpenedModel"
             f"There is no text to look for answers in: give --context FILE_OR_TEXT, or make the "
             f"index {place} with `squadron index DOCUMENTS`"
         )
-    from squadron.retrieval.search import open_searcher
+    from squadron.retrieval import PassageIndex, TextEncoder, find_passages_of_each
 
-    searcher = open_searcher(place)
+    index = PassageIndex.open(place, TextEncoder())
     with _opened(options.model, options.version) as opened:
         from squadron.commands import _ask_documents
 
         reader = opened.load_reader()
 
+        def search(questions: Sequence[str]) -> "list[list[Found]]":
+            return find_passages_of_each(index, questions, top_k=options.top_k)
+
         def answer(questions: Sequence[str]) -> "list[Shown]":
-            return _ask_documents.answer(
-                questions, searcher.search, reader, options.top_k, explain=options.explain
-            )
+            return _ask_documents.answer(questions, search, reader, explain=options.explain)
 
         yield answer, opened
 

@@ -1,10 +1,14 @@
 """`squadron index`: makes documents ready for `squadron ask`."""
 
 import argparse
+from typing import TYPE_CHECKING
 
 from squadron.commands._libraries import silence_libraries
 from squadron.errors import InputError
 from squadron.runs_folder import places
+
+if TYPE_CHECKING:
+    from squadron.documents.document import Document
 
 HELP = "make an index of documents for `squadron ask`"
 
@@ -40,7 +44,6 @@ def run(options: argparse.Namespace) -> int:
     from squadron.progress import say
     from squadron.retrieval.building import build_index
     from squadron.retrieval.encoder import TextEncoder
-    from squadron.wording import plural
 
     try:
         settings = CutSettings(sentences=options.sentences, overlap=options.overlap)
@@ -52,17 +55,24 @@ def run(options: argparse.Namespace) -> int:
         options.to,
         encoder,
         settings=settings,
+        on_document=lambda document: say(_describe(document)),
         on_refusal=lambda refusal: say(refusal.reason),
     )
     record = built.record
     print(
-        f"{plural(record.documents, 'document')} with {plural(record.passages, 'passage')} in "
-        f"{options.to}: {len(built.changed):,} new or changed, {len(built.unchanged):,} unchanged, "
+        f"{options.to} holds {record.documents:,} documents in {record.passages:,} passages: "
+        f"{len(built.changed):,} new or changed, {len(built.unchanged):,} unchanged, "
         f"{len(built.removed):,} removed"
     )
     print(f'Next: squadron ask "your question"{_where(options.to)}')
     failed = [each for each in built.refused if not each.is_skipped]
     return 1 if failed or not record.documents else 0
+
+
+def _describe(document: "Document") -> str:
+    """Returns one line about a document that was read."""
+    pages = f"{len(document.pages):,} pages" if len(document.pages) > 1 else "1 page"
+    return " ".join((f"read {document.name}, {pages}", *(f"({note})" for note in document.notes)))
 
 
 def _where(place: str) -> str:

@@ -71,4 +71,6 @@ def _make_passage(document: Document, section: str, start: int, end: int) -> Pas
     text = document.text[start:end]
     identity = "\0".join((document.name, str(start), text)).encode()
     digest = hashlib.blake2b(identity, digest_size=16).hexdigest()
-    return Passage(digest, document.name, document.page_at(start), section, start, end, text)
+    breaks = tuple(page - start for page, _ in document.pages if start < page < end)
+    page = document.page_at(start)
+    return Passage(digest, document.name, page, section, start, end, text, breaks)

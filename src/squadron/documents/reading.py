@@ -1,6 +1,6 @@
 """Reads documents from files and folders."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from squadron.documents.document import Document, Refusal
@@ -10,7 +10,9 @@ from squadron.documents.limits import Limits
 
 
 def read_documents(
-    paths: Iterable[str | Path], limits: Limits | None = None
+    paths: Iterable[str | Path],
+    limits: Limits | None = None,
+    is_known: Callable[[str, Path], bool] = lambda name, path: False,
 ) -> Iterator[Document | Refusal]:
     """Yields a document or a refusal for every file.
 
@@ -21,6 +23,8 @@ def read_documents(
         paths: Files, and folders, which are read with all folders in them. Files of a folder come
             in the order of their names. Hidden files and folders (".git") are left out.
         limits: What reading one file may cost.
+        is_known: Called with the name and the path of each file that could be read. If it returns
+            True, the file is not read, and nothing is yielded for it.
     """
     with Extractor(limits) as extractor:
         names: set[str] = set()
@@ -35,10 +39,15 @@ def read_documents(
                     continue
                 names.add(name)
                 places.add(path.resolve())
-                yield _read_file(extractor, path, name, is_given=path == given)
+                refusal = _refuse(path, name, is_given=path == given)
+                if refusal:
+                    yield refusal
+                elif not is_known(name, path):
+                    yield extractor.extract(path, name)
 
 
-def _read_file(extractor: Extractor, path: Path, name: str, is_given: bool) -> Document | Refusal:
+def _refuse(path: Path, name: str, is_given: bool) -> Refusal | None:
+    """Returns why a file is not even opened; None if it can be read."""
     kinds = ", ".join(KINDS)
     if not path.exists():
         return Refusal(name, f"{name} does not exist: check the path {path}")
@@ -49,7 +58,7 @@ def _read_file(extractor: Extractor, path: Path, name: str, is_given: bool) -> D
     if path.suffix.lower() not in KINDS:
         reason = f"{name} is no kind of document that can be read: convert it to one of {kinds}"
         return Refusal(name, reason, is_skipped=not is_given)
-    return extractor.extract(path, name)
+    return None
 
 
 def _list_files(given: Path) -> Iterator[tuple[Path, str]]:

@@ -1,6 +1,5 @@
 """Builds an index from files and folders of documents, and keeps it up to date."""
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,10 +7,10 @@ from pathlib import Path
 from squadron import provenance, storage
 from squadron.config import digest, to_json
 from squadron.documents.cutting import CutSettings, cut_passages
+from squadron.documents.document import Document as ReadDocument
 from squadron.documents.document import Refusal
 from squadron.documents.limits import Limits
-from squadron.documents.reading import list_files, read_documents
-from squadron.progress import Progress
+from squadron.documents.reading import read_documents
 from squadron.retrieval.encoder import FIRST_TOKEN, MEAN, Encoder
 from squadron.retrieval.index import Document, PassageIndex
 from squadron.retrieval.index_record import IndexRecord
@@ -43,6 +42,7 @@ def build_index(
     *,
     settings: CutSettings | None = None,
     limits: Limits | None = None,
+    on_document: Callable[[ReadDocument], None] = lambda document: None,
     on_refusal: Callable[[Refusal], None] = lambda refusal: None,
 ) -> Built:
     """Makes an index hold exactly the given documents.
@@ -55,6 +55,7 @@ def build_index(
         encoder: The encoder of the passages.
         settings: How documents are cut into passages.
         limits: What reading one file may cost.
+        on_document: Called with each document that was read.
         on_refusal: Called with each file that is not read.
 
     Raises:
@@ -62,35 +63,33 @@ def build_index(
     """
     settings = settings or CutSettings()
     index = PassageIndex.open_or_create(
-        place, encoder, poolings=POOLINGS, passage_settings=to_json(dataclasses.asdict(settings))
+        place, encoder, poolings=POOLINGS, passage_settings=to_json(settings)
     )
-    files = {name: path for path, name in list_files(paths)}
     # Another way to read or to cut documents gives other passages.
     code = provenance.code_digest(("documents.worker", "documents.cutting"))
-    digests = {
-        name: digest(storage.content_digest(str(path)), code)
-        for name, path in files.items()
-        if path.is_file()
-    }
-    changes = index.find_changes(digests)
+    held = index.documents()
+    digests: dict[str, str] = {}
+
+    def is_known(name: str, path: Path) -> bool:
+        digests[name] = digest(storage.content_digest(str(path)), code)
+        return held.get(name) == digests[name]
+
     refused: list[Refusal] = []
     documents: list[Document] = []
-    fresh = {name: files[name] for name in changes.changed}
-    fresh |= {name: path for name, path in files.items() if name not in digests}
-    with Progress("documents", max(1, len(fresh)), "files") as bar:
-        for read in read_documents(fresh.items(), limits):
-            if isinstance(read, Refusal):
-                refused.append(read)
-                on_refusal(read)
-            else:
-                passages = tuple(cut_passages(read, settings))
-                documents.append(Document(read.name, digests[read.name], passages))
-            bar.advance(1)
-    record = index.update(documents, removed=changes.missing)
+    for read in read_documents(paths, limits, is_known):
+        if isinstance(read, Refusal):
+            refused.append(read)
+            on_refusal(read)
+        else:
+            on_document(read)
+            passages = tuple(cut_passages(read, settings))
+            documents.append(Document(read.name, digests[read.name], passages))
+    removed = sorted(held.keys() - digests.keys())
+    record = index.update(documents, removed)
     return Built(
         record,
         tuple(sorted(each.name for each in documents)),
-        changes.unchanged,
-        changes.missing,
+        tuple(sorted(name for name, found in digests.items() if held.get(name) == found)),
+        tuple(removed),
         tuple(refused),
     )

@@ -31,6 +31,7 @@ PASSAGE_FIELDS: Mapping[str, pa.DataType] = {
     "start_char": pa.int64(),
     "end_char": pa.int64(),
     "text": pa.string(),
+    "page_breaks": pa.list_(pa.int32()),
 }
 """The columns that hold a Passage."""
 
@@ -108,6 +109,7 @@ def add_full_text(table: Any) -> None:
 def to_row(passage: Passage, document_digest: str) -> dict[str, object]:
     """Returns the columns of a passage, without its vectors."""
     row: dict[str, object] = {name: getattr(passage, name) for name in PASSAGE_FIELDS}
+    row["page_breaks"] = list(passage.page_breaks)
     return {**row, "document_digest": document_digest, SEARCHED: searched_text(passage)}
 
 
@@ -118,7 +120,8 @@ def searched_text(passage: Passage) -> str:
 
 def to_passage(row: Mapping[str, Any]) -> Passage:
     """Returns the passage of a row."""
-    return Passage(**{name: row[name] for name in PASSAGE_FIELDS})
+    fields = {name: row[name] for name in PASSAGE_FIELDS}
+    return Passage(**{**fields, "page_breaks": tuple(fields["page_breaks"])})
 
 
 def is_one_of(column: str, values: Iterable[str]) -> str:
