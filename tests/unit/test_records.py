@@ -22,7 +22,10 @@ from squadron.config import Contender, Predict, Train, TrainedOn, Windows
 from squadron.data.contamination import Shared
 from squadron.data.layout import Layout
 from squadron.data.validation_file import (
+    Findings,
     LeakageSummary,
+    Sample,
+    SizeSummary,
     SplitLeakageSummary,
     SplitSummary,
     TitleGroups,
@@ -74,6 +77,19 @@ LEAKAGE = LeakageSummary(
     in_several_splits={"titles": 2, "paragraphs": 0},
     titles_with_several_spellings=TitleGroups(1, (("A b", "a b"),)),
     titles_that_share_paragraphs=TitleGroups(5, (("A", "B"), ("C", "D", "E"))),
+)
+FINDINGS = Findings(
+    total=9,
+    accepted=8,
+    unanswerable=2,
+    repaired={"moved": 1},
+    rejected={"no id": 1},
+    noted={"long": 3},
+    samples=(
+        Sample("moved", "f.json: data[0]", "q", "Here [Ann] sang 😀"),
+        Sample("no id", "b", "", ""),
+    ),
+    sizes={"contexts": SizeSummary(3, 20, 100), "answers": SizeSummary(0, 0, 0)},
 )
 VERSION = WinnerVersion("m", "3", "candidate", "passed", True, "2", {"staging": "3"})
 RECORDS = [
@@ -142,11 +158,7 @@ RECORDS = [
     TrainingLog("l", POINTS),
     Validation(
         made_from="v",
-        total=9,
-        accepted=8,
-        repaired={"moved": 1},
-        rejected={"no id": 1},
-        samples={"moved": ("f.json: data[0] (question q)",), "no id": ("a", "b")},
+        findings=FINDINGS,
         figures={"seconds_ingest": 1.0},
         split_by="title",
         splits={"test": SplitSummary(3, ("A", "東京"), 1, {"data": {"causal": 2}}, "d", ("f",))},

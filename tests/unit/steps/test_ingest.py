@@ -90,7 +90,7 @@ def test_a_question_of_both_trains_once_and_is_no_fault(tmp_path):
     assert len(ids) == len(set(ids)) == 36
     assert {*titles["T0"], *titles["T1"]} < {row["id"] for row in rows["train"]}
     assert report["train_only"]["questions_also_in_train"] == 6
-    assert report["rejected"] == {}
+    assert report["findings"]["rejected"] == {}
 
 
 def test_an_id_of_both_for_different_questions_is_rejected(tmp_path):
@@ -98,8 +98,8 @@ def test_an_id_of_both_for_different_questions_is_rejected(tmp_path):
     only = write_squad(tmp_path / "only.json", {"Other": ["a0-0"]}, "only")
     data = Data(train=(own,), train_only=(only,), splits=Splits(2, 2, 2), max_rejected_share=0.1)
     rows, report = ingest(tmp_path / "e", data)
-    assert report["rejected"] == {"id used twice": 1}
-    assert (report["accepted"], report["total"]) == (36, 37)
+    assert report["findings"]["rejected"] == {"id used twice": 1}
+    assert (report["findings"]["accepted"], report["findings"]["total"]) == (36, 37)
     (row,) = (row for name in SPLITS for row in rows[name] if row["id"] == "a0-0")
     assert row["title"] == "Other"
 
@@ -345,7 +345,7 @@ def test_ingest_says_what_it_repaired_and_rejected_and_is_silent_without(tmp_pat
     ingest(tmp_path / "e", data)
     lines = capfd.readouterr().err.splitlines()
     assert lines[:2] == [
-        "ingest     repaired: 3 x answer moved to where it stands",
+        "ingest     repaired: 3 x start moved to the only occurrence",
         "ingest     rejected: 1 x empty question",
     ]
     assert lines[2].startswith("ingest     179 examples: train ")
