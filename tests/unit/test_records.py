@@ -22,6 +22,8 @@ from squadron.config import Contender, Predict, Train, TrainedOn, Windows
 from squadron.data.contamination import Shared
 from squadron.data.layout import Layout
 from squadron.data.validation_file import (
+    Check,
+    CheckedFile,
     Findings,
     LeakageSummary,
     Sample,
@@ -107,6 +109,13 @@ RECORDS = [
         calibrated=True,
         reliability=(ReliabilityGroup(3, 0.25, 1 / 3), ReliabilityGroup(4, 0.75, 1.0)),
         risk_coverage=(CurvePoint(0.5, 0.0, 0.9), CurvePoint(1.0, 0.25, 0.1)),
+    ),
+    Check(
+        made_from="c",
+        files=(CheckedFile("a.json", "squad"), CheckedFile("s3://b/c.csv", "table")),
+        findings=FINDINGS,
+        reasoning_types={"data": {"causal": 2}},
+        max_rejected_share=0.02,
     ),
     ContenderResult(
         made_from="r",

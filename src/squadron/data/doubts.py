@@ -18,6 +18,9 @@ QUESTION_CHARS = 400
 ANSWER_CHARS = 500
 """A longer answer has more than 100 tokens; the default of `predict.max_answer_tokens` is 30."""
 
+SHOWN_CHARS = 60
+"""Characters that a repeated question shows of an answer."""
+
 CONTROL = "control characters"
 INVISIBLE = "invisible characters (byte order mark, zero width, direction)"
 LOST = "characters lost in decoding (U+FFFD)"
@@ -81,7 +84,7 @@ class Repeated(NamedTuple):
     def describe(self) -> str:
         """Returns the question, and the first answer and the id of each."""
         question, first, again = self.again.question.strip(), *map(_describe_answer, self)
-        return f"{question} {again}; question {self.first.id}: {first}"
+        return f"{question} [{again}]; question {self.first.id}: [{first}]"
 
 
 class EarlierQuestions:
@@ -106,7 +109,10 @@ class EarlierQuestions:
 
 
 def _describe_answer(example: Example) -> str:
-    return f'"{example.answers[0].text}"' if example.answers else "no answer"
+    if not example.answers:
+        return "no answer"
+    text = example.answers[0].text
+    return text if len(text) <= SHOWN_CHARS else f"{text[: SHOWN_CHARS - 1]}…"
 
 
 def _find_signs(text: str) -> Iterator[tuple[str, Answer]]:

@@ -1,4 +1,4 @@
-"""The content of validation.json: what ingest read, repaired, rejected, noted and split."""
+"""What validation found in examples: for validation.json of a race, and for `squadron check`."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -77,6 +77,36 @@ class Findings:
             for reason, count in sorted(counts.items(), key=lambda item: -item[1]):
                 samples = tuple(each for each in self.samples if each.reason == reason)
                 yield Finding(what, reason, count, samples)
+
+
+@dataclass(frozen=True)
+class CheckedFile:
+    """A file that `squadron check` read."""
+
+    location: str
+    source: str
+    """The file of `sources/` that read it."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """What `squadron check --json` prints."""
+
+    SCHEMA: ClassVar[str] = "check/1"
+
+    made_from: str
+    files: tuple[CheckedFile, ...]
+    findings: Findings
+    reasoning_types: dict[str, dict[str, int]]
+    """Source of labels ("data" or "rules") -> type -> number of accepted questions."""
+    max_rejected_share: float
+    """What a race allows by default, 0 to 1."""
+
+    @property
+    def is_usable(self) -> bool:
+        """Says whether a race with default settings would take the data."""
+        found = self.findings
+        return found.accepted > 0 and found.rejected_share <= self.max_rejected_share
 
 
 @dataclass(frozen=True)

@@ -129,16 +129,16 @@ WHO, AGAIN = "Who sang?", " who  SANG?"
 def test_a_question_under_two_ids_is_noted_with_both_answers():
     first = make_example(1, question=WHO)
     for second, reason, sample in (
-        (make_example(2, question=AGAIN), doubts.REPEATED, 'who  SANG? "Ann"; question q1: "Ann"'),
+        (make_example(2, question=AGAIN), doubts.REPEATED, "who  SANG? [Ann]; question q1: [Ann]"),
         (
             make_example(2, question=AGAIN, answer="a song"),
             doubts.CONTRADICTED,
-            'who  SANG? "a song"; question q1: "Ann"',
+            "who  SANG? [a song]; question q1: [Ann]",
         ),
         (
             make_example(2, question=AGAIN, answer=None),
             doubts.HALF_ANSWERED,
-            'who  SANG? no answer; question q1: "Ann"',
+            "who  SANG? [no answer]; question q1: [Ann]",
         ),
     ):
         assert find_doubts(first, second) == ({reason: 1}, sample)

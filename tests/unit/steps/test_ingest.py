@@ -331,6 +331,31 @@ def test_mlflow_names_every_file_of_a_split(tmp_path, monkeypatch):
     assert places == {"train": f"{own}, {only}", "tune": own, "select": own, "test": own}
 
 
+def test_mlflow_has_a_table_of_what_was_rejected_repaired_and_noted(tmp_path, monkeypatch):
+    monkeypatch.setenv(tracking.URI_VARIABLE, f"sqlite:///{tmp_path}/mlflow.db")
+    monkeypatch.setenv("SQUADRON_CHECKPOINTS", str(tmp_path / "kept"))
+    monkeypatch.setenv(tracking.RACE_VARIABLE, "x/k")
+    monkeypatch.chdir(tmp_path)
+    path = Path(write_squad(tmp_path / "own.json", number_titles(60, "a"), "own"))
+    content = json.loads(path.read_text())
+    content["data"][1]["paragraphs"][0]["qas"][0]["answers"][0]["answer_start"] += 1
+    content["data"][2]["paragraphs"][0]["qas"][1]["question"] = ""
+    path.write_text(json.dumps(content))
+    ingest(tmp_path / "e", Data((str(path),), splits=Splits(2, 2, 2)))
+    about = json.dumps({"labels": ["span"], "experiment": {}})
+    run = steps.open_race(experiment=about, examples=tmp_path / "e")
+    client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+    table = json.loads(Path(client.download_artifacts(run, "findings.json")).read_text())
+    assert table["columns"] == ["what", "why", "count", "where", "question", "sample"]
+    assert table["data"] == [
+        ["rejected", "empty question", 1, f"{path}: data[2].paragraphs[0].qas[1]", "a2-1", ""],
+        [
+            *("repaired", "start moved to the only occurrence", 1),
+            *(f"{path}: data[1].paragraphs[0].qas[0]", "a1-0", "T1 of own is [a place]."),
+        ],
+    ]
+
+
 def test_ingest_says_what_it_repaired_and_rejected_and_is_silent_without(tmp_path, capfd):
     path = Path(write_squad(tmp_path / "own.json", number_titles(60, "a"), "own"))
     data = Data((str(path),), splits=Splits(2, 2, 2))
