@@ -86,8 +86,12 @@ class AnswerFinder:
         Returns:
             The character, or None if the text does not stand there under any way of counting.
         """
+        text = answer.text
+        first = unicodedata.normalize("NFD", text[0])[0]
         for _, place in self._counts.convert(answer.start_char):
-            if place != answer.start_char and self._at(answer.text, _fold(answer.text), place):
+            # The first character decides most often, and costs least.
+            begin = unicodedata.normalize("NFD", self.context[place : place + 1])[:1]
+            if begin == first and place != answer.start_char and self._at(text, _fold(text), place):
                 return place
         return None
 

@@ -18,6 +18,8 @@ QUESTION_CHARS = 400
 ANSWER_CHARS = 500
 """A longer answer has more than 100 tokens; the default of `predict.max_answer_tokens` is 30."""
 
+ANSWERS_COMPARED = 20
+"""Answers of a repeated question that are compared, so that time stays linear."""
 SHOWN_CHARS = 60
 """Characters that a repeated question shows of an answer."""
 
@@ -42,10 +44,10 @@ _SIGNS = re.compile(
 _KIND = {"control": CONTROL, "invisible": INVISIBLE, "lost": LOST}
 
 
-def find_in_context(context: str) -> Iterator[tuple[str, Answer]]:
-    """Yields each kind of doubt about a context, with the first place that shows it."""
+def find_in_context(context: str) -> Iterator[tuple[str, Answer | str]]:
+    """Yields each kind of doubt about a context, with the first place that shows it or a text."""
     if len(context) > CONTEXT_CHARS:
-        yield LONG_CONTEXT, Answer(context[:1], 0)
+        yield LONG_CONTEXT, f"{len(context):,} characters: {context[:SHOWN_CHARS]}…"
     for kind, sign in _find_signs(context):
         yield f"context has {kind}", sign
 
@@ -78,8 +80,10 @@ class Repeated(NamedTuple):
         """How the second question repeats the first."""
         if bool(self.first.answers) != bool(self.again.answers):
             return HALF_ANSWERED
-        first, again = ({fold_text(a.text) for a in each.answers} for each in self)
-        return REPEATED if first & again or not again else CONTRADICTED
+        first, again = (each.answers[:ANSWERS_COMPARED] for each in self)
+        pairs = [(one, other) for one in first for other in again]
+        is_shared = not pairs or any(_share_text(*pair) for pair in pairs)
+        return REPEATED if is_shared else CONTRADICTED
 
     def describe(self) -> str:
         """Returns the question, and the first answer and the id of each."""
@@ -106,6 +110,14 @@ class EarlierQuestions:
         """
         first = self._first.setdefault((context, fold_text(example.question)), example)
         return None if first is example else Repeated(first, example)
+
+
+def _share_text(one: Answer, other: Answer) -> bool:
+    """Says whether two answers of one context overlap, or have the same words elsewhere."""
+    overlap = min(one.start_char + len(one.text), other.start_char + len(other.text)) - max(
+        one.start_char, other.start_char
+    )
+    return overlap > 0 or fold_text(one.text) == fold_text(other.text)
 
 
 def _describe_answer(example: Example) -> str:

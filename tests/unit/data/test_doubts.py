@@ -71,9 +71,13 @@ def test_characters_that_texts_need_are_no_doubt(sign):
 
 def test_texts_beyond_the_limits_are_noted():
     limit = doubts.CONTEXT_CHARS
-    for length, found in ((limit, {}), (limit + 1, {doubts.LONG_CONTEXT: 1})):
+    for length, found, shown in (
+        (limit, {}, ""),
+        (limit + 1, {doubts.LONG_CONTEXT: 1}, "100,001 characters: Ann ...."),
+    ):
         context = "Ann " + "." * (length - 4)
-        assert find_doubts(make_example(1, context), make_example(2, context))[0] == found
+        noted, sample = find_doubts(make_example(1, context), make_example(2, context))
+        assert (noted, sample[: len(shown)]) == (found, shown)
     for length, found in (
         (doubts.QUESTION_CHARS, {}),
         (doubts.QUESTION_CHARS + 1, {doubts.LONG_QUESTION: 1}),
@@ -150,6 +154,15 @@ def test_two_unanswerable_copies_only_repeat_and_answers_are_compared_as_words()
     context = "Ann sang. ANN slept."
     pair = [make_example(n, context, WHO, answer) for n, answer in ((1, "Ann"), (2, "ANN"))]
     assert find_doubts(*pair)[0] == {doubts.REPEATED: 1}
+
+
+def test_answers_that_overlap_are_no_contradiction():
+    context = "Here Ann Lee sang."
+    for answer in ("Ann", "Ann Lee", "Lee sang."):
+        pair = make_example(1, context, WHO, "Ann Lee"), make_example(2, context, WHO, answer)
+        assert find_doubts(*pair)[0] == {doubts.REPEATED: 1}
+    pair = make_example(1, context, WHO, "Ann Lee"), make_example(2, context, WHO, "sang.")
+    assert find_doubts(*pair)[0] == {doubts.CONTRADICTED: 1}
 
 
 def test_the_same_question_about_another_context_is_no_doubt():
