@@ -11,12 +11,16 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import NamedTuple
 
-from squadron.data.offset_counts import BLANKS, OffsetCounts
+from squadron.data.offset_counts import BLANKS, OffsetCounts, find_first, find_last
 from squadron.data.sources import Answer
 
 # How many characters a start may be off. If the answer occurs several times, a start is moved only
 # if one occurrence is this near. Off-by-one labels and lost spaces stay within this limit.
 REPAIR_REACH = 16
+
+# In a longer context, an answer that is found near its start is not looked for elsewhere, so that
+# many faulty answers of one long context take little time.
+SEARCHED_CHARS = 100_000
 
 MOVED = "start moved to the only occurrence"
 NEARBY = f"start moved to the only occurrence within {REPAIR_REACH} characters"
@@ -98,14 +102,17 @@ class AnswerFinder:
     def _find(self, text: str, start: int) -> tuple[_Span, str] | str:
         """Returns the only possible place of a text and how it was found, or why there is none."""
         folded = _fold(text)
-        everywhere = {*islice(self._raw(text), 2), *islice(self._folded(folded), 2)}
-        if not everywhere:
-            return ABSENT
         hits: dict[_Span, str] = {}
         for way, place in self._counts.convert(start):
             for span in self._at(text, folded, place):
                 hits.setdefault(span, way)
-        found = everywhere if len(everywhere) == 1 else {*hits, *self._near(text, folded, start)}
+        found, how = {*hits, *self._near(text, folded, start)}, NEARBY
+        if len(found) != 1 or len(self.context) <= SEARCHED_CHARS:
+            everywhere = {*islice(self._raw(text), 2), *islice(self._folded(folded), 2)}
+            if not everywhere:
+                return ABSENT
+            if len(everywhere) == 1:
+                found, how = everywhere, MOVED
         if len(found) != 1:
             return AMBIGUOUS
         (span,) = found
@@ -113,7 +120,7 @@ class AnswerFinder:
         if written != text:
             nfc = (unicodedata.normalize("NFC", each) for each in (written, text))
             return span, FORM if len({*nfc}) == 1 else INSIDE
-        return span, hits.get(span) or (MOVED if len(everywhere) == 1 else NEARBY)
+        return span, hits.get(span, how)
 
     def _near(self, text: str, folded: str, start: int) -> set[_Span]:
         """Returns the places of a text that are near a start."""
@@ -146,11 +153,10 @@ class AnswerFinder:
         before = self._counts.folded_before
         first, last = int(before[min(max(low, 0), size)]), int(before[high])
         for begin in _occurrences(self._folded_context, folded, first, last):
-            # The last character before which so much stands: blanks at the edges stay outside.
-            start = int(before.searchsorted(begin, side="right")) - 1
-            end = int(before.searchsorted(begin + len(folded), side="left"))
-            is_whole = before[start] == begin and before[end] == begin + len(folded)
-            if is_whole and low <= start <= high:
+            # Blanks at the edges stay outside.
+            start = find_last(before, begin)
+            end = find_first(before, begin + len(folded))
+            if start is not None and end is not None and low <= start <= high:
                 yield _Span(start, end)
 
     @functools.cached_property

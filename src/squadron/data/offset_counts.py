@@ -48,12 +48,12 @@ class OffsetCounts:
         if offset < 0:
             return
         for way, before in self._ways:
-            place = _find(before, offset)
+            place = find_last(before, offset)
             if place is not None:
                 yield way, place
         if self._in_nfc is not None and offset < len(self._in_nfc):
             # NFD is the same for both forms of a text, so that it leads from one to the other.
-            place = _find(self.nfd_before, int(self._in_nfc[offset]))
+            place = find_last(self.nfd_before, int(self._in_nfc[offset]))
             if place is not None:
                 yield FORMS, place
         if self._blanks_in_front:
@@ -139,9 +139,20 @@ def _sum_before(sizes: npt.NDArray[Any]) -> Offsets:
     return before
 
 
-def _find(before: Offsets, offset: int) -> int | None:
+def find_last(before: Offsets, offset: int) -> int | None:
     """Returns the last character with this sum before it; None if no character has it."""
-    place = int(np.searchsorted(before, offset, side="right")) - 1
+    if not 0 <= offset <= before[-1]:
+        return None
+    # With a number of another type, NumPy would copy all sums.
+    place = int(before.searchsorted(np.int32(offset), side="right")) - 1
+    return place if before[place] == offset else None
+
+
+def find_first(before: Offsets, offset: int) -> int | None:
+    """Returns the first character with this sum before it; None if no character has it."""
+    if not 0 <= offset <= before[-1]:
+        return None
+    place = int(before.searchsorted(np.int32(offset), side="left"))
     return place if before[place] == offset else None
 
 

@@ -14,6 +14,7 @@ from squadron.data.answer_finder import (
     MOVED,
     NEARBY,
     REPAIR_REACH,
+    SEARCHED_CHARS,
     TRIMMED,
     AnswerFinder,
     Verdict,
@@ -125,10 +126,19 @@ def test_a_letter_with_other_accents_is_not_the_same():
         ("Ann\ufeff sang.", "Ann sang", 0, ("Ann\ufeff sang", 0), INSIDE),
         ("Ann\u00a0sang.", "Ann sang", 0, ("Ann\u00a0sang", 0), INSIDE),
         (f"Ann {FAR}Ann", "Ann", 2, ("Ann", 0), NEARBY),
+        ("Ann" + " " * SEARCHED_CHARS, "Ann", 2, ("Ann", 0), NEARBY),
+        ("Ann" + " " * SEARCHED_CHARS, "Ann", 99, ("Ann", 0), MOVED),
     ],
 )
 def test_blanks_and_marks_are_repaired(context, text, start, found, how):
     assert repair(context, text, start) == (found, Verdict(repair=how))
+
+
+@pytest.mark.parametrize("start", [-(10**30), -1, 10**6, 2**31, 2**63, 10**30])
+def test_a_start_far_outside_of_the_context_is_no_error(start):
+    context = "\ufeff é 😀\r\n Ann\n  Bob e\u0301 Bob"
+    assert repair(context, "Ann", start)[0] == ("Ann", context.index("Ann"))
+    assert repair(context, "Bob", start)[1] == Verdict(fault=AMBIGUOUS)
 
 
 def test_a_right_start_decides_between_two_places_that_differ_in_blanks():
