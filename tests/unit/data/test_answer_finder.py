@@ -136,7 +136,7 @@ def test_blanks_and_marks_are_repaired(context, text, start, found, how):
 
 @pytest.mark.parametrize("start", [-(10**30), -1, 10**6, 2**31, 2**63, 10**30])
 def test_a_start_far_outside_of_the_context_is_no_error(start):
-    context = "\ufeff é 😀\r\n Ann\n  Bob e\u0301 Bob"
+    context = f"\ufeff é 😀\r\n Ann{FAR}\n  Bob e\u0301 Bob"
     assert repair(context, "Ann", start)[0] == ("Ann", context.index("Ann"))
     assert repair(context, "Bob", start)[1] == Verdict(fault=AMBIGUOUS)
 
