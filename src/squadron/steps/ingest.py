@@ -111,6 +111,7 @@ def _without_repeated(given: _Given, report: Report) -> list[Example]:
     for example in given.own:
         if asked.get(example.id, example.question) != example.question:
             report.accepted -= 1
+            report.unanswerable -= not example.answers
             report.note(report.rejected, "id used twice", example)
     return [example for example in given.own if example.id not in asked]
 
