@@ -153,6 +153,7 @@ def write_examples(folder: Path, tables: "Mapping[str, pa.Table]") -> None:
     """Writes the examples of each split and validation.json as ingest does."""
     from squadron.artifacts import write_record, write_table
     from squadron.data.validation_file import (
+        Findings,
         LeakageSummary,
         TitleGroups,
         TrainOnlySummary,
@@ -165,11 +166,7 @@ def write_examples(folder: Path, tables: "Mapping[str, pa.Table]") -> None:
     nothing = TitleGroups(0, ())
     validation = Validation(
         made_from=MADE_FROM,
-        total=count,
-        accepted=count,
-        repaired={},
-        rejected={},
-        samples={},
+        findings=Findings(count, count, 0, {}, {}, {}, (), {}),
         figures={},
         split_by="title",
         splits={},

@@ -243,7 +243,8 @@ def read_questions(path: Path) -> Any:
 
     from squadron.artifacts import EXAMPLES
     from squadron.data.sources import load_source
-    from squadron.data.validation import Report, validate_examples
+    from squadron.data.validation import validate_examples
+    from squadron.data.validation_report import Report
 
     examples = validate_examples(load_source("squad").read_examples(path), Report())
     rows = [

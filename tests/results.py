@@ -5,6 +5,7 @@ from typing import Any
 
 from squadron.config import SPLITS
 from squadron.data.validation_file import (
+    Findings,
     LeakageSummary,
     SplitLeakageSummary,
     SplitSummary,
@@ -95,11 +96,7 @@ def make_validation(
     no_titles = TitleGroups(0, ())
     return Validation(
         made_from="e",
-        total=4,
-        accepted=4,
-        repaired={},
-        rejected={},
-        samples={},
+        findings=Findings(4, 4, 0, {}, {}, {}, (), {}),
         figures={"seconds_ingest": 1.0},
         split_by="title",
         splits=splits or {name: make_split(name) for name in SPLITS},

@@ -13,7 +13,8 @@ import pyarrow as pa
 from squadron.answers import ranking
 from squadron.data.example_table import make_table
 from squadron.data.sources import load_source
-from squadron.data.validation import Report, validate_examples
+from squadron.data.validation import validate_examples
+from squadron.data.validation_report import Report
 from squadron.errors import InputError
 from squadron.models import trained_on
 from squadron.models.trained_on import Seen

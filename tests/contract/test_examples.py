@@ -13,7 +13,8 @@ import pytest
 from squadron.config import load_experiment
 from squadron.data.sources.squad import read_examples
 from squadron.data.split import assign_titles
-from squadron.data.validation import Report, validate_examples
+from squadron.data.validation import validate_examples
+from squadron.data.validation_report import Report
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"

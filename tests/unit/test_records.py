@@ -22,7 +22,12 @@ from squadron.config import Contender, Predict, Train, TrainedOn, Windows
 from squadron.data.contamination import Shared
 from squadron.data.layout import Layout
 from squadron.data.validation_file import (
+    Check,
+    CheckedFile,
+    Findings,
     LeakageSummary,
+    Sample,
+    SizeSummary,
     SplitLeakageSummary,
     SplitSummary,
     TitleGroups,
@@ -75,6 +80,19 @@ LEAKAGE = LeakageSummary(
     titles_with_several_spellings=TitleGroups(1, (("A b", "a b"),)),
     titles_that_share_paragraphs=TitleGroups(5, (("A", "B"), ("C", "D", "E"))),
 )
+FINDINGS = Findings(
+    total=9,
+    accepted=8,
+    unanswerable=2,
+    repaired={"moved": 1},
+    rejected={"no id": 1},
+    noted={"long": 3},
+    samples=(
+        Sample("moved", "f.json: data[0]", "q", "Here [Ann] sang 😀"),
+        Sample("no id", "b", "", ""),
+    ),
+    sizes={"contexts": SizeSummary(3, 20, 100), "answers": SizeSummary(0, 0, 0)},
+)
 VERSION = WinnerVersion("m", "3", "candidate", "passed", True, "2", {"staging": "3"})
 RECORDS = [
     AdapterBackbone(made_from="a", backbone="hf://b"),
@@ -91,6 +109,13 @@ RECORDS = [
         calibrated=True,
         reliability=(ReliabilityGroup(3, 0.25, 1 / 3), ReliabilityGroup(4, 0.75, 1.0)),
         risk_coverage=(CurvePoint(0.5, 0.0, 0.9), CurvePoint(1.0, 0.25, 0.1)),
+    ),
+    Check(
+        made_from="c",
+        files=(CheckedFile("a.json", "squad"), CheckedFile("s3://b/c.csv", "table")),
+        findings=FINDINGS,
+        reasoning_types={"data": {"causal": 2}},
+        max_rejected_share=0.02,
     ),
     ContenderResult(
         made_from="r",
@@ -142,11 +167,7 @@ RECORDS = [
     TrainingLog("l", POINTS),
     Validation(
         made_from="v",
-        total=9,
-        accepted=8,
-        repaired={"moved": 1},
-        rejected={"no id": 1},
-        samples={"moved": ("f.json: data[0] (question q)",), "no id": ("a", "b")},
+        findings=FINDINGS,
         figures={"seconds_ingest": 1.0},
         split_by="title",
         splits={"test": SplitSummary(3, ("A", "東京"), 1, {"data": {"causal": 2}}, "d", ("f",))},

@@ -11,7 +11,7 @@ from squadron.data.sources import list_sources
 from squadron.wording import LEVEL, interval
 
 if TYPE_CHECKING:
-    from squadron.data.validation import Report
+    from squadron.data.validation_report import Report
     from squadron.judging import Judgement
     from squadron.models.trained_on import Seen
     from squadron.scores.figures import SplitFigures

@@ -16,6 +16,7 @@ __all__ = [
     "tokens",
     "validation",
     "validation_file",
+    "validation_report",
     "window_table",
     "windows",
 ]

@@ -1,7 +1,112 @@
-"""The content of validation.json: what ingest read, repaired, rejected and split."""
+"""What validation found in examples: for validation.json of a race, and for `squadron check`."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One case of a repair, a rejection or a note. Its texts stand on one line each."""
+
+    reason: str
+    """The kind of repair, or the reason of the rejection or the note."""
+    where: str
+    """File and record; the id if the source names no record."""
+    id: str
+    """Id of the question."""
+    text: str
+    """The answer in brackets and the context around it, or the question."""
+
+    @property
+    def place(self) -> str:
+        """Where the case is, for messages."""
+        return f"{self.where} (question {self.id})"
+
+
+@dataclass(frozen=True)
+class SizeSummary:
+    """Lengths in characters."""
+
+    count: int
+    median: int
+    longest: int
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One reason, and what happened to the examples that have it."""
+
+    what: str
+    """"repaired", "rejected" or "noted"."""
+    reason: str
+    count: int
+    samples: tuple[Sample, ...]
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What validation found in the examples."""
+
+    total: int
+    """Examples that were read."""
+    accepted: int
+    unanswerable: int
+    """Accepted examples without an answer."""
+    repaired: dict[str, int]
+    """Kind of repair -> number of repairs. An example may need several."""
+    rejected: dict[str, int]
+    """Reason -> number of examples."""
+    noted: dict[str, int]
+    """What is doubtful and was left as it is -> number of examples; of contexts, if it concerns a
+    context, however many examples share it."""
+    samples: tuple[Sample, ...]
+    """The first few cases of each reason."""
+    sizes: dict[str, SizeSummary]
+    """"contexts" (each different one), "questions" and "answers" of the accepted examples."""
+
+    @property
+    def rejected_share(self) -> float:
+        """The share of the examples that were rejected, 0 to 1."""
+        return sum(self.rejected.values()) / max(1, self.total)
+
+    def list_all(self) -> Iterator[Finding]:
+        """Yields rejections, repairs and notes, the most frequent of each first."""
+        for what in ("rejected", "repaired", "noted"):
+            counts: dict[str, int] = getattr(self, what)
+            for reason, count in sorted(counts.items(), key=lambda item: -item[1]):
+                samples = tuple(each for each in self.samples if each.reason == reason)
+                yield Finding(what, reason, count, samples)
+
+
+@dataclass(frozen=True)
+class CheckedFile:
+    """A file that `squadron check` read."""
+
+    location: str
+    source: str
+    """The file of `sources/` that read it."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """What `squadron check --json` prints."""
+
+    SCHEMA: ClassVar[str] = "check/1"
+
+    made_from: str
+    files: tuple[CheckedFile, ...]
+    findings: Findings
+    reasoning_types: dict[str, dict[str, int]]
+    """Source of labels ("data" or "rules") -> type -> number of accepted questions."""
+    max_rejected_share: float
+    """What a race allows by default, 0 to 1."""
+
+    @property
+    def is_usable(self) -> bool:
+        """Says whether a race with default settings would take the data."""
+        found = self.findings
+        return found.accepted > 0 and found.rejected_share <= self.max_rejected_share
 
 
 @dataclass(frozen=True)
@@ -72,18 +177,10 @@ class TrainOnlySummary:
 class Validation:
     """The content of validation.json."""
 
-    SCHEMA: ClassVar[str] = "validation/1"
+    SCHEMA: ClassVar[str] = "validation/2"
 
     made_from: str
-    total: int
-    """Examples that were read."""
-    accepted: int
-    repaired: dict[str, int]
-    """Kind of repair -> number of examples."""
-    rejected: dict[str, int]
-    """Reason -> number of examples."""
-    samples: dict[str, tuple[str, ...]]
-    """Kind or reason -> where the first few examples stand."""
+    findings: Findings
     figures: dict[str, float]
     split_by: str
     splits: dict[str, SplitSummary]

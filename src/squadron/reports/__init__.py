@@ -3,4 +3,14 @@
 May import `scores` and what is below it. Others use the modules that `__all__` names.
 """
 
-__all__ = ["markdown", "model_card", "notes", "page", "plots", "race_plots", "race_table", "report"]
+__all__ = [
+    "check_page",
+    "markdown",
+    "model_card",
+    "notes",
+    "page",
+    "plots",
+    "race_plots",
+    "race_table",
+    "report",
+]

@@ -46,6 +46,8 @@ def name_race(race: Race | None) -> str:
 def record_examples(parent: str, examples: Path) -> None:
     """Tells the race's run its data sets, validation.json and the figures of ingest.
 
+    What was rejected, repaired and noted is also a table.
+
     Args:
         parent: The id of the race's run; "" records nothing.
         examples: As ingest wrote them.
@@ -55,6 +57,7 @@ def record_examples(parent: str, examples: Path) -> None:
         files = ", ".join(split.files)
         tracking.log_dataset(parent, name, split.digest, files, name, split.examples)
     tracking.log_json(parent, to_content(validation), "validation.json")
+    tracking.log_table(parent, _list_findings(validation), "findings.json")
     tracking.log_metrics(parent, validation.figures)
 
 
@@ -100,6 +103,22 @@ def record_missing(race: Race | None, evaluations: Sequence[Path]) -> None:
 def _compared(evaluation: Path) -> list[str]:
     """The splits on which contenders are compared, without a test split that was trained on."""
     return [split for split in COMPARED if (evaluation / split).is_dir()]
+
+
+def _list_findings(validation: Validation) -> list[dict[str, object]]:
+    """Rows of MLflow's table of findings: one for each sample."""
+    return [
+        {
+            "what": finding.what,
+            "why": finding.reason,
+            "count": finding.count,
+            "where": sample.where,
+            "question": sample.id,
+            "sample": sample.text,
+        }
+        for finding in validation.findings.list_all()
+        for sample in finding.samples
+    ]
 
 
 def _list_errors(evaluation: Path) -> list[dict[str, object]]:

@@ -17,8 +17,9 @@ from squadron.data.leakage import check_leakage, find_leakage, unify_titles
 from squadron.data.question_types import TYPES
 from squadron.data.sources import Example, load_source, read_file
 from squadron.data.split import share_out
-from squadron.data.validation import Report, check_rejected_share, validate_examples
+from squadron.data.validation import validate_examples
 from squadron.data.validation_file import SplitSummary, TrainOnlySummary, Validation
+from squadron.data.validation_report import Report, check_rejected_share
 from squadron.steps._step import step
 
 
@@ -62,11 +63,7 @@ def ingest(*, data: str, examples: Path, digests: str = "") -> None:
     made_from = _write_tables(examples, tables)
     validation = Validation(
         made_from=digest(*made_from.values()),
-        total=report.total,
-        accepted=report.accepted,
-        repaired=dict(sorted(report.repaired.items())),
-        rejected=dict(sorted(report.rejected.items())),
-        samples={reason: tuple(some) for reason, some in report.samples.items()},
+        findings=report.summarise(),
         figures={"seconds_ingest": time.monotonic() - started},
         split_by=settings.split_by,
         splits={
@@ -114,6 +111,7 @@ def _without_repeated(given: _Given, report: Report) -> list[Example]:
     for example in given.own:
         if asked.get(example.id, example.question) != example.question:
             report.accepted -= 1
+            report.unanswerable -= not example.answers
             report.note(report.rejected, "id used twice", example)
     return [example for example in given.own if example.id not in asked]
 

@@ -6,6 +6,7 @@ night: SQUADRON_FUZZ_CASES=20000 SQUADRON_FUZZ_FIRST=1000 pytest tests/unit/data
 
 import json
 import os
+from dataclasses import asdict
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,9 +16,11 @@ import yaml
 from squadron import storage
 from squadron.artifacts import EXAMPLES
 from squadron.config import Contender, Data, experiment_file, from_json, load_experiment, to_json
+from squadron.data.answer_finder import AnswerFinder, Verdict
 from squadron.data.example_table import as_row
 from squadron.data.sources import load_source, squad
-from squadron.data.validation import Report, validate_examples
+from squadron.data.validation import validate_examples
+from squadron.data.validation_report import Report
 from squadron.errors import InputError
 from squadron.models import backbones, minilm, scratch, variants
 from squadron.models.model_names import read_model_name
@@ -60,7 +63,7 @@ def read_data(path: Path) -> None:
             assert example.context.startswith(answer.text, answer.start_char)
     table = pa.Table.from_pylist([as_row(example) for example in examples], schema=EXAMPLES)
     assert table.num_rows == len(examples)
-    json.dumps(vars(report)).encode()
+    json.dumps(asdict(report.summarise()), ensure_ascii=False).encode()
 
 
 def read_case(kind: str, number: int, folder: Path) -> str:
@@ -109,6 +112,6 @@ def test_the_same_cases_fail_with_a_parser_that_guards_nothing(
 
 
 def test_an_answer_that_does_not_stand_in_its_context_is_a_fault(tmp_path, monkeypatch):
-    monkeypatch.setattr("squadron.data.validation._repair", lambda answer, context: "")
+    monkeypatch.setattr(AnswerFinder, "repair", lambda finder, answer: Verdict())
     faults, _ = find_faults("squad", range(FEW["squad"]), tmp_path)
     assert any(fault.startswith("AssertionError") for fault in faults.values())

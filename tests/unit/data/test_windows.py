@@ -17,7 +17,8 @@ from squadron.data import window_table
 from squadron.data.layout import Layout, read_layout
 from squadron.data.sources import squad
 from squadron.data.tokens import tokenize
-from squadron.data.validation import Report, validate_examples
+from squadron.data.validation import validate_examples
+from squadron.data.validation_report import Report
 from squadron.data.window_table import WindowTable
 from squadron.data.windows import (
     WindowCounts,

@@ -21,7 +21,8 @@ from squadron.config import Contender, Predict, Windows
 from squadron.data import tokens
 from squadron.data.layout import read_layout
 from squadron.data.sources import squad
-from squadron.data.validation import Report, validate_examples
+from squadron.data.validation import validate_examples
+from squadron.data.validation_report import Report
 from squadron.data.window_table import NULL_TOKEN
 from squadron.data.windows import slide_windows
 from squadron.errors import InputError

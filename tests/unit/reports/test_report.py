@@ -23,6 +23,7 @@ from squadron.artifacts import (
 )
 from squadron.config import Contender, Data, Evaluate, Splits, to_json
 from squadron.data.contamination import Shared
+from squadron.data.validation_file import Sample
 from squadron.models.training_summary import TrainingSummary
 from squadron.reports import notes
 from squadron.reports.page import MOST_PARTS, group_types, highlight, render_report
@@ -396,6 +397,25 @@ def test_the_applied_threshold_is_a_point_of_the_curve_wherever_it_lies(race, re
     about = found.validation.splits["tune"]
     assert row.curve == sorted(row.curve)
     assert row.curve[-1] == (1e3, pytest.approx(100 * about.unanswerable / about.examples))
+
+
+def test_findings_in_the_data_are_a_table_with_a_sample_of_each(report, text):
+    assert "noted examples" not in text
+    sample = Sample("answer cuts a word", "d.json: data[0]", "q7", "the [<gold>]en gate")
+    findings = replace(
+        report.validation.findings,
+        noted={sample.reason: 1234},
+        samples=(sample,),
+        rejected={"x": 2},
+    )
+    found = replace(report, validation=replace(report.validation, findings=findings))
+    shown = render_report(found)
+    assert "Rejected, repaired and noted examples" in shown
+    assert "2 were rejected" in shown
+    _, row = shown.split("answer cuts a word")
+    for words in (">noted<", ">1,234<", "d.json: data[0] (question q7): the [&lt;gold&gt;]en gate"):
+        assert words in row.partition("</tr>")[0]
+    assert Page(shown).wrong == []
 
 
 def test_tables_have_headers_and_plots_have_names(page):

@@ -90,7 +90,7 @@ def test_a_question_of_both_trains_once_and_is_no_fault(tmp_path):
     assert len(ids) == len(set(ids)) == 36
     assert {*titles["T0"], *titles["T1"]} < {row["id"] for row in rows["train"]}
     assert report["train_only"]["questions_also_in_train"] == 6
-    assert report["rejected"] == {}
+    assert report["findings"]["rejected"] == {}
 
 
 def test_an_id_of_both_for_different_questions_is_rejected(tmp_path):
@@ -98,8 +98,8 @@ def test_an_id_of_both_for_different_questions_is_rejected(tmp_path):
     only = write_squad(tmp_path / "only.json", {"Other": ["a0-0"]}, "only")
     data = Data(train=(own,), train_only=(only,), splits=Splits(2, 2, 2), max_rejected_share=0.1)
     rows, report = ingest(tmp_path / "e", data)
-    assert report["rejected"] == {"id used twice": 1}
-    assert (report["accepted"], report["total"]) == (36, 37)
+    assert report["findings"]["rejected"] == {"id used twice": 1}
+    assert (report["findings"]["accepted"], report["findings"]["total"]) == (36, 37)
     (row,) = (row for name in SPLITS for row in rows[name] if row["id"] == "a0-0")
     assert row["title"] == "Other"
 
@@ -331,6 +331,31 @@ def test_mlflow_names_every_file_of_a_split(tmp_path, monkeypatch):
     assert places == {"train": f"{own}, {only}", "tune": own, "select": own, "test": own}
 
 
+def test_mlflow_has_a_table_of_what_was_rejected_repaired_and_noted(tmp_path, monkeypatch):
+    monkeypatch.setenv(tracking.URI_VARIABLE, f"sqlite:///{tmp_path}/mlflow.db")
+    monkeypatch.setenv("SQUADRON_CHECKPOINTS", str(tmp_path / "kept"))
+    monkeypatch.setenv(tracking.RACE_VARIABLE, "x/k")
+    monkeypatch.chdir(tmp_path)
+    path = Path(write_squad(tmp_path / "own.json", number_titles(60, "a"), "own"))
+    content = json.loads(path.read_text())
+    content["data"][1]["paragraphs"][0]["qas"][0]["answers"][0]["answer_start"] += 1
+    content["data"][2]["paragraphs"][0]["qas"][1]["question"] = ""
+    path.write_text(json.dumps(content))
+    ingest(tmp_path / "e", Data((str(path),), splits=Splits(2, 2, 2)))
+    about = json.dumps({"labels": ["span"], "experiment": {}})
+    run = steps.open_race(experiment=about, examples=tmp_path / "e")
+    client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+    table = json.loads(Path(client.download_artifacts(run, "findings.json")).read_text())
+    assert table["columns"] == ["what", "why", "count", "where", "question", "sample"]
+    assert table["data"] == [
+        ["rejected", "empty question", 1, f"{path}: data[2].paragraphs[0].qas[1]", "a2-1", ""],
+        [
+            *("repaired", "start moved to the only occurrence", 1),
+            *(f"{path}: data[1].paragraphs[0].qas[0]", "a1-0", "T1 of own is [a place]."),
+        ],
+    ]
+
+
 def test_ingest_says_what_it_repaired_and_rejected_and_is_silent_without(tmp_path, capfd):
     path = Path(write_squad(tmp_path / "own.json", number_titles(60, "a"), "own"))
     data = Data((str(path),), splits=Splits(2, 2, 2))
@@ -345,7 +370,7 @@ def test_ingest_says_what_it_repaired_and_rejected_and_is_silent_without(tmp_pat
     ingest(tmp_path / "e", data)
     lines = capfd.readouterr().err.splitlines()
     assert lines[:2] == [
-        "ingest     repaired: 3 x answer moved to where it stands",
+        "ingest     repaired: 3 x start moved to the only occurrence",
         "ingest     rejected: 1 x empty question",
     ]
     assert lines[2].startswith("ingest     179 examples: train ")
