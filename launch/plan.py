@@ -13,7 +13,7 @@ from typing import Any
 from launch import registered
 from squadron import storage
 from squadron.config import Contender, Data, Experiment, digest, to_json
-from squadron.data.sources import load_source
+from squadron.data.sources import check_source, list_modules
 from squadron.errors import InputError
 from squadron.models import backbones, minilm, scratch, variants
 from squadron.models.model_names import read_model_name
@@ -33,9 +33,9 @@ def check_experiment(experiment: Experiment) -> None:
     Raises:
         InputError: With the path of the wrong value, or with the location that can't be read.
     """
-    load_source(experiment.data.source)
+    check_source(experiment.data.source)
     for contender in experiment.contenders:
-        load_source(contender.trained_on.source)
+        check_source(contender.trained_on.source)
     _require_data(experiment.data)
     for location in (*experiment.data.files, *_declared_files(experiment)):
         storage.content_digest(location)
@@ -176,10 +176,11 @@ def _read_contents(experiment: Experiment) -> _Contents:
 
 def _plan_shared_steps(experiment: Experiment, contents: _Contents) -> dict[str, Digests]:
     """Returns what the steps depend on that all contenders share and that decide figures."""
-    source = f"data.sources.{experiment.data.source}"
     variant_modules = _variant_modules(experiment.contenders)
     return {
-        "ingest": plan_digests(["steps.ingest", source], contents.data),
+        "ingest": plan_digests(
+            ["steps.ingest", *list_modules(experiment.data.source)], contents.data
+        ),
         "admit": plan_digests(["steps.admit"], contents.declared, contents.backbones),
         "register": plan_digests(["steps.register", *variant_modules]),
     }

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from squadron.commands._libraries import silence_libraries
-from squadron.data.sources import list_sources
+from squadron.data.sources import AUTO, list_sources
 from squadron.wording import LEVEL, interval
 
 if TYPE_CHECKING:
@@ -28,7 +28,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("data", help="a file of questions with their answers, or s3://bucket/key")
     parser.add_argument(
-        "--source", default="squad", choices=list_sources(), help="how the file is laid out"
+        "--source",
+        default="squad",
+        choices=[AUTO, *list_sources()],
+        help="how the file is laid out",
     )
     parser.add_argument(
         "--output",

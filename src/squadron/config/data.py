@@ -57,7 +57,8 @@ class Data:
     in the split train with all its questions, and `splits` shares out the other titles of
     `train`."""
     source: str = "squad"
-    """How the files are read: the name of a file in `src/squadron/data/sources/`."""
+    """How the files are read: the name of a file in `src/squadron/data/sources/`, or `auto`, with
+    which each file is read by the source that recognizes it."""
     splits: Splits = field(default_factory=Splits)
     """How titles are shared out among the splits."""
     split_by: Annotated[str, one_of(("title", "question"))] = "title"

@@ -110,11 +110,10 @@ def _read_file(path: Path) -> Record:
 def _declare(record: Record, backbone: str, declared: TrainedOn) -> Record:
     """Returns a record with what the experiment declares added to it."""
     titles, questions = set(record.titles) | {*declared.titles}, set(record.questions)
-    source = sources.load_source(declared.source)
     with tempfile.TemporaryDirectory() as temporary:
         for number, location in enumerate(declared.files):
             file = storage.fetch_file(location, Path(temporary) / str(number))
-            for example in source.read_examples(file):
+            for example in sources.read_file(declared.source, file):
                 title, question = _key(example.id, example.title, example.context, example.question)
                 titles.add(title)
                 questions.add(question)

@@ -15,7 +15,7 @@ from squadron.data import contamination
 from squadron.data.example_table import make_table
 from squadron.data.leakage import check_leakage, find_leakage, unify_titles
 from squadron.data.question_types import TYPES
-from squadron.data.sources import Example, load_source, read_file
+from squadron.data.sources import Example, check_source, read_file
 from squadron.data.split import share_out
 from squadron.data.validation import Report, check_rejected_share, validate_examples
 from squadron.data.validation_file import SplitSummary, TrainOnlySummary, Validation
@@ -45,7 +45,7 @@ def ingest(*, data: str, examples: Path, digests: str = "") -> None:
     settings = from_json(Data, data)
     planned = provenance.read_digests(digests)
     # An unknown source is refused before any file is fetched.
-    load_source(settings.source)
+    check_source(settings.source)
     started = time.monotonic()
 
     report = Report()

@@ -17,11 +17,11 @@ title, and the windows have to find the right answer in it. So such data must be
 import csv
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from squadron.config import digest
 from squadron.config.parsing import parse_json, shorten
-from squadron.data.sources import HEAD_CHARS, Answer, Example
+from squadron.data.sources import Answer, Example
+from squadron.data.sources._text import has_lines, plain_name, read_head, read_lines
 from squadron.errors import InputError
 
 COLUMNS = {
@@ -30,7 +30,6 @@ COLUMNS = {
 }
 SETTINGS = "data.source: table and data.split_by: question"
 SEPARATOR = "\n"
-LINES = (".jsonl", ".ndjson")
 MOST_SHOWN = 20
 """Maximum number of columns that a message lists."""
 # The limit of the csv module is 131,072 characters per cell, but an answer may be a document.
@@ -44,20 +43,10 @@ def read_examples(path: Path) -> Iterator[Example]:
         InputError: If the file can't be read or lacks a column. The message names the file, the
             line and the columns that exist.
     """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            is_lines = path.suffix.lower() in LINES
-            rows = list((_read_json_lines if is_lines else _read_csv)(path, file))
-    except FileNotFoundError:
-        raise InputError(
-            f"The data file {path} does not exist; check data -> train, train_only and test"
-        ) from None
-    except InputError:
-        raise
-    except (OSError, ValueError) as error:  # ValueError: not UTF-8, or an impossible file name
-        raise InputError(f"The data file {str(path)!r} can't be read: {error}") from None
+    rows = list((_read_json_lines if has_lines(path) else _read_csv)(path))
     if not rows:
         raise InputError(f"The data file {path} has no rows; give question/answer pairs")
+    title = plain_name(path).stem
     start_of: dict[str, int] = {}
     length = 0
     for _, _, answer in rows:
@@ -72,7 +61,7 @@ def read_examples(path: Path) -> Iterator[Example]:
         if not question or not answer or not _is_whole(question + answer):
             examples[where] = Example(
                 f"line-{line}",
-                path.stem,
+                title,
                 question,
                 answer or context or "-",
                 [Answer(answer, 0)],
@@ -81,7 +70,7 @@ def read_examples(path: Path) -> Iterator[Example]:
             continue
         given = Answer(answer, start_of[answer])
         example = examples.setdefault(
-            question, Example(digest(question), path.stem, question, context, where=where)
+            question, Example(digest(question), title, question, context, where=where)
         )
         if given not in example.answers:
             example.answers.append(given)
@@ -91,12 +80,13 @@ def read_examples(path: Path) -> Iterator[Example]:
 def recognizes(path: Path) -> bool:
     """Says whether the first row of a file has columns of questions and answers."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            # A file of another kind may be a single long line.
-            first = file.readline(HEAD_CHARS)
-        if path.suffix.lower() in LINES:
+        # A file of another kind may be a single long line.
+        first = read_head(path).partition("\n")[0]
+        if has_lines(path):
             record = parse_json(first)
-            names = list(record) if isinstance(record, Mapping) else []
+            # The records of other sources have lists of answers.
+            is_row = isinstance(record, Mapping)
+            names = [name for name in record if isinstance(record[name], str)] if is_row else []
         else:
             names = next(csv.reader([first]), [])
         return bool(_find_columns(path, names))
@@ -104,9 +94,9 @@ def recognizes(path: Path) -> bool:
         return False
 
 
-def _read_csv(path: Path, file: Any) -> Iterator[tuple[int, str, str]]:
+def _read_csv(path: Path) -> Iterator[tuple[int, str, str]]:
     csv.field_size_limit(CELL_LIMIT)
-    reader = csv.reader(file, strict=True)
+    reader = csv.reader(read_lines(path), strict=True)
     try:
         header = next(reader, [])
         names = _find_columns(path, header)
@@ -126,8 +116,8 @@ def _read_csv(path: Path, file: Any) -> Iterator[tuple[int, str, str]]:
         raise InputError(f"{path}: line {reader.line_num} is not CSV: {error}") from None
 
 
-def _read_json_lines(path: Path, file: Any) -> Iterator[tuple[int, str, str]]:
-    for number, line in enumerate(file, start=1):
+def _read_json_lines(path: Path) -> Iterator[tuple[int, str, str]]:
+    for number, line in enumerate(read_lines(path), start=1):
         if not line.strip():
             continue
         try:

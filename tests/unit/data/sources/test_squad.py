@@ -236,7 +236,7 @@ def test_an_unknown_source_is_refused_with_those_there_are():
     with pytest.raises(InputError) as caught:
         load_source("squad2")
     assert str(caught.value) == (
-        f"data -> source: 'squad2' is not a source; known: {list_sources()}"
+        f"data -> source: 'squad2' is not a source; known: {['auto', *list_sources()]}"
     )
 
 

@@ -1,0 +1,155 @@
+"""One set of questions, and how each layout of the sources writes it.
+
+`LAYOUTS` has the layouts that hold everything that a question may have. A test or a mutation writes
+them with `write`.
+"""
+
+import copy
+import gzip
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from squadron.data.sources import Answer, Example
+
+# Characters beyond UTF-16's first plane, combining ones, several scripts, and answers that stand
+# twice in their context.
+LENS = "The first lens was lit in July 1823 at Cordouan . Fresnel died in 1827 , not in 1823 ."
+TOWER = "🗼 東京タワー は 333 m 高 い 。 Le cafe\u0301 du 🗼 ouvre à 9 h 30 . 👩‍🚀 ß ﬁ İ"
+DESERT = "الربع الخالي هو أكبر صحراء رملية في العالم . It isn't “ small ” , it's vast ."
+
+
+def ask(number: int, context: str, *answers: str, last: bool = False, **fields: Any) -> Example:
+    """Returns an example whose answers stand at their first (or last) place in the context."""
+    find = context.rindex if last else context.index
+    return Example(
+        id=str(number),
+        title={LENS: "Lighthouses", TOWER: "東京 Tower & more", DESERT: "Empty Quarter"}[context],
+        context=context,
+        answers=[Answer(answer, find(answer)) for answer in answers],
+        is_impossible=not answers,
+        **fields,
+    )
+
+
+QUESTIONS = [
+    ask(101, LENS, "July 1823", "1823", question="When was the first lens lit?"),
+    ask(102, LENS, "1823", last=True, question="When did Fresnel not die?"),
+    ask(103, LENS, question="Who paid for the lens?", reasoning_type="factual"),
+    ask(-104, TOWER, "333 m", question="東京タワー の 高さ は ?"),
+    ask(105, TOWER, "🗼", last=True, question="Which 🗼 has a café?", reasoning_type="comparative"),
+    ask(106, TOWER, "cafe\u0301", "Le cafe\u0301 du 🗼", question="What opens at “9 h 30”?"),
+    ask(107, TOWER, "İ", question="What comes last, after\t👩‍🚀?"),
+    ask(108, DESERT, "أكبر صحراء رملية", question="ما هو الربع الخالي؟", reasoning_type="causal"),
+    ask(109, DESERT, "“ small ”", question='What is it not, "quoted"?'),
+    ask(110, DESERT, question="Why?", reasoning_type="causal"),
+]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How one kind of file is written."""
+
+    source: str
+    """The source that reads it."""
+    name: str
+    """The name of the file or folder."""
+    write: Callable[[Path, Sequence[Example]], None]
+
+
+def write(layout: str, folder: Path, questions: Sequence[Example] = QUESTIONS) -> Path:
+    """Writes questions in a layout, and returns the path."""
+    path = folder / LAYOUTS[layout].name
+    LAYOUTS[layout].write(path, questions)
+    return path
+
+
+def without_places(examples: Sequence[Example]) -> list[Example]:
+    """Returns the examples without the file and record from which they come."""
+    examples = copy.deepcopy(list(examples))
+    for example in examples:
+        example.where = ""
+    return examples
+
+
+def flat_record(example: Example, as_lists: bool = True) -> dict[str, Any]:
+    """Returns a record of the flat layout."""
+    pairs = [(answer.text, answer.start_char) for answer in example.answers]
+    columns = {"text": [text for text, _ in pairs], "answer_start": [start for _, start in pairs]}
+    return {
+        "id": example.id,
+        "title": example.title,
+        "context": example.context,
+        "question": example.question,
+        "answers": columns
+        if as_lists
+        else [{"text": text, "answer_start": start} for text, start in pairs],
+        **({"reasoning_type": example.reasoning_type} if example.reasoning_type else {}),
+    }
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes UTF-8; packed if the path ends with .gz."""
+    content = text.encode()
+    path.write_bytes(gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)
+
+
+def write_squad(path: Path, questions: Sequence[Example]) -> None:
+    """Writes SQuAD v2.0."""
+    articles: dict[str, dict[str, list[Any]]] = {}
+    for each in questions:
+        record = flat_record(each, as_lists=False)
+        fields = ("id", "question", "answers", "reasoning_type")
+        qas = articles.setdefault(each.title, {}).setdefault(each.context, [])
+        qas.append(
+            {name: record[name] for name in fields if name in record}
+            | {"is_impossible": each.is_impossible}
+        )
+    data = [
+        {
+            "title": title,
+            "paragraphs": [{"context": context, "qas": qas} for context, qas in contexts.items()],
+        }
+        for title, contexts in articles.items()
+    ]
+    write_text(path, json.dumps({"version": "v2.0", "data": data}, ensure_ascii=False))
+
+
+def write_list(path: Path, questions: Sequence[Example]) -> None:
+    """Writes a list of flat records."""
+    write_text(path, json.dumps([flat_record(each) for each in questions], indent=1))
+
+
+def write_data(path: Path, questions: Sequence[Example]) -> None:
+    """Writes {"data": [flat records]}."""
+    records = [flat_record(each, as_lists=False) for each in questions]
+    write_text(path, json.dumps({"data": records}, ensure_ascii=False))
+
+
+def write_lines(path: Path, questions: Sequence[Example]) -> None:
+    """Writes one flat record per line, as `Dataset.to_json` does."""
+    records = [json.dumps(flat_record(each), ensure_ascii=False) for each in questions]
+    write_text(path, "\n".join(records) + "\n")
+
+
+def write_parquet(path: Path, questions: Sequence[Example]) -> None:
+    """Writes a Parquet file in several groups of rows."""
+    records = [flat_record(each) | {"reasoning_type": each.reasoning_type} for each in questions]
+    pq.write_table(pa.Table.from_pylist(records), path, row_group_size=3)
+
+
+LAYOUTS = {
+    "squad": Layout("squad", "x.json", write_squad),
+    "squad, packed": Layout("squad", "x.json.gz", write_squad),
+    "flat list": Layout("flat", "x.json", write_list),
+    "flat data": Layout("flat", "x.json", write_data),
+    "flat lines": Layout("flat", "x.jsonl", write_lines),
+    "flat lines, packed": Layout("flat", "x.jsonl.gz", write_lines),
+    "flat lines named .json": Layout("flat", "x.json", write_lines),
+    "flat Parquet": Layout("flat", "x.parquet", write_parquet),
+}
