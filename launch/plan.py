@@ -13,6 +13,7 @@ from typing import Any
 from launch import registered
 from squadron import storage
 from squadron.config import Contender, Data, Experiment, digest, to_json
+from squadron.data import locations
 from squadron.data.sources import check_source, list_modules
 from squadron.errors import InputError
 from squadron.models import backbones, minilm, scratch, variants
@@ -38,7 +39,7 @@ def check_experiment(experiment: Experiment) -> None:
         check_source(contender.trained_on.source)
     _require_data(experiment.data)
     for location in (*experiment.data.files, *_declared_files(experiment)):
-        storage.content_digest(location)
+        locations.content_digest(location)
     for number, contender in enumerate(experiment.contenders, start=1):
         variants.check_contender(contender, f"contenders -> {number}")
         registered.check_model_backbone(contender, f"contenders -> {number}")
@@ -84,7 +85,7 @@ def _require_data(data: Data) -> None:
     """
     for setting in ("train", "train_only", "test"):
         for location in getattr(data, setting):
-            if storage.is_remote(location) or Path(location).exists():
+            if locations.is_remote(location) or Path(location).exists():
                 continue
             squad = f" SQuAD is at {SQUAD_PAGE}." if data.source == "squad" else ""
             raise InputError(
@@ -163,11 +164,11 @@ def plan_race(experiment: Experiment) -> Plan:
 
 
 def _read_contents(experiment: Experiment) -> _Contents:
-    locations = sorted(set(experiment.data.files))
+    given = sorted(set(experiment.data.files))
     names = sorted({contender.backbone for contender in experiment.contenders})
     return _Contents(
-        data={location: storage.content_digest(location) for location in locations},
-        declared={file: storage.content_digest(file) for file in _declared_files(experiment)},
+        data={location: locations.content_digest(location) for location in given},
+        declared={file: locations.content_digest(file) for file in _declared_files(experiment)},
         backbones={
             name: registered.fingerprint(name) or backbones.fingerprint(name) for name in names
         },

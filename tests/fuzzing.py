@@ -105,6 +105,18 @@ def mutate(kind: str, number: int) -> bytes:
     return content
 
 
+def mutate_folder(kind: str, number: int, folder: Path) -> Path:
+    """Writes the folder of one case, in which one file is changed, and returns its path."""
+    chance = random.Random(f"{kind} {number}")
+    path = write(kind, folder)
+    file = chance.choice(sorted(each for each in path.rglob("*") if each.is_file()))
+    content = file.read_bytes()
+    for _ in range(chance.choice((1, 1, 2))):
+        content = chance.choice(_BYTES)(content, chance)
+    file.write_bytes(content)
+    return path
+
+
 def _flip(content: bytes, chance: random.Random) -> bytes:
     changed = bytearray(content or b"0")
     for _ in range(chance.randint(1, 6)):

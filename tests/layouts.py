@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import datasets
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -143,6 +144,13 @@ def write_parquet(path: Path, questions: Sequence[Example]) -> None:
     pq.write_table(pa.Table.from_pylist(records), path, row_group_size=3)
 
 
+def write_folder(path: Path, questions: Sequence[Example]) -> None:
+    """Writes a folder of the library datasets."""
+    datasets.disable_progress_bars()
+    records = [flat_record(each) | {"reasoning_type": each.reasoning_type} for each in questions]
+    datasets.Dataset.from_list(records).save_to_disk(path)
+
+
 LAYOUTS = {
     "squad": Layout("squad", "x.json", write_squad),
     "squad, packed": Layout("squad", "x.json.gz", write_squad),
@@ -152,4 +160,5 @@ LAYOUTS = {
     "flat lines, packed": Layout("flat", "x.jsonl.gz", write_lines),
     "flat lines named .json": Layout("flat", "x.json", write_lines),
     "flat Parquet": Layout("flat", "x.parquet", write_parquet),
+    "folder": Layout("hugging_face", "x", write_folder),
 }

@@ -48,8 +48,10 @@ class Data:
     """The ingest step: where the examples come from and how they are split."""
 
     train: Annotated[tuple[str, ...], _FILES, PATHS] = ()
-    """Files (paths or `s3://bucket/key`). Their titles are split into train, tune, select and
-    test."""
+    """Files (paths or `s3://bucket/key`), folders that `save_to_disk` of the library datasets
+    wrote, or data sets of the Hugging Face hub (`hf://datasets/NAMESPACE/NAME[@REVISION]` with
+    `?split=SPLIT`, and `&config=CONFIG` if there are several). Their titles are split into train,
+    tune, select and test."""
     test: Annotated[tuple[str, ...], PATHS] = ()
     """Files of the data's own test set. If it names any, no title of `train` goes to test."""
     train_only: Annotated[tuple[str, ...], PATHS] = ()

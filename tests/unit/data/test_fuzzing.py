@@ -6,6 +6,7 @@ night: SQUADRON_FUZZ_CASES=20000 SQUADRON_FUZZ_FIRST=1000 pytest tests/unit/data
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pyarrow as pa
@@ -21,7 +22,7 @@ from squadron.data.validation import Report, validate_examples
 from squadron.errors import InputError
 from squadron.models import backbones, minilm, scratch, variants
 from squadron.models.model_names import read_model_name
-from tests.fuzzing import mutate
+from tests.fuzzing import mutate, mutate_folder
 from tests.layouts import LAYOUTS
 
 CASES = int(os.environ.get("SQUADRON_FUZZ_CASES", "0"))
@@ -72,7 +73,11 @@ def read_data(path: Path, source: str) -> None:
 def read_case(kind: str, number: int, folder: Path) -> str:
     """ "valid", "refused", or what went wrong."""
     path = folder / NAMES[kind]
-    path.write_bytes(mutate(kind, number))
+    if kind == "folder":
+        shutil.rmtree(path, ignore_errors=True)
+        mutate_folder(kind, number, folder)
+    else:
+        path.write_bytes(mutate(kind, number))
     try:
         if kind == "experiment":
             read_experiment(path)

@@ -16,26 +16,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from squadron.config import digest
 from squadron.config.parsing import parse_json
-from squadron.data.sources import Answer, Example
-from squadron.data.sources._faults import Faults
-from squadron.data.sources._fields import (
-    check_type,
-    get_answers,
-    get_field,
-    get_is_impossible,
-    get_reasoning_type,
-    is_object,
-)
+from squadron.data.sources import Example
+from squadron.data.sources._records import BATCH_ROWS, FIELDS, first_line, read_records
 from squadron.data.sources._text import has_lines, plain_name, read_head, read_lines, read_text
 from squadron.errors import InputError
 
 SETTINGS = "data.source: flat"
-REMEDY = "the flat layout needs these fields, of these types"
-FIELDS = ("id", "title", "context", "question", "answers", "is_impossible", "reasoning_type")
-BATCH_ROWS = 1024
-"""The most rows of a Parquet file that are in memory as records."""
 
 
 def read_examples(path: Path) -> Iterator[Example]:
@@ -59,40 +46,6 @@ def recognizes(path: Path) -> bool:
     head = read_head(path).lstrip()
     names = ('"question"', '"context"', '"answers"')
     return head[:1] in ("{", "[") and all(name in head for name in names) and '"qas"' not in head
-
-
-def read_records(path: Path, records: Iterator[tuple[str, Any]]) -> Iterator[Example]:
-    """Yields one example per record, in order.
-
-    Args:
-        path: What the records come from, for messages.
-        records: (place in the file, record).
-
-    Raises:
-        InputError: If there are no records, a record lacks a field, or no record has an answer or
-            says that there is none.
-    """
-    faults = Faults(path, REMEDY)
-    contexts: dict[str, str] = {}
-    count = labelled = 0
-    for where, record in records:
-        count += 1
-        if not is_object(record, "question", where, faults):
-            continue
-        example = _read_record(record, where, faults)
-        labelled += bool(example.answers) or record.get("is_impossible") is not None
-        if not faults.count:
-            example.where = f"{path}: {where}"
-            # The same context is in memory once, however many records repeat it.
-            example.context = contexts.setdefault(example.context, example.context)
-            yield example
-    faults.check()
-    if not labelled:
-        what = "no question has an answer" if count else "it has no records"
-        raise InputError(
-            f"The data file {path} can't be used: {what}; give records with answers, or with "
-            "is_impossible: true if they have none"
-        )
 
 
 def _open_records(path: Path) -> Iterator[tuple[str, Any]]:
@@ -160,7 +113,7 @@ def _open_parquet(path: Path) -> Any:
     try:
         return pq.ParquetFile(path)
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise InputError(f"The data file {path} is not Parquet: {_first_line(error)}") from None
+        raise InputError(f"The data file {path} is not Parquet: {first_line(error)}") from None
 
 
 def _read_parquet(path: Path) -> Iterator[tuple[str, Any]]:
@@ -177,70 +130,6 @@ def _read_parquet(path: Path) -> Iterator[tuple[str, Any]]:
     # UnicodeDecodeError is a ValueError.
     except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
         raise InputError(
-            f"The data file {path} can't be read after row {row}: {_first_line(error)}; write it "
+            f"The data file {path} can't be read after row {row}: {first_line(error)}; write it "
             "again"
         ) from None
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:300]
-
-
-def _read_record(record: dict[str, Any], where: str, faults: Faults) -> Example:
-    # A column of a table is null where a record has no such field.
-    optional = ("id", "title", "is_impossible")
-    given = {k: v for k, v in record.items() if not (v is None and k in optional)}
-    context = get_field(given, "context", str, where, faults)
-    question = get_field(given, "question", str, where, faults)
-    answers = _read_answers(given, where, faults)
-    return Example(
-        id=_read_id(given, where, faults) if "id" in given else _digest(question, context),
-        title=_read_title(given, where, faults) or f"context {_digest(context)}",
-        question=question,
-        context=context,
-        answers=answers,
-        reasoning_type=get_reasoning_type(given, where, faults),
-        is_impossible=(
-            get_is_impossible(given, where, faults) if "is_impossible" in given else not answers
-        ),
-    )
-
-
-def _digest(*texts: str) -> str:
-    """Returns a digest also of texts with half a surrogate pair, which validation rejects."""
-    return digest(*(text.encode(errors="backslashreplace").decode() for text in texts))
-
-
-def _read_id(record: dict[str, Any], where: str, faults: Faults) -> str:
-    number = record["id"]
-    # Python refuses to print whole numbers of more than 4,300 digits.
-    if isinstance(number, int) and not isinstance(number, bool) and number.bit_length() <= 128:
-        return str(number)
-    return get_field(record, "id", str, where, faults)
-
-
-def _read_title(record: dict[str, Any], where: str, faults: Faults) -> str:
-    return get_field(record, "title", str, where, faults) if "title" in record else ""
-
-
-def _read_answers(record: dict[str, Any], where: str, faults: Faults) -> list[Answer]:
-    """Reads {"text": [...], "answer_start": [...]}, or a list of {"text", "answer_start"}."""
-    given = record.get("answers")
-    if given is None and record.get("is_impossible") is True:
-        return []
-    if not isinstance(given, dict):
-        return get_answers(record, where, faults)
-    place = f"{where}.answers"
-    texts = get_field(given, "text", list, place, faults)
-    starts = get_field(given, "answer_start", list, place, faults)
-    if len(texts) != len(starts):
-        shown = f"{place} has {len(texts)} texts and {len(starts)} starts"
-        faults.note("as many texts as starts", shown)
-        return []
-    return [
-        Answer(
-            check_type(text, "text", str, f"{place}.text[{n}]", faults),
-            check_type(start, "answer_start", int, f"{place}.answer_start[{n}]", faults),
-        )
-        for n, (text, start) in enumerate(zip(texts, starts, strict=True))
-    ]
