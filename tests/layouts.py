@@ -5,7 +5,9 @@ them with `write`.
 """
 
 import copy
+import csv
 import gzip
+import io
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -151,6 +153,41 @@ def write_folder(path: Path, questions: Sequence[Example]) -> None:
     datasets.Dataset.from_list(records).save_to_disk(path)
 
 
+def table_rows(questions: Sequence[Example]) -> list[dict[str, Any]]:
+    """Returns one row per answer, and one for a question without any."""
+    return [
+        {
+            "id": each.id,
+            "Title": each.title,
+            "Context": each.context,
+            "Question": each.question,
+            "Answer": answer.text,
+            "answer_start": answer.start_char if answer.text else None,
+            "reasoning type": each.reasoning_type,
+            "Source": "other",
+        }
+        for each in questions
+        for answer in each.answers or [Answer("", 0)]
+    ]
+
+
+def write_table(path: Path, questions: Sequence[Example]) -> None:
+    """Writes CSV, or TSV if the path says so."""
+    file = io.StringIO(newline="")
+    rows = table_rows(questions)
+    delimiter = "\t" if ".tsv" in path.suffixes else ","
+    writer = csv.DictWriter(file, list(rows[0]), delimiter=delimiter)
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, file.getvalue())
+
+
+def write_table_lines(path: Path, questions: Sequence[Example]) -> None:
+    """Writes the rows of a table as JSON lines."""
+    rows = [json.dumps(row, ensure_ascii=False) for row in table_rows(questions)]
+    write_text(path, "\n".join(rows))
+
+
 LAYOUTS = {
     "squad": Layout("squad", "x.json", write_squad),
     "squad, packed": Layout("squad", "x.json.gz", write_squad),
@@ -160,5 +197,9 @@ LAYOUTS = {
     "flat lines, packed": Layout("flat", "x.jsonl.gz", write_lines),
     "flat lines named .json": Layout("flat", "x.json", write_lines),
     "flat Parquet": Layout("flat", "x.parquet", write_parquet),
+    "table": Layout("table", "x.csv", write_table),
+    "table with tabs": Layout("table", "x.tsv", write_table),
+    "table with tabs, packed": Layout("table", "x.tsv.gz", write_table),
+    "table of lines": Layout("table", "x.jsonl", write_table_lines),
     "folder": Layout("hugging_face", "x", write_folder),
 }

@@ -50,12 +50,36 @@ def read_records(path: Path, records: Iterator[tuple[str, Any]]) -> Iterator[Exa
             example.context = contexts.setdefault(example.context, example.context)
             yield example
     faults.check()
-    if not labelled:
+    check_labelled(path, count, labelled > 0)
+
+
+def check_labelled(path: Path, count: int, is_labelled: bool) -> None:
+    """Refuses a file without labels, all questions of which would count as unanswerable.
+
+    Args:
+        path: The file, for the message.
+        count: The number of its records.
+        is_labelled: Whether any of them has an answer or says that there is none.
+
+    Raises:
+        InputError: If there are no records or no labels.
+    """
+    if not is_labelled:
         what = "no question has an answer" if count else "it has no records"
         raise InputError(
             f"The data file {path} can't be used: {what}; give records with answers, or with "
             "is_impossible: true if they have none"
         )
+
+
+def make_id(question: str, context: str) -> str:
+    """Returns an id for a question without one, which stays the same wherever it stands."""
+    return _digest(question, context)
+
+
+def make_title(context: str) -> str:
+    """Returns a title for a context without one, so that its questions stay in one split."""
+    return f"context {_digest(context)}"
 
 
 def first_line(error: BaseException) -> str:
@@ -71,8 +95,8 @@ def _read_record(record: dict[str, Any], where: str, faults: Faults) -> Example:
     question = get_field(given, "question", str, where, faults)
     answers = _read_answers(given, where, faults)
     return Example(
-        id=_read_id(given, where, faults) if "id" in given else _digest(question, context),
-        title=_read_title(given, where, faults) or f"context {_digest(context)}",
+        id=_read_id(given, where, faults) if "id" in given else make_id(question, context),
+        title=_read_title(given, where, faults) or make_title(context),
         question=question,
         context=context,
         answers=answers,

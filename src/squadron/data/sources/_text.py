@@ -116,6 +116,9 @@ def _sentences(path: Path) -> Iterator[None]:
         # The archive may be broken further on.
         with _sentences(path):
             place = _find_bad_byte(path)
+            is_text = "\0" not in read_head(path)
+        if not is_text:
+            raise InputError(f"The data file {str(path)!r} can't be read: it is no text") from None
         raise InputError(
             f"The data file {str(path)!r} can't be read: it is not UTF-8 at byte {place:,}; it may "
             "be cp1252. Write it as UTF-8, for example with `iconv -f CP1252 -t UTF-8`"
