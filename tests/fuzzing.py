@@ -90,6 +90,9 @@ def seeds(kind: str) -> list[bytes]:
     lines = (ROOT / "examples" / "finance_faq.csv").read_text(encoding="utf-8").splitlines()[:12]
     if kind == "csv":
         return ["\n".join(lines).encode()]
+    if kind == "pairs":
+        blocks = (f"Q: {line[:40]}\nA: {line[20:60]}\n{line[60:]}\n" for line in lines)
+        return ["\n".join(blocks).encode()]
     rows = [{"question": line[:40], "answer": line[20:], "n": 1} for line in lines]
     return ["\n".join(map(json.dumps, rows)).encode()]
 
@@ -159,7 +162,7 @@ _BYTES: list[Callable[[bytes, random.Random], bytes]] = [
 def _is_json(kind: str) -> bool:
     """Says whether the values of the files can be changed: JSON that is not packed, or YAML."""
     ending = LAYOUTS[kind].name.rpartition(".")[2] if kind in LAYOUTS else "json"
-    return kind != "csv" and ending in ("json", "jsonl")
+    return kind not in ("csv", "pairs") and ending in ("json", "jsonl")
 
 
 def _has_lines(kind: str) -> bool:

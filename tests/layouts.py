@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import datasets
 import pyarrow as pa
@@ -188,6 +189,60 @@ def write_table_lines(path: Path, questions: Sequence[Example]) -> None:
     write_text(path, "\n".join(rows))
 
 
+def write_natural_questions(path: Path, questions: Sequence[Example]) -> None:
+    """Writes simplified Natural Questions, with tags around and inside of the text."""
+    lines = []
+    for each in questions:
+        words = each.context.split(" ")
+        tokens = ["<P>", *words[:4], '<Th_colspan="2">', *words[4:], "</P>"]
+        # The first word of an answer, by the characters before it.
+        firsts = [1 + len(each.context[: a.start_char].split(" ")) - 1 for a in each.answers]
+        spans = []
+        for first, answer in zip(firsts, each.answers, strict=True):
+            count = len(answer.text.split(" "))
+            start, last = (n + (n > 4) for n in (first, first + count - 1))
+            spans.append({"start_token": start, "end_token": last + 1})
+        none = {"start_token": -1, "end_token": -1, "candidate_index": -1}
+        annotations = [{"short_answers": spans, "long_answer": none, "yes_no_answer": "NONE"}]
+        title = quote(each.title.replace(" ", "_"))
+        record = {
+            "document_text": " ".join(tokens),
+            "long_answer_candidates": [],
+            "question_text": each.question,
+            "annotations": annotations,
+            "document_url": f"https://en.wikipedia.org//w/index.php?title={title}&amp;oldid=8",
+            "example_id": int(each.id),
+            "reasoning_type": each.reasoning_type,
+        }
+        lines.append(json.dumps(record, ensure_ascii=False))
+    write_text(path, "\n".join(lines))
+
+
+def write_tydiqa(path: Path, questions: Sequence[Example]) -> None:
+    """Writes TyDi QA with one annotation for each answer."""
+    lines = []
+    for each in questions:
+        annotations = []
+        for answer in each.answers or [Answer("", -1)]:
+            start = len(each.context[: answer.start_char].encode()) if answer.text else -1
+            end = start + len(answer.text.encode())
+            span = {"plaintext_start_byte": start, "plaintext_end_byte": end}
+            passage = {"candidate_index": 0 if answer.text else -1}
+            annotations.append(
+                {"minimal_answer": span, "passage_answer": passage, "yes_no_answer": "NONE"}
+            )
+        record = {
+            "annotations": annotations,
+            "document_plaintext": each.context,
+            "document_title": each.title,
+            "example_id": int(each.id),
+            "question_text": each.question,
+            "reasoning_type": each.reasoning_type,
+        }
+        lines.append(json.dumps(record, ensure_ascii=False))
+    write_text(path, "\n".join(lines))
+
+
 LAYOUTS = {
     "squad": Layout("squad", "x.json", write_squad),
     "squad, packed": Layout("squad", "x.json.gz", write_squad),
@@ -201,5 +256,11 @@ LAYOUTS = {
     "table with tabs": Layout("table", "x.tsv", write_table),
     "table with tabs, packed": Layout("table", "x.tsv.gz", write_table),
     "table of lines": Layout("table", "x.jsonl", write_table_lines),
+    "Natural Questions lines": Layout("natural_questions", "x.jsonl", write_natural_questions),
+    "Natural Questions lines, packed": Layout(
+        "natural_questions", "x.jsonl.gz", write_natural_questions
+    ),
+    "TyDi QA lines": Layout("tydiqa", "x.jsonl", write_tydiqa),
+    "TyDi QA lines, packed": Layout("tydiqa", "x.jsonl.gz", write_tydiqa),
     "folder": Layout("hugging_face", "x", write_folder),
 }

@@ -27,9 +27,10 @@ from tests.layouts import LAYOUTS
 
 CASES = int(os.environ.get("SQUADRON_FUZZ_CASES", "0"))
 FIRST = int(os.environ.get("SQUADRON_FUZZ_FIRST", "0"))
-FEW = {"experiment": 120, "squad": 200, "csv": 100, "jsonl": 100}
+FEW = {"experiment": 120, "squad": 200, "csv": 100, "jsonl": 100, "pairs": 60}
 NAMES = {"experiment": "x.yaml", "squad": "x.json", "csv": "x.csv", "jsonl": "x.jsonl"}
-SOURCES = {"squad": "squad", "csv": "table", "jsonl": "table"}
+NAMES |= {"pairs": "x.txt"}
+SOURCES = {"squad": "squad", "csv": "table", "jsonl": "table", "pairs": "pairs"}
 # The layouts of one set of questions. Those of SQuAD are in the list above.
 FILES = {kind: each for kind, each in LAYOUTS.items() if each.source != "squad"}
 FEW |= dict.fromkeys(FILES, 60)
