@@ -12,8 +12,8 @@
 
 - The words at the beginning are `Q` or `Question`, `A` or `Answer`, and `Reasoning type`, in upper
   or lower case. A number may follow, as in "Q1:".
-- A question or an answer goes on until the next such word or an empty line. Lines between the blocks
-  that begin with "#" are headings and are ignored.
+- A question or an answer goes on until the next such word or an empty line. Between the blocks,
+  lines that begin with "#" are headings and are ignored.
 - A question may have several answers. The first one trains.
 
 There is no context: all answers of the file form one context (`_faq.py`). Such data must be split
