@@ -1,10 +1,19 @@
 import copy
 import gzip
 import json
+import re
+from pathlib import Path
 
 import pytest
 
-from squadron.data.sources import AUTO, choose_source, list_sources, load_source, read_file
+from squadron.data.sources import (
+    AUTO,
+    Answer,
+    choose_source,
+    list_sources,
+    load_source,
+    read_file,
+)
 from squadron.data.validation import Report, validate_examples
 from squadron.errors import InputError
 from tests.layouts import LAYOUTS, QUESTIONS, without_places, write
@@ -33,6 +42,28 @@ def test_every_layout_is_recognized_by_exactly_one_source(layout, tmp_path):
 def test_every_source_has_a_layout_here():
     # Pairs have no context; test_pairs.py compares them with a table.
     assert {layout.source for layout in LAYOUTS.values()} == {*list_sources()} - {"pairs"}
+
+
+def read_page():
+    """(source, ending of the file, text) of each layout that docs/data.md shows."""
+    page = (Path(__file__).parents[4] / "docs" / "data.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| (\.\w+) \| `(.*)` \|$", page, re.MULTILINE)
+    return [(*row[:2], row[2].replace(r"\n", "\n").replace(r"\t", "\t")) for row in rows]
+
+
+@pytest.mark.parametrize(("source", "ending", "text"), read_page())
+def test_the_files_of_the_page_about_data_are_read(source, ending, text, tmp_path):
+    path = tmp_path / f"x{ending}"
+    path.write_text(text, encoding="utf-8")
+    assert choose_source(path) == source
+    (example,) = read_file(source, path)
+    assert (example.question, example.answers[0]) == ("Who?", Answer("Ann", 0))
+    assert example.context.startswith("Ann")
+
+
+def test_the_page_about_data_has_every_source():
+    assert len(read_page()) == 10
+    assert {source for source, *_ in read_page()} == {*list_sources()} - {"hugging_face"}
 
 
 def test_a_file_that_no_source_recognizes_is_refused_with_the_sources(tmp_path):
