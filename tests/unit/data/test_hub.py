@@ -68,10 +68,11 @@ def test_a_data_set_of_the_hub_is_loaded_by_its_own_client(tmp_path):
     }
     place = f"hf://datasets/{NAME}"
     with serve_hub(files) as (address, asked):
-        train, tagged, dev, both, none, config, missing = load(
+        train, tagged, dev, configured, both, none, config, missing = load(
             *(address, tmp_path, "auto"),
             f"{place}?split=train",
             f"{place}@v2?split=train",
+            f"{place}?split=validation",
             f"{place}?config=default&split=validation",
             place,
             f"{place}?split=dev",
@@ -83,8 +84,9 @@ def test_a_data_set_of_the_hub_is_loaded_by_its_own_client(tmp_path):
     assert train[1][9]["where"].endswith("name.jsonl: line 10")
     # Equal commits are equal data, however they are named; another split is other data.
     assert train[0] == tagged[0]
-    assert train[0] != dev[0]
+    assert len({train[0], dev[0], configured[0]}) == 3
     assert [each["id"] for each in dev[1]] == ["101"]
+    assert dev[1][0]["answers"] == configured[1][0]["answers"]
     assert both[0] == (
         f"The data set {NAME} has the splits ['train', 'validation']; name one of them with ?split="
     )

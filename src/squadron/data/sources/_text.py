@@ -17,8 +17,10 @@ from squadron.errors import InputError
 HEAD_BYTES = 1 << 16
 """Maximum number of bytes that a source reads to recognize a file."""
 MAX_BYTES = 1 << 31
-"""Maximum size of a file that is read whole, unpacked. Files with one record per line have no
-limit."""
+"""Maximum size of a file that is read whole, unpacked. Files with one record per line may be
+larger."""
+MAX_LINE = 1 << 28
+"""Maximum length of a line in characters. A small archive may unpack to an endless one."""
 LINES = (".jsonl", ".ndjson")
 """Endings of files with one JSON object per line."""
 _GZIP = b"\x1f\x8b"
@@ -78,7 +80,13 @@ def read_lines(path: Path) -> Iterator[str]:
     with _sentences(path), _open_bytes(path) as file:
         _check_encoding(path, file.peek(4)[:4])  # type: ignore[attr-defined]
         with io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text:
-            yield from text
+            while line := text.readline(MAX_LINE):
+                if len(line) == MAX_LINE:
+                    raise InputError(
+                        f"The data file {path} has a line of {MAX_LINE >> 20} MiB or more; give "
+                        "one record per line"
+                    )
+                yield line
 
 
 def check_encoding(path: Path) -> None:

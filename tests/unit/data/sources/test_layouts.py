@@ -1,6 +1,5 @@
 import copy
 import gzip
-import json
 import re
 from pathlib import Path
 
@@ -130,9 +129,12 @@ def test_a_byte_order_mark_of_utf_8_is_no_fault(tmp_path):
         assert without_places(read_file(AUTO, path)) == QUESTIONS
 
 
-def test_a_file_read_whole_has_a_limit(tmp_path, monkeypatch):
+def test_a_file_read_whole_and_a_line_have_a_limit(tmp_path, monkeypatch):
     monkeypatch.setattr("squadron.data.sources._text.MAX_BYTES", 1000)
     path = write("squad, packed", tmp_path)
     with pytest.raises(InputError, match=r"is larger than 0 GiB; write it as JSON lines"):
         list(read_file("squad", path))
-    assert json.loads(gzip.decompress(path.read_bytes()))
+    monkeypatch.setattr("squadron.data.sources._text.MAX_LINE", 100)
+    for layout in ("flat lines, packed", "table of lines", "TyDi QA lines"):
+        with pytest.raises(InputError, match=r"has a line of 0 MiB or more; give one record per"):
+            list(read_file(LAYOUTS[layout].source, write(layout, tmp_path)))
