@@ -4,6 +4,7 @@ The folder is the list of sources: a new source is a new file here. A source yie
 that it finds; `validation.py` decides which are valid.
 """
 
+import contextlib
 import importlib
 import pkgutil
 from collections.abc import Iterator
@@ -132,10 +133,13 @@ def read_file(name: str, path: Path) -> Iterator[Example]:
 
 def _name_other(name: str, path: Path) -> str:
     """Returns which settings to use if another source recognizes the file; else ""."""
-    if not (path.is_file() or path.is_dir()) or load_source(name).recognizes(path):
+    if not (path.is_file() or path.is_dir()):
         return ""
-    for other in list_sources():
-        source = load_source(other)
-        if other != name and source.recognizes(path):
-            return f"; it looks like a file of the source {other!r}: set {source.SETTINGS}"
+    with contextlib.suppress(OSError):  # the first message says why the file can't be read
+        if load_source(name).recognizes(path):
+            return ""
+        for other in list_sources():
+            source = load_source(other)
+            if other != name and source.recognizes(path):
+                return f"; it looks like a file of the source {other!r}: set {source.SETTINGS}"
     return ""

@@ -12,6 +12,7 @@ A record is {"id", "title", "context", "question", "answers": {"text": [...], "a
 Source: the data set `rajpurkar/squad_v2` of the Hugging Face hub.
 """
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ def recognizes(path: Path) -> bool:
     """Says whether the beginning of a file, or the columns of a Parquet file, look like records."""
     if path.is_file() and _is_parquet(path):
         try:
-            return {"question", "context", "answers"} <= set(_open_parquet(path).schema_arrow.names)
+            return {"question", "context", "answers"} <= set(_open_parquet(path)[1])
         except InputError:
             return False
     head = read_head(path).lstrip()
@@ -102,25 +103,28 @@ def _read_json_lines(path: Path, lines: Iterator[str]) -> Iterator[tuple[str, An
 def _is_parquet(path: Path) -> bool:
     if plain_name(path).suffix.lower() == ".parquet":
         return True
-    with path.open("rb") as file:
+    with contextlib.suppress(OSError), path.open("rb") as file:  # who reads the file reports it
         return file.read(4) == b"PAR1"
+    return False
 
 
-def _open_parquet(path: Path) -> Any:
+def _open_parquet(path: Path) -> tuple[Any, list[str]]:
+    """Returns the file and the names of its columns."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        return pq.ParquetFile(path)
-    except (pa.ArrowException, OSError, ValueError) as error:
+        file = pq.ParquetFile(path)
+        return file, file.schema_arrow.names
+    except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
         raise InputError(f"The data file {path} is not Parquet: {first_line(error)}") from None
 
 
 def _read_parquet(path: Path) -> Iterator[tuple[str, Any]]:
     import pyarrow as pa
 
-    file = _open_parquet(path)
-    columns = [name for name in FIELDS if name in file.schema_arrow.names]
+    file, names = _open_parquet(path)
+    columns = [name for name in FIELDS if name in names]
     row = 0
     try:
         for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=columns):
