@@ -20,7 +20,7 @@ from typing import Any
 from squadron.config import Contender, Experiment
 from squadron.config.experiment import SHARED
 from squadron.config.limits import Limit, find_limits
-from squadron.data.sources import list_sources
+from squadron.data.sources import AUTO, list_sources
 from squadron.models.variants import list_variants, load_variant
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -266,7 +266,7 @@ def _describe_setting(setting: Setting) -> dict[str, Any]:
     for limit in setting.limits:
         schema |= limit.schema
     if setting.name in ("variant", "source"):
-        schema["enum"] = list_variants() if setting.name == "variant" else list_sources()
+        schema["enum"] = list_variants() if setting.name == "variant" else [AUTO, *list_sources()]
     if setting.default is not dataclasses.MISSING and not _is_refused(setting):
         schema["default"] = setting.default
     return {"description": setting.description, **schema}

@@ -19,6 +19,7 @@ from launch.plan import Plan, check_experiment, plan_race
 from launch.registered import resolve_models
 from squadron import provenance, storage
 from squadron.config import Experiment, digest
+from squadron.data import locations
 from squadron.errors import InputError
 from squadron.models import backbones, scratch
 from squadron.tracking import Race
@@ -215,8 +216,9 @@ def find_local_paths(experiment: Experiment) -> list[str]:
         for number, contender in enumerate(experiment.contenders, start=1)
         for location in contender.trained_on.files
     ]
-    places += [("results", experiment.results)] if experiment.results else []
-    local = [(setting, place) for setting, place in places if not storage.is_remote(place)]
+    local = [(setting, place) for setting, place in places if not locations.is_remote(place)]
+    if experiment.results and not storage.is_remote(experiment.results):
+        local.append(("results", experiment.results))
     local += [
         (f"contenders.{number}.backbone", contender.backbone)
         for number, contender in enumerate(experiment.contenders, start=1)

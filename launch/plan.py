@@ -13,7 +13,8 @@ from typing import Any
 from launch import registered
 from squadron import storage
 from squadron.config import Contender, Data, Experiment, digest, to_json
-from squadron.data.sources import load_source
+from squadron.data import locations
+from squadron.data.sources import check_source, list_modules
 from squadron.errors import InputError
 from squadron.models import backbones, minilm, scratch, variants
 from squadron.models.model_names import read_model_name
@@ -33,12 +34,12 @@ def check_experiment(experiment: Experiment) -> None:
     Raises:
         InputError: With the path of the wrong value, or with the location that can't be read.
     """
-    load_source(experiment.data.source)
+    check_source(experiment.data.source)
     for contender in experiment.contenders:
-        load_source(contender.trained_on.source)
+        check_source(contender.trained_on.source)
     _require_data(experiment.data)
     for location in (*experiment.data.files, *_declared_files(experiment)):
-        storage.content_digest(location)
+        locations.content_digest(location)
     for number, contender in enumerate(experiment.contenders, start=1):
         variants.check_contender(contender, f"contenders -> {number}")
         registered.check_model_backbone(contender, f"contenders -> {number}")
@@ -84,7 +85,7 @@ def _require_data(data: Data) -> None:
     """
     for setting in ("train", "train_only", "test"):
         for location in getattr(data, setting):
-            if storage.is_remote(location) or Path(location).exists():
+            if locations.is_remote(location) or Path(location).exists():
                 continue
             squad = f" SQuAD is at {SQUAD_PAGE}." if data.source == "squad" else ""
             raise InputError(
@@ -163,11 +164,11 @@ def plan_race(experiment: Experiment) -> Plan:
 
 
 def _read_contents(experiment: Experiment) -> _Contents:
-    locations = sorted(set(experiment.data.files))
+    given = sorted(set(experiment.data.files))
     names = sorted({contender.backbone for contender in experiment.contenders})
     return _Contents(
-        data={location: storage.content_digest(location) for location in locations},
-        declared={file: storage.content_digest(file) for file in _declared_files(experiment)},
+        data={location: locations.content_digest(location) for location in given},
+        declared={file: locations.content_digest(file) for file in _declared_files(experiment)},
         backbones={
             name: registered.fingerprint(name) or backbones.fingerprint(name) for name in names
         },
@@ -176,10 +177,11 @@ def _read_contents(experiment: Experiment) -> _Contents:
 
 def _plan_shared_steps(experiment: Experiment, contents: _Contents) -> dict[str, Digests]:
     """Returns what the steps depend on that all contenders share and that decide figures."""
-    source = f"data.sources.{experiment.data.source}"
     variant_modules = _variant_modules(experiment.contenders)
     return {
-        "ingest": plan_digests(["steps.ingest", source], contents.data),
+        "ingest": plan_digests(
+            ["steps.ingest", *list_modules(experiment.data.source)], contents.data
+        ),
         "admit": plan_digests(["steps.admit"], contents.declared, contents.backbones),
         "register": plan_digests(["steps.register", *variant_modules]),
     }

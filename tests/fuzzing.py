@@ -7,11 +7,14 @@ file and a number; nothing else is random, so a number that a failure names make
 import functools
 import json
 import random
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from tests.layouts import LAYOUTS, write
 
 ROOT = Path(__file__).resolve().parents[1]
 DEEP = "@deep@"
@@ -81,9 +84,15 @@ def seeds(kind: str) -> list[bytes]:
         return [path.read_bytes() for path in sorted((ROOT / "experiments").glob("*.yaml"))]
     if kind == "squad":
         return [path.read_bytes() for path in sorted((ROOT / "tests/fixtures").glob("squad*.json"))]
+    if kind in LAYOUTS:
+        with tempfile.TemporaryDirectory() as folder:
+            return [write(kind, Path(folder)).read_bytes()]
     lines = (ROOT / "examples" / "finance_faq.csv").read_text(encoding="utf-8").splitlines()[:12]
     if kind == "csv":
         return ["\n".join(lines).encode()]
+    if kind == "pairs":
+        blocks = (f"Q: {line[:40]}\nA: {line[20:60]}\n{line[60:]}\n" for line in lines)
+        return ["\n".join(blocks).encode()]
     rows = [{"question": line[:40], "answer": line[20:], "n": 1} for line in lines]
     return ["\n".join(map(json.dumps, rows)).encode()]
 
@@ -92,11 +101,23 @@ def mutate(kind: str, number: int) -> bytes:
     """Returns the file of one case."""
     chance = random.Random(f"{kind} {number}")
     content = chance.choice(seeds(kind))
-    if kind != "csv" and chance.random() < 0.5:
+    if _is_json(kind) and chance.random() < 0.5:
         content = _change_value(kind, content, chance)
     for _ in range(chance.choice((0, 1, 1, 2, 5))):
         content = chance.choice(_BYTES)(content, chance)
     return content
+
+
+def mutate_folder(kind: str, number: int, folder: Path) -> Path:
+    """Writes the folder of one case, in which one file is changed, and returns its path."""
+    chance = random.Random(f"{kind} {number}")
+    path = write(kind, folder)
+    file = chance.choice(sorted(each for each in path.rglob("*") if each.is_file()))
+    content = file.read_bytes()
+    for _ in range(chance.choice((1, 1, 2))):
+        content = chance.choice(_BYTES)(content, chance)
+    file.write_bytes(content)
+    return path
 
 
 def _flip(content: bytes, chance: random.Random) -> bytes:
@@ -138,6 +159,17 @@ _BYTES: list[Callable[[bytes, random.Random], bytes]] = [
 ]
 
 
+def _is_json(kind: str) -> bool:
+    """Says whether the values of the files can be changed: JSON that is not packed, or YAML."""
+    ending = LAYOUTS[kind].name.rpartition(".")[2] if kind in LAYOUTS else "json"
+    return kind not in ("csv", "pairs") and ending in ("json", "jsonl")
+
+
+def _has_lines(kind: str) -> bool:
+    """Says whether each line of the files is JSON of its own."""
+    return kind == "jsonl" or (kind in LAYOUTS and "lines" in kind)
+
+
 @functools.cache
 def _as_json(content: bytes) -> str:
     return json.dumps(yaml.safe_load(content))
@@ -145,7 +177,7 @@ def _as_json(content: bytes) -> str:
 
 def _change_value(kind: str, content: bytes, chance: random.Random) -> bytes:
     """Replaces, drops or doubles one value of the tree. YAML is written as JSON, which is YAML."""
-    if kind == "jsonl":
+    if _has_lines(kind):
         lines = content.splitlines()
         place = chance.randrange(len(lines))
         lines[place] = _change_value("line", lines[place], chance)

@@ -11,8 +11,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from squadron.answers import ranking
+from squadron.data import sources
 from squadron.data.example_table import make_table
-from squadron.data.sources import load_source
 from squadron.data.validation import validate_examples
 from squadron.data.validation_report import Report
 from squadron.errors import InputError
@@ -53,13 +53,13 @@ def read_file(path: Path, source: str) -> tuple[pa.Table, Report]:
 
     Args:
         path: The file.
-        source: A file of `sources/`.
+        source: A file of `sources/`, or `auto`.
 
     Raises:
         InputError: If it can't be read, or nothing of it can be judged.
     """
     report = Report()
-    examples = validate_examples(load_source(source).read_examples(path), report)
+    examples = validate_examples(sources.read_file(source, path), report)
     if not examples:
         why = ", ".join(f"{count} x {reason!r}" for reason, count in report.rejected.items())
         raise InputError(

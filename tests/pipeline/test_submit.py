@@ -1,5 +1,6 @@
 """`pipeline.py submit` against an HTTP server and an S3 server on loopback."""
 
+import dataclasses
 import functools
 import json
 import os
@@ -16,12 +17,14 @@ import pytest
 from kfp import dsl
 
 from launch import kfp_server
+from launch.cluster import find_local_paths
 from launch.command_line import main
 from launch.placement import Placement
 from launch.plan import plan_race
 from pipeline import build_pipeline
 from squadron import storage
-from squadron.config import load_experiment
+from squadron.config import build_experiment, load_experiment
+from squadron.errors import InputError
 from tests.limits import PATIENCE_SECONDS
 from tests.pipeline.kfp_server import (
     EXPERIMENT_ID,
@@ -359,6 +362,18 @@ def test_a_local_path_is_refused_with_the_way_out(
         "see; copy it with `aws s3 cp examples/corpus.json s3://BUCKET/corpus.json` and set "
         "data.train=s3://BUCKET/corpus.json\n"
     )
+
+
+def test_a_data_set_of_the_hub_is_no_local_path_and_no_place_for_results() -> None:
+    settings = {
+        "name": "hub",
+        "contenders": ["span"],
+        "data": {"train": ["hf://datasets/space/name?split=train"]},
+    }
+    experiment = build_experiment(settings)
+    assert find_local_paths(experiment) == []
+    with pytest.raises(InputError, match="The location 'hf://datasets/a/b' can't be used"):
+        find_local_paths(dataclasses.replace(experiment, results="hf://datasets/a/b"))
 
 
 def test_a_pipeline_with_other_inputs_than_the_plan_is_refused(

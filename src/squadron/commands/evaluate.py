@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from squadron.commands._libraries import silence_libraries
-from squadron.data.sources import list_sources
+from squadron.data.sources import AUTO, list_sources
 from squadron.wording import LEVEL, interval
 
 if TYPE_CHECKING:
@@ -26,9 +26,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a model folder, models:/NAME@ALIAS, the name of a registered model, or an alias or "
         "version of the one registered last",
     )
-    parser.add_argument("data", help="a file of questions with their answers, or s3://bucket/key")
     parser.add_argument(
-        "--source", default="squad", choices=list_sources(), help="how the file is laid out"
+        "data",
+        help="a file of questions with their answers, s3://bucket/key, or a data set of the "
+        "Hugging Face hub (hf://datasets/NAMESPACE/NAME?split=SPLIT)",
+    )
+    parser.add_argument(
+        "--source",
+        default="squad",
+        choices=[AUTO, *list_sources()],
+        help="how the file is laid out",
     )
     parser.add_argument(
         "--output",
@@ -47,13 +54,14 @@ def run(options: argparse.Namespace) -> int:
     """
     silence_libraries()
     from squadron import judging, storage
+    from squadron.data import locations
     from squadron.registry import open_model
     from squadron.scores.answer_files import write_answers
 
     if options.output:
         storage.require_writable(options.output)
     with tempfile.TemporaryDirectory() as temporary:
-        file = storage.fetch_file(options.data, Path(temporary) / "data")
+        file = locations.fetch(options.data, Path(temporary) / "data")
         examples, report = judging.read_file(file, options.source)
         with open_model(options.model) as opened:
             seen = judging.find_seen(opened.folder, examples)

@@ -33,7 +33,7 @@ class TrainedOn:
     """The backbone was trained on all questions of these titles, and on no other titles except
     those of `files`."""
     source: str = "squad"
-    """How `files` are read: the name of a file in `src/squadron/data/sources/`."""
+    """How `files` are read: the name of a file in `src/squadron/data/sources/`, or `auto`."""
 
     def __post_init__(self) -> None:
         check_limits(self)

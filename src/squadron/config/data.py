@@ -48,8 +48,10 @@ class Data:
     """The ingest step: where the examples come from and how they are split."""
 
     train: Annotated[tuple[str, ...], _FILES, PATHS] = ()
-    """Files (paths or `s3://bucket/key`). Their titles are split into train, tune, select and
-    test."""
+    """Files (paths or `s3://bucket/key`), folders that `save_to_disk` of the library datasets
+    wrote, or data sets of the Hugging Face hub (`hf://datasets/NAMESPACE/NAME[@REVISION]` with
+    `?split=SPLIT`, and `&config=CONFIG` if there are several). Their titles are split into train,
+    tune, select and test."""
     test: Annotated[tuple[str, ...], PATHS] = ()
     """Files of the data's own test set. If it names any, no title of `train` goes to test."""
     train_only: Annotated[tuple[str, ...], PATHS] = ()
@@ -57,7 +59,8 @@ class Data:
     in the split train with all its questions, and `splits` shares out the other titles of
     `train`."""
     source: str = "squad"
-    """How the files are read: the name of a file in `src/squadron/data/sources/`."""
+    """How the files are read: the name of a file in `src/squadron/data/sources/`, or `auto`, with
+    which each file is read by the source that recognizes it."""
     splits: Splits = field(default_factory=Splits)
     """How titles are shared out among the splits."""
     split_by: Annotated[str, one_of(("title", "question"))] = "title"

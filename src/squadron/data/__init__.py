@@ -10,6 +10,7 @@ __all__ = [
     "folding",
     "layout",
     "leakage",
+    "locations",
     "question_types",
     "sources",
     "split",

@@ -16,10 +16,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from squadron import artifacts, storage
+from squadron import artifacts
 from squadron.artifacts import MODEL_ABOUT, read_contexts
 from squadron.config import TrainedOn, digest
-from squadron.data import sources
+from squadron.data import locations
 from squadron.data.folding import fold_text
 from squadron.errors import InputError
 from squadron.models import backbones
@@ -110,11 +110,10 @@ def _read_file(path: Path) -> Record:
 def _declare(record: Record, backbone: str, declared: TrainedOn) -> Record:
     """Returns a record with what the experiment declares added to it."""
     titles, questions = set(record.titles) | {*declared.titles}, set(record.questions)
-    source = sources.load_source(declared.source)
     with tempfile.TemporaryDirectory() as temporary:
         for number, location in enumerate(declared.files):
-            file = storage.fetch_file(location, Path(temporary) / str(number))
-            for example in source.read_examples(file):
+            folder = Path(temporary) / str(number)
+            for example in locations.read_location(declared.source, location, folder):
                 title, question = _key(example.id, example.title, example.context, example.question)
                 titles.add(title)
                 questions.add(question)

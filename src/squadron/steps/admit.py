@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from squadron import progress, provenance, storage
+from squadron import progress, provenance
 from squadron.artifacts import read_record, read_table
 from squadron.config import TrainedOn, from_mapping
+from squadron.data import locations
 from squadron.data.validation_file import Validation
 from squadron.provenance import Digests
 from squadron.steps._backbones import fetched
@@ -63,7 +64,7 @@ def _check_contender(contender: Mapping[str, Any], planned: Digests, fairness: "
     label, backbone = contender["label"], contender["backbone"]
     declared = from_mapping(TrainedOn, contender["trained_on"])
     for file in declared.files:
-        planned.check_data(file, storage.content_digest(file))
+        planned.check_data(file, locations.content_digest(file))
     with fetched(backbone, planned) as place:
         record = trained_on.read_record(place, declared)
         config = backbones.read_config(place).to_dict()

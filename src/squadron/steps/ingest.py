@@ -8,14 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from squadron import progress, provenance, storage
+from squadron import progress, provenance
 from squadron.artifacts import read_contexts, write_record, write_table
 from squadron.config import Data, digest, from_json
-from squadron.data import contamination
+from squadron.data import contamination, locations
 from squadron.data.example_table import make_table
 from squadron.data.leakage import check_leakage, find_leakage, unify_titles
 from squadron.data.question_types import TYPES
-from squadron.data.sources import Example, load_source, read_file
+from squadron.data.sources import Example, check_source
 from squadron.data.split import share_out
 from squadron.data.validation import validate_examples
 from squadron.data.validation_file import SplitSummary, TrainOnlySummary, Validation
@@ -46,7 +46,7 @@ def ingest(*, data: str, examples: Path, digests: str = "") -> None:
     settings = from_json(Data, data)
     planned = provenance.read_digests(digests)
     # An unknown source is refused before any file is fetched.
-    load_source(settings.source)
+    check_source(settings.source)
     started = time.monotonic()
 
     report = Report()
@@ -88,16 +88,16 @@ def _read_files(settings: Data, planned: provenance.Digests, report: Report) -> 
     """Fetches all files, checks that they are the planned ones, and validates their examples."""
     with tempfile.TemporaryDirectory() as temporary:
 
-        def read(locations: Sequence[str]) -> Iterator[Example]:
-            for number, location in enumerate(locations):
-                folder = Path(temporary) / f"{len(locations)}-{number}"
-                planned.check_data(location, storage.content_digest(location))
-                yield from read_file(settings.source, storage.fetch_file(location, folder))
+        def read(kind: str, given: Sequence[str]) -> Iterator[Example]:
+            for number, location in enumerate(given):
+                folder = Path(temporary) / f"{kind}-{number}"
+                planned.check_data(location, locations.content_digest(location))
+                yield from locations.read_location(settings.source, location, folder)
 
         return _Given(
-            own=validate_examples(read(settings.train), report),
-            only=validate_examples(read(settings.train_only), report),
-            test=validate_examples(read(settings.test), report),
+            own=validate_examples(read("train", settings.train), report),
+            only=validate_examples(read("train_only", settings.train_only), report),
+            test=validate_examples(read("test", settings.test), report),
         )
 
 

@@ -35,6 +35,7 @@ __all__ = [
     "S3Location",
     "StorageSettings",
     "content_digest",
+    "fetch",
     "fetch_file",
     "fetch_folder",
     "fetch_published",
@@ -46,6 +47,26 @@ __all__ = [
     "read_settings",
     "require_writable",
 ]
+
+
+def fetch(location: str, folder: Path) -> Path:
+    """Makes a file or a folder readable on this machine, and returns its path.
+
+    Args:
+        location: A path, which is returned, or the ``s3://`` location of an object or a prefix. If
+            both exist under one name, it is the object.
+        folder: Where a download goes, under the last name of the location. It must be empty or not
+            exist.
+    """
+    place = parse_location(location)
+    if isinstance(place, S3Location):
+        is_file = s3.is_object(place)
+        is_folder = not is_file
+        folder = folder if is_file else folder / str(place).rpartition("/")[2]
+    else:
+        with local.sentences("read", place):
+            is_folder = place.is_dir()
+    return fetch_folder(location, folder) if is_folder else fetch_file(location, folder)
 
 
 def fetch_file(location: str, folder: Path) -> Path:

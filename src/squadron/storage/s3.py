@@ -101,6 +101,12 @@ class Store:
         return {"Bucket": self.place.bucket, "Key": self.place.key_of(name)}
 
 
+def is_object(place: S3Location) -> bool:
+    """Says whether an object has exactly this key; otherwise it may be a prefix."""
+    first = next(Store(place).list_objects(place.key), None)
+    return first is not None and first[0] == place.key
+
+
 def fetch_file(place: S3Location, folder: Path) -> Path:
     """Downloads one object completely, or leaves no file."""
     target = folder / place.key.rpartition("/")[2]

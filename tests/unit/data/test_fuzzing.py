@@ -6,6 +6,7 @@ night: SQUADRON_FUZZ_CASES=20000 SQUADRON_FUZZ_FIRST=1000 pytest tests/unit/data
 
 import json
 import os
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 
@@ -18,18 +19,26 @@ from squadron.artifacts import EXAMPLES
 from squadron.config import Contender, Data, experiment_file, from_json, load_experiment, to_json
 from squadron.data.answer_finder import AnswerFinder, Verdict
 from squadron.data.example_table import as_row
-from squadron.data.sources import load_source, squad
+from squadron.data.sources import load_source, read_file, squad
 from squadron.data.validation import validate_examples
 from squadron.data.validation_report import Report
 from squadron.errors import InputError
 from squadron.models import backbones, minilm, scratch, variants
 from squadron.models.model_names import read_model_name
-from tests.fuzzing import mutate
+from tests.fuzzing import mutate, mutate_folder
+from tests.layouts import LAYOUTS
 
 CASES = int(os.environ.get("SQUADRON_FUZZ_CASES", "0"))
 FIRST = int(os.environ.get("SQUADRON_FUZZ_FIRST", "0"))
-FEW = {"experiment": 120, "squad": 200, "csv": 100, "jsonl": 100}
+FEW = {"experiment": 120, "squad": 200, "csv": 100, "jsonl": 100, "pairs": 60}
 NAMES = {"experiment": "x.yaml", "squad": "x.json", "csv": "x.csv", "jsonl": "x.jsonl"}
+NAMES |= {"pairs": "x.txt"}
+SOURCES = {"squad": "squad", "csv": "table", "jsonl": "table", "pairs": "pairs"}
+# The layouts of one set of questions. Those of SQuAD are in the list above.
+FILES = {kind: each for kind, each in LAYOUTS.items() if each.source != "squad"}
+FEW |= dict.fromkeys(FILES, 60)
+NAMES |= {kind: each.name for kind, each in FILES.items()}
+SOURCES |= {kind: each.source for kind, each in FILES.items()}
 
 
 def read_experiment(path: Path) -> None:
@@ -50,11 +59,10 @@ def read_experiment(path: Path) -> None:
         assert from_json(Contender, to_json(contender)) == contender
 
 
-def read_data(path: Path) -> None:
+def read_data(path: Path, source: str) -> None:
     """Reads and validates examples; those that pass can be stored."""
-    source = load_source("squad" if path.suffix == ".json" else "table")
     report = Report()
-    examples = validate_examples(source.read_examples(path), report)
+    examples = validate_examples(read_file(source, path), report)
     assert len({example.id for example in examples}) == len(examples) == report.accepted
     for example in examples:
         assert bool(example.answers) != example.is_impossible
@@ -69,9 +77,16 @@ def read_data(path: Path) -> None:
 def read_case(kind: str, number: int, folder: Path) -> str:
     """ "valid", "refused", or what went wrong."""
     path = folder / NAMES[kind]
-    path.write_bytes(mutate(kind, number))
+    if kind == "folder":
+        shutil.rmtree(path, ignore_errors=True)
+        mutate_folder(kind, number, folder)
+    else:
+        path.write_bytes(mutate(kind, number))
     try:
-        (read_experiment if kind == "experiment" else read_data)(path)
+        if kind == "experiment":
+            read_experiment(path)
+        else:
+            read_data(path, SOURCES[kind])
     except InputError as error:
         message = str(error)
         return "refused" if message and len(message.splitlines()) == 1 else f"{message!r}"

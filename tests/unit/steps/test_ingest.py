@@ -11,7 +11,9 @@ from launch.plan import Plan, check_experiment, plan_race
 from squadron import steps, tracking
 from squadron.artifacts import read_table
 from squadron.config import SPLITS, Data, Splits, build_experiment, to_json
+from squadron.data.sources import list_sources
 from squadron.errors import InputError
+from tests.layouts import QUESTIONS, write
 
 JUDGED = SPLITS[1:]
 
@@ -380,8 +382,8 @@ def test_a_table_without_its_source_is_refused_with_the_settings_that_read_it(tm
     (tmp_path / "t.csv").write_text("Question,Answer\nWho?,Ann\n")
     line = refuse(tmp_path / "e", Data((str(tmp_path / "t.csv"),)), capfd)
     assert line.endswith(
-        "it looks like a file of the source 'table': set data.source: table and data.split_by: "
-        "question"
+        "it looks like a file of the source 'table': set data.source: table and, if it has no "
+        "column 'context', data.split_by: question"
     )
 
 
@@ -399,3 +401,27 @@ def test_titles_that_test_shares_with_train_are_said_first(tmp_path, capfd, titl
     )
     assert (first == said) == bool(title)
     assert first.startswith("ingest     Warning" if title else "ingest     15 examples")
+
+
+def test_with_auto_each_file_is_read_by_the_source_that_recognizes_it(tmp_path, capfd):
+    own = write_squad(tmp_path / "own.json", number_titles(12, "a"), "own")
+    flat = write("flat Parquet", tmp_path)
+    data = Data(train=(own,), train_only=(str(flat),), source="auto", splits=Splits(2, 2, 2))
+    rows, report = ingest(tmp_path / "examples", data)
+    assert sum(len(rows[name]) for name in SPLITS) == report["accepted"] == 36 + len(QUESTIONS)
+    (row,) = (row for row in rows["train"] if row["id"] == "101")
+    assert [answer["text"] for answer in row["answers"]] == ["July 1823", "1823"]
+    line = refuse(tmp_path / "refused", dataclasses.replace(data, source="squad"), capfd)
+    assert "x.parquet' can't be read: it is no text; it looks like a file of the source" in line
+    assert line.endswith("set data.source: flat")
+
+
+def test_ingest_depends_on_all_sources_only_with_auto(tmp_path):
+    own = write_squad(tmp_path / "own.json", number_titles(12, "a"), "own")
+
+    def roots(**settings):
+        found = plan({"train": [own], **settings}).arguments["ingest_digests"]
+        return {name for name in json.loads(found)["roots"] if "sources" in name}
+
+    assert roots() == {"data.sources.squad"}
+    assert roots(source="auto") == {f"data.sources.{name}" for name in list_sources()}

@@ -21,6 +21,7 @@ from squadron.storage import (
     S3Location,
     StorageSettings,
     content_digest,
+    fetch,
     fetch_file,
     fetch_folder,
     fetch_published,
@@ -610,3 +611,15 @@ def test_every_file_is_on_the_disk_before_the_folder_gets_its_name(tmp_path, mon
     written = [path for path in (tmp_path / "published").rglob("*") if path.is_file()]
     assert len(written) == 4
     assert sorted(synced) == sorted((p.stat().st_ino, p.stat().st_size) for p in written)
+
+
+def test_a_path_is_fetched_as_the_file_or_folder_that_it_is(tmp_path):
+    folder = write_tree(tmp_path / "folder", {"a.txt": b"a"})
+    assert fetch(str(folder), tmp_path / "none") == folder
+    assert fetch(str(folder / "a.txt"), tmp_path / "none") == folder / "a.txt"
+    with pytest.raises(InputError, match="Correct the path"):
+        fetch(str(tmp_path / "missing"), tmp_path / "none")
+    publish(folder, str(tmp_path / "published"))
+    (tmp_path / "published" / "a.txt").write_bytes(b"b")
+    with pytest.raises(InputError, match="was added, changed or removed"):
+        fetch(str(tmp_path / "published"), tmp_path / "none")

@@ -4,6 +4,7 @@ The folder is the list of sources: a new source is a new file here. A source yie
 that it finds; `validation.py` decides which are valid.
 """
 
+import contextlib
 import importlib
 import pkgutil
 from collections.abc import Iterator
@@ -11,10 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, cast
 
+from squadron.data.sources._text import check_encoding
 from squadron.errors import InputError
 
-HEAD_CHARS = 1 << 16
-"""Maximum number of characters that a source reads to recognize a file."""
+AUTO = "auto"
+"""The value of `data.source` that lets each file choose the source that recognizes it."""
 
 
 @dataclass
@@ -61,6 +63,17 @@ def list_sources() -> list[str]:
     return sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
 
 
+def check_source(name: str) -> None:
+    """Refuses a name that is neither a source nor `auto`.
+
+    Raises:
+        InputError: If it is unknown. The message lists all sources.
+    """
+    known = [AUTO, *list_sources()]
+    if name not in known:
+        raise InputError(f"data -> source: {name!r} is not a source; known: {known}")
+
+
 def load_source(name: str) -> Source:
     """Returns the source of that name.
 
@@ -68,17 +81,50 @@ def load_source(name: str) -> Source:
         InputError: If there is none. The message lists all sources.
     """
     if name not in list_sources():
-        raise InputError(f"data -> source: {name!r} is not a source; known: {list_sources()}")
+        check_source(name)
+        raise InputError(f"data -> source: {name!r} is chosen by the file; name a source here")
     return cast(Source, importlib.import_module(f"{__name__}.{name}"))
+
+
+def list_modules(name: str) -> list[str]:
+    """Returns the modules below `squadron` that may read files of a source, for provenance."""
+    return [f"data.sources.{each}" for each in (list_sources() if name == AUTO else [name])]
+
+
+def choose_source(path: Path) -> str:
+    """Returns the name of the one source that recognizes a file.
+
+    Raises:
+        InputError: If none or several do, or the file can't be read.
+    """
+    try:
+        found = [name for name in list_sources() if load_source(name).recognizes(path)]
+    except (OSError, ValueError) as error:  # ValueError: an impossible file name
+        raise InputError(f"The data file {str(path)!r} can't be read: {error}") from None
+    if len(found) == 1:
+        return found[0]
+    if not found and path.is_file():
+        check_encoding(path)
+    which = f"the sources {found} recognize it" if found else "no source recognizes it"
+    raise InputError(
+        f"The data file {path} leaves open how to read it: {which}; set data.source to one of "
+        f"{found or list_sources()}"
+    )
 
 
 def read_file(name: str, path: Path) -> Iterator[Example]:
     """Yields the examples that the source of that name reads from a file.
 
+    Args:
+        name: The name of a source, or `auto` for the source that recognizes the file.
+        path: The file or folder.
+
     Raises:
         InputError: If the source can't read the file. If the file looks like one of another source,
             the message says which.
     """
+    if name == AUTO:
+        name = choose_source(path)
     try:
         yield from load_source(name).read_examples(path)
     except InputError as error:
@@ -87,10 +133,13 @@ def read_file(name: str, path: Path) -> Iterator[Example]:
 
 def _name_other(name: str, path: Path) -> str:
     """Returns which settings to use if another source recognizes the file; else ""."""
-    if not path.is_file() or load_source(name).recognizes(path):
+    if not (path.is_file() or path.is_dir()):
         return ""
-    for other in list_sources():
-        source = load_source(other)
-        if other != name and source.recognizes(path):
-            return f"; it looks like a file of the source {other!r}: set {source.SETTINGS}"
+    with contextlib.suppress(OSError):  # the first message says why the file can't be read
+        if load_source(name).recognizes(path):
+            return ""
+        for other in list_sources():
+            source = load_source(other)
+            if other != name and source.recognizes(path):
+                return f"; it looks like a file of the source {other!r}: set {source.SETTINGS}"
     return ""

@@ -236,7 +236,7 @@ def test_an_unknown_source_is_refused_with_those_there_are():
     with pytest.raises(InputError) as caught:
         load_source("squad2")
     assert str(caught.value) == (
-        f"data -> source: 'squad2' is not a source; known: {list_sources()}"
+        f"data -> source: 'squad2' is not a source; known: {['auto', *list_sources()]}"
     )
 
 
@@ -290,3 +290,17 @@ def test_what_no_source_knows_is_told_no_source(tmp_path, name, text):
         with pytest.raises(InputError) as caught:
             list(read_file(name, path))
         assert "looks like" not in str(caught.value)
+
+
+def test_a_file_that_can_not_be_opened_is_one_sentence(tmp_path, monkeypatch):
+    path = write(tmp_path, make_content())
+
+    def refuse(*args, **kwargs):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    for name in list_sources():
+        with pytest.raises(InputError, match=r"can't be read: .*Permission denied$"):
+            list(read_file(name, path))
+    with pytest.raises(InputError, match=r"can't be read: .*Permission denied$"):
+        list(read_file("auto", path))

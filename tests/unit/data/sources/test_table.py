@@ -1,4 +1,5 @@
 import csv
+import gzip
 import json
 from pathlib import Path
 
@@ -6,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from squadron.data.sources import list_sources, load_source
+from squadron.data.sources import Answer, list_sources, load_source
 from squadron.data.sources.table import read_examples
 from squadron.data.validation import Report, validate_examples
 from squadron.errors import InputError
@@ -197,3 +198,90 @@ def test_a_name_that_no_file_can_have_is_refused(name):
     with pytest.raises(InputError, match="can't be read") as caught:
         list(read_examples(Path(name)))
     str(caught.value).encode()
+
+
+def read_rows(folder, *rows):
+    return list(read_examples(write_lines(folder / "t.jsonl", rows)))
+
+
+def make_row(**fields):
+    return {"question": "Who?", "answer": "Ann", "context": "Ann sang. Bob slept.", **fields}
+
+
+def test_with_a_context_every_row_has_its_own_and_equal_questions_are_one_example(tmp_path):
+    first, second = read_rows(
+        tmp_path,
+        make_row(),
+        make_row(answer="Bob"),
+        make_row(answer="Ann "),
+        make_row(context="Ann. Eve."),
+    )
+    assert first.answers == [Answer("Ann", 0), Answer("Bob", 10)]
+    assert second.answers == [Answer("Ann", 0)]
+    assert first.id != second.id
+    assert first.title != second.title
+    assert first.title.startswith("context ")
+
+
+@pytest.mark.parametrize("context", ["A then A.", "A" + " b" * 20 + " A", "AAA"])
+def test_an_answer_that_stands_twice_in_its_context_needs_its_place(tmp_path, context):
+    answer = "A" if context != "AAA" else "AA"
+    (example,) = read_rows(tmp_path, make_row(answer=answer, context=context))
+    report = Report()
+    assert validate_examples([example], report) == []
+    assert report.rejected == {"answer occurs more than once": 1}
+    start = context.rindex(answer)
+    (example,) = read_rows(tmp_path, make_row(answer=answer, context=context, answer_start=start))
+    assert validate_examples([example], report)[0].answers == [Answer(answer, start)]
+
+
+def test_an_empty_answer_about_a_context_is_none_and_contradictions_are_counted(tmp_path):
+    examples = read_rows(
+        tmp_path,
+        make_row(answer=" "),
+        make_row(question="Which?", answer="Bob"),
+        make_row(question="Which?", answer=""),
+    )
+    assert [example.is_impossible for example in examples] == [True, False, True]
+    report = Report()
+    assert len(validate_examples(examples, report)) == 2
+    assert report.rejected == {"id used twice": 1}
+
+
+def test_an_id_that_two_questions_have_is_rejected(tmp_path):
+    examples = read_rows(tmp_path, make_row(id=7), make_row(id="7", question="Why?"))
+    report = Report()
+    assert [example.id for example in validate_examples(examples, report)] == ["7"]
+    assert report.rejected == {"id used twice": 1}
+
+
+def test_a_table_of_contexts_without_any_answer_is_refused(tmp_path):
+    with pytest.raises(InputError, match="no question has an answer"):
+        read_rows(tmp_path, make_row(answer=""))
+
+
+@pytest.mark.parametrize("start", ["x", "1.0", "９", "1" * 30])
+def test_a_start_that_is_no_whole_number_is_refused(tmp_path, start):
+    with pytest.raises(InputError, match=r"line 1: answer_start is .*; a whole number is needed"):
+        read_rows(tmp_path, make_row(answer_start=start))
+
+
+def test_reasoning_types_of_pairs_without_a_context_are_read(tmp_path):
+    rows = [("Why?", "So.", "causal"), ("Who?", "Ann.", "")]
+    path = write_csv(tmp_path / "t.csv", rows, ("question", "answer", "Reasoning Type"))
+    assert [example.reasoning_type for example in read_examples(path)] == ["causal", ""]
+
+
+def test_tabs_are_between_the_cells_of_a_file_that_says_so(tmp_path):
+    for name in ("t.tsv", "t.tab"):
+        (tmp_path / name).write_text('q\ta\nWho, me?\t"Ann\tand Bob"\n')
+        (example,) = read_examples(tmp_path / name)
+        assert (example.question, example.context) == ("Who, me?", "Ann\tand Bob")
+    (tmp_path / "t.tsv").write_text("q\ta\nWho?\tAnn\tand Bob\n")
+    with pytest.raises(InputError, match="put quotes around a cell that has tabs"):
+        list(read_examples(tmp_path / "t.tsv"))
+
+
+def test_the_title_of_a_packed_table_has_no_ending(tmp_path):
+    (tmp_path / "faq.csv.gz").write_bytes(gzip.compress(b"q,a\nWho?,Ann\n"))
+    assert next(read_examples(tmp_path / "faq.csv.gz")).title == "faq"

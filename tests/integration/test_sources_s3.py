@@ -1,0 +1,49 @@
+"""Every layout is read from S3, as a file or as the objects under a prefix."""
+
+import boto3
+import pytest
+
+from squadron.data import locations
+from squadron.errors import InputError
+from tests.layouts import LAYOUTS, QUESTIONS, without_places, write
+from tests.s3_server import running_s3_server
+
+pytestmark = pytest.mark.slow  # An S3 server is started.
+
+
+@pytest.fixture(scope="module")
+def endpoint():
+    with running_s3_server() as url:
+        yield url
+
+
+@pytest.fixture
+def client(endpoint, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    return boto3.session.Session().client("s3", endpoint_url=endpoint)
+
+
+def test_every_layout_is_read_from_s3(client, tmp_path):
+    client.create_bucket(Bucket="layouts")
+    for number, layout in enumerate(LAYOUTS):
+        path = write(layout, tmp_path)
+        files = [path] if path.is_file() else [each for each in path.rglob("*") if each.is_file()]
+        for file in files:
+            key = f"{number}/{file.relative_to(tmp_path)}"
+            client.upload_file(str(file), "layouts", key)
+        location = f"s3://layouts/{number}/{path.name}"
+        folder = tmp_path / f"fetched-{number}"
+        assert without_places(locations.read_location("auto", location, folder)) == QUESTIONS
+        assert locations.content_digest(location)
+    # If an object and a prefix have one name, the object is read.
+    client.upload_file(str(write("squad", tmp_path)), "layouts", "same/x.json")
+    client.upload_file(str(write("squad", tmp_path)), "layouts", "same/x.json/more")
+    found = locations.read_location("auto", "s3://layouts/same/x.json", tmp_path / "same")
+    assert without_places(found) == QUESTIONS
+    with pytest.raises(InputError, match="There are no objects at s3://layouts/none"):
+        list(locations.read_location("auto", "s3://layouts/none", tmp_path / "none"))
