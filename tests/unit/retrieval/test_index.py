@@ -14,6 +14,7 @@ from squadron.errors import InputError
 from squadron.retrieval import MEAN, POOLINGS, IndexRecord, PassageIndex, find_passages
 from squadron.retrieval.index import RECORD
 from tests.at_once import call_at_once
+from tests.limits import PATIENCE_SECONDS
 from tests.unit.retrieval.indexes import (
     WordEncoder,
     add_own_documents,
@@ -197,7 +198,7 @@ def test_a_killed_update_leaves_the_old_or_the_new_index(
         target=update_and_die, args=(str(tmp_path), method)
     )
     process.start()
-    process.join(120)
+    process.join(PATIENCE_SECONDS)
     assert process.exitcode == -signal.SIGKILL
     index = PassageIndex.open(str(tmp_path), WordEncoder())
     assert_whole(index, expected)
@@ -228,7 +229,7 @@ def test_an_index_killed_at_any_moment_is_whole(tmp_path: Path) -> None:
         process.start()
         index = open_index(str(tmp_path))
         first = index.table.version
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while index.table.version < first + 6 and time.monotonic() < deadline:
             time.sleep(0.01)
             index.table.checkout_latest()
