@@ -8,6 +8,7 @@ be more than one paragraph that answers it, so the recall is rather too low.
 
 - recall of each method, as `squadron.retrieval` gives it with its default settings;
 - fusion: recall of hybrid with other constants of reciprocal rank fusion;
+- words: with --words, nothing but the recall of BM25 without stemming or with stop words;
 - build: seconds to encode all passages and write the index. The encoder has been loaded before;
 - search: milliseconds from the text of one question to its passages, one question after the other;
 - disk: what the index takes.
@@ -28,6 +29,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
+import pyarrow as pa
 
 from benchmarks.measure import at_least, at_most, finish, make_parser, read_questions
 from squadron.documents.passages import Passage
@@ -41,6 +43,7 @@ from squadron.retrieval import (
     find_passages_of_each,
 )
 from squadron.retrieval.fusion import RANK_CONSTANT, fuse_rankings
+from squadron.retrieval.lance_table import searched_text
 from squadron.retrieval.search import CANDIDATES
 
 PLACES = (1, 5, 20)
@@ -77,6 +80,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--questions", type=int, help="measure recall on this many, evenly spread")
     parser.add_argument("--searches", type=int, default=200, help="measure the time of this many")
     parser.add_argument("--without-titles", action="store_true", help="passages have no headings")
+    parser.add_argument(
+        "--words", action="store_true", help="measure nothing but BM25 by other words"
+    )
     options = parser.parse_args(arguments)
 
     examples = read_questions(options.data)
@@ -88,6 +94,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         rows = np.linspace(0, len(contexts) - 1, min(options.questions, len(contexts))).astype(int)
     questions = [examples["question"][int(row)].as_py() for row in rows]
     wanted = [gold[contexts[row]] for row in rows]
+    if options.words:
+        report = {"benchmark": "words", "words": compare_words(documents, questions, wanted)}
+        finish(report, [], options, enough=1)
+        return
     with tempfile.TemporaryDirectory() as folder:
         report = measure_index(options, folder, documents, questions, wanted)
     report = {
@@ -183,6 +193,36 @@ def measure_index(
         "recall": recall,
         "fusion": fusion,
     }
+
+
+def compare_words(
+    documents: Sequence[Document], questions: Sequence[str], wanted: Sequence[str]
+) -> dict[str, dict[int, float]]:
+    """Returns the recall of BM25 with and without stemming and stop words."""
+    import lancedb
+    from lancedb.index import FTS
+    from lancedb.query import MatchQuery
+
+    passages = [passage for document in documents for passage in document.passages]
+    table = pa.table({"id": [p.id for p in passages], "text": [searched_text(p) for p in passages]})
+    recall = {}
+    for name, stem, no_stop_words in (
+        ("stems, no stop words", True, True),
+        ("stems, stop words", True, False),
+        ("forms, no stop words", False, True),
+        ("forms, stop words", False, False),
+    ):
+        with tempfile.TemporaryDirectory() as folder:
+            stored = lancedb.connect(folder).create_table("words", table)
+            stored.create_index("text", config=FTS(stem=stem, remove_stop_words=no_stop_words))
+            ids = []
+            for question in questions:
+                query = stored.search(MatchQuery(question, "text"), query_type="fts")
+                rows = query.select(["id", "_score"]).limit(max(PLACES)).to_arrow()
+                ids.append(rows["id"].to_pylist())
+        recall[name] = count_found(ids, wanted)
+        print_recall(name, recall[name])
+    return recall
 
 
 def count_found(ids: Sequence[Sequence[str]], wanted: Sequence[str]) -> dict[int, float]:

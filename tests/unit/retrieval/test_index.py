@@ -182,6 +182,19 @@ def test_two_processes_at_once_lose_nothing(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_document_that_two_processes_added_at_once_is_put_right(
+    tmp_path: Path, number: int
+) -> None:
+    open_index(str(tmp_path)).update([version("b", 1)])
+    one, two = open_index(str(tmp_path)), open_index(str(tmp_path))
+    for index, document in ((one, version("a", 1)), (two, version("a", number))):
+        index._replace(index._make_rows([document], []), ["a"])  # without the lock, as in S3
+    assert one.documents() == {"a": "", "b": version("b", 1).digest}
+    one.update([version("a", 1)])
+    assert_whole(one, {"a": "v1", "b": "v1"})
+
+
 @pytest.mark.parametrize(
     ("method", "expected"),
     [
