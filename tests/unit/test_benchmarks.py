@@ -19,6 +19,7 @@ from benchmarks import (
     bench_memory,
     bench_postprocess,
     bench_predict_memory,
+    bench_retrieval,
     bench_scoring,
     bench_significance,
     bench_training,
@@ -92,6 +93,18 @@ def test_scoring_runs(run, corpus, predictions):
     assert set(report["seconds_median"]) == {"ours", "official", "all parts", "oracle"}
     (target,) = report["targets"]
     assert target["measured"] == report["seconds_median"]["all parts"]
+
+
+def test_retrieval_runs(run, corpus):
+    report = run(bench_retrieval, corpus, "--searches", "3")
+    assert report["passages"] >= 8
+    assert (
+        set(report["recall"]) == {"dense", "bm25", "hybrid", "original"} == set(report["search_ms"])
+    )
+    assert report["fusion"]["5"] == report["recall"]["hybrid"]
+    assert report["recall"]["hybrid"]["20"] > 50
+    words = run(bench_retrieval, corpus, "--words")["words"]
+    assert words["stems, no stop words"]["20"] > 50
 
 
 def test_crf_runs(run):

@@ -39,6 +39,7 @@ from squadron.models.model_folder import ModelAbout
 from squadron.models.trained_on import _Content as TrainedOnContent
 from squadron.models.training_summary import TrainingLog, TrainingSummary
 from squadron.models.variants._adapters import AdapterBackbone
+from squadron.retrieval import IndexRecord, IndexSettings
 from squadron.scores.confidence import Confidence, CurvePoint, ReliabilityGroup
 from squadron.scores.contender_result import ContenderResult
 from squadron.scores.figures import SplitFigures
@@ -174,6 +175,7 @@ RECORDS = [
         leakage=LEAKAGE,
         train_only=TrainOnlySummary(4, 1),
     ),
+    IndexRecord("i", IndexSettings("all-MiniLM-L6-v2", "0a1b", ("mean",), "{}", 384), 2, 9, "c"),
 ]
 BY_NAME = {type(record).__name__: record for record in RECORDS}
 RESULT, RACE, LOG = (BY_NAME[name] for name in ("ContenderResult", "RaceResult", "TrainingLog"))

@@ -11,6 +11,7 @@ __all__ = [
     "checkpoints",
     "cpu_layers",
     "devices",
+    "encoders",
     "hub",
     "linear_chain_crf",
     "minilm",

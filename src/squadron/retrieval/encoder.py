@@ -3,7 +3,7 @@
 Legend: N texts, B texts of a forward pass, T tokens of its longest text, D hidden size.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from squadron.config import digest
 from squadron.models import backbones, minilm
+from squadron.models.encoders import TextNetwork, cut_passes, load_network
 from squadron.progress import Progress
 
 Vectors = npt.NDArray[np.float32]
@@ -63,7 +64,7 @@ class TextEncoder:
         self.max_tokens = max_tokens
         self.title = title
         self._batch_tokens = batch_tokens
-        self._network: Any = None
+        self._loaded: TextNetwork | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -85,17 +86,17 @@ class TextEncoder:
         """
         import torch
 
-        self._load()
+        loaded = self._load()
         found = {
-            name: np.zeros((len(texts), self._network.config.hidden_size), np.float32)
+            name: np.zeros((len(texts), loaded.network.config.hidden_size), np.float32)
             for name in poolings
         }
-        ids = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(list(texts))]
+        ids = [encoding.ids for encoding in loaded.tokenizer.encode_batch_fast(list(texts))]
         bar: AbstractContextManager[Progress | None] = (
             Progress(self.title, len(texts), "passages") if self.title else nullcontext()
         )
         with bar as progress, torch.inference_mode():
-            for rows in _cut_passes([len(some) for some in ids], self._batch_tokens):
+            for rows in cut_passes([len(some) for some in ids], self._batch_tokens):
                 hidden_BTD, mask_BT = self._forward([ids[row] for row in rows])
                 for name, vectors in found.items():
                     pooled_BD = _pool(hidden_BTD, mask_BT, name)
@@ -107,42 +108,18 @@ class TextEncoder:
 
     def _forward(self, ids: Sequence[list[int]]) -> tuple[Any, Any]:
         """Returns the last hidden states, shape (B, T, D), and which tokens are real, (B, T)."""
-        import torch
-
-        lengths = [len(some) for some in ids]
-        width = max(lengths)
-        # Texts of equal length are the usual case, as batches are sorted. They need no mask, and
+        loaded = self._load()
+        ids_BT, mask_BT = (values.to(loaded.device) for values in loaded.pad(ids))
+        # Texts of equal length are frequent, as batches are sorted. They need no mask, and
         # attention is faster without one.
-        ids_BT = torch.tensor([some + [self._pad_id] * (width - len(some)) for some in ids])
-        mask_BT = torch.arange(width) < torch.tensor(lengths)[:, None]
-        padded = min(lengths) < width
-        output = self._network(
-            input_ids=ids_BT.to(self._device),
-            attention_mask=mask_BT.long().to(self._device) if padded else None,
-        )
-        return output.last_hidden_state, mask_BT.to(self._device)
+        output = loaded.network(input_ids=ids_BT, attention_mask=None if mask_BT.all() else mask_BT)
+        return output.last_hidden_state, mask_BT
 
-    def _load(self) -> None:
+    def _load(self) -> TextNetwork:
         """Loads tokenizer and network once."""
-        if self._network is not None:
-            return
-        import torch
-        from transformers import AutoModel
-
-        from squadron.models.devices import pick_device
-
-        tokenizer = backbones.load_tokenizer(self.name)
-        network = backbones.from_pretrained(
-            AutoModel, self.name, dtype=torch.float32, use_safetensors=True
-        )
-        positions = getattr(network.config, "max_position_embeddings", 512)
-        self._tokenizer = backbones.bare_tokenizer(tokenizer)
-        self._tokenizer.enable_truncation(
-            min(self.max_tokens, tokenizer.model_max_length, positions)
-        )
-        self._pad_id = tokenizer.pad_token_id or 0
-        self._device = pick_device()
-        self._network = network.to(self._device).eval()
+        if self._loaded is None:
+            self._loaded = load_network(self.name, self.max_tokens)
+        return self._loaded
 
 
 def _pool(hidden_BTD: Any, mask_BT: Any, pooling: str) -> Any:
@@ -153,15 +130,3 @@ def _pool(hidden_BTD: Any, mask_BT: Any, pooling: str) -> Any:
         raise ValueError(f"The pooling is {pooling!r}; {' and '.join(POOLINGS)} are known.")
     weight_BT1 = mask_BT[:, :, None].to(hidden_BTD.dtype)
     return (hidden_BTD * weight_BT1).sum(1) / weight_BT1.sum(1)
-
-
-def _cut_passes(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:
-    """Yields the rows of one forward pass after the other, texts of similar length together."""
-    rows: list[int] = []
-    for row in sorted(range(len(lengths)), key=lambda row: lengths[row]):
-        if rows and (len(rows) + 1) * lengths[row] > batch_tokens:
-            yield rows
-            rows = []
-        rows.append(row)
-    if rows:
-        yield rows

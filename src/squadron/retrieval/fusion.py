@@ -21,10 +21,12 @@ def fuse_rankings(
         constant: At least 0. A higher one makes ranks more alike.
 
     Returns:
-        Names with their scores, best first. Equal scores are in alphabetical order of the names.
+        Names with their scores, best first. Equal scores, which are frequent with two rankings,
+        are in the order of the first ranking, then of the second, and so on.
     """
     scores: dict[str, float] = {}
     for ranking in rankings:
         for rank, name in enumerate(ranking, 1):
             scores[name] = scores.get(name, 0.0) + 1 / (constant + rank)
-    return sorted(scores.items(), key=lambda item: (-item[1], item[0]))
+    # The sort is stable, and the dictionary holds the names of the first ranking first.
+    return sorted(scores.items(), key=lambda item: -item[1])

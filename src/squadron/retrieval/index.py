@@ -10,6 +10,8 @@ passages.
 
 import contextlib
 import logging
+import random
+import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -35,7 +37,8 @@ RECORD = "index.json"
 """The file with the IndexRecord in the folder of a local index. Nothing here reads it."""
 _KEPT_VERSIONS = timedelta(days=1)
 """How long files of earlier versions stay, for processes that still read them."""
-_MOST_REPAIRS = 5
+_MOST_ATTEMPTS = 5
+"""How often an update is written if another process adds the same documents to S3 each time."""
 
 
 @dataclass(frozen=True)
@@ -147,8 +150,11 @@ class PassageIndex:
         """Returns the digest of each document in the index.
 
         The digest is "" if two processes wrote the same document to S3 at the same moment and both
-        versions are there. The next update replaces it.
+        versions are there. The next update replaces it. This also lets searches with this object
+        see what other processes have written since it was opened.
         """
+        with lance_table.sentences(self.place, "read"):
+            self.table.checkout_latest()
         return _read_digests(self._read_columns("document", "document_digest", "id"))
 
     def find_changes(self, digests: Mapping[str, str]) -> Changes:
@@ -190,15 +196,8 @@ class PassageIndex:
         names = [document.name for document in fresh] + [name for name in removed if name in held]
         rows = self._make_rows(fresh, [name for name in names if name in held])
         with _held(self.place), lance_table.sentences(self.place, "written"):
-            for _ in range(_MOST_REPAIRS):
-                self.table.checkout_latest()
-                lance_table.add_full_text(self.table)
-                if names:
-                    self._replace(rows, names)
-                held = self.documents()
-                # In S3 there is no lock: another process may have added the same documents.
-                if not any(held.get(name) == "" for name in names):
-                    break
+            lance_table.add_full_text(self.table)
+            self._write(rows, names)
             self._tidy()
             record = self.describe()
             if not storage.is_remote(self.place):
@@ -266,6 +265,30 @@ class PassageIndex:
         with lance_table.sentences(self.place, "read"):
             query = self.table.search().select(list(names))
             return (query.where(where) if where else query).to_arrow()
+
+    def _write(self, rows: pa.Table, names: Sequence[str]) -> None:
+        """Replaces all passages of some documents by these rows.
+
+        In S3 there is no lock. If another process adds the same documents at the same moment, both
+        versions are there afterwards. Then all their passages are deleted and these rows are
+        written again, so that readers miss the documents for a moment.
+        """
+        doubled = self._find_doubled(names)
+        for attempt in range(_MOST_ATTEMPTS):
+            if doubled:
+                self.table.delete(lance_table.is_one_of("document", doubled))
+            if names:
+                self._replace(rows, names)
+            doubled = self._find_doubled(names)
+            if not doubled:
+                return
+            # The other process does the same. By chance, one of them waits longer.
+            time.sleep(random.uniform(0, 0.2 * 2**attempt))
+
+    def _find_doubled(self, names: Sequence[str]) -> list[str]:
+        """Returns those of some documents that two processes added at the same moment."""
+        held = self.documents()
+        return [name for name in names if held.get(name) == ""]
 
     def _replace(self, rows: pa.Table, names: Sequence[str]) -> None:
         """Replaces all passages of some documents by these rows, in one commit."""

@@ -41,6 +41,8 @@ def sentences(place: str, verb: str) -> Iterator[None]:
     """Turns the errors of LanceDB into InputErrors; `verb` is "read" or "written"."""
     try:
         yield
+    except InputError:
+        raise
     except (OSError, RuntimeError, ValueError, pa.ArrowException) as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise InputError(

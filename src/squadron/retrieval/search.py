@@ -91,7 +91,8 @@ def find_passages_of_each(
     """
     top_k = (1 if method == ORIGINAL else TOP_K) if top_k is None else top_k
     _check(index, questions, method, top_k)
-    methods = (DENSE, BM25) if method == HYBRID else (method,)
+    # The first ranking decides between equal scores. The words are right more often than vectors.
+    methods = (BM25, DENSE) if method == HYBRID else (method,)
     depth = max(top_k, CANDIDATES) if method == HYBRID else top_k
     poolings = [_POOLING[name] for name in methods if name in _POOLING]
     vectors = index.encoder.encode(questions, poolings) if poolings and questions else {}

@@ -26,7 +26,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from squadron.models import backbones, minilm
+from squadron.models import minilm
+from squadron.models.encoders import cut_passes, load_network
 
 if TYPE_CHECKING:
     import torch
@@ -76,21 +77,7 @@ class BertScorer:
         batch_tokens: int = 4_096,
         device: Any = None,
     ) -> None:
-        import torch
-        from transformers import AutoModel
-
-        from squadron.models.devices import pick_device
-
-        tokenizer = backbones.load_tokenizer(backbone)
-        network = backbones.from_pretrained(
-            AutoModel, backbone, dtype=torch.float32, use_safetensors=True
-        )
-        positions = getattr(network.config, "max_position_embeddings", 512)
-        self._tokenizer = backbones.bare_tokenizer(tokenizer)
-        self._tokenizer.enable_truncation(min(tokenizer.model_max_length, positions))
-        self._pad_id = tokenizer.pad_token_id or 0
-        self._device = device or pick_device()
-        self._network = network.to(self._device).eval()
+        self._encoder = load_network(backbone, device=device)
         self._batch_tokens = batch_tokens
 
     def score(
@@ -136,7 +123,9 @@ class BertScorer:
     def _tokenize(self, texts: Iterable[str]) -> dict[str, _Text]:
         unique = sorted(texts)
         found = {}
-        for text, encoding in zip(unique, self._tokenizer.encode_batch_fast(unique), strict=True):
+        for text, encoding in zip(
+            unique, self._encoder.tokenizer.encode_batch_fast(unique), strict=True
+        ):
             is_word = [not special for special in encoding.special_tokens_mask]
             words = [n for n, keep in zip(encoding.ids, is_word, strict=True) if keep]
             found[text] = _Text(encoding.ids, is_word, words)
@@ -161,7 +150,9 @@ class BertScorer:
         for chunk in _cut_chunks(compared, pairs, tokens):
             texts = sorted({text for row in chunk for text in pairs[row]})
             vectors = self._encode(texts, tokens)
-            for some in _cut_batches(chunk, pairs, tokens, self._network.config.hidden_size):
+            for some in _cut_batches(
+                chunk, pairs, tokens, self._encoder.network.config.hidden_size
+            ):
                 scores[some] = _match(
                     [vectors[pairs[row][0]] for row in some],
                     [vectors[pairs[row][1]] for row in some],
@@ -175,17 +166,14 @@ class BertScorer:
         import torch
 
         vectors = {}
-        for some in self._cut_passes(texts, tokens):
-            width = max(len(tokens[text].ids) for text in some)
-            ids = torch.full((len(some), width), self._pad_id)
-            mask = torch.zeros(len(some), width, dtype=torch.long)
-            for row, text in enumerate(some):
-                ids[row, : len(tokens[text].ids)] = torch.tensor(tokens[text].ids)
-                mask[row, : len(tokens[text].ids)] = 1
+        lengths = [len(tokens[text].ids) for text in texts]
+        for rows in cut_passes(lengths, self._batch_tokens):
+            some = [texts[row] for row in rows]
+            ids, mask = self._encoder.pad([tokens[text].ids for text in some])
             with torch.inference_mode():
-                output = self._network(
-                    input_ids=ids.to(self._device),
-                    attention_mask=mask.to(self._device),
+                output = self._encoder.network(
+                    input_ids=ids.to(self._encoder.device),
+                    attention_mask=mask.to(self._encoder.device),
                     output_hidden_states=True,
                 )
                 hidden = torch.nn.functional.normalize(output.hidden_states[-1].float(), dim=-1)
@@ -193,17 +181,6 @@ class BertScorer:
                 is_word = torch.tensor(tokens[text].is_word, device=hidden.device)
                 vectors[text] = hidden[row, : len(is_word)][is_word]
         return vectors
-
-    def _cut_passes(self, texts: Sequence[str], tokens: Mapping[str, _Text]) -> Iterator[list[str]]:
-        """Texts of near-equal length for one forward pass each."""
-        some: list[str] = []
-        for text in sorted(texts, key=lambda text: (len(tokens[text].ids), text)):
-            if some and (len(some) + 1) * len(tokens[text].ids) > self._batch_tokens:
-                yield some
-                some = []
-            some.append(text)
-        if some:
-            yield some
 
 
 def _cut_chunks(

@@ -22,6 +22,12 @@ def test_a_low_constant_trusts_the_first_ranks_more() -> None:
     assert fuse_rankings(rankings, 0)[0][0] == "a"  # 1/1 > 2/3
 
 
+def test_the_first_ranking_decides_between_equal_scores() -> None:
+    assert [name for name, _ in fuse_rankings([["b", "a"], ["a", "b"]])] == ["b", "a"]
+    assert [name for name, _ in fuse_rankings([["a", "b"], ["b", "a"]])] == ["a", "b"]
+    assert [name for name, _ in fuse_rankings([["d"], ["c"]])] == ["d", "c"]
+
+
 @given(RANKINGS, st.floats(0, 100))
 def test_each_name_occurs_once_and_scores_fall(rankings: list[list[str]], constant: float) -> None:
     fused = fuse_rankings(rankings, constant)

@@ -14,6 +14,7 @@ from squadron.errors import InputError
 from squadron.retrieval import MEAN, POOLINGS, IndexRecord, PassageIndex, find_passages
 from squadron.retrieval.index import RECORD
 from tests.at_once import call_at_once
+from tests.limits import PATIENCE_SECONDS
 from tests.unit.retrieval.indexes import (
     WordEncoder,
     add_own_documents,
@@ -181,6 +182,19 @@ def test_two_processes_at_once_lose_nothing(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_document_that_two_processes_added_at_once_is_put_right(
+    tmp_path: Path, number: int
+) -> None:
+    open_index(str(tmp_path)).update([version("b", 1)])
+    one, two = open_index(str(tmp_path)), open_index(str(tmp_path))
+    for index, document in ((one, version("a", 1)), (two, version("a", number))):
+        index._replace(index._make_rows([document], []), ["a"])  # without the lock, as in S3
+    assert one.documents() == {"a": "", "b": version("b", 1).digest}
+    one.update([version("a", 1)])
+    assert_whole(one, {"a": "v1", "b": "v1"})
+
+
 @pytest.mark.parametrize(
     ("method", "expected"),
     [
@@ -197,7 +211,7 @@ def test_a_killed_update_leaves_the_old_or_the_new_index(
         target=update_and_die, args=(str(tmp_path), method)
     )
     process.start()
-    process.join(120)
+    process.join(PATIENCE_SECONDS)
     assert process.exitcode == -signal.SIGKILL
     index = PassageIndex.open(str(tmp_path), WordEncoder())
     assert_whole(index, expected)
@@ -228,7 +242,7 @@ def test_an_index_killed_at_any_moment_is_whole(tmp_path: Path) -> None:
         process.start()
         index = open_index(str(tmp_path))
         first = index.table.version
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while index.table.version < first + 6 and time.monotonic() < deadline:
             time.sleep(0.01)
             index.table.checkout_latest()
