@@ -1,19 +1,30 @@
 """Answers questions from documents: passages that a search found are read, the best answer wins.
 
-Every passage is read by itself, as in evaluation. A score compares an answer with "no answer here"
-in its own passage, so the answers of several passages can be compared. This is the retriever-reader
-of Chen et al. 2017 (arXiv:1704.00051).
+Every passage is read by itself, as in evaluation. The passage with the highest product of two
+numbers gives the answer: the reader's probability that its span is right, and a power of the
+search's score. By the first alone, a reader that learned from fitting passages takes a wrong one
+too often (docs/decisions/open-domain.md). This is the retriever-reader of Chen et al. 2017
+(arXiv:1704.00051), with a log-linear choice of the passage.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from squadron.data.question_types import explain_type
 from squadron.documents.cutting import CutSettings
 from squadron.documents.passages import Passage
 from squadron.documents.sentences import find_sentences
 from squadron.reader import Reader, Reading
-from squadron.retrieval.search import Found
+from squadron.retrieval import HYBRID, RANK_CONSTANT, Found
+
+SEARCH_WEIGHT = 0.75
+"""The power of the search's score (docs/decisions/open-domain.md)."""
+
+SMALLEST = 1e-9
+"""A probability below this counts as this."""
 
 Search = Callable[[Sequence[str]], Sequence[Sequence[Found]]]
 """Finds the passages for each question, best first."""
@@ -99,27 +110,37 @@ def answer_questions(
 
 
 def _choose(question: str, read: Sequence[tuple[Found, Reading]]) -> DocumentsAnswer:
-    """Returns the answer of the passage with the highest score, and the other answers."""
+    """Returns the answer of the most probable passage, and the other answers."""
     given = tuple(
         PassageAnswer(found, reading, _cite(found.passage, reading) if reading.answered else None)
         for found, reading in read
     )
-    ranked = sorted(
-        (each for each in given if each.reading.answered), key=lambda a: -a.reading.score
-    )
+    ranked = sorted((each for each in given if each.reading.answered), key=_weigh, reverse=True)
     different: dict[str, PassageAnswer] = {}
     for each in ranked:
         different.setdefault(each.reading.text.casefold(), each)
     answers = tuple(different.values())
-    guess = None if answers else max(given, key=lambda a: a.reading.score, default=None)
     return DocumentsAnswer(
         question,
         answers[0] if answers else None,
         answers[1:],
-        guess,
+        None if answers else max(given, key=_weigh, default=None),
         given,
         *explain_type(question),
     )
+
+
+def _weigh(given: PassageAnswer) -> float:
+    """Returns how likely a passage gives the right answer: a sum of logarithms, for comparisons."""
+    reading, found = given.reading, given.found
+    if reading.probability is None:
+        # A model that is not registered has no calibration: log of the sigmoid of its log-odds.
+        log_probability = -float(np.logaddexp(0.0, -reading.score))
+    else:
+        log_probability = math.log(max(reading.probability, SMALLEST))
+    # Only hybrid search has scores that can be compared like this; for others the rank counts.
+    searched = found.scores.get(HYBRID, 1 / (RANK_CONSTANT + found.rank))
+    return log_probability + SEARCH_WEIGHT * math.log(searched)
 
 
 def _cite(passage: Passage, reading: Reading) -> Citation:

@@ -39,6 +39,7 @@ ROOMS = (
     "reader",
     "judging",
     "retrieval",
+    "open_domain",
     "reports",
     "tracking",
     "registry",

@@ -42,8 +42,7 @@ def run(options: argparse.Namespace) -> int:
     silence_libraries()
     from squadron.documents.cutting import CutSettings
     from squadron.progress import say
-    from squadron.retrieval.building import build_index
-    from squadron.retrieval.encoder import TextEncoder
+    from squadron.retrieval import TextEncoder, build_index
 
     try:
         settings = CutSettings(sentences=options.sentences, overlap=options.overlap)
@@ -60,7 +59,8 @@ def run(options: argparse.Namespace) -> int:
     )
     record = built.record
     print(
-        f"{options.to} holds {record.documents:,} documents in {record.passages:,} passages: "
+        f"{options.to} holds {_count(record.documents, 'document')} in "
+        f"{_count(record.passages, 'passage')}: "
         f"{len(built.changed):,} new or changed, {len(built.unchanged):,} unchanged, "
         f"{len(built.removed):,} removed"
     )
@@ -71,8 +71,12 @@ def run(options: argparse.Namespace) -> int:
 
 def _describe(document: "Document") -> str:
     """Returns one line about a document that was read."""
-    pages = f"{len(document.pages):,} pages" if len(document.pages) > 1 else "1 page"
+    pages = _count(len(document.pages), "page")
     return " ".join((f"read {document.name}, {pages}", *(f"({note})" for note in document.notes)))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _where(place: str) -> str:

@@ -12,6 +12,7 @@ __all__ = [
     "cpu_layers",
     "devices",
     "encoders",
+    "frozen_layers",
     "hub",
     "linear_chain_crf",
     "minilm",

@@ -1,21 +1,33 @@
 """Finds passages that may answer a question, in an index of documents in LanceDB.
 
-Owns the vectors of texts, the index and the search. Which documents are indexed, how they are cut
-into passages and who reads what was found belong to the callers. May import documents, models and
+Owns the vectors of texts, the index, how it is built from documents, and the search. Who reads what
+was found belongs to the callers. May import documents, models and
 what is below them. Loading this package loads neither torch nor LanceDB. Others use the names in
 `__all__`.
 """
 
+from squadron.retrieval.building import Built, build_index
 from squadron.retrieval.encoder import FIRST_TOKEN, MEAN, POOLINGS, Encoder, TextEncoder
+from squadron.retrieval.fusion import RANK_CONSTANT
 from squadron.retrieval.index import Changes, Document, PassageIndex
 from squadron.retrieval.index_record import IndexRecord, IndexSettings
-from squadron.retrieval.search import METHODS, Found, Rerank, find_passages, find_passages_of_each
+from squadron.retrieval.search import (
+    HYBRID,
+    METHODS,
+    Found,
+    Rerank,
+    find_passages,
+    find_passages_of_each,
+)
 
 __all__ = [
     "FIRST_TOKEN",
+    "HYBRID",
     "MEAN",
     "METHODS",
     "POOLINGS",
+    "RANK_CONSTANT",
+    "Built",
     "Changes",
     "Document",
     "Encoder",
@@ -25,6 +37,7 @@ __all__ = [
     "PassageIndex",
     "Rerank",
     "TextEncoder",
+    "build_index",
     "find_passages",
     "find_passages_of_each",
 ]

@@ -77,6 +77,8 @@ def test_passages_hold_all_text_but_headings_and_blanks_once_and_in_order(docume
         assert passage.text
         first, end = document.pages[passage.page - 1]
         assert first <= passage.start_char < end
+        for place in range(len(passage.text)):
+            assert passage.page_at(place) == document.page_at(passage.start_char + place)
     starts = [passage.start_char for passage in passages]
     assert starts == sorted(set(starts))
     ends = [passage.end_char for passage in passages]
