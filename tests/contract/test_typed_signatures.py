@@ -17,6 +17,7 @@ INSIDE = {
     "data/example_table.py": "a row for pyarrow",
     "models/checkpoints.py": "the state that torch saves and loads",
     "models/optimizer.py": "the state that torch saves and loads",
+    "retrieval/lance_table.py": "a row of LanceDB",
     "serving/pyfunc.py": "MLflow reads this signature",
 }
 

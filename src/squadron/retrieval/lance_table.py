@@ -20,6 +20,7 @@ SEARCHED = "searched"
 """The column with the words that full-text search finds: the section and the text."""
 _SETTINGS = b"squadron.index"
 """The key of the settings in the metadata of the table's schema."""
+_MOST_ATTEMPTS = 5
 _LANGUAGE = "English"
 """The language whose stop words are left out and whose words are stemmed."""
 
@@ -104,8 +105,16 @@ def add_full_text(table: Any) -> None:
     """
     from lancedb.index import FTS
 
-    if not any(SEARCHED in index.columns for index in table.list_indices()):
-        table.create_index(SEARCHED, config=FTS(language=_LANGUAGE))
+    for attempt in range(_MOST_ATTEMPTS):
+        # Another process may have made it since this one opened the table, or may be making it.
+        table.checkout_latest()
+        if any(SEARCHED in index.columns for index in table.list_indices()):
+            return
+        try:
+            table.create_index(SEARCHED, config=FTS(language=_LANGUAGE))
+        except RuntimeError:
+            if attempt == _MOST_ATTEMPTS - 1:
+                raise
 
 
 def to_row(passage: Passage, document_digest: str) -> dict[str, object]:
