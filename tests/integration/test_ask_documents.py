@@ -109,3 +109,22 @@ def test_what_is_not_there_is_said_in_one_sentence(tmp_path, arguments, words):
     assert done.returncode in (1, 2)
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("package", ["lancedb", "sentencex"])
+@pytest.mark.parametrize("command", [("index", "a.txt"), ("ask", "When was it built?")])
+def test_without_the_packages_for_documents_it_is_said_what_to_install(tmp_path, package, command):
+    (tmp_path / "runs" / "index").mkdir(parents=True)
+    (tmp_path / "a.txt").write_text("The mill was built in 1820.")
+    code = (
+        f"import sys; sys.modules[{package!r}] = None; from squadron.__main__ import main; "
+        f"sys.exit(main({list(command)!r}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        f"Documents need the package {package}, which is not installed: make setup, or pip install "
+        "'squadron-qa[documents]'\n"
+    )

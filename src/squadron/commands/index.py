@@ -3,12 +3,13 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from squadron.commands._libraries import silence_libraries
+from squadron.commands._libraries import explain_missing, silence_libraries
 from squadron.errors import InputError
 from squadron.runs_folder import places
 
 if TYPE_CHECKING:
     from squadron.documents.document import Document
+    from squadron.retrieval import Built
 
 HELP = "make an index of documents for `squadron ask`"
 
@@ -40,23 +41,8 @@ def run(options: argparse.Namespace) -> int:
     a file that was named can't be read, or no document is left.
     """
     silence_libraries()
-    from squadron.documents.cutting import CutSettings
-    from squadron.progress import say
-    from squadron.retrieval import TextEncoder, build_index
-
-    try:
-        settings = CutSettings(sentences=options.sentences, overlap=options.overlap)
-    except ValueError as error:
-        raise InputError(str(error)) from None
-    encoder = TextEncoder(title="passages")
-    built = build_index(
-        options.documents,
-        options.to,
-        encoder,
-        settings=settings,
-        on_document=lambda document: say(_describe(document)),
-        on_refusal=lambda refusal: say(refusal.reason),
-    )
+    with explain_missing():
+        built = _build(options)
     record = built.record
     print(
         f"{options.to} holds {_count(record.documents, 'document')} in "
@@ -67,6 +53,27 @@ def run(options: argparse.Namespace) -> int:
     print(f'Next: squadron ask "your question"{_where(options.to)}')
     failed = [each for each in built.refused if not each.is_skipped]
     return 1 if failed or not record.documents else 0
+
+
+def _build(options: argparse.Namespace) -> "Built":
+    """Builds or updates the index, and says what is read and what is refused."""
+    from squadron.documents.cutting import CutSettings
+    from squadron.progress import say
+    from squadron.retrieval import TextEncoder, build_index
+
+    try:
+        settings = CutSettings(sentences=options.sentences, overlap=options.overlap)
+    except ValueError as error:
+        raise InputError(str(error)) from None
+    encoder = TextEncoder(title="passages")
+    return build_index(
+        options.documents,
+        options.to,
+        encoder,
+        settings=settings,
+        on_document=lambda document: say(_describe(document)),
+        on_refusal=lambda refusal: say(refusal.reason),
+    )
 
 
 def _describe(document: "Document") -> str:
