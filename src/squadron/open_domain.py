@@ -115,7 +115,9 @@ def _choose(question: str, read: Sequence[tuple[Found, Reading]]) -> DocumentsAn
         PassageAnswer(found, reading, _cite(found.passage, reading) if reading.answered else None)
         for found, reading in read
     )
-    ranked = sorted((each for each in given if each.reading.answered), key=_weigh, reverse=True)
+    ranked = sorted(
+        (each for each in given if each.reading.answered), key=weigh_passage, reverse=True
+    )
     different: dict[str, PassageAnswer] = {}
     for each in ranked:
         different.setdefault(each.reading.text.casefold(), each)
@@ -124,14 +126,19 @@ def _choose(question: str, read: Sequence[tuple[Found, Reading]]) -> DocumentsAn
         question,
         answers[0] if answers else None,
         answers[1:],
-        None if answers else max(given, key=_weigh, default=None),
+        None if answers else max(given, key=weigh_passage, default=None),
         given,
         *explain_type(question),
     )
 
 
-def _weigh(given: PassageAnswer) -> float:
-    """Returns how likely a passage gives the right answer: a sum of logarithms, for comparisons."""
+def weigh_passage(given: PassageAnswer, search_weight: float = SEARCH_WEIGHT) -> float:
+    """Returns how likely a passage gives the right answer: a sum of logarithms, for comparisons.
+
+    Args:
+        given: The passage and what the reader found in it.
+        search_weight: The power of the search's score.
+    """
     reading, found = given.reading, given.found
     if reading.probability is None:
         # A model that is not registered has no calibration: log of the sigmoid of its log-odds.
@@ -140,7 +147,7 @@ def _weigh(given: PassageAnswer) -> float:
         log_probability = math.log(max(reading.probability, SMALLEST))
     # Only hybrid search has scores that can be compared like this; for others the rank counts.
     searched = found.scores.get(HYBRID, 1 / (RANK_CONSTANT + found.rank))
-    return log_probability + SEARCH_WEIGHT * math.log(searched)
+    return log_probability + search_weight * math.log(searched)
 
 
 def _cite(passage: Passage, reading: Reading) -> Citation:

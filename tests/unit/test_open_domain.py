@@ -1,9 +1,11 @@
 """Answers from documents: which passage answers, and where the answer stands."""
 
 import math
+from pathlib import Path
 
 import pytest
 
+from benchmarks import measure_open_domain
 from squadron.documents.passages import Passage
 from squadron.open_domain import answer_questions
 from squadron.reader import Reading
@@ -126,3 +128,13 @@ def test_the_kind_of_reasoning_comes_with_the_words_that_say_so():
     assert (why.reasoning_type, why.cue) == ("causal", "why")
     plain = ask({"old": ("1820", 4.0, 0.5)}, [found("old", 1, 0.3)])
     assert (plain.reasoning_type, plain.cue) == ("factual", "")
+
+
+def test_the_benchmark_of_the_choice_runs_on_a_small_file(tmp_path, capsys):
+    corpus = Path(__file__).resolve().parents[2] / "examples" / "moon_landing.json"
+    measure_open_domain.main([str(corpus), "--top-k", "2"])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "8 questions, 8 of them of the titles that choose"
+    assert lines[-1].startswith("the gold passage given ")
+    # There is a single passage, so every rule chooses it.
+    assert {line.split()[-2:][0] for line in lines[2:]} == {lines[-1].split()[-2]}
