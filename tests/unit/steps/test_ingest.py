@@ -408,7 +408,11 @@ def test_with_auto_each_file_is_read_by_the_source_that_recognizes_it(tmp_path, 
     flat = write("flat Parquet", tmp_path)
     data = Data(train=(own,), train_only=(str(flat),), source="auto", splits=Splits(2, 2, 2))
     rows, report = ingest(tmp_path / "examples", data)
-    assert sum(len(rows[name]) for name in SPLITS) == report["accepted"] == 36 + len(QUESTIONS)
+    assert (
+        sum(len(rows[name]) for name in SPLITS)
+        == report["findings"]["accepted"]
+        == 36 + len(QUESTIONS)
+    )
     (row,) = (row for row in rows["train"] if row["id"] == "101")
     assert [answer["text"] for answer in row["answers"]] == ["July 1823", "1823"]
     line = refuse(tmp_path / "refused", dataclasses.replace(data, source="squad"), capfd)

@@ -64,7 +64,7 @@ def test_questions_are_split_and_the_shared_context_is_no_cause_for_a_warning(ra
     content = json.loads((root / "examples" / "validation.json").read_text())
     sizes = {name: part["examples"] for name, part in content["splits"].items()}
     assert sizes == {"train": 72, "tune": 4, "select": 5, "test": 9}
-    assert not content["samples"]
+    assert (content["findings"]["repaired"], content["findings"]["rejected"]) == ({}, {})
     ids = []
     for name in SPLITS:
         ids += read_table(root / "examples" / f"{name}.parquet", schema="examples/1")[
