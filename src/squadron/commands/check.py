@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from squadron.data.sources import list_sources, load_source, read_file
+from squadron.data.sources import find_sources, list_sources, read_file
 from squadron.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ EXIT_CODE_REJECTED = 1
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the files and the options for reading and output."""
     parser.add_argument(
-        "data", nargs="+", metavar="DATA", help="files or s3://bucket/key, checked as one data set"
+        "data", nargs="+", metavar="DATA", help="paths, s3:// or hf:// locations, as one data set"
     )
     parser.add_argument(
         "--source",
@@ -60,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
     return 0 if check.is_usable else EXIT_CODE_REJECTED
 
 
-def _check(locations: Sequence[str], source: str) -> "Check":
+def _check(given: Sequence[str], source: str) -> "Check":
     """Reads and validates all files as one data set.
 
     Raises:
@@ -68,8 +68,8 @@ def _check(locations: Sequence[str], source: str) -> "Check":
     """
     import tempfile
 
-    from squadron import storage
     from squadron.config import Data, digest
+    from squadron.data import locations
     from squadron.data.validation import validate_examples
     from squadron.data.validation_file import Check, CheckedFile
     from squadron.data.validation_report import Report, show
@@ -79,18 +79,18 @@ def _check(locations: Sequence[str], source: str) -> "Check":
     with tempfile.TemporaryDirectory() as temporary:
 
         def read() -> "Iterator[Example]":
-            for number, location in enumerate(locations):
-                path = storage.fetch_file(location, Path(temporary) / str(number))
+            for number, location in enumerate(given):
+                path = locations.fetch(location, Path(temporary) / str(number))
                 layout = source or _recognize(path, location)
                 files.append(CheckedFile(show(location), layout))
                 for example in read_file(layout, path):
-                    # Of an object of S3, only its location means something.
+                    # The path of a download would mean nothing to a reader.
                     example.where = example.where.replace(str(path), location, 1)
                     yield example
 
         examples = validate_examples(read(), report)
         return Check(
-            made_from=digest(*map(storage.content_digest, locations)),
+            made_from=digest(*map(locations.content_digest, given)),
             files=tuple(files),
             findings=report.summarise(),
             reasoning_types=_count_types(examples),
@@ -104,10 +104,7 @@ def _recognize(path: Path, location: str) -> str:
     Raises:
         InputError: If it looks like none, or like several.
     """
-    try:
-        found = [name for name in list_sources() if load_source(name).recognizes(path)]
-    except OSError as error:
-        raise InputError(f"The data file {location} can't be read: {error}") from None
+    found = find_sources(path)
     if len(found) == 1:
         return found[0]
     what = f"several layouts, {found}" if found else "no layout that is known"

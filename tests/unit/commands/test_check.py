@@ -207,7 +207,7 @@ def test_samples_name_the_location_and_not_where_a_download_went(check, tmp_path
         folder.mkdir()
         return Path(shutil.copy(path, folder / "d.json"))
 
-    monkeypatch.setattr(storage, "fetch_file", download)
+    monkeypatch.setattr(storage, "fetch", download)
     monkeypatch.setattr(storage, "content_digest", lambda location: "d")
     _, shown, _ = check("s3://bucket/d.json", "--json")
     found = parse_record(Check, shown)

@@ -91,16 +91,25 @@ def list_modules(name: str) -> list[str]:
     return [f"data.sources.{each}" for each in (list_sources() if name == AUTO else [name])]
 
 
+def find_sources(path: Path) -> list[str]:
+    """Returns the names of the sources that recognize a file.
+
+    Raises:
+        InputError: If the file can't be read.
+    """
+    try:
+        return [name for name in list_sources() if load_source(name).recognizes(path)]
+    except (OSError, ValueError) as error:  # ValueError: an impossible file name
+        raise InputError(f"The data file {str(path)!r} can't be read: {error}") from None
+
+
 def choose_source(path: Path) -> str:
     """Returns the name of the one source that recognizes a file.
 
     Raises:
         InputError: If none or several do, or the file can't be read.
     """
-    try:
-        found = [name for name in list_sources() if load_source(name).recognizes(path)]
-    except (OSError, ValueError) as error:  # ValueError: an impossible file name
-        raise InputError(f"The data file {str(path)!r} can't be read: {error}") from None
+    found = find_sources(path)
     if len(found) == 1:
         return found[0]
     if not found and path.is_file():
