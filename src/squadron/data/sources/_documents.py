@@ -14,8 +14,7 @@ from squadron.data.sources import Answer, Example
 from squadron.data.sources._faults import Faults
 from squadron.data.sources._fields import get_field, get_reasoning_type, is_object
 from squadron.data.sources._records import check_labelled
-from squadron.data.sources._text import read_head, read_lines
-from squadron.errors import InputError
+from squadron.data.sources._text import parse_lines, read_head, read_lines
 
 MAX_LINE = 1 << 24
 """The most characters of the first line that is read to recognize a file. A line holds a page."""
@@ -23,7 +22,7 @@ MAX_LINE = 1 << 24
 
 @dataclass
 class Document:
-    """What one record says."""
+    """The document of one record, with the answers that people marked in it."""
 
     title: str
     context: str
@@ -54,14 +53,8 @@ def read_documents(
     faults = Faults(path, f"{layout} needs these fields, of these types")
     contexts: dict[str, str] = {}
     count = labelled = 0
-    for number, line in enumerate(read_lines(path), start=1):
-        if not line.strip():
-            continue
+    for number, record in parse_lines(path, read_lines(path)):
         where = f"line {number}"
-        try:
-            record = parse_json(line)
-        except ValueError as error:
-            raise InputError(f"{path}: {where} is not JSON: {error}") from None
         count += 1
         if not is_object(record, "annotations", where, faults):
             continue

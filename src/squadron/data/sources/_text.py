@@ -8,10 +8,11 @@ import contextlib
 import gzip
 import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
+from squadron.config.parsing import parse_json
 from squadron.errors import InputError
 
 HEAD_BYTES = 1 << 16
@@ -87,6 +88,21 @@ def read_lines(path: Path) -> Iterator[str]:
                         "one record per line"
                     )
                 yield line
+
+
+def parse_lines(path: Path, lines: Iterable[str]) -> Iterator[tuple[int, Any]]:
+    """Yields (number from 1, JSON value) of each line that is not blank.
+
+    Raises:
+        InputError: If a line is not JSON.
+    """
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            yield number, parse_json(line)
+        except ValueError as error:
+            raise InputError(f"{path}: line {number} is not JSON: {error}") from None
 
 
 def check_encoding(path: Path) -> None:

@@ -13,14 +13,21 @@ Source: the data set `rajpurkar/squad_v2` of the Hugging Face hub.
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from squadron.config.parsing import parse_json
 from squadron.data.sources import Example
 from squadron.data.sources._records import BATCH_ROWS, FIELDS, first_line, read_records
-from squadron.data.sources._text import has_lines, plain_name, read_head, read_lines, read_text
+from squadron.data.sources._text import (
+    has_lines,
+    parse_lines,
+    plain_name,
+    read_head,
+    read_lines,
+    read_text,
+)
 from squadron.errors import InputError
 
 SETTINGS = "data.source: flat"
@@ -66,7 +73,7 @@ def _read_json(path: Path) -> Iterator[tuple[str, Any]]:
         # `Dataset.to_json` writes JSON lines, and many people name such a file .json.
         first, _, rest = text.strip().partition("\n")
         if rest and _is_record(first):
-            yield from _read_json_lines(path, iter(text.split("\n")))
+            yield from _read_json_lines(path, text.split("\n"))
             return
         raise InputError(f"The data file {path} is not JSON: {error}") from None
     del text
@@ -90,14 +97,8 @@ def _is_record(line: str) -> bool:
         return False
 
 
-def _read_json_lines(path: Path, lines: Iterator[str]) -> Iterator[tuple[str, Any]]:
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            yield f"line {number}", parse_json(line)
-        except ValueError as error:
-            raise InputError(f"{path}: line {number} is not JSON: {error}") from None
+def _read_json_lines(path: Path, lines: Iterable[str]) -> Iterator[tuple[str, Any]]:
+    yield from ((f"line {number}", record) for number, record in parse_lines(path, lines))
 
 
 def _is_parquet(path: Path) -> bool:

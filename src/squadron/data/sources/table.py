@@ -32,7 +32,7 @@ from squadron.config.parsing import parse_json, shorten
 from squadron.data.sources import Answer, Example
 from squadron.data.sources._faq import Pair, join_answers
 from squadron.data.sources._records import check_labelled, make_id, make_title
-from squadron.data.sources._text import has_lines, plain_name, read_head, read_lines
+from squadron.data.sources._text import has_lines, parse_lines, plain_name, read_head, read_lines
 from squadron.errors import InputError
 
 COLUMNS = {
@@ -169,13 +169,7 @@ def _read_cells(path: Path) -> Iterator[_Row]:
 
 
 def _read_json_lines(path: Path) -> Iterator[_Row]:
-    for number, line in enumerate(read_lines(path), start=1):
-        if not line.strip():
-            continue
-        try:
-            record = parse_json(line)
-        except ValueError as error:
-            raise InputError(f"{path}: line {number} is not JSON: {error}") from None
+    for number, record in parse_lines(path, read_lines(path)):
         if not isinstance(record, Mapping):
             raise InputError(f"{path}: line {number} is no object; one per line is needed")
         values = {}
