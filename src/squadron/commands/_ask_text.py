@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from squadron.commands._shown import Shown, on_one_line, score_lines
+from squadron.commands._text import decode
 from squadron.errors import InputError
 from squadron.reader import Reader, Reading, as_dicts
 
@@ -72,12 +73,7 @@ def read_context(given: str) -> str:
 
 
 def _decode(content: bytes, source: str) -> str:
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"--context: {source} is not UTF-8 text (byte {error.start:,}); save it as UTF-8"
-        ) from None
+    text = decode(content, f"--context: {source}")
     if not text.strip():
         raise InputError(f"--context: {source} has no words; give a text to look for answers in")
     return text

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from squadron.artifacts import written_whole
+from squadron.commands._text import decode
 from squadron.config.parsing import parse_json
 from squadron.errors import InputError
 
@@ -24,13 +25,10 @@ def read_questions(path: Path) -> list[str]:
         InputError: If the file can't be read or has no questions. The message names the line.
     """
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        content = path.read_bytes()
     except OSError as error:
         raise InputError(f"--questions: {path} can't be read: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"--questions: {path} is not UTF-8 text (byte {error.start:,}); save it as UTF-8"
-        ) from None
+    text = decode(content, f"--questions: {path}")
     lines = text.splitlines()
     kind = path.suffix.lower()
     if kind == ".csv":

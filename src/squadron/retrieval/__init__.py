@@ -7,9 +7,10 @@ what is below them. Loading this package loads neither torch nor LanceDB. Others
 """
 
 from squadron.retrieval.building import Built, build_index
+from squadron.retrieval.changes import Changes
 from squadron.retrieval.encoder import FIRST_TOKEN, MEAN, POOLINGS, Encoder, TextEncoder
 from squadron.retrieval.fusion import RANK_CONSTANT
-from squadron.retrieval.index import Changes, Document, PassageIndex
+from squadron.retrieval.index import Document, PassageIndex
 from squadron.retrieval.index_record import IndexRecord, IndexSettings
 from squadron.retrieval.search import (
     HYBRID,

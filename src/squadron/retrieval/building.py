@@ -11,6 +11,7 @@ from squadron.documents.document import Document as ReadDocument
 from squadron.documents.document import Refusal
 from squadron.documents.limits import Limits
 from squadron.documents.reading import read_documents
+from squadron.retrieval.changes import Changes
 from squadron.retrieval.encoder import FIRST_TOKEN, MEAN, Encoder
 from squadron.retrieval.index import Document, PassageIndex
 from squadron.retrieval.index_record import IndexRecord
@@ -84,12 +85,12 @@ def build_index(
             on_document(read)
             passages = tuple(cut_passages(read, settings))
             documents.append(Document(read.name, digests[read.name], passages))
-    removed = sorted(held.keys() - digests.keys())
-    record = index.update(documents, removed)
+    changes = Changes.between(held, digests)
+    record = index.update(documents, changes.missing)
     return Built(
         record,
         tuple(sorted(each.name for each in documents)),
-        tuple(sorted(name for name, found in digests.items() if held.get(name) == found)),
-        tuple(removed),
+        changes.unchanged,
+        changes.missing,
         tuple(refused),
     )

@@ -27,6 +27,7 @@ from squadron.config import digest, to_json
 from squadron.documents.passages import Passage
 from squadron.errors import InputError
 from squadron.retrieval import lance_table
+from squadron.retrieval.changes import Changes
 from squadron.retrieval.encoder import MEAN, Encoder
 from squadron.retrieval.index_record import IndexRecord, IndexSettings
 from squadron.runs_folder import runs_lock
@@ -37,7 +38,6 @@ RECORD = "index.json"
 """The file with the IndexRecord in the folder of a local index. Nothing here reads it."""
 _KEPT_VERSIONS = timedelta(days=1)
 """How long files of earlier versions stay, for processes that still read them."""
-_MOST_ATTEMPTS = 5
 """How often an update is written if another process adds the same documents to S3 each time."""
 
 
@@ -50,17 +50,6 @@ class Document:
     digest: str
     """Digest of its content. A document with the digest that the index knows is not read again."""
     passages: tuple[Passage, ...]
-
-
-@dataclass(frozen=True)
-class Changes:
-    """What an update has to do. Names of documents, sorted."""
-
-    changed: tuple[str, ...]
-    """New documents, and those whose digest is another one."""
-    unchanged: tuple[str, ...]
-    missing: tuple[str, ...]
-    """Documents of the index that are not among the given ones."""
 
 
 class PassageIndex:
@@ -163,13 +152,7 @@ class PassageIndex:
         Args:
             digests: The digest of each document by its name.
         """
-        held = self.documents()
-        changed = sorted(name for name, value in digests.items() if held.get(name) != value)
-        return Changes(
-            tuple(changed),
-            tuple(sorted(digests.keys() - set(changed))),
-            tuple(sorted(held.keys() - digests.keys())),
-        )
+        return Changes.between(self.documents(), digests)
 
     def update(self, documents: Sequence[Document], removed: Collection[str] = ()) -> IndexRecord:
         """Adds new documents, replaces changed ones and removes others, in one commit.
@@ -274,7 +257,7 @@ class PassageIndex:
         written again, so that readers miss the documents for a moment.
         """
         doubled = self._find_doubled(names)
-        for attempt in range(_MOST_ATTEMPTS):
+        for attempt in range(lance_table.MOST_ATTEMPTS):
             if doubled:
                 self.table.delete(lance_table.is_one_of("document", doubled))
             if names:

@@ -20,7 +20,8 @@ SEARCHED = "searched"
 """The column with the words that full-text search finds: the section and the text."""
 _SETTINGS = b"squadron.index"
 """The key of the settings in the metadata of the table's schema."""
-_MOST_ATTEMPTS = 5
+MOST_ATTEMPTS = 5
+"""How often a commit is tried that another process may have come before."""
 _LANGUAGE = "English"
 """The language whose stop words are left out and whose words are stemmed."""
 
@@ -105,7 +106,7 @@ def add_full_text(table: Any) -> None:
     """
     from lancedb.index import FTS
 
-    for attempt in range(_MOST_ATTEMPTS):
+    for attempt in range(MOST_ATTEMPTS):
         # Another process may have made it since this one opened the table, or may be making it.
         table.checkout_latest()
         if any(SEARCHED in index.columns for index in table.list_indices()):
@@ -113,7 +114,7 @@ def add_full_text(table: Any) -> None:
         try:
             table.create_index(SEARCHED, config=FTS(language=_LANGUAGE))
         except RuntimeError:
-            if attempt == _MOST_ATTEMPTS - 1:
+            if attempt == MOST_ATTEMPTS - 1:
                 raise
 
 
