@@ -36,7 +36,7 @@ _RUN = re.compile(f"[{re.escape(BLANKS)}]+")
 
 
 class Verdict(NamedTuple):
-    """What was found out about an answer; both are "" for a right one."""
+    """Says how an answer was repaired, or why it can't be used. Both are "" for a right answer."""
 
     repair: str = ""
     """The kind of repair."""

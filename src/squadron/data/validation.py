@@ -32,7 +32,7 @@ def validate_examples(examples: Iterable[Example], report: Report) -> list[Examp
 
 
 class _Context(NamedTuple):
-    """What is known of a context; many examples may share a long one."""
+    """A context, and whether its examples are valid. Many examples may share a long context."""
 
     text: str
     number: int

@@ -1,4 +1,4 @@
-"""What validation found in examples: for validation.json of a race, and for `squadron check`."""
+"""The records of what validation found, for validation.json of a race and `squadron check`."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Sample:
 
     @property
     def place(self) -> str:
-        """Where the case is, for messages."""
+        """The file and the record of the case, as messages name them."""
         return f"{self.where} (question {self.id})"
 
 

@@ -9,6 +9,7 @@ __all__ = [
     "model_card",
     "notes",
     "page",
+    "plain_tables",
     "plots",
     "race_plots",
     "race_table",

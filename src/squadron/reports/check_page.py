@@ -1,15 +1,18 @@
 """The page that `squadron check` prints: totals, sizes, findings and samples, as plain text."""
 
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from squadron.data.validation_file import Check, Finding, Findings
+from squadron.reports.plain_tables import make_table
 from squadron.wording import join_words
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
+GAP = 2
+"""Blanks between two columns."""
 FROM = {"data": "by the data", "rules": "guessed from words"}
 """Source of labels -> how the page names it."""
 
@@ -23,16 +26,16 @@ def render_check(check: Check, width: int, samples: int) -> str:
         samples: The most samples to show of each reason.
     """
     findings = check.findings
-    parts: list[RenderableType] = [_join_rows(_list_totals(check), ("", "")), ""]
+    parts: list[RenderableType] = [make_table(("", ""), _list_totals(check), 0, GAP), ""]
     sizes = [
         (name, f"{size.count:,}", f"{size.median:,}", f"{size.longest:,}")
         for name, size in findings.sizes.items()
     ]
-    parts.append(_join_rows(sizes, ("characters", "number", "median", "longest"), figures=3))
+    parts.append(make_table(("characters", "number", "median", "longest"), sizes, 3, GAP))
     found = list(findings.list_all())
     if found:
         rows = [(each.what, each.reason, f"{each.count:,}") for each in found]
-        parts += ["", _join_rows(rows, ("what", "why", "count"), figures=1)]
+        parts += ["", make_table(("what", "why", "count"), rows, 1, GAP)]
     # The name of a single file is in the first line.
     file = f"{check.files[0].location}: " if len(check.files) == 1 else ""
     for each in found:
@@ -86,25 +89,6 @@ def _judge(check: Check) -> str:
         f"These data fail: {share}, and at most {allowed} may be. Mend the data, or raise "
         "data -> max_rejected_share of the experiment."
     )
-
-
-def _join_rows(
-    rows: Iterable[Sequence[str]], heads: Sequence[str], figures: int = 0
-) -> "RenderableType":
-    """Returns rows as a table without lines; the last `figures` columns hold figures."""
-    from rich.table import Table
-
-    table = Table(
-        box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="", show_header=any(heads)
-    )
-    for number, head in enumerate(heads):
-        is_figure = number >= len(heads) - figures
-        table.add_column(
-            head, justify="right" if is_figure else "left", overflow="fold", no_wrap=is_figure
-        )
-    for row in rows:
-        table.add_row(*row)
-    return table
 
 
 def _print(parts: Iterable["RenderableType"], width: int) -> str:

@@ -7,6 +7,7 @@ import io
 import time
 from collections.abc import Iterable, Sequence
 
+from squadron.reports.plain_tables import make_table
 from squadron.tracking.races import Contender, RaceRow
 from squadron.tracking.store import shown_store
 
@@ -63,18 +64,9 @@ def draw_table(heads: Sequence[str], rows: Iterable[Sequence[str]], figures: int
         figures: How many of the last columns hold figures.
     """
     from rich.console import Console
-    from rich.table import Table
 
-    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="")
-    for number, head in enumerate(heads):
-        is_figure = number >= len(heads) - figures
-        table.add_column(
-            head, justify="right" if is_figure else "left", overflow="fold", no_wrap=is_figure
-        )
-    for row in rows:
-        table.add_row(*row)
     console = Console(width=WIDTH, record=True, file=io.StringIO(), highlight=False, markup=False)
-    console.print(table)
+    console.print(make_table(heads, rows, figures, gap=1))
     return "\n".join(line.rstrip() for line in console.export_text().splitlines())
 
 

@@ -21,7 +21,7 @@ class Pair:
     """One question with one answer, without blanks around them."""
 
     line: int
-    """Where it stands in the file, for messages."""
+    """The line of the file where the pair begins, which messages name."""
     question: str
     answer: str
     reasoning_type: str = ""
