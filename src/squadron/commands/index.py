@@ -3,7 +3,8 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from squadron.commands._libraries import explain_missing, silence_libraries
+from squadron.commands._libraries import silence_libraries
+from squadron.documents import libraries
 from squadron.errors import InputError
 from squadron.runs_folder import places
 
@@ -41,8 +42,8 @@ def run(options: argparse.Namespace) -> int:
     a file that was named can't be read, or no document is left.
     """
     silence_libraries()
-    with explain_missing():
-        built = _build(options)
+    libraries.require_installed()
+    built = _build(options)
     record = built.record
     print(
         f"{options.to} holds {_count(record.documents, 'document')} in "
