@@ -16,6 +16,7 @@ __all__ = [
     "leads",
     "metrics",
     "official_layout",
+    "open_domain",
     "race_result",
     "scoring",
     "split_evaluation",

@@ -14,7 +14,7 @@ from squadron.scores.open_domain import OpenDomain
 class ContenderResult:
     """A contender: what it is, how it was trained, how it answers, and its figures."""
 
-    SCHEMA: ClassVar[str] = "metrics/3"
+    SCHEMA: ClassVar[str] = "metrics/2"
 
     made_from: str
     label: str
