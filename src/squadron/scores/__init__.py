@@ -17,6 +17,7 @@ __all__ = [
     "metrics",
     "official_layout",
     "open_domain",
+    "open_scores",
     "race_result",
     "scoring",
     "split_evaluation",

@@ -1,15 +1,13 @@
 """Answers a split's questions from the passages that each search found, and scores the answers."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from squadron.artifacts import OPEN_ANSWERS
 from squadron.progress import Progress
-from squadron.scores import metrics, significance
-from squadron.scores.open_domain import MethodFigures
+from squadron.scores.open_scores import score_answers
 from squadron.steps._asked import Asked
 
 if TYPE_CHECKING:
@@ -74,16 +72,7 @@ def answer_split(asked: Asked, found: FoundPassages, reader: "Reader", bar: Prog
         for place, method, answer in _answer_some(asked, places, found, reader):
             rows.append(_make_row(asked, place, method, answer, found))
         bar.advance(len(places))
-    table = pa.Table.from_pylist(rows, schema=OPEN_ANSWERS)
-    golds = dict(zip(asked.questions.ids, asked.questions.golds, strict=True))
-    scores = metrics.score_answers(
-        [golds[name] for name in table["id"].to_pylist()],
-        table["answer"].to_pylist(),
-        asked.questions.rule,
-    )
-    for name, values in zip(("exact_match", "f1"), scores, strict=True):
-        table = table.set_column(table.schema.get_field_index(name), name, pa.array(values))
-    return table
+    return score_answers(pa.Table.from_pylist(rows, schema=OPEN_ANSWERS), asked.questions)
 
 
 def _answer_some(
@@ -130,37 +119,3 @@ def _make_row(
         "rank": chosen.found.rank,
         "is_right": found.is_right(name, passage.id),
     }
-
-
-def measure_methods(asked: Asked, answers: pa.Table) -> dict[str, MethodFigures]:
-    """Returns the figures of each search method, in the order of the methods.
-
-    Args:
-        asked: The questions.
-        answers: As `answer_split` returned them.
-    """
-    methods = answers["method"].to_numpy()
-    has_answer = asked.questions.has_answer
-    measured = {}
-    for method in dict.fromkeys(methods.tolist()):
-        own = answers.filter(pa.array(methods == method))
-        right = own["is_right"].to_numpy()[has_answer]
-        share = 100.0 * float(right.mean()) if len(right) else None
-        measured[method] = replace(measure_scores(asked, own), right_passage=share)
-    return measured
-
-
-def measure_scores(asked: Asked, scores: pa.Table) -> MethodFigures:
-    """Returns EM and F1 with their intervals by paragraph.
-
-    Args:
-        asked: The questions.
-        scores: With the columns exact_match and f1, one row per question in their order.
-    """
-    clusters = significance.cluster_numbers(asked.questions.contexts)
-    found: dict[str, float] = {}
-    for name in ("exact_match", "f1"):
-        values = 100.0 * scores[name].to_numpy()
-        low, high = significance.interval(values, clusters)
-        found |= {name: float(values.mean()), f"{name}_low": low, f"{name}_high": high}
-    return MethodFigures(**found)

@@ -19,13 +19,9 @@ from squadron.config import Contender, Documents, digest, from_json
 from squadron.documents.passage_table import read_passages
 from squadron.scores.contender_result import ContenderResult
 from squadron.scores.open_domain import OpenDomain, OpenSplit, SearchedSplit, Searches
+from squadron.scores.open_scores import measure_methods, measure_scores
 from squadron.steps._asked import SEARCHES, find_asked
-from squadron.steps._open_answers import (
-    FoundPassages,
-    answer_split,
-    measure_methods,
-    measure_scores,
-)
+from squadron.steps._open_answers import FoundPassages, answer_split
 from squadron.steps._record import record_open_domain
 from squadron.steps._step import step, timed
 from squadron.steps.passages import TABLE
@@ -143,8 +139,8 @@ class _Asking:
         write_table(folder / ANSWERS, answers, schema="open_answers/1", made_from=made_from)
         scores = read_table(folder / "scores.parquet", schema="scores/3")
         is_asked = pc.is_in(scores["id"], pa.array(asked.questions.ids))
-        given = measure_scores(asked, scores.filter(is_asked))
-        return OpenSplit(searched, given, measure_methods(asked, answers))
+        given = measure_scores(scores.filter(is_asked), asked.questions)
+        return OpenSplit(searched, given, measure_methods(answers, asked.questions))
 
 
 def _say(label: str, open_domain: OpenDomain) -> None:

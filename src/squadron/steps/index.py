@@ -62,9 +62,10 @@ def index(
     figures: dict[str, float] = {}
     with timed(figures, "index_build"):
         built, record = _build(table, settings, index)
-    asked = {
+    chosen = {
         name: choose_asked(examples / f"{name}.parquet", settings.questions) for name in COMPARED
     }
+    asked = {name: each for name, each in chosen.items() if len(each)}
     right = RightPassages(read_passages(table))
     with timed(figures, "index_search"):
         tables = _search_all(built, asked, right)
