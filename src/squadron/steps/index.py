@@ -17,6 +17,7 @@ from squadron.steps._asked import FOUND_AT_MOST, SEARCHES, Asked, choose_asked
 from squadron.steps._files import COMPARED
 from squadron.steps._step import step, timed
 from squadron.steps.passages import TABLE
+from squadron.wording import counted
 
 if TYPE_CHECKING:
     from squadron.retrieval import IndexRecord, PassageIndex, RightPassages
@@ -189,7 +190,7 @@ def _describe(searches: Searches) -> str:
     from squadron.retrieval import HYBRID
 
     held = searches.index
-    line = f"{held.passages:,} passages of {held.documents:,} documents"
+    line = f"{counted(held.passages, 'passage')} of {counted(held.documents, 'document')}"
     select = searches.splits["select"]
     recall = select.recall[HYBRID]
     if recall.at_5 is None:

@@ -18,6 +18,7 @@ from squadron.documents.passages import Passage
 from squadron.documents.reading import read_documents
 from squadron.errors import InputError
 from squadron.steps._step import step
+from squadron.wording import counted, join_words
 
 TABLE = "passages.parquet"
 
@@ -132,9 +133,13 @@ def _read_pairs(settings: Documents, examples: Path) -> Iterator[tuple[str, str]
 
 
 def _describe(about: AboutPassages) -> str:
-    files = f"{about.files:,} documents ({about.pages:,} pages)" if about.files else ""
-    contexts = f"{about.contexts:,} contexts of the data" if about.contexts else ""
-    sources = " and ".join(each for each in (files, contexts) if each)
-    left_out = len(about.refused)
-    refused = f"; {left_out:,} files are left out (documents.json says why)" if left_out else ""
-    return f"{about.passages:,} passages of {sources}{refused}"
+    parts = []
+    if about.files:
+        pages = counted(about.pages, "page")
+        parts.append(f"{counted(about.files, 'document')} ({pages})")
+    if about.contexts:
+        parts.append(f"{counted(about.contexts, 'context')} of the data")
+    line = f"{counted(about.passages, 'passage')} of {join_words(parts)}"
+    if not about.refused:
+        return line
+    return f"{line}; left out: {counted(len(about.refused), 'file')}, see documents.json"
