@@ -16,7 +16,7 @@ DOING = {
     "ingest": "reading the data",
     "admit": "checking who may race",
     "open_race": "opening the race in MLflow",
-    "passages": "cutting documents into passages",
+    "passages": "reading the documents",
     "index": "loading the encoder",
     "featurize": "cutting texts into windows",
     "train": "loading the network",
