@@ -90,10 +90,11 @@ def _build(
     from squadron.retrieval import POOLINGS, PassageIndex, TextEncoder, group_passages
 
     cut = CutSettings(sentences=settings.sentences, overlap=settings.overlap)
-    encoder = TextEncoder(title=f"{'index':<10} encode")
+    encoder = TextEncoder()
     built = PassageIndex.open_or_create(
         str(folder), encoder, poolings=POOLINGS, passage_settings=to_json(cut)
     )
+    encoder.title = f"{'index':<10} encode"
     record = built.update(group_passages(read_passages(table)))
     encoder.title = ""  # Questions are encoded in no time.
     return built, record
