@@ -59,7 +59,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a name, models:/NAME@ALIAS, a model folder or `starter`; default: the model "
         "registered last, else the starter",
     )
-    parser.add_argument("--version", default="candidate", help="a number or an alias")
+    parser.add_argument(
+        "--version", default="", help="a number or an alias; default: staging, else candidate"
+    )
     parser.add_argument(
         "--explain", action="store_true", help="show the passages that were read, with scores"
     )

@@ -49,7 +49,7 @@ class OpenedModel:
 
 
 @contextlib.contextmanager
-def open_model(model: str = "", version: str = versions.CANDIDATE) -> Iterator[OpenedModel]:
+def open_model(model: str = "", version: str = "") -> Iterator[OpenedModel]:
     """Yields a model whose files are on this machine; downloaded files are removed at the end.
 
     Args:
@@ -57,7 +57,8 @@ def open_model(model: str = "", version: str = versions.CANDIDATE) -> Iterator[O
             of a registered model, a version or alias of the model that was registered last, or
             "starter". "" means the model that was registered last; where none is registered, the
             starter.
-        version: The version or alias, used if `model` names none.
+        version: The version or alias, used if `model` names none. "" means the alias staging; where
+            no version has it, candidate.
 
     Raises:
         InputError: If there is no such model.
@@ -104,7 +105,7 @@ def is_place(model: str) -> bool:
     return bool(model) and (storage.is_remote(model) or Path(model).expanduser().is_dir())
 
 
-def load_reader(model: str = "", version: str = versions.CANDIDATE) -> "Reader":
+def load_reader(model: str = "", version: str = "") -> "Reader":
     """Loads a model, which is then ready to answer.
 
     Args:
@@ -164,4 +165,8 @@ def _find_version(model: str, version: str) -> versions.Registered | None:
         return versions.find_version(known[0], model)
     # `latest_model` refuses where no model is registered.
     latest = known[0] if known else versions.latest_model()
-    return versions.find_version(model if model in known else latest, version)
+    name = model if model in known else latest
+    if version:
+        return versions.find_version(name, version)
+    # `find_version` says in a sentence that there is neither alias.
+    return versions.find_champion(name) or versions.find_version(name, versions.CANDIDATE)

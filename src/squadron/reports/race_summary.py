@@ -170,7 +170,10 @@ def _describe_version(model: WinnerVersion) -> list[str]:
 
 def _list_commands(model: WinnerVersion, width: int, squadron: str) -> list[str]:
     """Returns the commands that ask the winner and, unless it is staging, promote it."""
-    arguments = [f'ask --model {model.name} --context FILE_OR_TEXT "your question"']
+    # Without a number, the version of the alias staging would answer.
+    number = f" --version {model.version}" if "staging" in model.aliases else ""
+    number = "" if model.is_staging else number
+    arguments = [f'ask --model {model.name}{number} --context FILE_OR_TEXT "your question"']
     if not model.is_staging:
         arguments.append(f"promote {model.version} --model {model.name} --to staging")
     return [_fold_command(f"  {squadron} {each}", width) for each in arguments]
