@@ -368,7 +368,10 @@ def test_a_document_of_this_machine_is_a_local_path() -> None:
     settings = {
         "name": "documents",
         "contenders": ["span"],
-        "data": {"train": "s3://squad/b", "synthesize": {"files": ["s3://squad/c.pdf", "docs/d.pdf"]}},
+        "data": {
+            "train": "s3://squad/b",
+            "synthesize": {"files": ["s3://squad/c.pdf", "docs/d.pdf"]},
+        },
     }
     (sentence,) = find_local_paths(build_experiment(settings))
     assert sentence.startswith("data.synthesize.files: 'docs/d.pdf' is a path of this machine")
