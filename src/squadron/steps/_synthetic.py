@@ -61,10 +61,10 @@ def add_synthetic(
     kept = validate_examples(limit_examples(new, wanted.max_examples, settings.seed), report)
     if not kept:
         raise InputError(
-            f"data -> synthesize: the methods {list(wanted.methods)} make no question from "
-            f"{len(made.documents):,} documents with {made.passages:,} passages, of which "
-            f"{made.left_out:,} are too short or share text with tune, select or test; give other "
-            "documents or another method, or take the section out"
+            f"data -> synthesize: {' and '.join(wanted.methods)} made no question from the "
+            f"documents (passages: {made.passages:,}; left out because they are very short or "
+            f"share text with tune, select or test: {made.left_out:,}); give other documents or "
+            "methods, or take the section out"
         )
     train = [*shares.parts["train"], *kept]
     available = {**shares.available, "train": shares.available["train"] + len(kept)}

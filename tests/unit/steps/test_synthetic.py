@@ -145,7 +145,7 @@ def test_documents_of_which_none_can_be_read_end_the_step(tmp_path, capfd):
 def test_documents_without_a_question_end_the_step(tmp_path, capfd):
     docs = write(tmp_path / "docs", a="Nothing to ask is said in this rather short document.")
     line = refuse(tmp_path, make_data(tmp_path, Synthesize((docs,))), capfd)
-    assert "the methods ['cloze'] make no question from 1 documents with 1 passages" in line
+    assert "data -> synthesize: cloze made no question from the documents (passages: 1; " in line
 
 
 def test_a_missing_package_is_named_with_the_remedy(tmp_path, monkeypatch, capfd):
@@ -189,7 +189,7 @@ def test_the_comparison_of_splits_sees_synthetic_questions(tmp_path, capfd, monk
     docs = write(tmp_path / "docs", a=f" {TEXT.upper()}", b=TEXT)
     data = Data((own,), (test,), splits=Splits(2, 2), synthesize=Synthesize((docs,)))
     line = refuse(tmp_path, data, capfd)
-    assert "2 are too short or share text with tune, select or test" in line
+    assert "share text with tune, select or test: 2); give other documents" in line
     monkeypatch.setattr(WordRuns, "overlaps", lambda self, text: False)
     line = refuse(tmp_path, data, capfd)
     assert "1 of the 2 paragraphs of the test split are also in the train split (50.0%" in line
