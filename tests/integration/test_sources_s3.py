@@ -56,10 +56,12 @@ def test_every_layout_is_read_from_s3(client, tmp_path):
 def test_documents_for_synthetic_questions_are_read_from_s3(client, tmp_path):
     client.create_bucket(Bucket="documents")
     (tmp_path / "data.json").write_text(Path("examples/corpus.json").read_text())
-    client.upload_file("examples/handbook.pdf", "documents", "docs/handbook.pdf")
-    client.put_object(Bucket="documents", Key="docs/more/note.md", Body=b"It opened on 4 May 1931.")
+    client.upload_file("examples/handbook.pdf", "documents", "texts/handbook.pdf")
+    client.put_object(
+        Bucket="documents", Key="texts/more/note.md", Body=b"It opened on 4 May 1931."
+    )
     client.put_object(Bucket="documents", Key="other/handbook.pdf", Body=b"%PDF-1.4 broken")
-    wanted = Synthesize(("s3://documents/docs", "s3://documents/other/handbook.pdf"))
+    wanted = Synthesize(("s3://documents/texts", "s3://documents/other/handbook.pdf"))
     data = Data((str(tmp_path / "data.json"),), synthesize=wanted)
     found = [ingest(tmp_path / name, data) for name in ("first", "second")]
     (rows, report), (again, _) = found

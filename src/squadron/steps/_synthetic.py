@@ -88,8 +88,8 @@ def _read_documents(settings: Data, planned: provenance.Digests, judged: WordRun
 def _load_synthesis() -> "ModuleType":
     """Imports the module that reads documents, by its name.
 
-    So a race without `synthesize` does not depend on how documents are read (docs/decisions/
-    what-a-step-depends-on.md). `launch.plan` adds the module to the digest of the others.
+    So a race without `synthesize` does not depend on how documents are read; `launch.plan` adds the
+    module to the digests of the others (docs/decisions/what-a-step-depends-on.md).
 
     Raises:
         InputError: If a package of the extra `documents` is missing.
