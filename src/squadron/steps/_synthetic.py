@@ -17,7 +17,7 @@ from squadron.data.sources import Example
 from squadron.data.split import Shares, limit_examples
 from squadron.data.validation import validate_examples
 from squadron.data.validation_file import SyntheticSummary
-from squadron.data.validation_report import Report
+from squadron.data.validation_report import Report, show
 from squadron.errors import InputError
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def add_synthetic(
     if not made.documents:
         raise InputError(
             "data -> synthesize -> files: none of the documents can be read"
-            f"{''.join(f'; {reason}' for reason in list(made.refused.values())[:1])}"
+            f"{''.join(f'; {show(reason)}' for reason in list(made.refused.values())[:1])}"
         )
     # A question of an earlier race that is among the data is asked once.
     known = {each.id for part in shares.parts.values() for each in part}
@@ -109,7 +109,7 @@ def _say_refused(made: "Synthesis") -> None:
     """Prints a sentence for each file, or part of one, that was not read."""
     sentences = [*made.refused.values(), *made.notes]
     for sentence in sentences[:SHOWN]:
-        progress.say(f"ingest     Warning: {sentence}")
+        progress.say(f"ingest     Warning: {show(sentence)}")
     if len(sentences) > SHOWN:
         more = len(sentences) - SHOWN
         progress.say(f"ingest     Warning: {more:,} more such sentences are in validation.json")

@@ -114,13 +114,14 @@ def test_the_seed_draws_as_many_as_are_wanted(tmp_path, capfd):
 
 def test_a_document_that_can_not_be_read_is_said_and_the_others_go_on(tmp_path, capfd):
     docs = write(tmp_path / "docs", a=TEXT)
-    (tmp_path / "docs" / "b.pdf").write_bytes(b"%PDF-1.4 broken")
+    (tmp_path / "docs" / "b\n.pdf").write_bytes(b"%PDF-1.4 broken")
     (tmp_path / "docs" / "notes.docx").write_text("of another kind")
     rows, report = ingest(tmp_path / "e", make_data(tmp_path, Synthesize((docs,))))
     assert len(synthetic_of(rows["train"])) == 3
     (reason,) = report["synthetic"]["refused"].values()
-    assert reason.startswith("b.pdf ")
-    assert f"ingest     Warning: {reason}" in capfd.readouterr().err.splitlines()
+    assert reason.startswith("b\n.pdf ")
+    shown = reason.replace("\n", "\\n")
+    assert f"ingest     Warning: {shown}" in capfd.readouterr().err.splitlines()
 
 
 def test_a_page_without_text_is_said(tmp_path, capfd):
