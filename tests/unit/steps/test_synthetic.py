@@ -124,6 +124,18 @@ def test_a_document_that_can_not_be_read_is_said_and_the_others_go_on(tmp_path, 
     assert f"ingest     Warning: {shown}" in capfd.readouterr().err.splitlines()
 
 
+def test_of_many_documents_that_can_not_be_read_some_are_said(tmp_path, capfd, monkeypatch):
+    monkeypatch.setattr("squadron.steps._synthetic.SHOWN", 2)
+    docs = write(tmp_path / "docs", a=TEXT, **dict.fromkeys("bcde", ""))
+    _, report = ingest(tmp_path / "e", make_data(tmp_path, Synthesize((docs,))))
+    assert report["synthetic"]["refused"].keys() == {"b.txt", "c.txt", "d.txt", "e.txt"}
+    assert capfd.readouterr().err.splitlines()[:3] == [
+        "ingest     Warning: b.txt holds no text: leave it out",
+        "ingest     Warning: c.txt holds no text: leave it out",
+        "ingest     Warning: 2 more such sentences are in validation.json",
+    ]
+
+
 def test_a_page_without_text_is_said(tmp_path, capfd):
     canvas = Canvas(str(tmp_path / "a.pdf"))
     canvas.drawString(60, 700, "The first gauge was bought by Ann Kallan with her own money.")
