@@ -3,10 +3,12 @@
 1. ingest      data -> examples, in the splits train, tune, select and test
 2. admit       refuses contenders that may not be judged on these examples, before any training
 3. open_race   finds or creates the MLflow run of this race and of each contender
-4. for each contender: featurize (examples -> sliding windows) -> train -> predict -> evaluate
-5. register    registers the contender with the best exact match on select as `candidate`
-6. report      writes one page that says which model to promote, and why
-7. close_race  ends the MLflow runs with status and reason, whatever happened before
+4. passages    documents -> passages -> index (both steps only if the race has documents)
+5. for each contender: featurize (examples -> sliding windows) -> train -> predict -> evaluate,
+               and answer, from passages that the index finds, if the race has documents
+6. register    registers the contender with the best exact match on select as `candidate`
+7. report      writes one page that says which model to promote, and why
+8. close_race  ends the MLflow runs with status and reason, whatever happened before
 """
 
 import sys
@@ -39,6 +41,9 @@ def build_pipeline(place: Placement) -> Any:
         admit_digests: str,
         register_digests: str,
         report_digests: str,
+        documents: str,
+        passages_digests: str,
+        index_digests: str,
         results: str = "",
     ) -> None:
         # open_race and close_race know to which run of the pipeline they belong.
@@ -54,6 +59,17 @@ def build_pipeline(place: Placement) -> Any:
             # MLflow.
             opening = step.open_race(experiment=experiment, **this_try, **examples)
             opened = place.on_cpu(opening.after(admitted), cached=False)
+            if place.has_documents:
+                cut = place.on_cpu(
+                    step.passages(documents=documents, digests=passages_digests, **examples).after(
+                        opened
+                    )
+                )
+                own = {"passages": cut.outputs["passages"], **examples}
+                indexed = place.on_cpu(
+                    step.index(documents=documents, digests=index_digests, **own)
+                )
+                searched = {"found": indexed.outputs["found"], "documents": documents, **own}
             with dsl.ParallelFor(contenders, parallelism=place.parallelism) as contender:
                 featurized = place.on_cpu(
                     step.featurize(
@@ -72,9 +88,16 @@ def build_pipeline(place: Placement) -> Any:
                 candidates = {"candidates": predicted.outputs["candidates"]}
                 own |= {"settings": evaluate, "digests": contender.evaluate}
                 evaluated = place.on_cpu(step.evaluate(**examples, **candidates, **own))
+                evaluation = evaluated.outputs["evaluation"]
+                if place.has_documents:
+                    own = {"contender": contender.settings, "digests": contender.answer}
+                    answered = place.on_gpu(
+                        step.answer(evaluation=evaluation, **searched, **model, **own)
+                    )
+                    evaluation = answered.outputs["answered"]
             # Each task that takes the evaluations needs a Collected of its own, because kfp changes
             # it when it compiles.
-            gathered = [dsl.Collected(evaluated.outputs["evaluation"]) for _ in range(2)]
+            gathered = [dsl.Collected(evaluation) for _ in range(2)]
             models = dsl.Collected(trained.outputs["model"])
             # The id of the race's run is an argument, so that a race in another store is not taken
             # from the cache: it registers and reports again.

@@ -18,11 +18,11 @@ hybrid search at most 30 ms in the median.
 """
 
 import argparse
-import hashlib
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ import numpy as np
 import pyarrow as pa
 
 from benchmarks.measure import at_least, at_most, finish, make_parser, read_questions
-from squadron.documents.passages import Passage
+from squadron.documents.passage_table import make_context_passages
 from squadron.retrieval import (
     METHODS,
     POOLINGS,
@@ -41,6 +41,7 @@ from squadron.retrieval import (
     TextEncoder,
     find_passages,
     find_passages_of_each,
+    group_passages,
 )
 from squadron.retrieval.fusion import RANK_CONSTANT, fuse_rankings
 from squadron.retrieval.lance_table import searched_text
@@ -118,21 +119,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def make_documents(examples: Any, *, has_titles: bool) -> list[Document]:
     """Returns the articles, each paragraph of which is a passage."""
-    paragraphs: dict[str, dict[str, None]] = {}
-    for title, context in zip(
-        examples["title"].to_pylist(), examples["context"].to_pylist(), strict=True
-    ):
-        paragraphs.setdefault(title, {})[context] = None
-    documents = []
-    for title, texts in paragraphs.items():
-        passages, start = [], 0
-        heading = title.replace("_", " ") if has_titles else ""
-        for text in texts:
-            name = hashlib.sha256(f"{title}\0{start}\0{text}".encode()).hexdigest()[:16]
-            passages.append(Passage(name, title, 1, heading, start, start + len(text), text))
-            start += len(text) + 1
-        documents.append(Document(title, str(len(passages)), tuple(passages)))
-    return documents
+    names = ("title", "context")
+    pairs = zip(*(examples[name].to_pylist() for name in names), strict=True)
+    passages = make_context_passages(pairs)
+    if not has_titles:
+        passages = (replace(passage, section="") for passage in passages)
+    return group_passages(passages)
 
 
 def measure_index(

@@ -217,6 +217,7 @@ def find_local_paths(experiment: Experiment) -> list[str]:
         for number, contender in enumerate(experiment.contenders, start=1)
         for location in contender.trained_on.files
     ]
+    places += [("documents.files", location) for location in experiment.documents.files]
     local = [(setting, place) for setting, place in places if not locations.is_remote(place)]
     if experiment.results and not storage.is_remote(experiment.results):
         local.append(("results", experiment.results))
@@ -264,7 +265,13 @@ def place_pipeline(
     Raises:
         InputError: If kfp refuses a resource, or the names of inputs and arguments differ.
     """
-    place = Placement(image, experiment.resources, parallelism=0, race=str(plan.race))
+    place = Placement(
+        image,
+        experiment.resources,
+        parallelism=0,
+        race=str(plan.race),
+        has_documents=experiment.documents.are_given,
+    )
     try:
         pipeline = build_pipeline(place)
     except ValueError as error:

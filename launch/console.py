@@ -51,6 +51,7 @@ class Console(io.TextIOBase):
         screen: The real stdout. Lines are drawn again only if it is a terminal.
         contenders: In the order in which they run; none for steps outside of a race.
         clock: Returns seconds since any moment.
+        has_documents: Whether the race has the steps that need documents.
     """
 
     def __init__(
@@ -59,9 +60,11 @@ class Console(io.TextIOBase):
         screen: TextIO,
         contenders: Sequence[Contender] = (),
         clock: Callable[[], float] = time.monotonic,
+        *,
+        has_documents: bool = False,
     ) -> None:
         self._log, self._screen, self._clock = log, screen, clock
-        self._race = RaceSteps(contenders, clock)
+        self._race = RaceSteps(contenders, clock, has_documents=has_documents)
         self._rest = ""
         self._lines = TerminalLines(screen) if screen.isatty() else None
         self._cached: list[str] = []

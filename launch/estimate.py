@@ -10,12 +10,13 @@ import functools
 from collections.abc import Hashable
 from dataclasses import dataclass
 
-from launch.plan import LOOP_STEPS
 from launch.race_steps import SHARED, RaceSteps
 from squadron.config import Contender
 from squadron.models import variants
 from squadron.runs_folder.step_notes import StepNote
 
+FIRST_STEP = "featurize"
+"""Contenders with equal windows share this step."""
 _Key = tuple[Hashable, ...]
 """It names the steps over which a mean is taken."""
 
@@ -89,7 +90,7 @@ class _Measured:
             # Each of these steps runs once, so the others say how long such a step takes.
             return self._mean(("shared",))
         contender = self._contenders[place]
-        if step == LOOP_STEPS[0] and self._first[_windows_key(contender)] < place:
+        if step == FIRST_STEP and self._first[_windows_key(contender)] < place:
             return 0.0  # It comes from the cache.
         if step not in ("train", "predict"):
             return self._mean(("seconds", step))

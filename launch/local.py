@@ -18,6 +18,7 @@ from launch.step_processes import preloaded_steps
 from launch.temporary import temporary_files
 from squadron import provenance, storage, tracking
 from squadron.config import Experiment
+from squadron.documents import libraries
 from squadron.errors import EXIT_CODE_INPUT_ERROR, InputError
 from squadron.progress import EVENTS_VARIABLE
 from squadron.runs_folder import places, runs_lock, step_notes
@@ -41,6 +42,9 @@ def run_here(experiment: Experiment, build_pipeline: Callable[[Placement], Any])
         # It starts first, because its imports take longer than the plan.
         stack.enter_context(preloaded_steps())
         check_experiment(experiment)
+        has_documents = experiment.documents.are_given
+        if has_documents:
+            libraries.require_installed()
         if experiment.results:
             storage.require_writable(experiment.results)
         try:
@@ -52,7 +56,7 @@ def run_here(experiment: Experiment, build_pipeline: Callable[[Placement], Any])
         # Not planned earlier, because the race before this one may have changed the champion.
         plan = plan_race(resolve_models(experiment, is_local=True))
         lock.describe(f"the race {plan.race}")
-        return _run_alone(plan, build_pipeline)
+        return _run_alone(plan, build_pipeline, has_documents=has_documents)
 
 
 def _say_waiting(holder: str) -> None:
@@ -64,7 +68,9 @@ def _say_waiting(holder: str) -> None:
     )
 
 
-def _run_alone(plan: Plan, build_pipeline: Callable[[Placement], Any]) -> int:
+def _run_alone(
+    plan: Plan, build_pipeline: Callable[[Placement], Any], *, has_documents: bool
+) -> int:
     """Runs a planned race. The caller holds the lock of the folder."""
     try:
         log = (RUNS / places.LOG).open("a", encoding="utf-8")
@@ -84,9 +90,10 @@ def _run_alone(plan: Plan, build_pipeline: Callable[[Placement], Any]) -> int:
             cache_root=str(RUNS / places.CACHE),
         )
         labels = [each.label for each in plan.contenders]
-        console = Console(log, sys.stdout, plan.contenders)
+        console = Console(log, sys.stdout, plan.contenders, has_documents=has_documents)
         console.say(f"race       {plan.race}: {', '.join(labels)}")
-        pipeline = build_pipeline(Placement(image="local", resources=None, parallelism=1))
+        place = Placement("local", resources=None, parallelism=1, has_documents=has_documents)
+        pipeline = build_pipeline(place)
         _note_steps(uses, console)
         signal.signal(signal.SIGTERM, _interrupt)
         try:

@@ -69,12 +69,14 @@ class Placement:
         resources: What the steps ask for; None for a local race.
         parallelism: How many contenders run at once; 0 means no limit.
         race: The text of tracking.Race, which every pod gets.
+        has_documents: Whether the race has the steps passages, index and answer.
     """
 
     image: str
     resources: Resources | None
     parallelism: int
     race: str = ""
+    has_documents: bool = False
 
     def on_cpu(self, task: Any, *, cached: bool = True) -> Any:
         """Places a task that needs no accelerator."""
@@ -83,7 +85,7 @@ class Placement:
         return task if wanted is None else self._place(task, wanted.step_cpu, wanted.step_memory)
 
     def on_gpu(self, task: Any) -> Any:
-        """Places train or predict: accelerators, node selector, tolerations, checkpoints."""
+        """Places what runs a network: accelerators, node selector, tolerations, checkpoints."""
         task.set_caching_options(True)
         wanted = self.resources
         if wanted is None:

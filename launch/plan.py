@@ -38,6 +38,13 @@ def check_experiment(experiment: Experiment) -> None:
     for contender in experiment.contenders:
         check_source(contender.trained_on.source)
     _require_data(experiment.data)
+    for location in experiment.documents.files:
+        if not storage.is_remote(location) and not Path(location).exists():
+            raise InputError(
+                f"documents -> files: {location} does not exist; give a document, a folder of "
+                "them, or s3://bucket/key"
+            )
+        storage.content_digest(location)
     for location in (*experiment.data.files, *_declared_files(experiment)):
         locations.content_digest(location)
     for number, contender in enumerate(experiment.contenders, start=1):
@@ -49,7 +56,7 @@ def check_experiment(experiment: Experiment) -> None:
             )
     # `registered.resolve_models` finds the backbone of the champion.
     needed = {c.backbone for c in experiment.contenders if c.variant != registered.CHAMPION}
-    if experiment.evaluate.bertscore:
+    if experiment.evaluate.bertscore or experiment.documents.are_given:
         needed.add(minilm.NAME)
     for backbone in needed:
         # The steps fetch a registered model, and featurize makes `scratch`.
@@ -123,6 +130,8 @@ class _Contents:
     """Location of a file that a backbone was trained on, as the experiment declares -> digest."""
     backbones: dict[str, str]
     """Name of a backbone -> fingerprint."""
+    documents: dict[str, str]
+    """Location of a document or a folder of them -> digest."""
 
 
 def plan_race(experiment: Experiment) -> Plan:
@@ -140,7 +149,11 @@ def plan_race(experiment: Experiment) -> Plan:
     """
     contents = _read_contents(experiment)
     digests = _plan_shared_steps(experiment, contents)
-    contenders = [_plan_contender(each, contents) for each in experiment.contenders]
+    has_documents = experiment.documents.are_given
+    contenders = [
+        _plan_contender(each, contents, has_documents=has_documents)
+        for each in experiment.contenders
+    ]
     key = _race_key(experiment, contents, digests, contenders)
     resolved = dataclasses.asdict(experiment)
     labels = [contender.label for contender in experiment.contenders]
@@ -163,6 +176,9 @@ def plan_race(experiment: Experiment) -> Plan:
             "admit_digests": str(digests["admit"]),
             "register_digests": str(digests["register"]),
             "report_digests": str(plan_digests(["steps.report"])),
+            "documents": to_json(experiment.documents),
+            "passages_digests": str(digests.get("passages", "")),
+            "index_digests": str(digests.get("index", "")),
             "results": experiment.results,
         },
         experiment.contenders,
@@ -175,6 +191,10 @@ def _read_contents(experiment: Experiment) -> _Contents:
     return _Contents(
         data={location: locations.content_digest(location) for location in given},
         declared={file: locations.content_digest(file) for file in _declared_files(experiment)},
+        documents={
+            location: storage.content_digest(location)
+            for location in sorted(set(experiment.documents.files))
+        },
         backbones={
             name: registered.fingerprint(name) or backbones.fingerprint(name) for name in names
         },
@@ -184,19 +204,27 @@ def _read_contents(experiment: Experiment) -> _Contents:
 def _plan_shared_steps(experiment: Experiment, contents: _Contents) -> dict[str, Digests]:
     """Returns what the steps depend on that all contenders share and that decide figures."""
     variant_modules = _variant_modules(experiment.contenders)
-    return {
+    planned = {
         "ingest": plan_digests(["steps.ingest", *_data_modules(experiment.data)], contents.data),
         "admit": plan_digests(["steps.admit"], contents.declared, contents.backbones),
         "register": plan_digests(["steps.register", *variant_modules]),
     }
+    if experiment.documents.are_given:
+        planned["passages"] = plan_digests(["steps.passages"], contents.documents)
+        planned["index"] = plan_digests(
+            ["steps.index"], backbones={minilm.NAME: backbones.fingerprint(minilm.NAME)}
+        )
+    return planned
 
 
-def _plan_contender(contender: Contender, contents: _Contents) -> dict[str, str]:
+def _plan_contender(
+    contender: Contender, contents: _Contents, *, has_documents: bool
+) -> dict[str, str]:
     """Returns what the steps of one contender get, as texts that kfp can loop over."""
     own = {contender.backbone: contents.backbones[contender.backbone]}
     variant = _variant_modules([contender])
     seen = {file: contents.declared[file] for file in contender.trained_on.files}
-    return {
+    planned = {
         "label": contender.label,
         "settings": to_json(contender),
         "entry": json.dumps(_entry(contender)),
@@ -205,6 +233,9 @@ def _plan_contender(contender: Contender, contents: _Contents) -> dict[str, str]
         "predict": str(plan_digests(["steps.predict", *variant])),
         "evaluate": str(plan_digests(["steps.evaluate"])),
     }
+    if has_documents:
+        planned["answer"] = str(plan_digests(["steps.answer", *variant]))
+    return planned
 
 
 def _race_key(
@@ -224,8 +255,9 @@ def _race_key(
         *contents.data.values(),
         *contents.declared.values(),
         *contents.backbones.values(),
+        *contents.documents.values(),
         *(planned.code for planned in digests.values()),
-        *(each[step] for each in contenders for step in LOOP_STEPS),
+        *(each[step] for each in contenders for step in LOOP_STEPS if step in each),
     )
 
 

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from launch.plan import LOOP_STEPS
 from squadron.config import Contender
 from squadron.progress import State
 from squadron.runs_folder.step_notes import StepNote
@@ -62,16 +61,24 @@ class RaceSteps:
     Args:
         contenders: In the order in which they run.
         clock: Returns seconds since any moment.
+        has_documents: Whether the race has the steps that need documents.
     """
 
     def __init__(
-        self, contenders: Sequence[Contender] = (), clock: Callable[[], float] = time.monotonic
+        self,
+        contenders: Sequence[Contender] = (),
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        has_documents: bool = False,
     ) -> None:
         self.contenders = tuple(contenders)
         self.ended: list[Ended] = []
         self.running: Running | None = None
         self.best: Best | None = None
-        self._plan = _list_steps(len(self.contenders))
+        steps = [each for each in STEPS if has_documents or not each.needs_documents]
+        self.loop_steps = tuple(each.name for each in steps if each.is_per_contender)
+        """The steps that run once for each contender, in their order."""
+        self._plan = self._list_steps([each.name for each in steps])
         self._clock = clock
         self._started = clock()
         self._place = SHARED
@@ -172,9 +179,9 @@ class RaceSteps:
 
         Contenders run one after the other, and each begins with the first of its steps.
         """
-        if step not in LOOP_STEPS:
+        if step not in self.loop_steps:
             return SHARED
-        if step == LOOP_STEPS[0]:
+        if step == self.loop_steps[0]:
             self._place += 1
         return self._place
 
@@ -187,11 +194,13 @@ class RaceSteps:
         done = state.done - state.first
         return StepNote(seconds, done, state.seconds, state.total, running.exact_match)
 
-
-def _list_steps(contenders: int) -> list[tuple[str, int]]:
-    """Returns all steps of a race in their order, with the places of their contenders."""
-    names = [each.name for each in STEPS]
-    first, after = names.index(LOOP_STEPS[0]), names.index(LOOP_STEPS[-1]) + 1
-    loop = [(step, place) for place in range(contenders) for step in LOOP_STEPS]
-    before, behind = ([(step, SHARED) for step in part] for part in (names[:first], names[after:]))
-    return [*before, *loop, *behind]
+    def _list_steps(self, names: list[str]) -> list[tuple[str, int]]:
+        """Returns all steps of a race in their order, with the places of their contenders."""
+        first = names.index(self.loop_steps[0])
+        after = names.index(self.loop_steps[-1]) + 1
+        places = range(len(self.contenders))
+        loop = [(step, place) for place in places for step in self.loop_steps]
+        before, behind = [
+            [(step, SHARED) for step in part] for part in (names[:first], names[after:])
+        ]
+        return [*before, *loop, *behind]

@@ -7,7 +7,6 @@ import textwrap
 from collections.abc import Sequence
 
 from launch.estimate import Left, estimate_left
-from launch.plan import LOOP_STEPS
 from launch.race_steps import SHARED, Ended, RaceSteps
 from squadron.progress import choose_parts, describe, draw, draw_bar, show_clock, show_duration
 
@@ -17,10 +16,13 @@ DOING = {
     "ingest": "reading the data",
     "admit": "checking who may race",
     "open_race": "opening the race in MLflow",
+    "passages": "reading the documents",
+    "index": "loading the encoder",
     "featurize": "cutting texts into windows",
     "train": "loading the network",
     "predict": "loading the model",
     "evaluate": "choosing and scoring answers",
+    "answer": "loading the model",
     "register": "comparing and registering",
     "report": "writing the report",
     "close_race": "closing the race in MLflow",
@@ -91,10 +93,10 @@ def list_seconds(race: RaceSteps, width: int) -> list[str]:
     """
     ended = {(each.step, each.place): each for each in race.ended}
     longest = max((len(each.label) for each in race.contenders), default=0)
-    names = max(len(_HEAD), min(longest, width - 1 - _CELL * (len(LOOP_STEPS) + 1)))
-    lines = [*_lay_out(_HEAD, [*LOOP_STEPS, "this run"], names)]
+    names = max(len(_HEAD), min(longest, width - 1 - _CELL * (len(race.loop_steps) + 1)))
+    lines = [*_lay_out(_HEAD, [*race.loop_steps, "this run"], names)]
     for place, contender in enumerate(race.contenders):
-        steps = [ended.get((step, place)) for step in LOOP_STEPS]
+        steps = [ended.get((step, place)) for step in race.loop_steps]
         sums = sum(_own_seconds(each) for each in steps)
         lines += _lay_out(contender.label, [*map(_show_seconds, steps), f"{sums:,.1f}"], names)
     shared = [each for each in race.ended if each.place == SHARED]

@@ -16,6 +16,14 @@ from squadron.data.validation_file import (
 from squadron.scores.contender_result import ContenderResult
 from squadron.scores.figures import SplitFigures
 from squadron.scores.leads import Lead
+from squadron.scores.open_domain import (
+    MethodFigures,
+    OpenDomain,
+    OpenSplit,
+    Recall,
+    SearchedIndex,
+    SearchedSplit,
+)
 from squadron.scores.race_result import RaceResult, Standing, WinnerVersion
 
 FIGURES = SplitFigures(
@@ -29,6 +37,27 @@ FIGURES = SplitFigures(
     precision=60.0,
     recall=60.0,
 )
+
+
+def make_open_domain(exact_match: float = 40.0, *splits: str) -> OpenDomain:
+    """Returns figures of four searches, whose EM grows by one from search to search.
+
+    Args:
+        exact_match: Of the first search.
+        splits: The splits; select and test if none is named.
+    """
+    methods = ("dense", "bm25", "hybrid", "original")
+    searched = SearchedSplit(
+        *(1200, 900, 900),
+        {name: Recall(50.0 + place, 75.25, 100.0) for place, name in enumerate(methods)},
+    )
+    figures = {
+        name: MethodFigures(exact_match + place, 55.0, 66.5, 30.5, 50.25, 45.0, 65.0)
+        for place, name in enumerate(methods)
+    }
+    split = OpenSplit(searched, MethodFigures(61.5, 70.0, None, 55.0, 68.0), figures)
+    index = SearchedIndex("0a1b2c", 48, 2067, "all-MiniLM-L6-v2", "runs/index")
+    return OpenDomain(index, dict.fromkeys(splits or ("select", "test"), split))
 
 
 def make_figures(**changes: Any) -> SplitFigures:

@@ -104,13 +104,18 @@ def answer_questions(
     ]
     readings = iter(reader.read(pairs) if pairs else [])
     return [
-        _choose(question, [(each, next(readings)) for each in some])
+        choose_answer(question, [(each, next(readings)) for each in some])
         for question, some in zip(questions, found, strict=True)
     ]
 
 
-def _choose(question: str, read: Sequence[tuple[Found, Reading]]) -> DocumentsAnswer:
-    """Returns the answer of the most probable passage, and the other answers."""
+def choose_answer(question: str, read: Sequence[tuple[Found, Reading]]) -> DocumentsAnswer:
+    """Returns the answer of the most probable passage, and the other answers.
+
+    Args:
+        question: The question.
+        read: The passages that the search found, in its order, and what the reader found in each.
+    """
     given = tuple(
         PassageAnswer(found, reading, _cite(found.passage, reading) if reading.answered else None)
         for found, reading in read

@@ -78,3 +78,8 @@ def join_words(parts: Sequence[str], last: str = "and") -> str:
     """
     *most, end = parts or [""]
     return f"{', '.join(most)} {last} {end}" if most else end
+
+
+def counted(number: int, noun: str) -> str:
+    """Returns a number with its noun, such as "1 page" or "1,200 pages"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

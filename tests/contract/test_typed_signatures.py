@@ -15,9 +15,9 @@ INSIDE = {
     "config/resolution.py": "a YAML file before it is converted",
     "config/values.py": "a YAML file before it is converted",
     "data/example_table.py": "a row for pyarrow",
+    "documents/passage_table.py": "a row of LanceDB or pyarrow",
     "models/checkpoints.py": "the state that torch saves and loads",
     "models/optimizer.py": "the state that torch saves and loads",
-    "retrieval/lance_table.py": "a row of LanceDB",
     "serving/pyfunc.py": "MLflow reads this signature",
 }
 

@@ -40,6 +40,8 @@ STEPS = {
     "exec-close-race",
 }
 
+DOCUMENT_STEPS = {"exec-passages", "exec-index", "exec-answer"}
+
 Json = dict[str, Any]
 
 
@@ -135,7 +137,9 @@ def test_every_experiment_compiles(
     spec, platforms = read(
         compile_to(tmp_path, *data_flags(experiment), experiment=str(experiment))
     )
-    assert set(executors(spec)) == set(platforms) == STEPS
+    has_documents = load_experiment(experiment).documents.are_given
+    steps = STEPS | DOCUMENT_STEPS if has_documents else STEPS
+    assert set(executors(spec)) == set(platforms) == steps
     defaults = {
         name: parameter["defaultValue"]
         for name, parameter in spec["root"]["inputDefinitions"]["parameters"].items()
@@ -150,6 +154,67 @@ def test_every_experiment_compiles(
     shown = capsys.readouterr().err
     assert "Warning: data.train: " in shown
     assert ("champion: MLFLOW_TRACKING_URI names no" in shown) == (len(labels) < len(contenders))
+
+
+@pytest.fixture(scope="module")
+def documents(tmp_path_factory: pytest.TempPathFactory) -> tuple[Json, Json]:
+    """The experiment with documents, compiled for a cluster with accelerators."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        patch.setenv("SQUADRON_GIT_SHA", "4f2a9c1")
+        flags = ("--set", "resources.gpu_count=1", "--set", "resources.node_selector={disk: ssd}")
+        experiment = "experiments/documents.yaml"
+        return read(compile_to(tmp_path_factory.mktemp("found"), *flags, experiment=experiment))
+
+
+def test_a_race_with_documents_searches_before_its_contenders_answer(
+    documents: tuple[Json, Json],
+) -> None:
+    found = all_tasks(documents[0])
+    artifacts = {
+        name: {
+            key: (given.get("taskOutputArtifact") or given)
+            for key, given in found[name]["inputs"].get("artifacts", {}).items()
+        }
+        for name in ("passages", "index", "answer", "register", "report")
+    }
+    assert artifacts["passages"]["examples"]["producerTask"] == "ingest"
+    assert "open-race" in found["passages"]["dependentTasks"]
+    assert artifacts["index"]["passages"]["producerTask"] == "passages"
+    assert set(artifacts["answer"]) == {"evaluation", "examples", "found", "model", "passages"}
+    assert artifacts["answer"]["evaluation"]["producerTask"] == "evaluate"
+    # What is compared and registered is what the step answer hands on.
+    (loop,) = [
+        component["dag"]
+        for component in documents[0]["components"].values()
+        if "evaluate" in component.get("dag", {}).get("tasks", {})
+    ]
+    sources = [
+        (source["producerSubtask"], source["outputArtifactKey"])
+        for output in loop["outputs"]["artifacts"].values()
+        for source in output["artifactSelectors"]
+    ]
+    assert set(sources) == {("answer", "answered"), ("train", "model")}
+
+
+def test_the_step_that_answers_runs_where_models_predict(documents: tuple[Json, Json]) -> None:
+    spec, platforms = documents
+    chosen = {name for name, settings in platforms.items() if "nodeSelector" in settings}
+    assert chosen == {*GPU_STEPS, "exec-answer"}
+    assert "accelerator" in executors(spec)["exec-answer"]["resources"]
+
+
+@pytest.mark.slow
+def test_a_document_that_is_not_there_or_can_not_be_seen_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["compile", "experiments/documents.yaml", "--image", IMAGE, "--output"]
+    command += [str(tmp_path / "p.yaml"), "--set", "documents.files=[no.pdf]"]
+    assert main(command, build_pipeline) == 2
+    assert "documents -> files: no.pdf does not exist" in capsys.readouterr().err
+    compile_to(tmp_path, experiment="experiments/documents.yaml")
+    said = capsys.readouterr().err
+    assert "documents.files: 'examples/handbook.pdf' is a path of this machine" in said
 
 
 @pytest.mark.slow

@@ -45,9 +45,19 @@ from squadron.scores.confidence import Confidence, CurvePoint, ReliabilityGroup
 from squadron.scores.contender_result import ContenderResult
 from squadron.scores.figures import SplitFigures
 from squadron.scores.leads import Lead
+from squadron.scores.open_domain import (
+    MethodFigures,
+    OpenDomain,
+    OpenSplit,
+    Recall,
+    SearchedIndex,
+    SearchedSplit,
+    Searches,
+)
 from squadron.scores.race_result import RaceResult, SelectSplit, Standing, WinnerVersion
 from squadron.steps._files import AboutWindows
 from squadron.steps._status import Status
+from squadron.steps.passages import AboutPassages
 
 SRC = Path(__file__).parents[2] / "src" / "squadron"
 
@@ -95,8 +105,23 @@ FINDINGS = Findings(
     ),
     sizes={"contexts": SizeSummary(3, 20, 100), "answers": SizeSummary(0, 0, 0)},
 )
+RECALL = Recall(50.0, 75.0, None)
+SEARCHED = SearchedSplit(4, 3, 2, {"hybrid": RECALL, "bm25": RECALL})
+INDEX = SearchedIndex("d", 2, 9, "all-MiniLM-L6-v2", "runs/index")
+OPEN = OpenDomain(
+    INDEX,
+    {
+        "select": OpenSplit(
+            SEARCHED,
+            MethodFigures(50.0, 60.5),
+            {"hybrid": MethodFigures(25.0, 30.5, 75.0, 10.0, 40.0, 12.0, 42.0)},
+        )
+    },
+)
 VERSION = WinnerVersion("m", "3", "candidate", "passed", True, "2", {"staging": "3"})
 RECORDS = [
+    AboutPassages("p", 2, 168, 90, 40, {"a.pdf": "it is encrypted"}, {"seconds_passages": 1.5}),
+    Searches("s", INDEX, {"select": SEARCHED, "test": SEARCHED}, {"seconds_index_build": 2.5}),
     AdapterBackbone(made_from="a", backbone="hf://b"),
     AboutWindows(
         made_from="w",
@@ -135,6 +160,7 @@ RECORDS = [
         errors={"test": {"wrong_place": 3}},
         null_thresholds={"exact_match": 1.25, "f1": None},
         answering=Answering(1.25, "lowest_null", PLATT),
+        open_domain=OPEN,
         figures={"seconds_predict": 2.0},
     ),
     ModelAbout("m", CONTENDER, TRAINING, "the loss became nan", {"a.json": "f" * 64}),
@@ -144,7 +170,7 @@ RECORDS = [
         contenders=(
             Standing(
                 *("a", "version 3", "a", "", "clean", SHARED, FIGURES, FEWER, FIGURES),
-                *(9.5, 2.5, 7.0, 1234.5),
+                *(OPEN, 9.5, 2.5, 7.0, 1234.5),
             ),
             Standing("b", disqualified="the loss became nan"),
         ),

@@ -148,6 +148,49 @@ ERRORS = pa.schema(
     ]
 )
 
+PASSAGES = pa.schema(
+    [
+        ("id", pa.string()),
+        ("document", pa.string()),
+        ("page", pa.int32()),
+        ("section", pa.string()),
+        # Characters [start, end) of the document's text.
+        ("start_char", pa.int64()),
+        ("end_char", pa.int64()),
+        ("text", pa.string()),
+        ("page_breaks", pa.list_(pa.int32())),
+    ]
+)
+"""One row per passage (`documents.passages.Passage`)."""
+
+FOUND = pa.schema(
+    [
+        ("id", pa.string()),  # of the question
+        ("method", pa.string()),  # one of retrieval.METHODS
+        ("rank", pa.int32()),  # from 1
+        ("passage", pa.string()),  # its id
+        ("score", pa.float64()),  # by the method; scores of two methods can't be compared
+        ("is_right", pa.bool_()),  # whether it holds the answer; retrieval/recall.py says how
+    ]
+)
+
+OPEN_ANSWERS = pa.schema(
+    [
+        ("id", pa.string()),
+        ("method", pa.string()),  # the search that found the passages
+        ("answer", pa.string()),  # "" if the model abstained
+        ("probability", pa.float64()),  # that the best span is exactly right; null if not known
+        ("document", pa.string()),  # of the passage that was chosen; "" without one, as below
+        ("page", pa.int32()),
+        ("passage", pa.string()),
+        ("rank", pa.int32()),  # of that passage in the search; 0 without one
+        ("is_right", pa.bool_()),  # whether that passage holds the answer
+        ("exact_match", pa.float64()),  # 0 or 1
+        ("f1", pa.float64()),  # 0 to 1
+    ]
+)
+"""One row per question and search method: the answer whose passage had to be found first."""
+
 
 MODEL_ABOUT = "variant.json"
 """File in a model folder: the contender, its training, and the sha256 of every file."""

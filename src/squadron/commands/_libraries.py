@@ -1,18 +1,12 @@
 """Loads the libraries of a command quietly, and ends a command without taking them apart."""
 
 import atexit
-import contextlib
 import os
 import sys
 import threading
 import warnings
-from collections.abc import Iterator
 from typing import NoReturn
 
-from squadron.errors import InputError
-
-OF_DOCUMENTS = ("lancedb", "pypdfium2", "sentencex")
-"""The packages of the extra `documents`, which `make run` does not install."""
 QUIET = {
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "TRANSFORMERS_VERBOSITY": "error",
@@ -31,24 +25,6 @@ def silence_libraries() -> None:
         os.environ.setdefault(name, value)
     for category in (FutureWarning, DeprecationWarning):
         warnings.simplefilter("ignore", category)
-
-
-@contextlib.contextmanager
-def explain_missing() -> Iterator[None]:
-    """Says what to install if a package of the extra `documents` is missing.
-
-    Raises:
-        InputError: If one of these packages can't be imported.
-    """
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        if error.name not in OF_DOCUMENTS:
-            raise
-        raise InputError(
-            f"Documents need the package {error.name}, which is not installed: make setup, or "
-            "pip install 'squadron-qa[documents]'"
-        ) from None
 
 
 def leave(code: int) -> NoReturn:

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from squadron import tracking
-from squadron.commands._libraries import explain_missing, silence_libraries
+from squadron.commands._libraries import silence_libraries
 from squadron.commands._questions import check_output, read_questions, write_answers
+from squadron.documents import libraries
 from squadron.errors import InputError
 from squadron.runs_folder import places
 
@@ -123,10 +124,10 @@ def _asking(options: argparse.Namespace) -> Iterator[tuple[Answer, "OpenedModel"
             f"There is no text to look for answers in: give --context FILE_OR_TEXT, or make the "
             f"index {place} with `squadron index DOCUMENTS`"
         )
-    with explain_missing():
-        from squadron.retrieval import PassageIndex, TextEncoder, find_passages_of_each
+    libraries.require_installed()
+    from squadron.retrieval import PassageIndex, TextEncoder, find_passages_of_each
 
-        index = PassageIndex.open(place, TextEncoder())
+    index = PassageIndex.open(place, TextEncoder())
     with _opened(options.model, options.version) as opened:
         from squadron.commands import _ask_documents
 

@@ -3,9 +3,11 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from squadron.commands._libraries import explain_missing, silence_libraries
+from squadron.commands._libraries import silence_libraries
+from squadron.documents import libraries
 from squadron.errors import InputError
 from squadron.runs_folder import places
+from squadron.wording import counted
 
 if TYPE_CHECKING:
     from squadron.documents.document import Document
@@ -41,12 +43,12 @@ def run(options: argparse.Namespace) -> int:
     a file that was named can't be read, or no document is left.
     """
     silence_libraries()
-    with explain_missing():
-        built = _build(options)
+    libraries.require_installed()
+    built = _build(options)
     record = built.record
     print(
-        f"{options.to} holds {_count(record.documents, 'document')} in "
-        f"{_count(record.passages, 'passage')}: "
+        f"{options.to} holds {counted(record.documents, 'document')} in "
+        f"{counted(record.passages, 'passage')}: "
         f"{len(built.changed):,} new or changed, {len(built.unchanged):,} unchanged, "
         f"{len(built.removed):,} removed"
     )
@@ -78,12 +80,8 @@ def _build(options: argparse.Namespace) -> "Built":
 
 def _describe(document: "Document") -> str:
     """Returns one line about a document that was read."""
-    pages = _count(len(document.pages), "page")
+    pages = counted(len(document.pages), "page")
     return " ".join((f"read {document.name}, {pages}", *(f"({note})" for note in document.notes)))
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _where(place: str) -> str:

@@ -10,6 +10,7 @@ from squadron.config import parsing
 from squadron.config.contenders import Contender, TrainedOn
 from squadron.config.conversion import from_mapping
 from squadron.config.data import SPLITS, Data, Splits
+from squadron.config.documents import Documents
 from squadron.config.evaluation import ANSWER_RULES, Evaluate
 from squadron.config.experiment import Experiment
 from squadron.config.experiment_file import load_experiment
@@ -27,6 +28,7 @@ __all__ = [
     "SPLITS",
     "Contender",
     "Data",
+    "Documents",
     "Evaluate",
     "Experiment",
     "Predict",

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from squadron.config.contenders import Contender
 from squadron.config.data import Data
+from squadron.config.documents import Documents
 from squadron.config.evaluation import Evaluate
 from squadron.config.limits import Limit, check_limits, matches, require
 from squadron.config.registration import Register
@@ -29,6 +30,8 @@ class Experiment:
     """The models that race: a list of variants' names, or of mappings as below."""
     evaluate: Evaluate = field(default_factory=Evaluate)
     """What is measured."""
+    documents: Documents = field(default_factory=Documents)
+    """Texts in which the questions are asked as well; none by default."""
     register: Register = field(default_factory=Register)
     """What the winner must show and where it goes."""
     resources: Resources = field(default_factory=Resources)

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from squadron.wording import counted
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -208,7 +210,7 @@ class SyntheticSummary:
         used = sum(count > 0 for count in self.documents.values())
         return (
             f"{self.questions:,} of the {train:,} questions of train are synthetic: rules made "
-            f"them from {used:,} document{'s' * (used != 1)} ({methods}{drawn})."
+            f"them from {counted(used, 'document')} ({methods}{drawn})."
         )
 
 

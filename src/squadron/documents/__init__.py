@@ -4,4 +4,14 @@ Owns what a document, a page and a passage are. May import config and storage, b
 torch. Others use the modules in `__all__`.
 """
 
-__all__ = ["cutting", "document", "limits", "passages", "reading", "sentences", "synthesis"]
+__all__ = [
+    "cutting",
+    "document",
+    "libraries",
+    "limits",
+    "passage_table",
+    "passages",
+    "reading",
+    "sentences",
+    "synthesis",
+]

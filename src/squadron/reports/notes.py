@@ -9,12 +9,14 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from squadron.reports.markdown import LONGEST, plain
+from squadron.reports.search_facts import SHOWN
 from squadron.wording import LEVEL, MISSING, figure_with_interval, lead_interval, words
 
 if TYPE_CHECKING:
     from squadron.reports.report import Report
     from squadron.reports.rows import Row
     from squadron.scores.figures import SplitFigures
+    from squadron.scores.open_domain import OpenDomain
 
 MOST_KINDS = 3
 """Maximum number of kinds of wrong answers that a contender's description names."""
@@ -118,6 +120,8 @@ def describe_contender(row: "Row", report: "Report", pages: Mapping[str, str]) -
         if figures
     ]
     sentences += [" ".join(judged)] if judged else []
+    if row.result.open_domain:
+        sentences.append(_describe_search(row.result.open_domain))
     sentences.append(_origin(row, report))
     wrong = sum(row.kinds.values())
     if select and wrong:
@@ -227,6 +231,18 @@ def _origin(row: "Row", report: "Report") -> str:
         best = f", best on tune in epoch {epoch}" if epoch else ""
         return f"{what}: {int(trained):,} parameters{of} were trained{best}."
     return f"{what}: nothing was trained." if trained is not None else f"{what}."
+
+
+def _describe_search(open_domain: "OpenDomain") -> str:
+    """Returns how a contender answers select if the passage must be found, as a sentence."""
+    split, index = open_domain.splits["select"], open_domain.index
+    found = figure_with_interval(split.methods[SHOWN].estimate("exact_match"), names_level=True)
+    given = figure_with_interval(split.given.estimate("exact_match"))
+    return (
+        f"On {split.searched.questions:,} of these questions, with the passage to be found by "
+        f"{SHOWN} search among {index.passages:,}: EM {found}; with the context given, {given}. "
+        "open_domain.json has all searches."
+    )
 
 
 def _figure_cell(figures: "SplitFigures | None", name: str) -> str:

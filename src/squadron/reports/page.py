@@ -14,6 +14,12 @@ from squadron.reports import plots
 from squadron.reports.race_plots import draw_plots
 from squadron.reports.report import Report
 from squadron.reports.rows import Row
+from squadron.reports.search_facts import (
+    METHOD_TEXTS,
+    describe_recall,
+    describe_right,
+    find_open_domain,
+)
 from squadron.scores import error_kinds
 from squadron.scores.breakdown import Part
 from squadron.scores.error_kinds import WrongAnswer
@@ -72,6 +78,10 @@ def render_report(report: Report) -> str:
         level=wording.LEVEL,
         kinds=error_kinds.KIND_TEXTS,
         highlight=highlight,
+        searched=find_open_domain(report.result),
+        methods=METHOD_TEXTS,
+        describe_recall=describe_recall,
+        describe_right=describe_right,
         groups=group_types(report.racing),
         widest=_largest_share(report.racing),
         experiment=yaml.safe_dump(

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from statistics import mean, stdev
 
 from squadron.reports.race_facts import describe_leads
+from squadron.reports.search_facts import describe_search
 from squadron.scores.figures import SplitFigures
 from squadron.scores.race_result import RaceResult, Standing, WinnerVersion
 from squadron.wording import join_words
@@ -20,6 +21,7 @@ def describe_figures(result: RaceResult) -> list[str]:
         *_describe_train(racing),
         *_describe_seeds(racing),
         *_describe_types(racing),
+        *describe_search(result),
         *(
             f"{each.name} is disqualified: {each.disqualified}"
             for each in result.contenders

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from squadron.reports.race_facts import describe_contamination
 from squadron.reports.race_summary import describe_end, describe_figures, describe_next
+from squadron.reports.search_facts import SHOWN
 from squadron.scores.figures import SplitFigures
 from squadron.scores.race_result import RaceResult, Standing
 from squadron.wording import LEVEL, figure, interval
@@ -20,6 +21,7 @@ LEAST_NEEDED = (
     "train F1",
     "BERTScore",
     "HasAns and NoAns EM",
+    "open EM",
     "test F1",
     "F1",
     "test EM",
@@ -130,6 +132,7 @@ def _list_columns(rows: Sequence[Standing]) -> list[_Column]:
         "train F1",
         lambda row: _stack_figures(*_pick(row, "answerable_f1", ("train",))),
     )
+    searched = _Column("open EM", f"open EM\n{LEVEL}", _stack_open)
     memory = _Column("GPU MiB", "GPU MiB", lambda row: figure(row.gpu_memory_mb, 0, _MISSING))
     return [
         sure("EM", "select", "exact_match"),
@@ -149,6 +152,7 @@ def _list_columns(rows: Sequence[Standing]) -> list[_Column]:
         sure("test EM", "test", "exact_match"),
         sure("test F1", "test", "f1"),
         *([train] if any(row.train for row in rows) else []),
+        *([searched] if any(row.open_domain for row in rows) else []),
         _Column(
             "seconds",
             "seconds\nexamples/s",
@@ -196,6 +200,14 @@ def _stack(figures: SplitFigures | None, name: str, has_titles: bool) -> str:
         return "\n".join([_MISSING] * (1 + len(units)))
     lines = [figure(figures.estimate(name).value)]
     return "\n".join([*lines, *(interval(figures.estimate(name, by)) or _MISSING for by in units)])
+
+
+def _stack_open(row: Standing) -> str:
+    """Returns EM on select with the passage to be found, and its interval by paragraph."""
+    if row.open_domain is None:
+        return f"{_MISSING}\n{_MISSING}"
+    estimate = row.open_domain.splits["select"].methods[SHOWN].estimate("exact_match")
+    return f"{figure(estimate.value)}\n{interval(estimate) or _MISSING}"
 
 
 def _stack_figures(*values: float | None, digits: int = 2) -> str:

@@ -1,6 +1,6 @@
 """Builds an index from files and folders of documents, and keeps it up to date."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from squadron.documents.cutting import CutSettings, cut_passages
 from squadron.documents.document import Document as ReadDocument
 from squadron.documents.document import Refusal
 from squadron.documents.limits import Limits
+from squadron.documents.passages import Passage
 from squadron.documents.reading import read_documents
 from squadron.retrieval.changes import Changes
 from squadron.retrieval.encoder import FIRST_TOKEN, MEAN, Encoder
@@ -94,3 +95,17 @@ def build_index(
         changes.missing,
         tuple(refused),
     )
+
+
+def group_passages(passages: Iterable[Passage]) -> list[Document]:
+    """Returns the documents of some passages, for `PassageIndex.update`.
+
+    A document's digest is made of its passages.
+    """
+    by_document: dict[str, list[Passage]] = {}
+    for passage in passages:
+        by_document.setdefault(passage.document, []).append(passage)
+    return [
+        Document(name, digest(*(each.id for each in some)), tuple(some))
+        for name, some in by_document.items()
+    ]

@@ -1,14 +1,16 @@
 """The table of an index in LanceDB: where it is, its columns, and clear messages for its errors."""
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from squadron import storage
+from squadron.artifacts import PASSAGES
 from squadron.config import from_json, to_json
+from squadron.documents import passage_table
 from squadron.documents.passages import Passage
 from squadron.errors import InputError
 from squadron.retrieval.index_record import IndexSettings
@@ -24,18 +26,6 @@ MOST_ATTEMPTS = 5
 """How often a commit is tried that another process may have come before."""
 _LANGUAGE = "English"
 """The language whose stop words are left out and whose words are stemmed."""
-
-PASSAGE_FIELDS: Mapping[str, pa.DataType] = {
-    "id": pa.string(),
-    "document": pa.string(),
-    "page": pa.int32(),
-    "section": pa.string(),
-    "start_char": pa.int64(),
-    "end_char": pa.int64(),
-    "text": pa.string(),
-    "page_breaks": pa.list_(pa.int32()),
-}
-"""The columns that hold a Passage."""
 
 
 @contextlib.contextmanager
@@ -82,7 +72,7 @@ def create_table(place: str, settings: IndexSettings) -> tuple[Any, IndexSetting
         InputError: If the place can't be written.
     """
     columns = [
-        *(pa.field(name, kind, nullable=False) for name, kind in PASSAGE_FIELDS.items()),
+        *(field.with_nullable(False) for field in PASSAGES),
         pa.field("document_digest", pa.string(), nullable=False),
         pa.field(SEARCHED, pa.string(), nullable=False),
         *(pa.field(p, pa.list_(pa.float32(), settings.dimension)) for p in settings.poolings),
@@ -120,20 +110,16 @@ def add_full_text(table: Any) -> None:
 
 def to_row(passage: Passage, document_digest: str) -> dict[str, object]:
     """Returns the columns of a passage, without its vectors."""
-    row: dict[str, object] = {name: getattr(passage, name) for name in PASSAGE_FIELDS}
-    row["page_breaks"] = list(passage.page_breaks)
-    return {**row, "document_digest": document_digest, SEARCHED: searched_text(passage)}
+    return {
+        **passage_table.to_row(passage),
+        "document_digest": document_digest,
+        SEARCHED: searched_text(passage),
+    }
 
 
 def searched_text(passage: Passage) -> str:
     """Returns what both kinds of search read of a passage: the heading, if any, and the text."""
     return f"{passage.section}. {passage.text}" if passage.section else passage.text
-
-
-def to_passage(row: Mapping[str, Any]) -> Passage:
-    """Returns the passage of a row."""
-    fields = {name: row[name] for name in PASSAGE_FIELDS}
-    return Passage(**{**fields, "page_breaks": tuple(fields["page_breaks"])})
 
 
 def is_one_of(column: str, values: Iterable[str]) -> str:

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from squadron.artifacts import PASSAGES
+from squadron.documents import passage_table
 from squadron.documents.passages import Passage
 from squadron.errors import InputError
 from squadron.retrieval import lance_table
@@ -128,7 +130,7 @@ def _rank_by_vector(index: PassageIndex, vector: Vectors, pooling: str, limit: i
     """Ranks passages by the cosine of their vectors with the question's vector."""
     with lance_table.sentences(index.place, "read"):
         query = index.table.search(vector, pooling).distance_type("cosine")
-        query = query.limit(limit).select([*lance_table.PASSAGE_FIELDS, "_distance"])
+        query = query.limit(limit).select([*PASSAGES.names, "_distance"])
         rows = query.to_list()
     return _sort(rows, {row["id"]: 1.0 - row["_distance"] for row in rows})
 
@@ -141,7 +143,7 @@ def _rank_by_words(index: PassageIndex, question: str, limit: int) -> _Ranking:
         # The other arguments have defaults that the types of LanceDB don't show.
         words = MatchQuery(question, lance_table.SEARCHED)  # type: ignore[call-arg]
         query = index.table.search(words, query_type="fts").limit(limit)
-        rows = query.select([*lance_table.PASSAGE_FIELDS, "_score"]).to_list()
+        rows = query.select([*PASSAGES.names, "_score"]).to_list()
     return _sort(rows, {row["id"]: row["_score"] for row in rows})
 
 
@@ -161,7 +163,7 @@ def _choose(rankings: Mapping[str, _Ranking], method: str, top_k: int) -> list[F
     for rank, (name, score) in enumerate(fused[:top_k], 1):
         holders = [ranking for ranking in rankings.values() if name in ranking.rows]
         scores = {m: r.scores[name] for m, r in rankings.items() if name in r.rows}
-        passage = lance_table.to_passage(holders[0].rows[name])
+        passage = passage_table.to_passage(holders[0].rows[name])
         results.append(Found(passage, rank, {**scores, method: score}))
     return results
 

@@ -16,6 +16,8 @@ __all__ = [
     "leads",
     "metrics",
     "official_layout",
+    "open_domain",
+    "open_scores",
     "race_result",
     "scoring",
     "split_evaluation",

@@ -7,6 +7,7 @@ from squadron.answers.answering import Answering
 from squadron.data.contamination import Shared
 from squadron.models.training_summary import TrainingSummary
 from squadron.scores.figures import SplitFigures
+from squadron.scores.open_domain import OpenDomain
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ class ContenderResult:
     null_thresholds: dict[str, float | None] = field(default_factory=dict)
     """The best null thresholds on tune, by `exact_match` and by `f1`."""
     answering: Answering = field(default_factory=Answering)
+    open_domain: OpenDomain | None = None
+    """With the passage to be found first; None if the race has no documents."""
     figures: dict[str, float] = field(default_factory=dict)
     """The figures that MLflow shows, of all its steps."""
 
@@ -59,4 +62,5 @@ class ContenderResult:
                 for split, figures in self.splits.items()
                 for name, value in figures.flat().items()
             },
+            **(self.open_domain.flat() if self.open_domain else {}),
         }

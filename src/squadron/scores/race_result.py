@@ -6,6 +6,7 @@ from typing import ClassVar
 from squadron.data.contamination import Shared
 from squadron.scores.figures import SplitFigures
 from squadron.scores.leads import Lead
+from squadron.scores.open_domain import OpenDomain
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class Standing:
     """None for the disqualified, and where test was trained on."""
     train: SplitFigures | None = None
     """On some questions of train; None unless the experiment asks for it."""
+    open_domain: OpenDomain | None = None
+    """With the passage to be found first; None if the race has no documents."""
     seconds: float | None = None
     """Time of the training; None without one."""
     examples_per_second: float | None = None

@@ -120,6 +120,7 @@ def describe_standing(result: ContenderResult, registered_as: str = "") -> Stand
         select=result.splits.get("select"),
         test=result.splits.get("test"),
         train=result.splits.get("train"),
+        open_domain=result.open_domain,
         seconds=training.whole_seconds,
         examples_per_second=training.examples_per_second,
         trainable_parameters=training.trainable_parameters,
@@ -128,7 +129,7 @@ def describe_standing(result: ContenderResult, registered_as: str = "") -> Stand
 
 
 def version_tags(winner: ContenderResult, status: str, **origin: str) -> dict[str, str]:
-    """Returns the tags of a registered version: its figures and its origin.
+    """Returns the tags of a registered version: its figures, its index and its origin.
 
     A version has no metrics of its own in MLflow.
 
@@ -149,4 +150,8 @@ def version_tags(winner: ContenderResult, status: str, **origin: str) -> dict[st
             f"{split}_examples": str(figures.total),
             f"{split}_digest": winner.digests[split],
         }
+    if winner.open_domain:
+        index = winner.open_domain.index
+        tags |= {"index_digest": index.digest, "index_passages": str(index.passages)}
+        tags |= {"index_encoder": index.encoder, "index_place": index.place}
     return tags | origin

@@ -7,11 +7,14 @@ lists the steps in their order; tests/contract/test_doors.py says what they may 
 from squadron.runs_folder.kept import CHECKPOINTS_VARIABLE
 from squadron.steps._list import STEPS
 from squadron.steps.admit import admit
+from squadron.steps.answer import answer
 from squadron.steps.close_race import close_race
 from squadron.steps.evaluate import evaluate
 from squadron.steps.featurize import featurize
+from squadron.steps.index import index
 from squadron.steps.ingest import ingest
 from squadron.steps.open_race import open_race
+from squadron.steps.passages import passages
 from squadron.steps.predict import predict
 from squadron.steps.register import register
 from squadron.steps.report import report
@@ -21,11 +24,14 @@ __all__ = [
     "CHECKPOINTS_VARIABLE",
     "STEPS",
     "admit",
+    "answer",
     "close_race",
     "evaluate",
     "featurize",
+    "index",
     "ingest",
     "open_race",
+    "passages",
     "predict",
     "register",
     "report",

@@ -19,6 +19,8 @@ class StepEntry:
     """Whether the step loads a backbone, its tokenizer or a model, and so torch or transformers."""
     is_before_race: bool = False
     """Whether the step runs before MLflow knows the race. Such a step tells MLflow nothing."""
+    needs_documents: bool = False
+    """Whether only a race with documents has the step."""
     is_in_every_try: bool = False
     """Whether the step runs in every try. Any other step may come from the cache."""
 
@@ -27,10 +29,13 @@ STEPS = (
     StepEntry("ingest", is_before_race=True),
     StepEntry("admit", is_before_race=True, loads_models=True),
     StepEntry("open_race", is_in_every_try=True),
+    StepEntry("passages", needs_documents=True),
+    StepEntry("index", loads_models=True, needs_documents=True),
     StepEntry("featurize", is_per_contender=True, loads_models=True),
     StepEntry("train", is_per_contender=True, loads_models=True),
     StepEntry("predict", is_per_contender=True, loads_models=True),
     StepEntry("evaluate", is_per_contender=True),
+    StepEntry("answer", is_per_contender=True, loads_models=True, needs_documents=True),
     StepEntry("register", loads_models=True),
     StepEntry("report"),
     StepEntry("close_race", is_in_every_try=True),

@@ -16,11 +16,14 @@ from squadron.data.validation_file import Validation
 from squadron.models.training_summary import TrainingLog
 from squadron.scores.contender_result import ContenderResult
 from squadron.scores.error_kinds import sample_file
+from squadron.scores.open_domain import OpenDomain
 from squadron.steps._files import COMPARED
 from squadron.tracking import Race, Run
 
 ERRORS_SHOWN = 500
 """Rows of the table of wrong answers in MLflow, which its page loads whole."""
+OPEN_DOMAIN = "open_domain.json"
+"""The table of answers whose passage had to be found first."""
 GROUPS_SHOWN = 400
 """Rows of the table of figures by kinds of questions there; titles come last."""
 
@@ -75,10 +78,27 @@ def record_contender(child: Run | str | None, evaluation: Path) -> None:
         tracking.log_artifacts(child, evaluation, "evaluation")
         tracking.log_table(child, _list_errors(evaluation), "errors.json")
         tracking.log_table(child, _list_groups(evaluation), "breakdown.json")
+    if result.open_domain:
+        tracking.log_table(child, _list_methods(result.open_domain), OPEN_DOMAIN)
     trained = ["train"] if result.training.trainable_parameters else []
     tracking.share_datasets(child, [*trained, "tune", *COMPARED])
     tracking.log_metrics(child, result.figures)
     tracking.close_contender(child, result.disqualified)
+
+
+def record_open_domain(child: Run | str | None, evaluation: Path) -> None:
+    """Tells the run of a contender how it answers if the passage must be found first.
+
+    Args:
+        child: As for `record_contender`.
+        evaluation: The folder that the step answer wrote.
+    """
+    result = read_record(ContenderResult, evaluation / "metrics.json")
+    if result.open_domain is None:
+        return
+    tracking.log_metrics(child, {**result.figures, **result.open_domain.flat()})
+    tracking.log_artifacts(child, evaluation, "evaluation")
+    tracking.log_table(child, _list_methods(result.open_domain), OPEN_DOMAIN)
 
 
 def record_missing(race: Race | None, evaluations: Sequence[Path]) -> None:
@@ -140,4 +160,16 @@ def _list_groups(evaluation: Path) -> list[dict[str, object]]:
         groups = read_table(evaluation / split / "breakdown.parquet", schema="breakdown/2")
         some = groups.slice(0, GROUPS_SHOWN // len(COMPARED)).to_pylist()
         rows += [{"split": split, **row} for row in some]
+    return rows
+
+
+def _list_methods(open_domain: OpenDomain) -> list[dict[str, object]]:
+    """Rows of MLflow's table of search methods: a line for each split and method."""
+    rows: list[dict[str, object]] = []
+    for name, split in open_domain.splits.items():
+        for method, figures in {"context given": split.given, **split.methods}.items():
+            recall = split.searched.recall.get(method)
+            found = vars(recall) if recall else {}
+            recalls = {f"recall_{key}": value for key, value in found.items()}
+            rows.append({"split": name, "passages": method, **recalls, **vars(figures)})
     return rows

@@ -2,7 +2,7 @@
 
 import pytest
 
-from launch.race_steps import LOOP_STEPS, RaceSteps
+from launch.race_steps import RaceSteps
 from launch.status import DOING, list_seconds
 from squadron.config import Contender
 from squadron.steps import STEPS
@@ -11,7 +11,7 @@ from squadron.steps import STEPS
 def run_race(*labels):
     now = [0.0]
     race = RaceSteps([Contender("span", label) for label in labels], lambda: now[0])
-    for step in ("ingest", "admit", "open_race", *(LOOP_STEPS * len(labels)), "register"):
+    for step in ("ingest", "admit", "open_race", *(race.loop_steps * len(labels)), "register"):
         race.begin(step)
         now[0] += 12_345.67
     race.begin("report")

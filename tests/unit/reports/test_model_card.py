@@ -10,7 +10,7 @@ from squadron.config import Contender, Windows
 from squadron.data.contamination import Shared
 from squadron.reports.model_card import FILE, write_card
 from squadron.scores.race_result import Standing
-from tests.results import make_figures, make_lead, make_race, make_result
+from tests.results import make_figures, make_lead, make_open_domain, make_race, make_result
 
 SPLIT = make_figures(
     exact_match=58.507,
@@ -187,3 +187,12 @@ def test_a_test_split_that_was_trained_on_has_no_figures():
     assert given.summary.startswith("Warning: test was trained on: 60 of its 2,067 paragraphs")
     assert "- test: not judged\n" in given.summary
     assert "| test |" not in given.text.split("## Data")[0]
+
+
+def test_answers_with_the_passage_to_be_found_are_there_with_their_index():
+    assert "passage to be found" not in card().text
+    text = card(best=replace(BEST, open_domain=make_open_domain(40.0, "select"))).text
+    assert "of 2,067 passages of 48 documents: the index `0a1b2c`" in text
+    assert "| select | hybrid | 1,200 | 75.25 | 42.00 (30.5–50.2) | 55.00 (45.0–65.0) |" in text
+    assert "| select | none: context given | 1,200 | – | 61.50 (55.0–68.0) | 70.00 |" in text
+    assert "| test | hybrid" not in text

@@ -11,7 +11,14 @@ from squadron.reports.report import Report
 from squadron.reports.rows import Row
 from squadron.reports.verdict import Verdict
 from squadron.scores.race_result import Standing
-from tests.results import make_figures, make_lead, make_race, make_result, make_validation
+from tests.results import (
+    make_figures,
+    make_lead,
+    make_open_domain,
+    make_race,
+    make_result,
+    make_validation,
+)
 
 SPLIT = make_figures(
     exact_match=58.507, exact_match_low=55.89, exact_match_high=61.04, f1=60.238, total=1822
@@ -135,6 +142,17 @@ def test_a_contender_has_figures_origin_and_its_most_frequent_errors():
     assert "[errors.json](#/runs/c/artifacts/errors.json?w=m)" in text
     kinds = [line for line in text.splitlines() if line.startswith("- ")]
     assert [kind.split(":")[0] for kind in kinds] == ["- boundary, 29", "- wrong place, 8"]
+
+
+def test_a_contender_says_how_it_answers_if_the_passage_must_be_found():
+    searched = replace(ROWS[0].result, open_domain=make_open_domain(40.0, "select"))
+    text = joined(notes.describe_contender(replace(ROWS[0], result=searched), REPORT, PAGES))
+    assert (
+        "On 1,200 of these questions, with the passage to be found by hybrid search among 2,067: "
+        "EM 42.00 (95 % interval 30.5–50.2); with the context given, 61.50 (55.0–68.0). "
+        "open_domain.json has all searches."
+    ) in text
+    assert "to be found" not in notes.describe_contender(ROWS[0], REPORT, PAGES)
 
 
 def test_a_contender_that_was_not_trained_says_so():

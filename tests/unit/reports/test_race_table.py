@@ -10,7 +10,14 @@ from squadron.data.contamination import Shared
 from squadron.reports.race_facts import describe_leads
 from squadron.reports.race_table import LEAST_NEEDED, render_table, screen_width
 from squadron.scores.race_result import RaceResult, SelectSplit
-from tests.results import change_contender, change_figures, change_model, make_figures, make_lead
+from tests.results import (
+    change_contender,
+    change_figures,
+    change_model,
+    make_figures,
+    make_lead,
+    make_open_domain,
+)
 
 FIXTURES = Path(__file__).resolve().parents[2] / "fixtures"
 
@@ -197,6 +204,7 @@ def test_columns_go_by_need_and_every_figure_that_stays_is_whole(race, width):
     train = make_figures(answerable_f1=99.125, total=1200)
     by_title = {"exact_match_title_low": 52.26, "exact_match_title_high": 69.04}
     race = change_contender(race, 0, label=label, train=train, gpu_memory_mb=512.3)
+    race = change_contender(race, 0, open_domain=make_open_domain(40.4))
     race = replace(race, winner=label)
     race = change_figures(race, 0, "select", bertscore_f1=87.654, **by_title)
     race = change_figures(race, 0, "test", bertscore_f1=80.5)
@@ -210,6 +218,7 @@ def test_columns_go_by_need_and_every_figure_that_stays_is_whole(race, width):
         "train F1": ["99.12"],
         "BERTScore": ["87.65", "80.50"],
         "HasAns and NoAns EM": ["55.50", "100.00"],
+        "open EM": ["42.40", "30.5–50.2"],
         "test F1": ["68.12", "50.0–80.0"],
         "F1": ["70.00", "67.3–73.0"],
         "test EM": ["60.00", "0.0–100.0"],
@@ -224,7 +233,7 @@ def test_columns_go_by_need_and_every_figure_that_stays_is_whole(race, width):
     for figure in ("61.23", "58.3–64.1", "52.3–69.0"):
         assert figure in cells
     assert (
-        len(left_out) == {40: 8, 50: 8, 60: 7, 70: 6, 80: 5, 90: 4, 100: 3, 110: 3, 120: 2}[width]
+        len(left_out) == {40: 9, 50: 9, 60: 8, 70: 7, 80: 6, 90: 5, 100: 4, 110: 3, 120: 3}[width]
     )
 
 
@@ -405,6 +414,20 @@ def test_training_questions_have_a_column_of_their_own_where_they_were_judged(ra
     )
     table = [line for line in shown.splitlines() if line.startswith(("┏", "│"))]
     assert max(map(len, table)) <= 110
+
+
+def test_answers_with_the_passage_to_be_found_have_a_column_and_say_what_was_searched(race):
+    assert "open EM" not in render_table(race)
+    race = change_contender(race, 0, open_domain=make_open_domain())
+    shown = render_table(race, width=200)
+    assert "open EM" in shown
+    cells = list(zip(*row_of(shown, "span"), strict=True))
+    assert ("42.00", "30.5–50.2") in cells  # hybrid search
+    assert "open EM: 1,200 questions of select were asked without their context, of 2,067" in shown
+    recall = "hybrid 52.0 / 75.2 / 100.0; bm25 51.0 / 75.2 / 100.0; dense 50.0 / 75.2 / 100.0;"
+    assert recall in shown
+    cells = list(zip(*row_of(shown, "pretrained"), strict=True))
+    assert ("-", "-") in cells
 
 
 def test_the_memory_of_a_gpu_has_a_column_where_one_was_used(race):

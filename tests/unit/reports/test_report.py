@@ -36,7 +36,7 @@ from squadron.scores.error_kinds import KIND_TEXTS, KINDS
 from squadron.scores.leads import compare_with_winner
 from squadron.scores.race_result import Standing
 from squadron.steps._status import Status
-from tests.results import change_contender, change_model, make_race, make_version
+from tests.results import change_contender, change_model, make_open_domain, make_race, make_version
 from tests.stores import make_store
 
 HOSTILE = '</mark></div><script>alert("x")</script><img src=x onerror=alert(1)> & {{ 7 * 7 }} '
@@ -353,6 +353,38 @@ def test_an_excerpt_is_cut_where_spans_begin_and_end(gold, answer, pieces):
     error = {"excerpt": "abcdef", "gold_start": gold[0], "gold_end": gold[1]}
     error |= {"answer_start": answer[0], "answer_end": answer[1]}
     assert highlight(error) == [(text, bool(a), bool(b)) for text, a, b in pieces]
+
+
+def test_answers_with_the_passage_to_be_found_have_a_section(report):
+    def ask(row, exact_match):
+        if not row.select:
+            return row
+        open_domain = make_open_domain(exact_match, "select")
+        return replace(row, result=replace(row.result, open_domain=open_domain))
+
+    rows = [ask(row, 40.0 + 10 * place) for place, row in enumerate(report.rows)]
+    contenders = tuple(
+        replace(each, open_domain=row.result.open_domain)
+        for each, row in zip(report.result.contenders, rows, strict=True)
+    )
+    result = replace(report.result, contenders=contenders)
+    page = Page(render_report(replace(report, rows=rows, result=result)))
+    assert (page.wrong, page.open) == ([], [])
+    (table,) = [each for each in page.tables if "search" in each[0][0]]
+    shown = [[" ".join(cell.split()) for cell in row] for row in table]
+    assert [row[0].split()[0] for row in shown[1:]] == [
+        *("hybrid", "bm25", "dense", "original", "none")
+    ]
+    expected = ["52.0 / 75.2 / 100.0", "42.00 30.5–50.2 55.00", "66.50"]
+    assert shown[1][1:4] == expected
+    assert shown[1][4] == "52.00 30.5–50.2 55.00"
+    assert shown[5][1:3] == ["–", "61.50 55.0–68.0 70.00"]
+    assert "index 0a1b2c, encoder all-MiniLM-L6-v2" in " ".join(page.words.split())
+
+
+def test_a_race_without_documents_has_no_such_section(page):
+    assert "documents" not in {attributes.get("id") for _, attributes in page.elements}
+    assert "#documents" not in {link["href"] for link in page.of("a")}
 
 
 def test_plots_show_what_there_is(report):
