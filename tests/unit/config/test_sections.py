@@ -6,6 +6,7 @@ import pytest
 from squadron.config import (
     Contender,
     Data,
+    Documents,
     Evaluate,
     Experiment,
     Predict,
@@ -26,6 +27,7 @@ SECTIONS = [
     Splits,
     Synthesize,
     Data,
+    Documents,
     Windows,
     Train,
     Predict,
@@ -159,3 +161,29 @@ def test_titles_declare_nothing_where_data_are_split_by_question(tmp_path):
     message = refusal(tmp_path, text + "trained_on: {titles: [Oxygen]}\n")
     assert message.startswith("contenders -> 1 -> trained_on -> titles: ['Oxygen'] is not allowed")
     assert load(tmp_path, text + "trained_on: {files: [b.json]}\n").data.split_by == "question"
+
+
+def test_a_race_has_documents_if_files_or_contexts_are_named(tmp_path):
+    assert not load(tmp_path, SMALLEST).documents.are_given
+    for documents in ("{files: a.pdf}", "{contexts: [select, test]}"):
+        assert load(tmp_path, f"{SMALLEST}documents: {documents}\n").documents.are_given
+
+
+@pytest.mark.parametrize(
+    ("documents", "message"),
+    [
+        ("{contexts: [dev]}", "documents -> contexts: ['dev'] is not allowed; list some of"),
+        ("{sentences: 0}", "documents -> sentences: 0 is not allowed; 1 or more"),
+        (
+            "{overlap: 3, sentences: 3}",
+            "documents -> overlap: 3 is not allowed; less than sentences, which is 3",
+        ),
+        ("{overlap: -1}", "documents -> overlap: -1 is not allowed; 0 or more"),
+        ("{questions: -1}", "documents -> questions: -1 is not allowed; 0 (all) or more"),
+        ("{top_k: 0}", "documents -> top_k: 0 is not allowed; 1 or more"),
+        ("{files: ['']}", "documents -> files: [''] is not allowed; an empty path names no file"),
+        ("{file: a.pdf}", "documents -> file is not a setting; did you mean 'files'?"),
+    ],
+)
+def test_documents_that_can_not_be_searched_are_refused(tmp_path, documents, message):
+    assert refusal(tmp_path, f"{SMALLEST}documents: {documents}\n").startswith(message)

@@ -31,6 +31,7 @@ from squadron.retrieval import (
 )
 from squadron.scores.contender_result import ContenderResult
 from squadron.scores.open_domain import Searches
+from squadron.steps._open_answers import FoundPassages
 from squadron.steps.passages import AboutPassages
 from tests import steps_by_hand, tiny_models
 from tests.reference_squad import plain_scores
@@ -190,6 +191,27 @@ def test_recall_is_the_share_of_answerable_questions_whose_context_was_found(
                 assert race.shown[f"{split}_{method}_recall_{name}"] == 100 * hits / len(rows)
     # The real encoder finds most of them.
     assert race.searches.splits["select"].recall["hybrid"].at_5 > 60
+
+
+def test_of_the_original_search_one_passage_is_read_and_of_others_the_best_few(
+    race: SimpleNamespace,
+) -> None:
+    table = read_table(race.root / "found" / "select.parquet", schema="found/1")
+    by_id = {each.id: each for each in race.passages}
+    found = FoundPassages(table, by_id, DOCUMENTS.top_k)
+    for row in asked(race, "select"):
+        for method in METHODS:
+            rows = [
+                each
+                for each in race.found["select"]
+                if (each["id"], each["method"]) == (row["id"], method)
+            ]
+            most = 1 if method == ORIGINAL else DOCUMENTS.top_k
+            some = found.find(method, row["id"])
+            assert [each.passage.id for each in some] == [each["passage"] for each in rows[:most]]
+            assert [each.rank for each in some] == list(range(1, most + 1))
+            for each in rows:
+                assert found.is_right(row["id"], each["passage"]) == each["is_right"]
 
 
 def test_it_answers_as_the_reader_with_the_index_does(race: SimpleNamespace) -> None:
