@@ -211,6 +211,7 @@ def find_local_paths(experiment: Experiment) -> list[str]:
     places = [("data.train", location) for location in data.train]
     places += [("data.train_only", location) for location in data.train_only]
     places += [("data.test", location) for location in data.test]
+    places += [("data.synthesize.files", location) for location in data.synthesize.files]
     places += [
         (f"contenders.{number}.trained_on.files", location)
         for number, contender in enumerate(experiment.contenders, start=1)

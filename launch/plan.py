@@ -100,6 +100,12 @@ def _require_data(data: Data) -> None:
                 f"give and are no part of this project: --set data.{setting}=FILE, with a path or "
                 f"s3://bucket/key.{squad}"
             )
+    for location in data.synthesize.files:
+        if not locations.is_remote(location) and not Path(location).exists():
+            raise InputError(
+                f"data -> synthesize -> files: {location} does not exist; give a document, a "
+                "folder of documents or s3://bucket/key, or take the section out"
+            )
 
 
 @dataclass(frozen=True)
@@ -199,16 +205,12 @@ def _plan_shared_steps(experiment: Experiment, contents: _Contents) -> dict[str,
     """Returns what the steps depend on that all contenders share and that decide figures."""
     variant_modules = _variant_modules(experiment.contenders)
     planned = {
-        "ingest": plan_digests(
-            ["steps.ingest", *list_modules(experiment.data.source)], contents.data
-        ),
+        "ingest": plan_digests(["steps.ingest", *_data_modules(experiment.data)], contents.data),
         "admit": plan_digests(["steps.admit"], contents.declared, contents.backbones),
         "register": plan_digests(["steps.register", *variant_modules]),
     }
     if experiment.documents.are_given:
-        # The worker reads documents in a process of its own, which no import names.
-        roots = ["steps.passages", "documents.worker"]
-        planned["passages"] = plan_digests(roots, contents.documents)
+        planned["passages"] = plan_digests(["steps.passages"], contents.documents)
         planned["index"] = plan_digests(
             ["steps.index"], backbones={minilm.NAME: backbones.fingerprint(minilm.NAME)}
         )
@@ -278,6 +280,12 @@ def _admission(contender: Contender) -> dict[str, Any]:
 def _declared_files(experiment: Experiment) -> list[str]:
     """Returns the files that backbones were trained on, as the experiment declares."""
     return sorted({file for each in experiment.contenders for file in each.trained_on.files})
+
+
+def _data_modules(data: Data) -> list[str]:
+    """Returns the modules that ingest imports by name: sources, and the reading of documents."""
+    synthesis = ["documents.synthesis"] if data.synthesize.files else []
+    return [*list_modules(data.source), *synthesis]
 
 
 def _variant_modules(contenders: Iterable[Contender]) -> list[str]:

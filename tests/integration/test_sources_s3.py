@@ -1,12 +1,16 @@
 """Every layout is read from S3, as a file or as the objects under a prefix."""
 
+from pathlib import Path
+
 import boto3
 import pytest
 
+from squadron.config import Data, Synthesize
 from squadron.data import locations
 from squadron.errors import InputError
 from tests.layouts import LAYOUTS, QUESTIONS, without_places, write
 from tests.s3_server import running_s3_server
+from tests.unit.steps.test_ingest import ingest
 
 pytestmark = pytest.mark.slow  # An S3 server is started.
 
@@ -47,3 +51,22 @@ def test_every_layout_is_read_from_s3(client, tmp_path):
     assert without_places(found) == QUESTIONS
     with pytest.raises(InputError, match="There are no objects at s3://layouts/none"):
         list(locations.read_location("auto", "s3://layouts/none", tmp_path / "none"))
+
+
+def test_documents_for_synthetic_questions_are_read_from_s3(client, tmp_path):
+    client.create_bucket(Bucket="documents")
+    (tmp_path / "data.json").write_text(Path("examples/corpus.json").read_text())
+    client.upload_file("examples/handbook.pdf", "documents", "texts/handbook.pdf")
+    client.put_object(
+        Bucket="documents", Key="texts/more/note.md", Body=b"It opened on 4 May 1931."
+    )
+    client.put_object(Bucket="documents", Key="other/handbook.pdf", Body=b"%PDF-1.4 broken")
+    wanted = Synthesize(("s3://documents/texts", "s3://documents/other/handbook.pdf"))
+    data = Data((str(tmp_path / "data.json"),), synthesize=wanted)
+    found = [ingest(tmp_path / name, data) for name in ("first", "second")]
+    (rows, report), (again, _) = found
+    assert rows == again
+    assert report["synthetic"]["documents"].keys() == {"handbook.pdf", "more/note.md"}
+    assert report["synthetic"]["refused"].keys() == {"s3://documents/other/handbook.pdf"}
+    made = [row for row in rows["train"] if row["id"].startswith("synthetic:")]
+    assert len(made) == report["synthetic"]["questions"] > 50

@@ -364,6 +364,19 @@ def test_a_local_path_is_refused_with_the_way_out(
     )
 
 
+def test_a_document_of_this_machine_is_a_local_path() -> None:
+    settings = {
+        "name": "documents",
+        "contenders": ["span"],
+        "data": {
+            "train": "s3://squad/b",
+            "synthesize": {"files": ["s3://squad/c.pdf", "docs/d.pdf"]},
+        },
+    }
+    (sentence,) = find_local_paths(build_experiment(settings))
+    assert sentence.startswith("data.synthesize.files: 'docs/d.pdf' is a path of this machine")
+
+
 def test_a_data_set_of_the_hub_is_no_local_path_and_no_place_for_results() -> None:
     settings = {
         "name": "hub",

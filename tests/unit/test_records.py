@@ -30,6 +30,7 @@ from squadron.data.validation_file import (
     SizeSummary,
     SplitLeakageSummary,
     SplitSummary,
+    SyntheticSummary,
     TitleGroups,
     TrainOnlySummary,
     Validation,
@@ -152,6 +153,7 @@ RECORDS = [
         training=TRAINING,
         params={"lr": 1e-3, "layers": [1, 2], "backbone": None},
         trained_on="clean",
+        synthetic="3 of 9 are synthetic",
         shared_with_train=SHARED,
         splits={"select": FIGURES, "test": FEWER},
         digests={"select": "s", "test": "t"},
@@ -200,6 +202,10 @@ RECORDS = [
         splits={"test": SplitSummary(3, ("A", "東京"), 1, {"data": {"causal": 2}}, "d", ("f",))},
         leakage=LEAKAGE,
         train_only=TrainOnlySummary(4, 1),
+        synthetic=SyntheticSummary(
+            *(3, 9, {"cloze": 3}, {"a.pdf": 3, "b.md": 0}, 12, 2),
+            *({"c.pdf": "c.pdf is encrypted"}, ("page 2 of a.pdf is damaged",)),
+        ),
     ),
     IndexRecord("i", IndexSettings("all-MiniLM-L6-v2", "0a1b", ("mean",), "{}", 384), 2, 9, "c"),
 ]

@@ -19,6 +19,7 @@ from squadron.config.registration import Register
 from squadron.config.resolution import build_experiment
 from squadron.config.resources import Resources
 from squadron.config.serialization import digest, from_json, to_json
+from squadron.config.synthesis import Synthesize
 from squadron.config.training import Train
 from squadron.config.windows import Windows
 
@@ -34,6 +35,7 @@ __all__ = [
     "Register",
     "Resources",
     "Splits",
+    "Synthesize",
     "Train",
     "TrainedOn",
     "Windows",

@@ -13,6 +13,7 @@ from squadron.config.limits import (
     one_of,
     require,
 )
+from squadron.config.synthesis import Synthesize
 
 SPLITS = ("train", "tune", "select", "test")
 
@@ -58,6 +59,8 @@ class Data:
     """More files, whose titles are all in the split train. A title that is in `train` as well is
     in the split train with all its questions, and `splits` shares out the other titles of
     `train`."""
+    synthesize: Synthesize = field(default_factory=Synthesize)
+    """Documents from which rules make more questions for the split train."""
     source: str = "squad"
     """How the files are read: the name of a file in `src/squadron/data/sources/`, or `auto`, with
     which each file is read by the source that recognizes it."""
@@ -69,7 +72,8 @@ class Data:
     seed: int = 13
     """Changes which titles go to which split and which examples `max_*_examples` keeps."""
     max_train_examples: Annotated[int, _COUNT] = 0
-    """The most examples (questions, not windows) of the split train; 0 keeps all."""
+    """The most examples (questions, not windows) of the split train; 0 keeps all. Synthetic
+    questions come on top (`synthesize.max_examples`)."""
     max_tune_examples: Annotated[int, _COUNT] = 0
     """The most examples of the split tune; 0 keeps all."""
     max_select_examples: Annotated[int, _COUNT] = 0
@@ -94,4 +98,4 @@ class Data:
     @property
     def files(self) -> tuple[str, ...]:
         """Every location that the ingest step reads."""
-        return (*self.train, *self.train_only, *self.test)
+        return (*self.train, *self.train_only, *self.test, *self.synthesize.files)

@@ -11,6 +11,7 @@ __all__ = [
     "layout",
     "leakage",
     "locations",
+    "overlap",
     "question_types",
     "sources",
     "split",

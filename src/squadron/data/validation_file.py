@@ -1,8 +1,10 @@
 """The records of what validation found, for validation.json of a race and `squadron check`."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
+
+from squadron.wording import counted
 
 
 @dataclass(frozen=True)
@@ -174,6 +176,45 @@ class TrainOnlySummary:
 
 
 @dataclass(frozen=True)
+class SyntheticSummary:
+    """The questions of train that rules made from documents (`data.synthesize`)."""
+
+    questions: int = 0
+    """Synthetic questions in train."""
+    available: int = 0
+    """How many there were before `data.synthesize.max_examples` drew some."""
+    methods: dict[str, int] = field(default_factory=dict)
+    """Method -> number of its questions in train."""
+    documents: dict[str, int] = field(default_factory=dict)
+    """Name of each document that was read -> number of its questions in train."""
+    passages: int = 0
+    """Passages of these documents."""
+    passages_left_out: int = 0
+    """Passages without questions because they are very short, or because they share text with a
+    context of tune, select or test."""
+    refused: dict[str, str] = field(default_factory=dict)
+    """Name of each file that was not read -> why."""
+    notes: tuple[str, ...] = ()
+    """What was left out of documents that were read, in sentences."""
+
+    def describe(self, train: int) -> str:
+        """Returns a sentence for people; "" without synthetic questions.
+
+        Args:
+            train: Number of all questions of the split train.
+        """
+        if not self.questions:
+            return ""
+        drawn = f"; drawn from {self.available:,}" if self.questions < self.available else ""
+        methods = ", ".join(f"{count:,} {name}" for name, count in self.methods.items())
+        used = sum(count > 0 for count in self.documents.values())
+        return (
+            f"{self.questions:,} of the {train:,} questions of train are synthetic: rules made "
+            f"them from {counted(used, 'document')} ({methods}{drawn})."
+        )
+
+
+@dataclass(frozen=True)
 class Validation:
     """The content of validation.json."""
 
@@ -186,3 +227,8 @@ class Validation:
     splits: dict[str, SplitSummary]
     leakage: LeakageSummary
     train_only: TrainOnlySummary
+    synthetic: SyntheticSummary = field(default_factory=SyntheticSummary)
+
+    def describe_synthetic(self) -> str:
+        """Returns how many questions of train are synthetic, in a sentence; "" if none is."""
+        return self.synthetic.describe(self.splits["train"].examples)

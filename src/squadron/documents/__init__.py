@@ -1,7 +1,7 @@
 """Turns documents (PDF, Markdown, HTML and text files) into text and passages of sentences.
 
-Owns what a document, a page and a passage are. May import config and storage, but no models and no
-torch. Others use the modules in `__all__`.
+Owns what a document, a page and a passage are. May import config, storage and data, but no models
+and no torch. Others use the modules in `__all__`.
 """
 
 __all__ = [
@@ -13,4 +13,5 @@ __all__ = [
     "passages",
     "reading",
     "sentences",
+    "synthesis",
 ]

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, cast
 
+from squadron.documents import worker
 from squadron.documents.document import Document, Refusal, Section
 from squadron.documents.limits import Limits
 
@@ -145,7 +146,7 @@ class Extractor:
 def _start() -> subprocess.Popen[bytes]:
     # -P: a file json.py among the documents must not be taken for Python's own.
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", "squadron.documents.worker"],
+        [sys.executable, "-P", "-m", worker.__name__],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

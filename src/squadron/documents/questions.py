@@ -4,7 +4,8 @@ The examples are synthetic: no person asked these questions. `is_synthetic` tell
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from squadron.data.sources import Answer, Example
 from squadron.documents.passages import Passage
@@ -20,6 +21,9 @@ MIN_WORDS = 6
 """The smallest number of words of such a sentence: a shorter one tells too little."""
 MAX_PER_PASSAGE = 3
 """Maximum number of cloze questions of one passage."""
+MAX_PER_ANSWER = 3
+"""Maximum number of cloze questions of one document with the same answer. A report names its author
+in every other sentence, and a model would learn this name."""
 
 _MONTH = "(?:January|February|March|April|May|June|July|August|September|October|November|December)"
 _DATE = re.compile(
@@ -75,6 +79,7 @@ def make_cloze_questions(passages: Iterable[Passage], language: str = "en") -> I
     are easier than those of people. No question is asked twice about one document.
     """
     asked: set[tuple[str, str]] = set()
+    answers: dict[str, Counter[str]] = defaultdict(Counter)
     for passage in passages:
         made = 0
         for start, end in find_sentences(
@@ -83,7 +88,7 @@ def make_cloze_questions(passages: Iterable[Passage], language: str = "en") -> I
             sentence = passage.text[start:end]
             if made == MAX_PER_PASSAGE or not _is_statement(sentence):
                 continue
-            found = _find_gap(sentence)
+            found = _find_gap(sentence, answers[passage.document])
             if found is None:
                 continue
             kind, first, last = found
@@ -91,6 +96,7 @@ def make_cloze_questions(passages: Iterable[Passage], language: str = "en") -> I
             if (passage.document, question) in asked:
                 continue
             asked.add((passage.document, question))
+            answers[passage.document][sentence[first:last]] += 1
             answer = Answer(sentence[first:last], start + first)
             text = f"Which {kind} belongs in the gap? {question}"
             yield _make_example(passage, "cloze", start, text, answer)
@@ -108,11 +114,19 @@ def _is_statement(sentence: str) -> bool:
     return len(sentence.split()) >= MIN_WORDS and sentence.endswith(".") and "\n" not in sentence
 
 
-def _find_gap(sentence: str) -> tuple[str, int, int] | None:
-    """Returns (kind, start, end) of the first date, else name, else number that stands once."""
+def _find_gap(sentence: str, answers: Mapping[str, int]) -> tuple[str, int, int] | None:
+    """Returns (kind, start, end) of the first date, else name, else number that may be asked for.
+
+    It stands in the sentence once, and fewer than MAX_PER_ANSWER questions have it as their answer.
+
+    Args:
+        sentence: The sentence.
+        answers: Answer -> number of questions of the document that have it.
+    """
     for kind, find in (("date", _find_dates), ("name", _find_names), ("number", _find_numbers)):
         for start, end in find(sentence):
-            if sentence.count(sentence[start:end]) == 1:
+            text = sentence[start:end]
+            if sentence.count(text) == 1 and answers.get(text, 0) < MAX_PER_ANSWER:
                 return kind, start, end
     return None
 

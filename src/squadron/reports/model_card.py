@@ -129,6 +129,7 @@ def _summarise(
         *map(plain, leads),
         f"backbone {known['backbone']}, its licence: {known['licence']}",
         f"trained on: {known['trained_on']}",
+        *([plain(best.synthetic)] if best.synthetic else []),
         f"licence of the data: {known['data_licence']}",
     ]
     return (

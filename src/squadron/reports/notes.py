@@ -85,6 +85,8 @@ def describe_race(report: "Report", pages: Mapping[str, str]) -> str:
         f"Begin with {_link('report.html', artifact(pages.get('', ''), 'report.html'))}: it has "
         "plots, wrong answers and all figures.",
     ]
+    synthetic = report.validation.describe_synthetic()
+    parts += [plain(synthetic)] if synthetic else []
     ending = "".join(f"- {plain(reason)}\n" for reason in verdict.reasons)
     if verdict.commands:
         ending += "\n" + "\n".join(f"`{command}`" for command in verdict.commands) + "\n"

@@ -29,6 +29,9 @@ class ContenderResult:
     """The settings that someone chose for it."""
     trained_on: str = "unknown"
     """`trained_on.Record.standing`."""
+    synthetic: str = ""
+    """How many of the questions that it was trained on here are synthetic, in a sentence; "" if
+    none is."""
     shared_with_train: dict[str, Shared] = field(default_factory=dict)
     """Judged split -> what it shares with train."""
     splits: dict[str, SplitFigures] = field(default_factory=dict)

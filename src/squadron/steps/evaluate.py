@@ -94,6 +94,7 @@ def evaluate(
 def _describe(runner: Contender, status: Status, examples: Path) -> ContenderResult:
     """Returns what metrics.json says of a contender before any split is judged."""
     validation = read_record(Validation, examples / "validation.json")
+    is_trained = bool(status.training.trainable_parameters)
     return ContenderResult(
         made_from=status.made_from,
         label=runner.label,
@@ -103,6 +104,7 @@ def _describe(runner: Contender, status: Status, examples: Path) -> ContenderRes
         training=replace(status.training, log=()),
         params=status.params,
         trained_on=status.trained_on,
+        synthetic=validation.describe_synthetic() if is_trained else "",
         shared_with_train=contamination.read_shared(validation),
     )
 

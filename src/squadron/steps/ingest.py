@@ -21,6 +21,7 @@ from squadron.data.validation import validate_examples
 from squadron.data.validation_file import SplitSummary, TrainOnlySummary, Validation
 from squadron.data.validation_report import Report, check_rejected_share
 from squadron.steps._step import step
+from squadron.steps._synthetic import add_synthetic
 
 
 class _Given(NamedTuple):
@@ -56,6 +57,7 @@ def ingest(*, data: str, examples: Path, digests: str = "") -> None:
 
     spellings = unify_titles((*own, *given.only, *given.test))
     shares = share_out(own, given.only, given.test, settings, spellings)
+    shares, synthetic = add_synthetic(shares, settings, planned, report)
     leakage = find_leakage(shares.parts, settings, spellings, shares.tied)
     check_leakage(leakage, settings.max_shared_share)
 
@@ -72,6 +74,7 @@ def ingest(*, data: str, examples: Path, digests: str = "") -> None:
         },
         leakage=leakage.summarise(settings.max_shared_share),
         train_only=TrainOnlySummary(len(given.only), len(given.own) - len(own)),
+        synthetic=synthetic,
     )
     write_record(examples / "validation.json", validation)
 
@@ -140,7 +143,7 @@ def _summarise_split(name: str, table: Any, made_from: str, settings: Data) -> S
 def _files_of(split: str, settings: Data) -> tuple[str, ...]:
     """Returns the files from which the examples of a split may come."""
     if split == "train":
-        return (*settings.train, *settings.train_only)
+        return (*settings.train, *settings.train_only, *settings.synthesize.files)
     return settings.test if split == "test" and settings.test else settings.train
 
 

@@ -13,6 +13,7 @@ from squadron.config import (
     Register,
     Resources,
     Splits,
+    Synthesize,
     Train,
     TrainedOn,
     Windows,
@@ -24,6 +25,7 @@ from tests.unit.config.experiment_texts import SMALLEST, load, refusal
 
 SECTIONS = [
     Splits,
+    Synthesize,
     Data,
     Documents,
     Windows,
@@ -56,8 +58,38 @@ def test_defaults_stand_in_the_dataclass_alone(section):
 
 
 def test_every_file_of_the_data_is_listed():
-    data = Data(train=("a",), test=("b",), train_only=("c", "s3://d/e"))
-    assert set(data.files) == {"a", "b", "c", "s3://d/e"}
+    documents = Synthesize(files=("f.pdf",))
+    data = Data(("a",), test=("b",), train_only=("c", "s3://d/e"), synthesize=documents)
+    assert set(data.files) == {"a", "b", "c", "s3://d/e", "f.pdf"}
+
+
+def test_documents_for_synthetic_questions_are_a_section_of_the_data(tmp_path):
+    text = """
+        data: {train: a.json, synthesize: {files: b.pdf, methods: lead_sentence, max_examples: 5}}
+        contenders: [span]
+    """
+    assert load(tmp_path, text).data.synthesize == Synthesize(("b.pdf",), ("lead_sentence",), 5)
+    changed = load(tmp_path, text, "data.synthesize.files=[c.md, docs]").data.synthesize
+    assert changed.files == ("c.md", "docs")
+    assert load(tmp_path, SMALLEST).data.synthesize.files == ()
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("{files: ['']}", "files: [''] is not allowed; an empty path names no file"),
+        ("{methods: []}", "methods: [] is not allowed; name at least one"),
+        (
+            "{methods: [cloze, title]}",
+            "methods: ['cloze', 'title'] is not allowed; name some of: cloze, lead_sentence",
+        ),
+        ("{max_examples: -1}", "max_examples: -1 is not allowed; 0 (all) or more"),
+        ("{method: cloze}", "method is not a setting; did you mean 'methods'?"),
+    ],
+)
+def test_impossible_settings_for_synthetic_questions_are_refused(tmp_path, value, message):
+    text = f"data: {{train: a.json, synthesize: {value}}}\ncontenders: [span]\n"
+    assert f"data -> synthesize -> {message}" in refusal(tmp_path, text)
 
 
 def test_sections_can_not_be_changed():

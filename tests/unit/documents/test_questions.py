@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from squadron.data.validation import Report, validate_examples
@@ -97,3 +99,17 @@ def test_examples_are_valid_and_marked_as_synthetic(method):
         assert not is_synthetic(type(example)("1", "a", "b?", "c"))
         answer = example.answers[0]
         assert example.context.startswith(answer.text, answer.start_char)
+
+
+def test_an_answer_is_asked_for_a_few_times_in_a_document_and_then_the_next_one():
+    years = ["first", "second", "third", "fourth", "fifth", "sixth", "seventh"]
+    sentences = [
+        f"In its {year} year the agency Kallan opened {n} new offices abroad."
+        for n, year in enumerate(years, start=2)
+    ]
+    passages = cut(" ".join(sentences), sentences=2, overlap=0)
+    found = [example.answers[0].text for example in make_cloze_questions(passages)]
+    assert found == ["Kallan", "Kallan", "Kallan", "5", "6", "7", "8"]
+    other = [replace(passage, document="b.txt") for passage in passages]
+    found = [example.answers[0].text for example in make_cloze_questions([*passages, *other])]
+    assert found[7:] == found[:7]

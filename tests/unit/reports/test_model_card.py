@@ -97,6 +97,14 @@ def test_the_licence_of_the_data_is_said_where_it_is_known():
     assert "licence of the data: CC-BY-SA-4.0" in known.summary
 
 
+def test_synthetic_questions_of_train_are_said():
+    said = "5 of the 9 questions of train are synthetic: rules made them from 1 document (5 cloze)."
+    found = card(best=replace(BEST, synthetic=said))
+    assert f"{said} Select and test have none." in found.text.replace("\\", "")
+    assert f"- {said}\n" in found.summary.replace("\\", "")
+    assert "synthetic" not in card().text + card().summary
+
+
 def test_a_lead_that_may_be_chance_and_a_demo_are_limits():
     outcome = replace(
         OUTCOME,

@@ -23,7 +23,7 @@ from squadron.artifacts import (
 )
 from squadron.config import Contender, Data, Evaluate, Splits, to_json
 from squadron.data.contamination import Shared
-from squadron.data.validation_file import Sample
+from squadron.data.validation_file import Sample, SyntheticSummary
 from squadron.models.training_summary import TrainingSummary
 from squadron.reports import notes
 from squadron.reports.page import MOST_PARTS, group_types, highlight, render_report
@@ -429,6 +429,21 @@ def test_the_applied_threshold_is_a_point_of_the_curve_wherever_it_lies(race, re
     about = found.validation.splits["tune"]
     assert row.curve == sorted(row.curve)
     assert row.curve[-1] == (1e3, pytest.approx(100 * about.unanswerable / about.examples))
+
+
+def test_synthetic_questions_of_train_are_said_on_the_page_and_in_mlflow(report, text):
+    assert "synthetic" not in text + notes.describe_race(report, {})
+    synthetic = SyntheticSummary(7, 30, {"cloze": 7}, {"a.pdf": 5, "b.md": 2, "c.md": 0})
+    found = replace(report, validation=replace(report.validation, synthetic=synthetic))
+    train = report.validation.splits["train"].examples
+    said = (
+        f"7 of the {train} questions of train are synthetic: rules made them from 2 documents "
+        "(7 cloze; drawn from 30)."
+    )
+    shown = render_report(found)
+    assert f"{said} Tune, select and test have none." in shown
+    assert Page(shown).wrong == []
+    assert said in notes.describe_race(found, {}).replace("\\", "")
 
 
 def test_findings_in_the_data_are_a_table_with_a_sample_of_each(report, text):

@@ -30,7 +30,7 @@ from squadron.artifacts import (
     write_table,
 )
 from squadron.config import Contender, Evaluate, to_json
-from squadron.data.validation_file import SplitLeakageSummary
+from squadron.data.validation_file import SplitLeakageSummary, SyntheticSummary, Validation
 from squadron.models.training_summary import TrainingSummary
 from squadron.scores import evaluation, scoring, standings
 from squadron.scores.contender_result import ContenderResult
@@ -542,3 +542,16 @@ def test_a_test_split_that_was_trained_on_is_not_judged_and_shows_nothing(places
     run = mlflow.get_run(tracking.find_child(race, "span"))
     assert not [name for name in run.data.metrics if name.startswith("test_")]
     assert run.data.metrics["select_exact_match"] == pytest.approx(figures["select_exact_match"])
+
+
+@pytest.mark.parametrize(("trained", "says"), [(10.0, True), (0.0, False)])
+def test_only_a_contender_that_trains_tells_of_synthetic_questions(places, trained, says):
+    examples = places / "examples"
+    found = read_record(Validation, examples / "validation.json")
+    synthetic = SyntheticSummary(1, 1, {"cloze": 1}, {"a.pdf": 1})
+    write_record(examples / "validation.json", replace(found, synthetic=synthetic))
+    training = TrainingSummary(trainable_parameters=trained)
+    write_record(places / "candidates" / "status.json", Status("c", training=training))
+    steps.evaluate(**arguments(places))
+    result = read_record(ContenderResult, places / "evaluation" / "metrics.json")
+    assert ("questions of train are synthetic" in result.synthetic) == says
