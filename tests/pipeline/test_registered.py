@@ -198,6 +198,16 @@ def test_the_champion_is_the_candidate_where_nothing_is_staged(store):
         assert champion.windows == SERVED.windows
 
 
+@pytest.mark.parametrize(
+    ("model", "version", "expected"),
+    [(NAME, "", "1"), (NAME, "candidate", "2"), ("copy", "", "1"), (f"models:/{NAME}/2", "", "2")],
+)
+def test_who_asks_gets_what_is_staged_unless_a_version_is_named(store, model, version, expected):
+    with registry.open_model(model, version) as opened:
+        assert opened.version is not None
+        assert opened.version.version == expected
+
+
 def test_without_a_version_the_others_race_alone(store, capsys):
     backbone = on(store.backbone)
     alone = resolve("champion", backbone, name="new")

@@ -286,6 +286,14 @@ def test_what_the_aliases_point_at_is_said(race, changes, expected):
     assert promotes == (changes.get("aliases", {}).get("staging") != "3")
 
 
+@pytest.mark.parametrize(
+    ("aliases", "number"), [({}, ""), ({"staging": "3"}, ""), ({"staging": "2"}, " --version 3")]
+)
+def test_the_command_that_asks_names_the_winner_if_another_version_is_staged(race, aliases, number):
+    shown = render_table(change_model(race, version="3", aliases=aliases), width=200)
+    assert f"squadron ask --model squadron-example{number} --context FILE_OR_TEXT" in shown
+
+
 def test_a_champion_of_another_model_is_named_whole_wherever_it_is_compared(race):
     race = change_contender(race, 1, registered_as="squadron-old version 7", trained_on="unknown")
     lines = render_table(replace(race, comparisons=(UNSURE,)), width=200).splitlines()
