@@ -86,7 +86,7 @@ class DocumentsAnswer:
 
 
 def answer_questions(
-    questions: Sequence[str], search: Search, reader: Reader
+    questions: Sequence[str], search: Search, reader: Reader, *, explain: bool = False
 ) -> list[DocumentsAnswer]:
     """Answers questions from the passages that a search finds.
 
@@ -94,6 +94,7 @@ def answer_questions(
         questions: The questions.
         search: Finds passages in an index.
         reader: Reads them. Its null threshold decides whether a passage answers.
+        explain: Whether the readings also say what each window of a passage gave.
 
     Returns:
         One answer per question, in the same order.
@@ -102,7 +103,7 @@ def answer_questions(
     pairs = [
         (q, each.passage.text) for q, some in zip(questions, found, strict=True) for each in some
     ]
-    readings = iter(reader.read(pairs) if pairs else [])
+    readings = iter(reader.read(pairs, explain=explain) if pairs else [])
     return [
         _choose(question, [(each, next(readings)) for each in some])
         for question, some in zip(questions, found, strict=True)

@@ -13,11 +13,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from squadron.answers import ranking
+from squadron.answers import explanation, ranking
 from squadron.answers.answering import Answering
+from squadron.answers.explanation import WindowReading
 from squadron.artifacts import EXAMPLES
 from squadron.config import Contender
 from squadron.data.layout import read_layout
+from squadron.data.window_table import WindowTable
 from squadron.data.windows import slide_windows
 from squadron.models import backbones, model_folder, starter, variants
 from squadron.models.devices import pick_device
@@ -45,6 +47,8 @@ class Reading:
     registered without a calibration."""
     best_text: str = ""
     """The text of the best span, whether it was given as the answer or not; "" if there is none."""
+    windows: tuple[WindowReading, ...] | None = None
+    """What each window of the context gave; None unless an explanation was asked for."""
 
 
 class Reader:
@@ -115,27 +119,35 @@ class Reader:
         Yields:
             Tables of schema `artifacts.CANDIDATES`.
         """
-        windows, _ = slide_windows(examples, self._tokenizer, self._layout, self._contender.windows)
-        settings = self._contender.predict
+        windows = self._slide(examples)
         with Progress(title, windows.num_rows, "windows") if title else nullcontext() as bar:
-            yield from predict_candidates(
-                self._model, windows, self._layout, settings, pick_device(), bar
-            )
+            yield from self._predict(windows, bar)
 
-    def read(self, questions: Sequence[tuple[str, str]]) -> list[Reading]:
-        """Answers pairs of (question, context); the answers are in the same order."""
+    def read(self, questions: Sequence[tuple[str, str]], *, explain: bool = False) -> list[Reading]:
+        """Answers pairs of (question, context); the answers are in the same order.
+
+        Args:
+            questions: The pairs.
+            explain: Whether each reading also says what each window of its context gave.
+        """
         ids = [str(number) for number in range(len(questions))]
         contexts = [context for _, context in questions]
         rows = [
             {"id": i, "title": "", "question": q, "context": c, "answers": [], "reasoning_type": ""}
             for i, (q, c) in zip(ids, questions, strict=True)
         ]
-        tables = self.find_candidates(pa.Table.from_pylist(rows, schema=EXAMPLES))
-        ranked = ranking.rank_parts(tables, ids, self.answering.answer_rule)
+        windows = self._slide(pa.Table.from_pylist(rows, schema=EXAMPLES))
+        rule, mapping = self.answering.answer_rule, self.answering.calibration
+        tables = list(self._predict(windows))
+        explained: Sequence[tuple[WindowReading, ...] | None] = [None] * len(ids)
+        if explain:
+            explained = explanation.explain_windows(
+                windows.extents(), tables, contexts, ids, rule, mapping
+            )
+        ranked = ranking.rank_parts(tables, ids, rule)
         best = ranked.best_score()
         texts = ranking.best_texts(ranked, contexts)
         chosen = ranking.apply_threshold(texts, best, self.answering.null_threshold)
-        mapping = self.answering.calibration
         sure = mapping.apply(best).tolist() if mapping else [None] * len(ids)
         readings = []
         for number, (text, best_text) in enumerate(zip(chosen, texts, strict=True)):
@@ -143,14 +155,35 @@ class Reader:
             span = (
                 (int(ranked.start_char[first]), int(ranked.end_char[first])) if text else (-1, -1)
             )
-            readings.append(Reading(text, *span, score, bool(text), sure[number], best_text))
+            readings.append(
+                Reading(text, *span, score, bool(text), sure[number], best_text, explained[number])
+            )
         return readings
+
+    def _slide(self, examples: pa.Table) -> WindowTable:
+        """Returns the windows of all questions."""
+        settings = self._contender.windows
+        return slide_windows(examples, self._tokenizer, self._layout, settings)[0]
+
+    def _predict(self, windows: WindowTable, bar: Progress | None = None) -> Iterator[pa.Table]:
+        """Yields the candidates of windows, in tables of schema `artifacts.CANDIDATES`."""
+        settings = self._contender.predict
+        yield from predict_candidates(
+            self._model, windows, self._layout, settings, pick_device(), bar
+        )
 
 
 def as_dicts(readings: Sequence[Reading]) -> list[dict[str, object]]:
-    """Returns readings as JSON values. A score of -inf, which JSON does not have, becomes None."""
-    rows = [dataclasses.asdict(reading) for reading in readings]
-    for row in rows:
+    """Returns readings as JSON values. A score of -inf, which JSON does not have, becomes None.
+
+    Readings without an explanation have no `windows`.
+    """
+    rows = [dataclasses.asdict(dataclasses.replace(each, windows=None)) for each in readings]
+    for row, reading in zip(rows, readings, strict=True):
         if row["score"] == float("-inf"):
             row["score"] = None
+        if reading.windows is None:
+            del row["windows"]
+        else:
+            row["windows"] = explanation.as_rows(reading.windows)
     return rows

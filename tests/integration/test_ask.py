@@ -68,6 +68,32 @@ def test_a_conversation_ends_with_an_empty_line_and_shows_guesses(ask):
     assert rest == ""
 
 
+def test_an_explained_answer_shows_each_window_of_a_text_and_the_threshold(ask, tmp_path):
+    text = TEXT.read_text(encoding="utf-8") * 3
+    (tmp_path / "long.txt").write_text(text, encoding="utf-8")
+    own = ("--context", "long.txt", "--explain", ROCK, NEVER)
+    code, shown, _ = ask(*own)
+    assert code == 0
+    lines = shown.splitlines()
+    assert sum(line.startswith("Needs:    a score above ") for line in lines) == 2
+    windows = [line for line in lines if line.startswith("  window ")]
+    assert windows[0].startswith("  window 1, characters 0 to ")
+    marked = [line for line in windows if line.endswith((" <- the answer", " <- the guess"))]
+    assert len(marked) == 2
+    assert "'21.5 kilograms'" in marked[0]
+    assert all("null score" in line and "%" in line for line in windows)
+
+    code, shown, _ = ask(*own, "--json")
+    rows = json.loads(shown)
+    for row in rows:
+        assert row["windows"][-1]["end_char"] <= len(text)
+        (best,) = (window for window in row["windows"] if window["is_best"])
+        assert (best["text"], best["score"]) == (row["best_text"], row["score"])
+        assert text[best["text_start_char"] : best["text_end_char"]] == best["text"]
+        assert (row["score"] > row["null_threshold"]) == row["answered"]
+    assert len(windows) == sum(len(row["windows"]) for row in rows)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

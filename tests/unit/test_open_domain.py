@@ -30,7 +30,7 @@ class ScriptedReader:
         self.answers = answers
         self.asked = []
 
-    def read(self, pairs):
+    def read(self, pairs, *, explain):
         self.asked.append(list(pairs))
         return [self.read_one(context) for _, context in pairs]
 

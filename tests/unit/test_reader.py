@@ -272,6 +272,79 @@ def test_the_two_rules_differ_on_several_windows(trained):
     assert [each.score for each in reading[0]] != [each.score for each in reading[1]]
 
 
+def windows_by_hand(trained, questions):
+    """[{(first, last character): (score, start, end, null score)}] of all windows and questions."""
+    examples = tiny_models.make_examples([(*pair, "") for pair in questions])
+    windows, _ = tiny_models.cut_windows(trained.backbone, examples, trained.contender.windows)
+    found = [{} for _ in questions]
+    extents = {
+        (row["example_id"], row["window"]): (row["start_char"], row["end_char"])
+        for row in windows.extents().to_pylist()
+    }
+    for table in predict_candidates(
+        trained.model, windows, windows.layout, trained.contender.predict, torch.device("cpu")
+    ):
+        for row in table.to_pylist():
+            # The candidates of a window come best first.
+            extent = extents[row["example_id"], row["window"]]
+            span = (row["score"], row["start_char"], row["end_char"], row["null_score"])
+            found[int(row["example_id"][1:])].setdefault(extent, span)
+    return found
+
+
+def test_an_explained_answer_says_what_each_window_gave(trained):
+    pairs = [(question, LONG) for question, *_ in QUESTIONS]
+    reader = make_reader(trained, trained.threshold)
+    explained = reader.read(pairs, explain=True)
+    plain = reader.read(pairs)
+    assert [each.windows for each in plain] == [None] * 10
+    assert [dataclasses.replace(each, windows=None) for each in explained] == plain
+    for reading, expected in zip(explained, windows_by_hand(trained, pairs), strict=True):
+        assert [(w.start_char, w.end_char) for w in reading.windows] == list(expected)
+        assert len(expected) == 3
+        assert reading.windows[0].start_char == 0
+        assert reading.windows[-1].end_char == len(LONG)
+        for window, (score, start, end, null) in zip(
+            reading.windows, expected.values(), strict=True
+        ):
+            assert [window.score, window.null_score] == pytest.approx([score, null], abs=1e-4)
+            assert (window.text_start_char, window.text_end_char) == (start, end)
+            assert window.text == LONG[start:end]
+            assert window.probability is None
+        (best,) = (each for each in reading.windows if each.is_best)
+        assert best.score == reading.score == max(each.score for each in reading.windows)
+        assert best.text == reading.best_text
+    assert {[w.is_best for w in each.windows].index(True) for each in explained} != {0}
+
+
+def test_scores_of_windows_follow_the_answer_rule_and_have_probabilities(trained):
+    mapping = Calibration("platt", slope=0.3, intercept=-1.0)
+    answering = Answering(answer_rule="lowest_null", calibration=mapping)
+    reader = Reader(trained.model, trained.tokenizer, trained.contender, answering)
+    pairs = [(question, LONG) for question, *_ in QUESTIONS]
+    by_window = make_reader(trained).read(pairs, explain=True)
+    for reading, other in zip(reader.read(pairs, explain=True), by_window, strict=True):
+        lowest = min(window.null_score for window in other.windows)
+        assert [window.score for window in reading.windows] == pytest.approx(
+            [window.score + window.null_score - lowest for window in other.windows], abs=1e-4
+        )
+        (best,) = (window for window in reading.windows if window.is_best)
+        assert (best.score, best.text) == (reading.score, reading.best_text)
+        assert best.probability == reading.probability
+        for window in reading.windows:
+            assert window.probability == float(mapping.apply(window.score))
+
+
+def test_a_window_without_words_has_no_span(trained):
+    (reading,) = make_reader(trained).read([("Why?", "")], explain=True)
+    (window,) = reading.windows
+    assert (window.text, window.score, window.null_score) == ("", -math.inf, None)
+    assert not window.is_best
+    (row,) = json.loads(json.dumps(as_dicts([reading]), allow_nan=False))
+    assert row["windows"][0]["score"] is None
+    assert (row["windows"][0]["start_char"], row["windows"][0]["end_char"]) == (0, 0)
+
+
 def test_readings_are_valid_json(trained):
     readings = make_reader(trained).read([QUESTIONS[0][:2], ("Why?", "")])
     rows = json.loads(json.dumps(as_dicts(readings), allow_nan=False))

@@ -6,7 +6,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from squadron.commands._shown import Shown, on_one_line, score_lines
+from squadron.commands._shown import (
+    Shown,
+    mark_choice,
+    on_one_line,
+    score_lines,
+    threshold_line,
+    window_lines,
+)
 from squadron.commands._text import decode
 from squadron.errors import InputError
 from squadron.reader import Reader, Reading, as_dicts
@@ -18,14 +25,27 @@ _LOOKS_LIKE_A_FILE = re.compile(
 )
 
 
-def answer(questions: Sequence[str], context: str, reader: Reader) -> list[Shown]:
-    """Answers questions about one text; the answers are in the same order."""
-    readings = reader.read([(question, context) for question in questions])
-    rows = as_dicts(readings)
-    return [
-        Shown(_describe(question, reading, context), {"question": question, **row})
-        for question, reading, row in zip(questions, readings, rows, strict=True)
-    ]
+def answer(questions: Sequence[str], context: str, reader: Reader, *, explain: bool) -> list[Shown]:
+    """Answers questions about one text; the answers are in the same order.
+
+    Args:
+        questions: The questions.
+        context: The text.
+        reader: Reads it.
+        explain: Whether to show what each window of the text gave.
+    """
+    readings = reader.read([(question, context) for question in questions], explain=explain)
+    threshold = reader.answering.null_threshold
+    shown = []
+    for question, reading, row in zip(questions, readings, as_dicts(readings), strict=True):
+        lines = _describe(question, reading, context)
+        if explain:
+            lines += [threshold_line(threshold), "Read:"]
+            mark = mark_choice(is_answer=reading.answered)
+            lines += [f"  {line}" for line in window_lines(reading, mark)]
+            row["null_threshold"] = threshold
+        shown.append(Shown(lines, {"question": question, **row}))
+    return shown
 
 
 def _describe(question: str, reading: Reading, context: str) -> list[str]:

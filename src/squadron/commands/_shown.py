@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from squadron.answers.explanation import WindowReading
     from squadron.reader import Reading
 
 
@@ -25,10 +26,52 @@ def on_one_line(text: str) -> str:
 
 def score_lines(reading: "Reading") -> list[str]:
     """Returns the lines about the score and the probability of an answer, or of the best span."""
-    score = f"{reading.score:.2f}" if math.isfinite(reading.score) else "none"
-    lines = [f"Score:    {score} (log-odds against no answer)"]
+    lines = [f"Score:    {_as_text(reading.score)} (log-odds against no answer)"]
     if not reading.answered and reading.best_text:
         lines.insert(0, f"Guess:    {on_one_line(reading.best_text)}")
     if reading.probability is not None:
         lines.append(f"Sure:     {reading.probability:.0%} that the best span is exactly right")
     return lines
+
+
+def threshold_line(null_threshold: float | None) -> str:
+    """Returns the line that says which score an answer needs."""
+    if null_threshold is None:
+        return "Needs:    no score; this model has no null threshold and answers every question"
+    return f"Needs:    a score above {null_threshold:.2f} (the null threshold)"
+
+
+def window_lines(reading: "Reading", mark: str) -> list[str]:
+    """Returns one line about each window of an explained reading.
+
+    Args:
+        reading: The reading.
+        mark: The words after the window with the best span.
+    """
+    lines = []
+    for number, window in enumerate(reading.windows or (), 1):
+        what = repr(on_one_line(window.text)) if window.text else "no span"
+        place = f"window {number}, characters {window.start_char} to {window.end_char}"
+        lines.append(f"{place}: {what} ({window_figures(window)})")
+        if window.is_best:
+            lines[-1] += mark
+    return lines
+
+
+def window_figures(window: "WindowReading") -> str:
+    """Returns the score, the probability and the null score of a window, as far as it has them."""
+    figures = [f"score {_as_text(window.score)}"]
+    if window.probability is not None:
+        figures.append(f"{window.probability:.0%}")
+    if window.null_score is not None:
+        figures.append(f"null score {window.null_score:.2f}")
+    return ", ".join(figures)
+
+
+def mark_choice(*, is_answer: bool) -> str:
+    """Returns the words after what was chosen, as the answer or as a mere guess."""
+    return " <- the answer" if is_answer else " <- the guess"
+
+
+def _as_text(score: float) -> str:
+    return f"{score:.2f}" if math.isfinite(score) else "none"

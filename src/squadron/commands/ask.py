@@ -60,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--version", default="candidate", help="a number or an alias")
     parser.add_argument(
-        "--explain", action="store_true", help="show the passages that were read, with scores"
+        "--explain", action="store_true", help="show what each passage and window gave, with scores"
     )
     parser.add_argument("--json", action="store_true", help="one JSON list instead of lines")
     parser.add_argument(
@@ -115,7 +115,11 @@ def _asking(options: argparse.Namespace) -> Iterator[tuple[Answer, "OpenedModel"
         context = _ask_text.read_context(options.context)
         with _opened(options.model, options.version) as opened:
             reader = opened.load_reader()
-            yield lambda questions: _ask_text.answer(questions, context, reader), opened
+
+            def answer_here(questions: Sequence[str]) -> "list[Shown]":
+                return _ask_text.answer(questions, context, reader, explain=options.explain)
+
+            yield answer_here, opened
         return
     place = options.index or str(places.RUNS / places.INDEX)
     if not options.index and not Path(place).is_dir():
