@@ -23,13 +23,14 @@ from squadron.config import (
     Windows,
     to_json,
 )
+from squadron.data.question_types import TYPES
 from squadron.models import backbones
 from squadron.models.batches import WindowSet
 from squadron.models.model_folder import write_answering, write_model
 from squadron.models.prediction import predict_candidates
 from squadron.models.training import train_model
-from squadron.models.variants import span
-from squadron.reader import Reader, Reading, as_dicts
+from squadron.models.variants import reasoning, span
+from squadron.reader import Kind, Reader, Reading, as_dicts, find_kind
 from squadron.scores.contender_result import ContenderResult
 from squadron.steps._status import Status
 from tests import tiny_models
@@ -345,6 +346,42 @@ def test_a_window_without_words_has_no_span(trained):
     assert (row["windows"][0]["start_char"], row["windows"][0]["end_char"]) == (0, 0)
 
 
+def test_a_model_that_tells_types_gives_one_with_its_probability(trained):
+    torch.manual_seed(0)
+    model = reasoning.build(trained.backbone, reasoning.Options())
+    reader = Reader(model, trained.tokenizer, trained.contender, None)
+    pairs = [(question, LONG) for question, *_ in QUESTIONS] + [("Why?", "")]
+    examples = tiny_models.make_examples([(*pair, "") for pair in pairs])
+    windows, layout = tiny_models.cut_windows(trained.backbone, examples, trained.contender.windows)
+    types = []
+    settings = trained.contender.predict
+    for _ in predict_candidates(
+        model, windows, layout, settings, torch.device("cpu"), None, types.append
+    ):
+        pass
+    rows = [row for table in types for row in table.to_pylist()]
+    for number, reading in enumerate(reader.read(pairs)):
+        logs = [row["log_probabilities"] for row in rows if row["example_id"] == f"q{number}"]
+        assert len(logs) == (3 if number < 10 else 1)
+        shares = np.exp(np.mean(logs, axis=0))
+        assert reading.reasoning_type == TYPES[int(shares.argmax())]
+        assert reading.reasoning_probability == pytest.approx(shares.max() / shares.sum(), abs=1e-5)
+    assert make_reader(trained).read(pairs[:1])[0].reasoning_type is None
+    (explained,) = reader.read(pairs[:1], explain=True)
+    assert [len(window.attended) for window in explained.windows] == [5, 5, 5]
+    word = explained.windows[-1].attended[0]
+    assert LONG[word.start_char : word.end_char] == word.text
+    assert all(not w.attended for w in make_reader(trained).read(pairs, explain=True)[0].windows)
+
+
+def test_the_kind_of_reasoning_is_what_the_model_says_else_what_the_rules_say():
+    silent = Reading("x", 0, 1, 1.0, True)
+    assert find_kind("Why?", None) == find_kind("Why?", silent)
+    assert find_kind("Why?", silent) == Kind("causal", "rules", None, "causal", "Why")
+    telling = dataclasses.replace(silent, reasoning_type="factual", reasoning_probability=0.8)
+    assert find_kind("Why?", telling) == Kind("factual", "model", 0.8, "causal", "Why")
+
+
 def test_readings_are_valid_json(trained):
     readings = make_reader(trained).read([QUESTIONS[0][:2], ("Why?", "")])
     rows = json.loads(json.dumps(as_dicts(readings), allow_nan=False))
@@ -356,6 +393,8 @@ def test_readings_are_valid_json(trained):
         "answered": True,
         "probability": None,
         "best_text": readings[0].text,
+        "reasoning_type": None,
+        "reasoning_probability": None,
     }
     assert rows[1] == {
         "text": "",
@@ -365,4 +404,6 @@ def test_readings_are_valid_json(trained):
         "answered": False,
         "probability": None,
         "best_text": "",
+        "reasoning_type": None,
+        "reasoning_probability": None,
     }

@@ -11,6 +11,17 @@ from squadron.answers.merging import find_by_hash, number_rows, score_by_rule
 
 
 @dataclass(frozen=True)
+class AttendedWord:
+    """A word of a context to which a model attends. Characters count from 0 in the context."""
+
+    text: str
+    start_char: int
+    end_char: int
+    weight: float
+    """The share of the attention, 0 to 1, that the word's tokens get together."""
+
+
+@dataclass(frozen=True)
 class WindowReading:
     """What a model found in one window of a context. Characters count from 0 in the context."""
 
@@ -34,6 +45,9 @@ class WindowReading:
     is_best: bool
     """Whether the best span of the question is from this window. The threshold decides whether that
     span is given as the answer."""
+    attended: tuple[AttendedWord, ...] = ()
+    """The words that the token attends to most from which the model tells the question's type, most
+    attended first (models/attention.py). Empty if the model tells no types."""
 
 
 def as_rows(windows: Sequence[WindowReading], base: int = 0) -> list[dict[str, object]]:
@@ -53,6 +67,10 @@ def as_rows(windows: Sequence[WindowReading], base: int = 0) -> list[dict[str, o
             row["text_end_char"] = base + window.text_end_char
         else:
             row["score"] = None
+        row["attended"] = [
+            asdict(word) | {"start_char": base + word.start_char, "end_char": base + word.end_char}
+            for word in window.attended
+        ]
         rows.append(row)
     return rows
 
@@ -78,6 +96,7 @@ def explain_windows(
     ids: Sequence[str],
     rule: str,
     calibration: Calibration | None,
+    attended: Sequence[tuple[AttendedWord, ...]] = (),
 ) -> list[tuple[WindowReading, ...]]:
     """Returns what each window of each question gave, in the order of the windows.
 
@@ -88,6 +107,7 @@ def explain_windows(
         ids: The id of each question.
         rule: One of config.ANSWER_RULES.
         calibration: Turns scores into probabilities; None if the model has none.
+        attended: For each window the words that the model attends to; empty if it can't say.
     """
     number_of = {each: number for number, each in enumerate(ids)}
     best = _find_best(candidates, ids, rule)
@@ -97,7 +117,7 @@ def explain_windows(
         for number, windows in best.items()
     }
     explained: list[list[WindowReading]] = [[] for _ in ids]
-    for row in extents.to_pylist():
+    for place, row in enumerate(extents.to_pylist()):
         number, window = number_of[row["example_id"]], row["window"]
         found = best[number].get(window) if number in best else None
         score = found.score if found else float("-inf")
@@ -112,6 +132,7 @@ def explain_windows(
                 float(calibration.apply(score)) if calibration else None,
                 found.null_score if found else None,
                 winners.get(number) == window,
+                attended[place] if attended else (),
             )
         )
     return [tuple(windows) for windows in explained]

@@ -5,6 +5,9 @@ from collections.abc import Sequence
 from squadron.answers.explanation import as_rows
 from squadron.commands._shown import (
     Shown,
+    attention_lines,
+    kind_line,
+    kind_row,
     mark_choice,
     on_one_line,
     score_lines,
@@ -34,6 +37,8 @@ def answer(
     for each in answer_questions(questions, search, reader, explain=explain):
         lines, row = _describe(each), _as_row(each)
         if explain:
+            chosen = each.best or each.guess
+            lines += attention_lines(chosen.reading) if chosen else []
             lines += [threshold_line(threshold), "Read:", *_explain_lines(each)]
             row |= {"null_threshold": threshold, "read": [_explain_row(r) for r in each.read]}
         shown.append(Shown(lines, row))
@@ -53,8 +58,7 @@ def _describe(answer: DocumentsAnswer) -> list[str]:
         lines += score_lines(answer.best.reading)
     for other in answer.alternatives[:MOST_ALTERNATIVES]:
         lines.append(f"Or:       {on_one_line(other.reading.text)} ({_place(other)})")
-    because = f", because of {answer.cue!r}" if answer.cue else ""
-    lines.append(f"Kind:     {answer.reasoning_type}{because}")
+    lines.append(kind_line(answer.kind))
     return lines
 
 
@@ -100,7 +104,7 @@ def _as_row(answer: DocumentsAnswer) -> dict[str, object]:
     best = answer.best
     row: dict[str, object] = {"question": answer.question, "answered": best is not None}
     row |= _as_dict(best) if best else {"text": ""}
-    row["reasoning_type"], row["cue"] = answer.reasoning_type, answer.cue
+    row |= kind_row(answer.kind)
     row["alternatives"] = [_as_dict(each) for each in answer.alternatives]
     return row
 

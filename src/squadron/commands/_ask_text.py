@@ -8,6 +8,9 @@ from pathlib import Path
 
 from squadron.commands._shown import (
     Shown,
+    attention_lines,
+    kind_line,
+    kind_row,
     mark_choice,
     on_one_line,
     score_lines,
@@ -16,7 +19,7 @@ from squadron.commands._shown import (
 )
 from squadron.commands._text import decode
 from squadron.errors import InputError
-from squadron.reader import Reader, Reading, as_dicts
+from squadron.reader import Reader, Reading, as_dicts, find_kind
 
 STANDARD_INPUT = "-"
 # One line that starts like a path and has a suffix, or a word with a separator or a suffix.
@@ -38,9 +41,11 @@ def answer(questions: Sequence[str], context: str, reader: Reader, *, explain: b
     threshold = reader.answering.null_threshold
     shown = []
     for question, reading, row in zip(questions, readings, as_dicts(readings), strict=True):
-        lines = _describe(question, reading, context)
+        kind = find_kind(question, reading)
+        lines = [*_describe(question, reading, context), kind_line(kind)]
+        row |= kind_row(kind)
         if explain:
-            lines += [threshold_line(threshold), "Read:"]
+            lines += [*attention_lines(reading), threshold_line(threshold), "Read:"]
             mark = mark_choice(is_answer=reading.answered)
             lines += [f"  {line}" for line in window_lines(reading, mark)]
             row["null_threshold"] = threshold

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from squadron.answers.explanation import WindowReading
-    from squadron.reader import Reading
+    from squadron.reader import Kind, Reading
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,25 @@ def score_lines(reading: "Reading") -> list[str]:
     if reading.probability is not None:
         lines.append(f"Sure:     {reading.probability:.0%} that the best span is exactly right")
     return lines
+
+
+def kind_line(kind: "Kind") -> str:
+    """Returns the line about the kind of reasoning: what it is, who says so, and why."""
+    rules = f"{kind.rules_type}, because of {kind.cue!r}" if kind.cue else kind.rules_type
+    if kind.probability is None:
+        return f"Kind:     {rules}"
+    return f"Kind:     {kind.reasoning_type} (model, {kind.probability:.0%}); rules: {rules}"
+
+
+def kind_row(kind: "Kind") -> dict[str, object]:
+    """Returns the kind of reasoning as JSON values."""
+    return {
+        "reasoning_type": kind.reasoning_type,
+        "reasoning_source": kind.source,
+        "reasoning_probability": kind.probability,
+        "rules_type": kind.rules_type,
+        "cue": kind.cue,
+    }
 
 
 def threshold_line(null_threshold: float | None) -> str:
@@ -66,6 +85,15 @@ def window_figures(window: "WindowReading") -> str:
     if window.null_score is not None:
         figures.append(f"null score {window.null_score:.2f}")
     return ", ".join(figures)
+
+
+def attention_lines(reading: "Reading") -> list[str]:
+    """Returns a line about the words of the best window that the model attended to, if known."""
+    for window in reading.windows or ():
+        if window.is_best and window.attended:
+            words = ", ".join(f"{word.text!r} {word.weight:.0%}" for word in window.attended)
+            return [f"Attended: {words} (attention of the token that tells the kind)"]
+    return []
 
 
 def mark_choice(*, is_answer: bool) -> str:
