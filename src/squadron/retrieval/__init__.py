@@ -16,7 +16,6 @@ from squadron.retrieval.search import (
     HYBRID,
     METHODS,
     Found,
-    Rerank,
     find_passages,
     find_passages_of_each,
 )
@@ -36,7 +35,6 @@ __all__ = [
     "IndexRecord",
     "IndexSettings",
     "PassageIndex",
-    "Rerank",
     "TextEncoder",
     "build_index",
     "find_passages",
