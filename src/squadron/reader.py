@@ -5,7 +5,7 @@ A test checks that both give the same answers.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -178,15 +178,17 @@ class Reader:
         windows = self._slide(pa.Table.from_pylist(rows, schema=EXAMPLES))
         rule, mapping = self.answering.answer_rule, self.answering.calibration
         window_types: list[pa.Table] = []
-        tables = list(self._predict(windows, on_types=window_types.append))
-        types = _choose_types(window_types, ids)
+        tables: Iterable[pa.Table] = self._predict(windows, on_types=window_types.append)
         explained: Sequence[tuple[WindowReading, ...] | None] = [None] * len(ids)
         if explain:
+            tables = list(tables)
             attended = self._find_attended(windows, contexts)
             explained = explanation.explain_windows(
                 windows.extents(), tables, contexts, ids, rule, mapping, attended
             )
+        # Without an explanation, one table is in memory at a time.
         ranked = ranking.rank_parts(tables, ids, rule)
+        types = _choose_types(window_types, ids)
         best = ranked.best_score()
         texts = ranking.best_texts(ranked, contexts)
         chosen = ranking.apply_threshold(texts, best, self.answering.null_threshold)

@@ -8,6 +8,9 @@ if TYPE_CHECKING:
     from squadron.answers.explanation import WindowReading
     from squadron.reader import Kind, Reading
 
+MOST_WINDOWS = 20
+"""Windows of a text that lines describe; `--json` has all."""
+
 
 @dataclass(frozen=True)
 class Shown:
@@ -61,19 +64,27 @@ def threshold_line(null_threshold: float | None) -> str:
 
 
 def window_lines(reading: "Reading", mark: str) -> list[str]:
-    """Returns one line about each window of an explained reading.
+    """Returns one line about each window of an explained reading, or about the best ones.
 
     Args:
         reading: The reading.
         mark: The words after the window with the best span.
     """
+    windows = reading.windows or ()
+    # Several windows may have the best score; the one that is marked must be shown.
+    order = sorted(
+        range(len(windows)),
+        key=lambda place: (not windows[place].is_best, -windows[place].score),
+    )
     lines = []
-    for number, window in enumerate(reading.windows or (), 1):
+    for place in sorted(order[:MOST_WINDOWS]):
+        window = windows[place]
         what = repr(on_one_line(window.text)) if window.text else "no span"
-        place = f"window {number}, characters {window.start_char} to {window.end_char}"
-        lines.append(f"{place}: {what} ({window_figures(window)})")
-        if window.is_best:
-            lines[-1] += mark
+        extent = f"window {place + 1}, characters {window.start_char} to {window.end_char}"
+        end = mark if window.is_best else ""
+        lines.append(f"{extent}: {what} ({window_figures(window)}){end}")
+    if len(windows) > MOST_WINDOWS:
+        lines.append(f"{len(windows) - MOST_WINDOWS} more windows, with lower scores")
     return lines
 
 
