@@ -13,11 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from squadron.data.question_types import explain_type
 from squadron.documents.cutting import CutSettings
 from squadron.documents.passages import Passage
 from squadron.documents.sentences import find_sentences
-from squadron.reader import Reader, Reading
+from squadron.reader import Kind, Reader, Reading, find_kind
 from squadron.retrieval import HYBRID, RANK_CONSTANT, Found
 
 SEARCH_WEIGHT = 0.75
@@ -79,14 +78,13 @@ class DocumentsAnswer:
     """If there is no answer, the passage whose best span has the highest score; else None."""
     read: tuple[PassageAnswer, ...]
     """What each passage gave that was read, in the order of the search."""
-    reasoning_type: str
-    """The kind of reasoning that the question asks for, one of question_types.TYPES."""
-    cue: str
-    """The words of the question that say so; "" where none do, which means factual."""
+    kind: Kind
+    """The kind of reasoning that the question needs. If the model tells kinds, it is what the model
+    said with the passage of `best`, else of `guess`."""
 
 
 def answer_questions(
-    questions: Sequence[str], search: Search, reader: Reader
+    questions: Sequence[str], search: Search, reader: Reader, *, explain: bool = False
 ) -> list[DocumentsAnswer]:
     """Answers questions from the passages that a search finds.
 
@@ -94,6 +92,7 @@ def answer_questions(
         questions: The questions.
         search: Finds passages in an index.
         reader: Reads them. Its null threshold decides whether a passage answers.
+        explain: Whether the readings also say what each window of a passage gave.
 
     Returns:
         One answer per question, in the same order.
@@ -102,7 +101,7 @@ def answer_questions(
     pairs = [
         (q, each.passage.text) for q, some in zip(questions, found, strict=True) for each in some
     ]
-    readings = iter(reader.read(pairs) if pairs else [])
+    readings = iter(reader.read(pairs, explain=explain) if pairs else [])
     return [
         choose_answer(question, [(each, next(readings)) for each in some])
         for question, some in zip(questions, found, strict=True)
@@ -127,14 +126,11 @@ def choose_answer(question: str, read: Sequence[tuple[Found, Reading]]) -> Docum
     for each in ranked:
         different.setdefault(each.reading.text.casefold(), each)
     answers = tuple(different.values())
-    return DocumentsAnswer(
-        question,
-        answers[0] if answers else None,
-        answers[1:],
-        None if answers else max(given, key=weigh_passage, default=None),
-        given,
-        *explain_type(question),
-    )
+    best = answers[0] if answers else None
+    guess = None if answers else max(given, key=weigh_passage, default=None)
+    chosen = best or guess
+    kind = find_kind(question, chosen.reading if chosen else None)
+    return DocumentsAnswer(question, best, answers[1:], guess, given, kind)
 
 
 def weigh_passage(given: PassageAnswer, search_weight: float = SEARCH_WEIGHT) -> float:

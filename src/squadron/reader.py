@@ -5,7 +5,7 @@ A test checks that both give the same answers.
 """
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +13,19 @@ from typing import Any
 
 import pyarrow as pa
 
-from squadron.answers import ranking
+from squadron.answers import explanation, ranking
 from squadron.answers.answering import Answering
+from squadron.answers.explanation import AttendedWord, WindowReading
+from squadron.answers.merging import find_by_hash
+from squadron.answers.type_choice import merge_types
 from squadron.artifacts import EXAMPLES
 from squadron.config import Contender
 from squadron.data.layout import read_layout
+from squadron.data.question_types import TYPES, explain_type
+from squadron.data.window_table import WindowTable
 from squadron.data.windows import slide_windows
 from squadron.models import backbones, model_folder, starter, variants
+from squadron.models.attention import Attending, find_attended_words
 from squadron.models.devices import pick_device
 from squadron.models.prediction import predict_candidates
 from squadron.progress import Progress
@@ -45,6 +51,43 @@ class Reading:
     registered without a calibration."""
     best_text: str = ""
     """The text of the best span, whether it was given as the answer or not; "" if there is none."""
+    reasoning_type: str | None = None
+    """The type of reasoning that the model thinks the question needs, one of question_types.TYPES.
+    None if the model does not tell types."""
+    reasoning_probability: float | None = None
+    """The model's probability of that type, 0 to 1; it is not calibrated."""
+    windows: tuple[WindowReading, ...] | None = None
+    """What each window of the context gave; None unless an explanation was asked for."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """The kind of reasoning that a question needs, and who says so."""
+
+    reasoning_type: str
+    """One of question_types.TYPES: what the model says if it tells types, else what rules say."""
+    source: str
+    """"model" or "rules"."""
+    probability: float | None
+    """The model's probability of the type, 0 to 1; None if rules say it."""
+    rules_type: str
+    """What the rules say, whether they decide or not."""
+    cue: str
+    """The words of the question by which the rules decided; "" if there are none, which means
+    factual."""
+
+
+def find_kind(question: str, reading: Reading | None) -> Kind:
+    """Returns the kind of reasoning that a question needs.
+
+    Args:
+        question: The question.
+        reading: Its reading. None, or a reading by a model that tells no types, leaves it to rules.
+    """
+    rules_type, cue = explain_type(question)
+    if reading is None or reading.reasoning_type is None:
+        return Kind(rules_type, "rules", None, rules_type, cue)
+    return Kind(reading.reasoning_type, "model", reading.reasoning_probability, rules_type, cue)
 
 
 class Reader:
@@ -115,27 +158,40 @@ class Reader:
         Yields:
             Tables of schema `artifacts.CANDIDATES`.
         """
-        windows, _ = slide_windows(examples, self._tokenizer, self._layout, self._contender.windows)
-        settings = self._contender.predict
+        windows = self._slide(examples)
         with Progress(title, windows.num_rows, "windows") if title else nullcontext() as bar:
-            yield from predict_candidates(
-                self._model, windows, self._layout, settings, pick_device(), bar
-            )
+            yield from self._predict(windows, bar)
 
-    def read(self, questions: Sequence[tuple[str, str]]) -> list[Reading]:
-        """Answers pairs of (question, context); the answers are in the same order."""
+    def read(self, questions: Sequence[tuple[str, str]], *, explain: bool = False) -> list[Reading]:
+        """Answers pairs of (question, context); the answers are in the same order.
+
+        Args:
+            questions: The pairs.
+            explain: Whether each reading also says what each window of its context gave.
+        """
         ids = [str(number) for number in range(len(questions))]
         contexts = [context for _, context in questions]
         rows = [
             {"id": i, "title": "", "question": q, "context": c, "answers": [], "reasoning_type": ""}
             for i, (q, c) in zip(ids, questions, strict=True)
         ]
-        tables = self.find_candidates(pa.Table.from_pylist(rows, schema=EXAMPLES))
-        ranked = ranking.rank_parts(tables, ids, self.answering.answer_rule)
+        windows = self._slide(pa.Table.from_pylist(rows, schema=EXAMPLES))
+        rule, mapping = self.answering.answer_rule, self.answering.calibration
+        window_types: list[pa.Table] = []
+        tables: Iterable[pa.Table] = self._predict(windows, on_types=window_types.append)
+        explained: Sequence[tuple[WindowReading, ...] | None] = [None] * len(ids)
+        if explain:
+            tables = list(tables)
+            attended = self._find_attended(windows, contexts)
+            explained = explanation.explain_windows(
+                windows.extents(), tables, contexts, ids, rule, mapping, attended
+            )
+        # Without an explanation, one table is in memory at a time.
+        ranked = ranking.rank_parts(tables, ids, rule)
+        types = _choose_types(window_types, ids)
         best = ranked.best_score()
         texts = ranking.best_texts(ranked, contexts)
         chosen = ranking.apply_threshold(texts, best, self.answering.null_threshold)
-        mapping = self.answering.calibration
         sure = mapping.apply(best).tolist() if mapping else [None] * len(ids)
         readings = []
         for number, (text, best_text) in enumerate(zip(chosen, texts, strict=True)):
@@ -143,14 +199,65 @@ class Reader:
             span = (
                 (int(ranked.start_char[first]), int(ranked.end_char[first])) if text else (-1, -1)
             )
-            readings.append(Reading(text, *span, score, bool(text), sure[number], best_text))
+            about = (sure[number], best_text, *types[number], explained[number])
+            readings.append(Reading(text, *span, score, bool(text), *about))
         return readings
+
+    def _slide(self, examples: pa.Table) -> WindowTable:
+        """Returns the windows of all questions."""
+        settings = self._contender.windows
+        return slide_windows(examples, self._tokenizer, self._layout, settings)[0]
+
+    def _find_attended(
+        self, windows: WindowTable, contexts: Sequence[str]
+    ) -> Sequence[tuple[AttendedWord, ...]]:
+        """Returns the words that the model attends to in each window; empty if it can't say."""
+        if not isinstance(self._model, Attending):
+            return ()
+        settings = self._contender.predict
+        return find_attended_words(
+            self._model, windows, contexts, self._layout, settings, pick_device()
+        )
+
+    def _predict(
+        self,
+        windows: WindowTable,
+        bar: Progress | None = None,
+        on_types: Callable[[pa.Table], None] = lambda types: None,
+    ) -> Iterator[pa.Table]:
+        """Yields the candidates of windows, in tables of schema `artifacts.CANDIDATES`."""
+        settings = self._contender.predict
+        yield from predict_candidates(
+            self._model, windows, self._layout, settings, pick_device(), bar, on_types
+        )
+
+
+def _choose_types(
+    windows: Sequence[pa.Table], ids: Sequence[str]
+) -> list[tuple[str, float] | tuple[None, None]]:
+    """Returns each question's type of reasoning with its probability, as the model tells them.
+
+    Args:
+        windows: Tables of schema `artifacts.WINDOW_TYPES`; none if the model tells no types.
+        ids: The ids of the questions.
+    """
+    if not windows:
+        return [(None, None)] * len(ids)
+    shares_EC = merge_types(windows, find_by_hash(ids), len(ids))
+    return [(TYPES[int(row.argmax())], float(row.max())) for row in shares_EC]
 
 
 def as_dicts(readings: Sequence[Reading]) -> list[dict[str, object]]:
-    """Returns readings as JSON values. A score of -inf, which JSON does not have, becomes None."""
-    rows = [dataclasses.asdict(reading) for reading in readings]
-    for row in rows:
+    """Returns readings as JSON values. A score of -inf, which JSON does not have, becomes None.
+
+    Readings without an explanation have no `windows`.
+    """
+    rows = [dataclasses.asdict(dataclasses.replace(each, windows=None)) for each in readings]
+    for row, reading in zip(rows, readings, strict=True):
         if row["score"] == float("-inf"):
             row["score"] = None
+        if reading.windows is None:
+            del row["windows"]
+        else:
+            row["windows"] = explanation.as_rows(reading.windows)
     return rows

@@ -9,6 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from squadron.config import Contender, Windows
+from squadron.models import model_folder
+from squadron.models.backbones import load_tokenizer
+from squadron.models.variants import reasoning
+from tests import tiny_models
 from tests.limits import PATIENCE_SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -66,6 +71,64 @@ def test_a_conversation_ends_with_an_empty_line_and_shows_guesses(ask):
     assert "Answer:   not answered here" in second.splitlines()
     assert sum(line.startswith("Guess:    ") for line in second.splitlines()) == 1
     assert rest == ""
+
+
+def test_an_explained_answer_shows_each_window_of_a_text_and_the_threshold(ask, tmp_path):
+    text = TEXT.read_text(encoding="utf-8") * 3
+    (tmp_path / "long.txt").write_text(text, encoding="utf-8")
+    own = ("--context", "long.txt", "--explain", ROCK, NEVER)
+    code, shown, _ = ask(*own)
+    assert code == 0
+    lines = shown.splitlines()
+    assert sum(line.startswith("Needs:    a score above ") for line in lines) == 2
+    windows = [line for line in lines if line.startswith("  window ")]
+    assert windows[0].startswith("  window 1, characters 0 to ")
+    marked = [line for line in windows if line.endswith((" <- the answer", " <- the guess"))]
+    assert len(marked) == 2
+    assert "'21.5 kilograms'" in marked[0]
+    assert all("null score" in line and "%" in line for line in windows)
+
+    code, shown, _ = ask(*own, "--json")
+    rows = json.loads(shown)
+    for row in rows:
+        assert row["windows"][-1]["end_char"] <= len(text)
+        (best,) = (window for window in row["windows"] if window["is_best"])
+        assert (best["text"], best["score"]) == (row["best_text"], row["score"])
+        assert text[best["text_start_char"] : best["text_end_char"]] == best["text"]
+        assert (row["score"] > row["null_threshold"]) == row["answered"]
+    assert len(windows) == sum(len(row["windows"]) for row in rows)
+
+
+def test_a_model_that_tells_kinds_is_named_as_their_source(ask, tmp_path):
+    backbone = tiny_models.write_backbone(tmp_path / "backbone")
+    contender = Contender(
+        "reasoning",
+        backbone=backbone,
+        windows=Windows(max_length=64, stride=16, max_question_length=16),
+        predict=tiny_models.FP32,
+    )
+    model = reasoning.build(backbone, reasoning.Options())
+    tokenizer = load_tokenizer(backbone)
+    model_folder.write_model(tmp_path / "model", model, tokenizer, contender, made_from="m")
+    own = ("--model", "model", "--context", tiny_models.RIVER, "Why did boats carry salt?")
+    code, shown, _ = ask(*own, "--json")
+    (row,) = json.loads(shown)
+    assert code == 0
+    assert row["reasoning_source"] == "model"
+    assert 1 / 3 < row["reasoning_probability"] < 1
+    assert (row["rules_type"], row["cue"]) == ("causal", "Why")
+    assert "windows" not in row
+
+    code, shown, _ = ask(*own, "--explain")
+    share = f"{row['reasoning_probability']:.0%}"
+    kind = f"Kind:     {row['reasoning_type']} (model, {share}); rules: causal, because of 'Why'"
+    lines = shown.splitlines()
+    assert kind in lines
+    assert sum(line.startswith("Attended: ") for line in lines) == 1
+
+    code, shown, _ = ask("--context", tiny_models.RIVER, "--explain", own[-1])
+    assert "Kind:     causal, because of 'Why'" in shown.splitlines()
+    assert "Attended: " not in shown
 
 
 @pytest.mark.parametrize(

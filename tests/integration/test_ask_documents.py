@@ -56,7 +56,10 @@ def test_an_answer_has_file_page_section_and_sentence(place):
     assert lines[3] == "Section:  1.2 A short history"
     assert lines[4].endswith("[because its screen had been delivered in grey paint].")
     assert "Kind:     causal, because of 'Why'" in lines
-    assert len(lines[lines.index("Read:") :]) == 12  # ten passages, and the model
+    read = lines[lines.index("Read:") + 1 :]
+    assert len(read) == 11  # ten passages, and the model
+    assert [line.endswith(" <- the answer") for line in read].count(True) == 1
+    assert all("null score" in line and "hybrid" in line for line in read[:10])
 
 
 @pytest.mark.slow
@@ -75,6 +78,13 @@ def test_questions_from_a_file_become_rows_with_places(place):
     done = squadron(place, "ask", "--json", "--top-k", "2", "--explain", "Who was on board?")
     (row,) = json.loads(done.stdout)
     assert [len(row["read"]), row["reasoning_type"]] == [2, "factual"]
+    assert "moon_landing.txt" in [given["document"] for given in row["read"]]
+    for given in row["read"]:
+        (window,) = given["windows"]
+        assert (window["text"], window["score"]) != ("", None)
+        if given["document"] == "moon_landing.txt":
+            assert text[window["start_char"] : window["end_char"]] == given["passage"]
+            assert text[window["text_start_char"] : window["text_end_char"]] == window["text"]
 
 
 @pytest.mark.slow

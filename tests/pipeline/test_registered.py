@@ -1,6 +1,7 @@
 """Registered models in an experiment: in a plan and in the steps, with a real sqlite registry."""
 
 import dataclasses
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -8,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from mlflow import MlflowClient
 
 from launch import registered
 from launch.command_line import main
@@ -459,6 +461,28 @@ def test_a_champion_that_wins_stays_the_version_that_it_is(judged, tmp_path, mon
         assert registry.find_version(NAME, "candidate").tags == now.tags
     finally:
         registry.promote(NAME, "2", registry.CANDIDATE)
+
+
+def test_a_champion_that_wins_on_another_shared_context_becomes_a_new_version(
+    judged, tmp_path, monkeypatch
+):
+    shutil.copytree(judged / "champion", tmp_path / "judged" / "champion")
+    model = tmp_path / "judged" / "champion" / "model"
+    (model / model_folder.CONTEXT).write_text("A bond is a loan.")
+    about = model_folder.read_about(model)
+    sha256 = hashlib.sha256(b"A bond is a loan.").hexdigest()
+    files = {**about.files, model_folder.CONTEXT: sha256}
+    write_record(model / "variant.json", dataclasses.replace(about, files=files))
+    made = register(tmp_path / "judged", tmp_path, monkeypatch, model_name=NAME)
+    try:
+        assert (made.name, made.version, made.kept, made.previous) == (NAME, "3", False, "2")
+        with registry.open_model(f"models:/{NAME}/3") as opened:
+            assert opened.read_context() == "A bond is a loan."
+        with registry.open_model(f"models:/{NAME}/1") as opened:
+            assert opened.read_context() == ""
+    finally:
+        registry.promote(NAME, "2", registry.CANDIDATE)
+        MlflowClient().delete_model_version(NAME, made.version)
 
 
 def test_the_champion_of_another_experiment_is_registered_as_a_model_of_this_one(

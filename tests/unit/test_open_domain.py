@@ -8,7 +8,7 @@ import pytest
 from benchmarks import measure_open_domain
 from squadron.documents.passages import Passage
 from squadron.open_domain import answer_questions
-from squadron.reader import Reading
+from squadron.reader import Kind, Reading
 from squadron.retrieval import Found
 
 TEXTS = {
@@ -26,24 +26,28 @@ def found(name, rank, hybrid, page=3, breaks=()):
 class ScriptedReader:
     """Gives scripted answers: text -> (answer, score, probability); "" abstains."""
 
-    def __init__(self, answers):
-        self.answers = answers
+    def __init__(self, answers, kinds):
+        self.answers, self.kinds = answers, kinds
         self.asked = []
 
-    def read(self, pairs):
+    def read(self, pairs, *, explain):
         self.asked.append(list(pairs))
         return [self.read_one(context) for _, context in pairs]
 
     def read_one(self, context):
         text, score, sure = self.answers[context]
+        kind = self.kinds.get(context, (None, None))
         if not text:
-            return Reading("", -1, -1, score, False, sure, "mill")
+            return Reading("", -1, -1, score, False, sure, "mill", *kind)
         start = context.index(text)
-        return Reading(text, start, start + len(text), score, True, sure, text)
+        return Reading(text, start, start + len(text), score, True, sure, text, *kind)
 
 
-def ask(answers, passages, question="When was it built?"):
-    reader = ScriptedReader({TEXTS[name]: given for name, given in answers.items()})
+def ask(answers, passages, question="When was it built?", kinds={}):  # noqa: B006  never changed
+    reader = ScriptedReader(
+        {TEXTS[name]: given for name, given in answers.items()},
+        {TEXTS[name]: kind for name, kind in kinds.items()},
+    )
     (answer,) = answer_questions(
         [question], lambda questions: [passages for _ in questions], reader
     )
@@ -80,7 +84,7 @@ def test_without_an_answer_the_best_guess_is_kept():
 
 
 def test_without_any_passage_there_is_no_answer_and_no_guess():
-    reader = ScriptedReader({})
+    reader = ScriptedReader({}, {})
     (answer,) = answer_questions(["Who?"], lambda questions: [[]], reader)
     assert (answer.best, answer.guess, answer.alternatives, answer.read) == (None, None, (), ())
     assert reader.asked == []
@@ -125,9 +129,21 @@ def test_the_page_is_that_of_the_answer_and_not_of_the_passage(answer, page):
 
 def test_the_kind_of_reasoning_comes_with_the_words_that_say_so():
     why = ask({"old": ("1820", 4.0, 0.5)}, [found("old", 1, 0.3)], "And why did it burn?")
-    assert (why.reasoning_type, why.cue) == ("causal", "why")
+    assert why.kind == Kind("causal", "rules", None, "causal", "why")
     plain = ask({"old": ("1820", 4.0, 0.5)}, [found("old", 1, 0.3)])
-    assert (plain.reasoning_type, plain.cue) == ("factual", "")
+    assert plain.kind == Kind("factual", "rules", None, "factual", "")
+    nothing = ask({}, [], "And why did it burn?")
+    assert nothing.kind == why.kind
+
+
+def test_a_model_that_tells_kinds_decides_with_the_passage_that_answers():
+    kinds = {"old": ("causal", 0.6), "new": ("comparative", 0.9)}
+    scores = {"old": ("1820", 4.0, 0.5), "new": ("1931", 1.0, 0.1)}
+    told = ask(scores, BOTH, "Why then?", kinds=kinds)
+    assert told.kind == Kind("causal", "model", 0.6, "causal", "Why")
+    refused = {"old": ("", -4.0, 0.01), "new": ("", 1.0, 0.9)}
+    told = ask(refused, BOTH, "When then?", kinds=kinds)
+    assert told.kind == Kind("comparative", "model", 0.9, "factual", "")
 
 
 def test_the_benchmark_of_the_choice_runs_on_a_small_file(tmp_path, capsys):

@@ -23,13 +23,14 @@ from squadron.config import (
     Windows,
     to_json,
 )
+from squadron.data.question_types import TYPES
 from squadron.models import backbones
 from squadron.models.batches import WindowSet
 from squadron.models.model_folder import write_answering, write_model
 from squadron.models.prediction import predict_candidates
 from squadron.models.training import train_model
-from squadron.models.variants import span
-from squadron.reader import Reader, Reading, as_dicts
+from squadron.models.variants import reasoning, span
+from squadron.reader import Kind, Reader, Reading, as_dicts, find_kind
 from squadron.scores.contender_result import ContenderResult
 from squadron.steps._status import Status
 from tests import tiny_models
@@ -272,6 +273,115 @@ def test_the_two_rules_differ_on_several_windows(trained):
     assert [each.score for each in reading[0]] != [each.score for each in reading[1]]
 
 
+def windows_by_hand(trained, questions):
+    """[{(first, last character): (score, start, end, null score)}] of all windows and questions."""
+    examples = tiny_models.make_examples([(*pair, "") for pair in questions])
+    windows, _ = tiny_models.cut_windows(trained.backbone, examples, trained.contender.windows)
+    found = [{} for _ in questions]
+    extents = {
+        (row["example_id"], row["window"]): (row["start_char"], row["end_char"])
+        for row in windows.extents().to_pylist()
+    }
+    for table in predict_candidates(
+        trained.model, windows, windows.layout, trained.contender.predict, torch.device("cpu")
+    ):
+        for row in table.to_pylist():
+            # The candidates of a window come best first.
+            extent = extents[row["example_id"], row["window"]]
+            span = (row["score"], row["start_char"], row["end_char"], row["null_score"])
+            found[int(row["example_id"][1:])].setdefault(extent, span)
+    return found
+
+
+def test_an_explained_answer_says_what_each_window_gave(trained):
+    pairs = [(question, LONG) for question, *_ in QUESTIONS]
+    reader = make_reader(trained, trained.threshold)
+    explained = reader.read(pairs, explain=True)
+    plain = reader.read(pairs)
+    assert [each.windows for each in plain] == [None] * 10
+    assert [dataclasses.replace(each, windows=None) for each in explained] == plain
+    for reading, expected in zip(explained, windows_by_hand(trained, pairs), strict=True):
+        assert [(w.start_char, w.end_char) for w in reading.windows] == list(expected)
+        assert len(expected) == 3
+        assert reading.windows[0].start_char == 0
+        assert reading.windows[-1].end_char == len(LONG)
+        for window, (score, start, end, null) in zip(
+            reading.windows, expected.values(), strict=True
+        ):
+            assert [window.score, window.null_score] == pytest.approx([score, null], abs=1e-4)
+            assert (window.text_start_char, window.text_end_char) == (start, end)
+            assert window.text == LONG[start:end]
+            assert window.probability is None
+        (best,) = (each for each in reading.windows if each.is_best)
+        assert best.score == reading.score == max(each.score for each in reading.windows)
+        assert best.text == reading.best_text
+    assert {[w.is_best for w in each.windows].index(True) for each in explained} != {0}
+
+
+def test_scores_of_windows_follow_the_answer_rule_and_have_probabilities(trained):
+    mapping = Calibration("platt", slope=0.3, intercept=-1.0)
+    answering = Answering(answer_rule="lowest_null", calibration=mapping)
+    reader = Reader(trained.model, trained.tokenizer, trained.contender, answering)
+    pairs = [(question, LONG) for question, *_ in QUESTIONS]
+    by_window = make_reader(trained).read(pairs, explain=True)
+    for reading, other in zip(reader.read(pairs, explain=True), by_window, strict=True):
+        lowest = min(window.null_score for window in other.windows)
+        assert [window.score for window in reading.windows] == pytest.approx(
+            [window.score + window.null_score - lowest for window in other.windows], abs=1e-4
+        )
+        (best,) = (window for window in reading.windows if window.is_best)
+        assert (best.score, best.text) == (reading.score, reading.best_text)
+        assert best.probability == reading.probability
+        for window in reading.windows:
+            assert window.probability == float(mapping.apply(window.score))
+
+
+def test_a_window_without_words_has_no_span(trained):
+    (reading,) = make_reader(trained).read([("Why?", "")], explain=True)
+    (window,) = reading.windows
+    assert (window.text, window.score, window.null_score) == ("", -math.inf, None)
+    assert not window.is_best
+    (row,) = json.loads(json.dumps(as_dicts([reading]), allow_nan=False))
+    assert row["windows"][0]["score"] is None
+    assert (row["windows"][0]["start_char"], row["windows"][0]["end_char"]) == (0, 0)
+
+
+def test_a_model_that_tells_types_gives_one_with_its_probability(trained):
+    torch.manual_seed(0)
+    model = reasoning.build(trained.backbone, reasoning.Options())
+    reader = Reader(model, trained.tokenizer, trained.contender, None)
+    pairs = [(question, LONG) for question, *_ in QUESTIONS] + [("Why?", "")]
+    examples = tiny_models.make_examples([(*pair, "") for pair in pairs])
+    windows, layout = tiny_models.cut_windows(trained.backbone, examples, trained.contender.windows)
+    types = []
+    settings = trained.contender.predict
+    for _ in predict_candidates(
+        model, windows, layout, settings, torch.device("cpu"), None, types.append
+    ):
+        pass
+    rows = [row for table in types for row in table.to_pylist()]
+    for number, reading in enumerate(reader.read(pairs)):
+        logs = [row["log_probabilities"] for row in rows if row["example_id"] == f"q{number}"]
+        assert len(logs) == (3 if number < 10 else 1)
+        shares = np.exp(np.mean(logs, axis=0))
+        assert reading.reasoning_type == TYPES[int(shares.argmax())]
+        assert reading.reasoning_probability == pytest.approx(shares.max() / shares.sum(), abs=1e-5)
+    assert make_reader(trained).read(pairs[:1])[0].reasoning_type is None
+    (explained,) = reader.read(pairs[:1], explain=True)
+    assert [len(window.attended) for window in explained.windows] == [5, 5, 5]
+    word = explained.windows[-1].attended[0]
+    assert LONG[word.start_char : word.end_char] == word.text
+    assert all(not w.attended for w in make_reader(trained).read(pairs, explain=True)[0].windows)
+
+
+def test_the_kind_of_reasoning_is_what_the_model_says_else_what_the_rules_say():
+    silent = Reading("x", 0, 1, 1.0, True)
+    assert find_kind("Why?", None) == find_kind("Why?", silent)
+    assert find_kind("Why?", silent) == Kind("causal", "rules", None, "causal", "Why")
+    telling = dataclasses.replace(silent, reasoning_type="factual", reasoning_probability=0.8)
+    assert find_kind("Why?", telling) == Kind("factual", "model", 0.8, "causal", "Why")
+
+
 def test_readings_are_valid_json(trained):
     readings = make_reader(trained).read([QUESTIONS[0][:2], ("Why?", "")])
     rows = json.loads(json.dumps(as_dicts(readings), allow_nan=False))
@@ -283,6 +393,8 @@ def test_readings_are_valid_json(trained):
         "answered": True,
         "probability": None,
         "best_text": readings[0].text,
+        "reasoning_type": None,
+        "reasoning_probability": None,
     }
     assert rows[1] == {
         "text": "",
@@ -292,4 +404,6 @@ def test_readings_are_valid_json(trained):
         "answered": False,
         "probability": None,
         "best_text": "",
+        "reasoning_type": None,
+        "reasoning_probability": None,
     }

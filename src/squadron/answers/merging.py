@@ -138,11 +138,7 @@ def _rank_whole(rows: _Rows, rule: str) -> Piece:
     first = int(rows.example.min())
     # Numbers start from 0 here, so that no array below is as long as all examples.
     example = rows.example.astype(np.int64) - first
-    score = rows.score
-    if rule == "lowest_null":
-        lowest = np.full(int(example.max()) + 1, np.inf, np.float32)
-        np.minimum.at(lowest, example, rows.null)
-        score = score + (rows.null - lowest[example])
+    score = score_by_rule(example, rows.score, rows.null, rule)
     order = _rank(example, score, rows.start, rows.end)
     example, score, rows = example[order], score[order], rows.where(order)
     # A window has each span once, so only questions with several windows can have a span twice. A
@@ -154,6 +150,25 @@ def _rank_whole(rows: _Rows, rule: str) -> Piece:
     kept = np.ones(len(order), bool)
     kept[again] = False
     return Piece(rows.example[kept], rows.start[kept], rows.end[kept], score[kept])
+
+
+def score_by_rule(example: Any, score: Any, null: Any, rule: str) -> npt.NDArray[np.float32]:
+    """Returns the scores of candidates as an answer rule counts them.
+
+    Args:
+        example: The number of each candidate's question, from 0. All candidates of a question that
+            is there must be there.
+        score: Log-odds against the null score of the candidate's own window.
+        null: That null score.
+        rule: One of config.ANSWER_RULES. With `lowest_null`, the lowest null score of the
+            question's windows takes the place of the window's own.
+    """
+    found: npt.NDArray[np.float32] = score
+    if rule == "lowest_null" and len(score):
+        lowest = np.full(int(example.max()) + 1, np.inf, np.float32)
+        np.minimum.at(lowest, example, null)
+        found = score + (null - lowest[example])
+    return found
 
 
 def _rank(example: Any, score: Any, start: Any, end: Any) -> Any:

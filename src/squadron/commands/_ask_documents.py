@@ -2,7 +2,19 @@
 
 from collections.abc import Sequence
 
-from squadron.commands._shown import Shown, on_one_line, score_lines
+from squadron.answers.explanation import as_rows
+from squadron.commands._shown import (
+    Shown,
+    attention_lines,
+    kind_line,
+    kind_row,
+    mark_choice,
+    on_one_line,
+    score_lines,
+    threshold_line,
+    window_figures,
+    window_lines,
+)
 from squadron.open_domain import DocumentsAnswer, PassageAnswer, Search, answer_questions
 from squadron.reader import Reader
 
@@ -20,13 +32,20 @@ def answer(
         reader: Reads them.
         explain: Whether to show what the search found and what each passage gave.
     """
-    return [
-        Shown(_describe(each, explain=explain), _as_row(each, explain=explain))
-        for each in answer_questions(questions, search, reader)
-    ]
+    threshold = reader.answering.null_threshold
+    shown = []
+    for each in answer_questions(questions, search, reader, explain=explain):
+        lines, row = _describe(each), _as_row(each)
+        if explain:
+            chosen = each.best or each.guess
+            lines += attention_lines(chosen.reading) if chosen else []
+            lines += [threshold_line(threshold), "Read:", *_explain_lines(each)]
+            row |= {"null_threshold": threshold, "read": [_explain_row(r) for r in each.read]}
+        shown.append(Shown(lines, row))
+    return shown
 
 
-def _describe(answer: DocumentsAnswer, *, explain: bool) -> list[str]:
+def _describe(answer: DocumentsAnswer) -> list[str]:
     lines = [f"Question: {answer.question}"]
     if answer.best is None:
         lines.append("Answer:   these documents do not answer that")
@@ -39,11 +58,7 @@ def _describe(answer: DocumentsAnswer, *, explain: bool) -> list[str]:
         lines += score_lines(answer.best.reading)
     for other in answer.alternatives[:MOST_ALTERNATIVES]:
         lines.append(f"Or:       {on_one_line(other.reading.text)} ({_place(other)})")
-    because = f", because of {answer.cue!r}" if answer.cue else ""
-    lines.append(f"Kind:     {answer.reasoning_type}{because}")
-    if explain:
-        lines.append("Read:")
-        lines += [f"  {_explain(number, each)}" for number, each in enumerate(answer.read, 1)]
+    lines.append(kind_line(answer.kind))
     return lines
 
 
@@ -60,26 +75,48 @@ def _place(given: PassageAnswer) -> str:
     return f"{given.found.passage.document}, page {page}"
 
 
-def _explain(number: int, given: PassageAnswer) -> str:
-    """Returns one line about a passage that was read."""
-    scores = ", ".join(f"{name} {score:.3f}" for name, score in given.found.scores.items())
+def _explain_lines(answer: DocumentsAnswer) -> list[str]:
+    """Returns lines about each passage that was read, and about its windows if it has several."""
+    lines = []
+    for number, given in enumerate(answer.read, 1):
+        line = f"  {number:2}. {_place(given)}: {_explain(given)}"
+        if given is (answer.best or answer.guess):
+            line += mark_choice(is_answer=answer.best is not None)
+        lines.append(line)
+        if len(given.reading.windows or ()) > 1:
+            lines += [f"      {each}" for each in window_lines(given.reading, " <- its best")]
+    return lines
+
+
+def _explain(given: PassageAnswer) -> str:
+    """Returns what the reader found in a passage, and the scores of the search."""
     reading = given.reading
-    what = repr(on_one_line(reading.text)) if reading.answered else "no answer"
-    return f"{number:2}. {_place(given)}: {what} ({reading.score:.2f}); {scores}"
+    found = repr(on_one_line(reading.best_text)) if reading.best_text else "no span"
+    what = found if reading.answered else f"no answer, at best {found}"
+    figures = "".join(
+        f" ({window_figures(each)})" for each in reading.windows or () if each.is_best
+    )
+    scores = ", ".join(f"{name} {score:.3f}" for name, score in given.found.scores.items())
+    return f"{what}{figures}; {scores}"
 
 
-def _as_row(answer: DocumentsAnswer, *, explain: bool) -> dict[str, object]:
+def _as_row(answer: DocumentsAnswer) -> dict[str, object]:
     best = answer.best
     row: dict[str, object] = {"question": answer.question, "answered": best is not None}
     row |= _as_dict(best) if best else {"text": ""}
-    row["reasoning_type"], row["cue"] = answer.reasoning_type, answer.cue
+    row |= kind_row(answer.kind)
     row["alternatives"] = [_as_dict(each) for each in answer.alternatives]
-    if explain:
-        row["read"] = [
-            _as_dict(each) | {"scores": dict(each.found.scores), "passage": each.found.passage.text}
-            for each in answer.read
-        ]
     return row
+
+
+def _explain_row(given: PassageAnswer) -> dict[str, object]:
+    """Returns all about a passage that was read as JSON values."""
+    passage = given.found.passage
+    return _as_dict(given) | {
+        "scores": dict(given.found.scores),
+        "passage": passage.text,
+        "windows": as_rows(given.reading.windows or (), passage.start_char),
+    }
 
 
 def _as_dict(given: PassageAnswer) -> dict[str, object]:

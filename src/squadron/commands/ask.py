@@ -12,7 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from squadron import tracking
+from squadron import storage, tracking
 from squadron.commands._libraries import silence_libraries
 from squadron.commands._questions import check_output, read_questions, write_answers
 from squadron.documents import libraries
@@ -22,7 +22,7 @@ from squadron.runs_folder import places
 if TYPE_CHECKING:
     from squadron.commands._shown import Shown
     from squadron.registry import OpenedModel
-    from squadron.retrieval import Found
+    from squadron.retrieval import Found, PassageIndex
 
 HELP = "answer questions about a text or from documents"
 QUESTIONS_AT_ONCE = 8
@@ -48,7 +48,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--index",
         default="",
         metavar="PLACE",
-        help=f"an index that `squadron index` made; default: {places.RUNS / places.INDEX}",
+        help="an index that `squadron index` made; default: the text that the model keeps from its "
+        f"race, else {places.RUNS / places.INDEX}, else the index of its race",
     )
     parser.add_argument(
         "--top-k", type=int, default=10, metavar="N", help="passages to read per question"
@@ -63,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--version", default="", help="a number or an alias; default: staging, else candidate"
     )
     parser.add_argument(
-        "--explain", action="store_true", help="show the passages that were read, with scores"
+        "--explain", action="store_true", help="show what each passage and window gave, with scores"
     )
     parser.add_argument("--json", action="store_true", help="one JSON list instead of lines")
     parser.add_argument(
@@ -74,7 +75,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Answers questions with a registered model, about one text or from the documents of an index.
 
-    Without --context, the documents of an index are searched, and the passages found are read.
+    Without --context, the documents of an index are searched, and the passages found are read. A
+    model that keeps the context of its race needs neither.
     """
     questions = _read_questions(options)
     if options.output:
@@ -111,37 +113,74 @@ def _read_questions(options: argparse.Namespace) -> list[str]:
 
 @contextlib.contextmanager
 def _asking(options: argparse.Namespace) -> Iterator[tuple[Answer, "OpenedModel"]]:
-    """Yields what answers questions, and the model that does it."""
-    if options.context is not None:
-        from squadron.commands import _ask_text
+    """Yields what answers questions, and the model that does it.
 
-        context = _ask_text.read_context(options.context)
-        with _opened(options.model, options.version) as opened:
-            reader = opened.load_reader()
-            yield lambda questions: _ask_text.answer(questions, context, reader), opened
-        return
-    place = options.index or str(places.RUNS / places.INDEX)
-    if not options.index and not Path(place).is_dir():
-        raise InputError(
-            f"There is no text to look for answers in: give --context FILE_OR_TEXT, or make the "
-            f"index {place} with `squadron index DOCUMENTS`"
-        )
-    libraries.require_installed()
-    from squadron.retrieval import PassageIndex, TextEncoder, find_passages_of_each
+    Without --context and --index, a model that keeps the context of its race is asked about that
+    one. With any other model, the default index is searched, else the one of the model's race.
+    """
+    from squadron.commands import _ask_text
 
-    index = PassageIndex.open(place, TextEncoder())
+    context = None if options.context is None else _ask_text.read_context(options.context)
+    index = _open_index(options.index) if options.index else None
     with _opened(options.model, options.version) as opened:
-        from squadron.commands import _ask_documents
-
+        if context is None and index is None and not opened.read_context():
+            index = _open_index(_find_default_index(opened))
         reader = opened.load_reader()
+        if index is None:
+            own = context is None
+            text = opened.read_context() if context is None else context
+
+            def answer_from_text(questions: Sequence[str]) -> "list[Shown]":
+                return _ask_text.answer(questions, text, reader, explain=options.explain, own=own)
+
+            yield answer_from_text, opened
+            return
+        from squadron.commands import _ask_documents
+        from squadron.retrieval import find_passages_of_each
+
+        passages = index
 
         def search(questions: Sequence[str]) -> "list[list[Found]]":
-            return find_passages_of_each(index, questions, top_k=options.top_k)
+            return find_passages_of_each(passages, questions, top_k=options.top_k)
 
-        def answer(questions: Sequence[str]) -> "list[Shown]":
+        def answer_from_documents(questions: Sequence[str]) -> "list[Shown]":
             return _ask_documents.answer(questions, search, reader, explain=options.explain)
 
-        yield answer, opened
+        yield answer_from_documents, opened
+
+
+def _find_default_index(opened: "OpenedModel") -> str:
+    """Returns the place of the index that is searched if none is named.
+
+    It is the one that `squadron index` makes by default; without it, the one with which the model
+    was judged, which is said.
+
+    Raises:
+        InputError: If there is neither.
+    """
+    place = places.RUNS / places.INDEX
+    if place.is_dir():
+        return str(place)
+    judged = opened.index_place
+    if judged and (storage.is_remote(judged) or Path(judged).is_dir()):
+        print(f"Searched: the index with which the model was judged, {judged}", file=sys.stderr)
+        return judged
+    raise InputError(
+        f"There is no text to look for answers in: give --context FILE_OR_TEXT, or make the "
+        f"index {place} with `squadron index DOCUMENTS`"
+    )
+
+
+def _open_index(place: str) -> "PassageIndex":
+    """Opens an index.
+
+    Raises:
+        InputError: If there is none, or a package that reads it is missing.
+    """
+    libraries.require_installed()
+    from squadron.retrieval import PassageIndex, TextEncoder
+
+    return PassageIndex.open(place, TextEncoder())
 
 
 def _answer_all(questions: Sequence[str], answer: Answer, *, with_bar: bool) -> "list[Shown]":

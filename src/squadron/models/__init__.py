@@ -6,6 +6,7 @@ the modules that `__all__` names.
 
 __all__ = [
     "architectures",
+    "attention",
     "backbones",
     "batches",
     "checkpoints",

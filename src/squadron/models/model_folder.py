@@ -1,4 +1,7 @@
-"""Writes and reads model folders: weights, tokenizer, `variant.json` and `trained_on.json`."""
+"""Writes and reads model folders: weights, tokenizer, `variant.json` and `trained_on.json`.
+
+The folder of a model whose questions all share one context also has that context, in `context.txt`.
+"""
 
 import hashlib
 from dataclasses import asdict, dataclass, field
@@ -20,6 +23,9 @@ from squadron.config import Contender
 from squadron.errors import InputError
 from squadron.models import backbones, trained_on, variants
 from squadron.models.training_summary import TrainingSummary, keep_known
+
+CONTEXT = "context.txt"
+"""The context that all questions share with which a model was trained and judged."""
 
 
 @dataclass(frozen=True)
@@ -58,10 +64,25 @@ def write_model(
     made_from: str,
     training: TrainingSummary = TrainingSummary(),  # noqa: B008  it is frozen
     record: trained_on.Record = trained_on.UNKNOWN,
+    context: str = "",
 ) -> None:
-    """Writes a model folder. `variant.json`, with the sha256 of every file, is written last."""
+    """Writes a model folder. `variant.json`, with the sha256 of every file, is written last.
+
+    Args:
+        folder: The folder to write.
+        model: A variant's model.
+        tokenizer: The model's tokenizer from transformers.
+        contender: The contender whose model it is.
+        made_from: The digest of all that shapes the model.
+        training: What is kept of the training.
+        record: What the model was trained on.
+        context: The context that all questions of the race share; "" if there are several.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     trained_on.write_record(folder, record, made_from=made_from)
+    if context:
+        # Written as bytes, because characters are counted with line ends as they are.
+        (folder / CONTEXT).write_bytes(context.encode())
     model.save(folder)
     tokenizer.save_pretrained(folder)
     # Registration replaces the way of answering that a champion brought.
@@ -106,6 +127,12 @@ def read_answering(folder: Path) -> Answering | None:
     """Reads how a registered model answers; None if the model is not registered."""
     path = folder / ANSWERING
     return Answering.read(read_json(path, schema="answering/1")) if path.is_file() else None
+
+
+def read_context(folder: Path) -> str:
+    """Reads the context that all questions of the model's race shared; "" if there is none."""
+    path = folder / CONTEXT
+    return path.read_bytes().decode() if path.is_file() else ""
 
 
 def load_model(folder: Path) -> LoadedModel:

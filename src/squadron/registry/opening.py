@@ -47,6 +47,19 @@ class OpenedModel:
             return Reader.load_starter()
         return Reader.load(self.folder, _find_answering(self.folder))
 
+    @property
+    def index_place(self) -> str:
+        """Where its race left the index with which it was judged; "" without one."""
+        return self.version.tags.get("index_place", "") if self.version else ""
+
+    def read_context(self) -> str:
+        """Returns the context that the model keeps from its race; "" if it keeps none.
+
+        A model keeps it if all questions of its race shared one context. `load_reader` checks that
+        its file is unchanged.
+        """
+        return model_folder.read_context(self.folder)
+
 
 @contextlib.contextmanager
 def open_model(model: str = "", version: str = "") -> Iterator[OpenedModel]:

@@ -17,7 +17,6 @@ from squadron.retrieval.search import (
     METHODS,
     ORIGINAL,
     Found,
-    Rerank,
     find_passages,
     find_passages_of_each,
 )
@@ -39,7 +38,6 @@ __all__ = [
     "IndexRecord",
     "IndexSettings",
     "PassageIndex",
-    "Rerank",
     "RightPassages",
     "TextEncoder",
     "build_index",

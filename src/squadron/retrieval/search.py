@@ -1,6 +1,6 @@
 """Finds the passages of an index that answer a question."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,10 +27,6 @@ CANDIDATES = 50
 """How many passages of dense and of bm25 are fused, or as many as are asked for, if more."""
 _POOLING = {DENSE: MEAN, ORIGINAL: FIRST_TOKEN}
 
-Rerank = Callable[[str, Sequence[Passage]], Sequence[float]]
-"""Returns a score for each passage of a question, such as the reader's probability; higher is
-better."""
-
 
 @dataclass(frozen=True)
 class Found:
@@ -41,8 +37,8 @@ class Found:
     """Its place among the results, from 1."""
     scores: Mapping[str, float] = field(hash=False)
     """Score by method, of those methods that found it: "dense" and "original" are cosines (-1 to
-    1), "bm25" is above 0, "hybrid" is a sum of reciprocal ranks, "rerank" is what re-ranking gave.
-    Higher is better. Scores of two methods can't be compared."""
+    1), "bm25" is above 0, "hybrid" is a sum of reciprocal ranks. Higher is better. Scores of
+    two methods can't be compared."""
 
 
 @dataclass(frozen=True)
@@ -60,10 +56,9 @@ def find_passages(
     method: str = HYBRID,
     *,
     top_k: int | None = None,
-    rerank: Rerank | None = None,
 ) -> list[Found]:
     """Finds the best passages for one question; see `find_passages_of_each`."""
-    return find_passages_of_each(index, [question], method, top_k=top_k, rerank=rerank)[0]
+    return find_passages_of_each(index, [question], method, top_k=top_k)[0]
 
 
 def find_passages_of_each(
@@ -72,7 +67,6 @@ def find_passages_of_each(
     method: str = HYBRID,
     *,
     top_k: int | None = None,
-    rerank: Rerank | None = None,
 ) -> list[list[Found]]:
     """Finds the best passages for each question.
 
@@ -81,7 +75,6 @@ def find_passages_of_each(
         questions: Texts in which no character has a special meaning.
         method: One of `METHODS`.
         top_k: The most passages per question; None means 1 for "original" and 5 for the others.
-        rerank: Scores the `top_k` passages of a question anew, which decides their order.
 
     Returns:
         For each question its passages, best first. A question without any word of the documents has
@@ -106,8 +99,7 @@ def find_passages_of_each(
             else _rank_by_vector(index, vectors[_POOLING[name]][number], _POOLING[name], depth)
             for name in methods
         }
-        results = _choose(rankings, method, top_k)
-        found.append(_rerank(question, results, rerank) if rerank else results)
+        found.append(_choose(rankings, method, top_k))
     return found
 
 
@@ -166,13 +158,3 @@ def _choose(rankings: Mapping[str, _Ranking], method: str, top_k: int) -> list[F
         passage = passage_table.to_passage(holders[0].rows[name])
         results.append(Found(passage, rank, {**scores, method: score}))
     return results
-
-
-def _rerank(question: str, results: Sequence[Found], rerank: Rerank) -> list[Found]:
-    """Sorts results by the scores of `rerank`. Results of equal score keep their order."""
-    scores = rerank(question, [found.passage for found in results])
-    order = sorted(zip(results, scores, strict=True), key=lambda pair: -pair[1])
-    return [
-        Found(found.passage, rank, {**found.scores, "rerank": float(score)})
-        for rank, (found, score) in enumerate(order, 1)
-    ]

@@ -3,33 +3,28 @@
 import sys
 from collections.abc import Iterable, Sequence
 
-import numpy as np
 import pyarrow as pa
 
-from squadron.answers.merging import FindNumbers, number_rows
+from squadron.answers.merging import FindNumbers
+from squadron.answers.type_choice import merge_types
 from squadron.data.question_types import TYPES, score_types
 
 
 def choose_types(windows: Iterable[pa.Table], find_numbers: FindNumbers, count: int) -> list[str]:
-    """The type of each question: the most likely one over all its windows.
+    """Returns the type of each question: the most likely one over all its windows.
 
     Args:
-        windows: Tables of schema `artifacts.WINDOW_TYPES`. Each question has a window.
-        find_numbers: Of questions by their ids.
+        windows: As for `type_choice.merge_types`.
+        find_numbers: Finds the numbers of questions by their ids.
         count: The number of questions.
     """
-    total_EC = np.zeros((count, len(TYPES)))
-    for part in windows:
-        example = number_rows(part["example_id"].combine_chunks(), find_numbers)
-        flat = part["log_probabilities"].combine_chunks().flatten().to_numpy()
-        np.add.at(total_EC, example, flat.astype(np.float64).reshape(-1, len(TYPES)))
-    return [TYPES[place] for place in total_EC.argmax(1)]
+    return [TYPES[place] for place in merge_types(windows, find_numbers, count).argmax(1)]
 
 
 def judge_types(
     predicted: Sequence[str], examples: Iterable[pa.Table]
 ) -> tuple[dict[str, float], dict[str, float]]:
-    """Figures on types: against labels of the data, and apart from them against the rules'.
+    """Returns figures on types: against labels of the data, and separately against the rules.
 
     Args:
         predicted: A type per question.

@@ -1,8 +1,9 @@
 """The MLflow pyfunc of a registered model; MLflow stores and runs this file ("models from code").
 
 The input is a list of {"question", "context"}. The output is a list of {"text", "start_char",
-"end_char", "score", "answered", "probability", "best_text"}. A model is stored as safetensors and
-JSON, and nothing is pickled.
+"end_char", "score", "answered", "probability", "best_text", "reasoning_type",
+"reasoning_probability"}; the last two are None from a model that tells no types. A model is stored
+as safetensors and JSON, and nothing is pickled.
 """
 
 from pathlib import Path

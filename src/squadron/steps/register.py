@@ -165,14 +165,22 @@ def _register_winner(
     outcome: RaceResult,
     fields: Mapping[str, Any],
 ) -> WinnerVersion:
-    """Registers the winner, or keeps the version that a champion is."""
-    from squadron.models.model_folder import read_about
-    from squadron.registry.versions import CANDIDATE, keep_version, list_aliases
+    """Registers the winner, or keeps the version that a champion is.
 
-    contender = read_about(contenders.best_model).contender
+    A champion that answered from another shared context than its version keeps is registered as a
+    new version, because a version never changes.
+    """
+    from squadron.models.model_folder import CONTEXT, read_about
+    from squadron.registry.versions import CANDIDATE, find_version, keep_version, list_aliases
+    from squadron.registry.versions import read_about as read_registered
+
+    about = read_about(contenders.best_model)
+    contender = about.contender
     origin = read_model_name(contender.backbone)
-    is_champion = contenders.best.variant == "champion"
-    is_kept = bool(is_champion and origin and origin.name == options.model_name)
+    is_kept = False
+    if origin and contenders.best.variant == "champion" and origin.name == options.model_name:
+        version = find_version(origin.name, origin.version_or_alias)
+        is_kept = read_registered(version).files.get(CONTEXT) == about.files.get(CONTEXT)
     if origin and is_kept:
         registered = keep_version(origin.name, origin.version_or_alias)
     else:

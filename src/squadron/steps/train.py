@@ -16,6 +16,7 @@ from squadron.steps._files import (
     settle_answer_tokens,
 )
 from squadron.steps._record import chosen_params
+from squadron.steps._shared_context import find_shared_context
 from squadron.steps._step import peak_memory_mb, step
 
 if TYPE_CHECKING:
@@ -83,7 +84,8 @@ def train(*, contender: str, windows: Path, examples: Path, model: Path, digests
             gpu_memory_mb=gpu_memory_mb(),
             seconds_train=time.monotonic() - started,
         )
-        _write_folder(model, network, settings, backbone, outcome, summary, made_from)
+        context = find_shared_context(examples)
+        _write_folder(model, network, settings, backbone, outcome, summary, made_from, context)
     _say(settings.label, outcome)
     if outcome.run and outcome.run.log:
         # A resumed training has points that this MLflow run has not seen.
@@ -258,6 +260,7 @@ def _write_folder(
     outcome: _Outcome,
     summary: "TrainingSummary",
     made_from: str,
+    context: str,
 ) -> None:
     """Writes the model, or the reason why there is none."""
     from squadron.models import backbones, model_folder
@@ -275,6 +278,7 @@ def _write_folder(
         made_from=made_from,
         training=summary,
         record=outcome.record,
+        context=context,
     )
 
 

@@ -88,6 +88,20 @@ def test_every_file_of_a_model_is_listed_with_its_digest(folder):
     assert json.loads((folder / "variant.json").read_text())["schema"] == "model/1"
 
 
+def test_a_shared_context_is_a_file_of_the_model_like_any_other(parts, folder, tmp_path):
+    assert model_folder.read_context(folder) == ""
+    context = "First answer, with é.\r\n second\nthird\n"
+    for place in (tmp_path / "one", tmp_path / "two"):
+        write_model(place, *parts, CONTENDER, made_from="abc", context=context)
+        assert model_folder.read_context(place) == context
+        assert (place / "context.txt").read_bytes() == context.encode()
+    assert read_about(tmp_path / "one") == read_about(tmp_path / "two")
+    assert "context.txt" in read_about(place).files
+    (place / "context.txt").unlink()
+    with pytest.raises(InputError, match=r"context\.txt is missing or altered"):
+        load_model(place)
+
+
 def test_an_altered_file_is_refused_whichever_it_is(folder):
     for name in read_about(folder).files:
         path = folder / name

@@ -1,11 +1,9 @@
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from squadron.documents.passages import Passage
 from squadron.errors import InputError
 from squadron.retrieval import (
     MEAN,
@@ -119,23 +117,6 @@ def test_many_questions_get_what_each_gets_alone(index: PassageIndex) -> None:
         alone = [find_passages(index, question, method) for question in questions]
         assert find_passages_of_each(index, questions, method) == alone
     assert find_passages_of_each(index, []) == []
-
-
-def test_reranking_decides_the_order_and_keeps_the_scores(index: PassageIndex) -> None:
-    asked: list[tuple[str, int]] = []
-
-    def rerank(question: str, passages: Sequence[Passage]) -> list[float]:
-        asked.append((question, len(passages)))
-        return [float("grass" in passage.text) for passage in passages]
-
-    plain = find_passages(index, "lions roar", top_k=6)
-    found = find_passages(index, "lions roar", top_k=6, rerank=rerank)
-    assert asked == [("lions roar", 6)]
-    assert found[0].passage.text == TEXTS[1]
-    assert (found[0].rank, found[0].scores["rerank"], found[1].scores["rerank"]) == (1, 1.0, 0.0)
-    kept = [one.passage for one in plain if one.passage.text != TEXTS[1]]
-    assert [one.passage for one in found[1:]] == kept, "equal scores keep their order"
-    assert found[1].scores["hybrid"] == plain[0].scores["hybrid"]
 
 
 @pytest.mark.parametrize(

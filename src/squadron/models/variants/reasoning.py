@@ -155,6 +155,15 @@ class ReasoningModel(span.SpanModel):
         spans.type_logits_BC = output.reasoning_BC
         return spans
 
+    def first_token_attention(self, batch: Batch) -> torch.Tensor:
+        """Returns how the first token, which tells the type, attends to all tokens; shape (B, T).
+
+        It is the mean of the last layer's heads. A row sums to 1.
+        """
+        attentions = self.read(batch, attentions=True).attentions
+        assert attentions is not None
+        return attentions[-1][:, :, 0].mean(1)
+
     def save(self, folder: Path) -> None:
         """Writes the span model as transformers reads it, and reasoning_head.safetensors."""
         super().save(folder)
