@@ -1,8 +1,11 @@
 """A race with documents on this machine, through the real command line, on a tiny real backbone."""
 
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -87,6 +90,21 @@ def test_a_diverging_contender_answers_nothing(race: tuple[Path, str]) -> None:
         read_record(ContenderResult, evaluation(folder, "diverging") / "metrics.json").open_domain
         is None
     )
+
+
+def test_the_model_is_asked_about_the_index_it_was_judged_with(race: tuple[Path, str]) -> None:
+    folder, _ = race
+    assert not (folder / "runs" / "index").exists()
+    (index,) = (folder / "runs" / "pipeline").glob("*/index/index")
+    command = [sys.executable, "-m", "squadron", "ask", "--json", "--explain", "Who pays for it?"]
+    environment = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    said = f"Searched: the index with which the model was judged, {index}"
+    assert said in done.stderr.splitlines()
+    (row,) = json.loads(done.stdout)
+    assert row["model"] == "squadron-tiny"
+    assert "handbook.pdf" in {each["document"] for each in row["read"]}
 
 
 def test_other_documents_train_nothing_again(race: tuple[Path, str]) -> None:
