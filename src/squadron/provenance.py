@@ -151,16 +151,18 @@ def check_code(step: str, planned: Digests) -> None:
         )
 
 
-@functools.cache
 def commit() -> str:
     """Returns the commit of the code that runs, with "-dirty" at its end if files differ from it.
 
     SQUADRON_GIT_SHA comes first, then git in the checkout of this file. Returns "unknown" if
     neither knows the commit.
     """
-    given = os.environ.get(COMMIT_VARIABLE)
-    if given:
-        return given
+    return os.environ.get(COMMIT_VARIABLE) or _ask_git()
+
+
+@functools.cache
+def _ask_git() -> str:
+    """Returns the commit of the checkout of this file, or "unknown"."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
         found = subprocess.run(
