@@ -1,6 +1,7 @@
 """Reads documents from files and folders."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from squadron.documents.document import Document, Refusal
@@ -44,6 +45,25 @@ def read_documents(
                     yield refusal
                 elif not is_known(name, path):
                     yield extractor.extract(path, name)
+
+
+def read_fetched(paths: Mapping[Path, str]) -> Iterator[Document | Refusal]:
+    """Yields a document or a refusal for every file, as `read_documents` does.
+
+    Names and reasons have the location where a path was fetched from it, because the folder of a
+    download differs in every run.
+
+    Args:
+        paths: File or folder -> its location as its user knows it: the path itself, or where it
+            was fetched from.
+    """
+    for found in read_documents(paths):
+        for path, location in paths.items():
+            if path != Path(location):
+                found = replace(found, name=found.name.replace(str(path), location))
+                if isinstance(found, Refusal):
+                    found = replace(found, reason=found.reason.replace(str(path), location))
+        yield found
 
 
 def _refuse(path: Path, name: str, is_given: bool) -> Refusal | None:

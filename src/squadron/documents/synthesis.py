@@ -1,14 +1,14 @@
 """Makes synthetic examples from the documents of some files and folders."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from squadron.data.sources import Example
 from squadron.documents.cutting import cut_passages
-from squadron.documents.document import Document, Refusal
+from squadron.documents.document import Refusal
 from squadron.documents.questions import METHODS
-from squadron.documents.reading import read_documents
+from squadron.documents.reading import read_fetched
 
 
 @dataclass
@@ -42,7 +42,7 @@ def make_synthesis(
             the passage.
     """
     made = Synthesis()
-    for found in (_name_location(each, paths) for each in read_documents(paths)):
+    for found in read_fetched(paths):
         if isinstance(found, Refusal):
             if not found.is_skipped:
                 made.refused[found.name] = found.reason
@@ -56,13 +56,3 @@ def make_synthesis(
         for method in dict.fromkeys(methods):
             made.examples += METHODS[method](kept, "en")
     return made
-
-
-def _name_location(found: Document | Refusal, paths: Mapping[Path, str]) -> Document | Refusal:
-    """Puts the location in the place of the folder of a download, which differs in every run."""
-    for path, location in paths.items():
-        if path != Path(location):
-            found = replace(found, name=found.name.replace(str(path), location))
-            if isinstance(found, Refusal):
-                found = replace(found, reason=found.reason.replace(str(path), location))
-    return found

@@ -15,7 +15,7 @@ from squadron.documents.cutting import CutSettings, cut_passages
 from squadron.documents.document import Refusal
 from squadron.documents.passage_table import make_context_passages, make_table
 from squadron.documents.passages import Passage
-from squadron.documents.reading import read_documents
+from squadron.documents.reading import read_fetched
 from squadron.errors import InputError
 from squadron.steps._step import step
 from squadron.wording import counted, join_words
@@ -106,11 +106,11 @@ class _Reading:
         settings = self._settings
         cut = CutSettings(sentences=settings.sentences, overlap=settings.overlap)
         with tempfile.TemporaryDirectory() as temporary:
-            paths = []
+            paths = {}
             for number, location in enumerate(settings.files):
                 self._planned.check_data(location, storage.content_digest(location))
-                paths.append(storage.fetch(location, Path(temporary) / str(number)))
-            for read in read_documents(paths) if paths else ():
+                paths[storage.fetch(location, Path(temporary) / str(number))] = location
+            for read in read_fetched(paths):
                 if isinstance(read, Refusal):
                     self._note(read)
                     continue
