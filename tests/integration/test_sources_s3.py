@@ -5,9 +5,12 @@ from pathlib import Path
 import boto3
 import pytest
 
-from squadron.config import Data, Synthesize
+from squadron import steps
+from squadron.artifacts import read_record, read_table
+from squadron.config import Data, Documents, Synthesize, to_json
 from squadron.data import locations
 from squadron.errors import InputError
+from squadron.steps.passages import AboutPassages
 from tests.layouts import LAYOUTS, QUESTIONS, without_places, write
 from tests.s3_server import running_s3_server
 from tests.unit.steps.test_ingest import ingest
@@ -70,3 +73,23 @@ def test_documents_for_synthetic_questions_are_read_from_s3(client, tmp_path):
     assert report["synthetic"]["refused"].keys() == {"s3://documents/other/handbook.pdf"}
     made = [row for row in rows["train"] if row["id"].startswith("synthetic:")]
     assert len(made) == report["synthetic"]["questions"] > 50
+
+
+def test_the_passages_of_documents_in_s3_are_the_same_in_every_run(client, tmp_path):
+    client.create_bucket(Bucket="searched")
+    client.upload_file("examples/handbook.pdf", "searched", "texts/handbook.pdf")
+    client.upload_file("examples/moon_landing.txt", "searched", "texts/more/a.txt")
+    client.upload_file("examples/moon_landing.txt", "searched", "other/a.txt")
+    client.put_object(Bucket="searched", Key="other/handbook.pdf", Body=b"%PDF-1.4 broken")
+    other = ("s3://searched/other/a.txt", "s3://searched/other/handbook.pdf")
+    documents = Documents(files=("s3://searched/texts/handbook.pdf", "s3://searched/texts", *other))
+    found = []
+    for name in ("first", "second"):
+        steps.passages(documents=to_json(documents), examples=tmp_path, passages=tmp_path / name)
+        found.append(read_table(tmp_path / name / "passages.parquet", schema="passages/1"))
+        about = read_record(AboutPassages, tmp_path / name / "documents.json")
+        assert about.refused.keys() == {"s3://searched/other/handbook.pdf"}
+    assert found[0] == found[1]
+    names = set(found[0]["document"].to_pylist())
+    # Two files of one name are told apart by the location.
+    assert names == {"handbook.pdf", "s3://searched/texts/handbook.pdf", "more/a.txt", "a.txt"}
