@@ -38,6 +38,16 @@ run_step() {
   check "the step wrote something" test -n "$(ls -A "$scratch/data")"
 }
 
+# A PDF is read in a process of its own, and LanceDB writes an index.
+documents='{"files": ["/examples/handbook.pdf"], "contexts": ["select"], "questions": 5}'
+search_documents='
+squadron="python -m squadron step"
+$squadron passages --documents "$1" --examples /data/examples --passages /data/passages
+$squadron index --documents "$1" --examples /data/examples --passages /data/passages \
+  --index /data/index --found /data/found --figures-file /data/figures.json
+test -s /data/found/select.parquet
+'
+
 check() {
   local what=$1
   shift
@@ -111,6 +121,9 @@ check_pipeline() {
   check "pipeline: a kfp component runs" \
     confined_run "$IMAGE" sh -euc "$run_component" sh "$component" "$executor_input"
   run_step
+  check "pipeline: documents are read and searched" confined_run \
+    --volume "$root/examples:/examples:ro" --volume "$scratch/data:/data" \
+    "$IMAGE" sh -euc "$search_documents" sh "$documents"
 }
 
 # What the launcher runs for a component of kfp: its source in a file, inputs and outputs in JSON.
