@@ -9,10 +9,13 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from squadron import storage, tracking
+from squadron.commands._conversation import talk
+from squadron.commands._document_search import DocumentSearch
 from squadron.commands._libraries import silence_libraries
 from squadron.commands._questions import check_output, read_questions, write_answers
 from squadron.documents import libraries
@@ -22,12 +25,11 @@ from squadron.runs_folder import places
 if TYPE_CHECKING:
     from squadron.commands._shown import Shown
     from squadron.registry import OpenedModel
-    from squadron.retrieval import Found, PassageIndex
+    from squadron.retrieval import PassageIndex
 
 HELP = "answer questions about a text or from documents"
 QUESTIONS_AT_ONCE = 8
 """Questions between two steps of the progress bar."""
-PROMPT = "Question (Enter ends): "
 
 Answer = Callable[[Sequence[str]], "list[Shown]"]
 
@@ -50,6 +52,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PLACE",
         help="an index that `squadron index` made; default: the text that the model keeps from its "
         f"race, else {places.RUNS / places.INDEX}, else the index of its race",
+    )
+    parser.add_argument(
+        "--in",
+        dest="document",
+        default="",
+        metavar="DOCUMENT",
+        help="search this document of the index alone: its name or a part of it",
     )
     parser.add_argument(
         "--top-k", type=int, default=10, metavar="N", help="passages to read per question"
@@ -81,15 +90,17 @@ def run(options: argparse.Namespace) -> int:
     questions = _read_questions(options)
     if options.output:
         check_output(options.output)
+    if options.document and options.context is not None:
+        raise InputError("--in names a document of an index; leave it out, or leave out --context")
     if options.top_k < 1:
         raise InputError(f"--top-k: {options.top_k} is not allowed; 1 or more")
     silence_libraries()
-    with _asking(options) as (answer, opened):
+    with _asking(options) as asking:
         if options.interactive:
-            _talk(answer)
+            talk(asking.answer, asking.search)
             return 0
-        shown = _answer_all(questions, answer, with_bar=bool(options.output))
-        _print(shown, opened, options)
+        shown = _answer_all(questions, asking.answer, with_bar=bool(options.output))
+        _print(shown, asking.opened, options)
     return 0
 
 
@@ -111,9 +122,19 @@ def _read_questions(options: argparse.Namespace) -> list[str]:
     return questions
 
 
+@dataclass(frozen=True)
+class _Asking:
+    """What answers questions."""
+
+    answer: Answer
+    opened: "OpenedModel"
+    search: DocumentSearch | None = None
+    """None for questions about one text."""
+
+
 @contextlib.contextmanager
-def _asking(options: argparse.Namespace) -> Iterator[tuple[Answer, "OpenedModel"]]:
-    """Yields what answers questions, and the model that does it.
+def _asking(options: argparse.Namespace) -> Iterator[_Asking]:
+    """Yields what answers questions, the model that does it, and where it searches.
 
     Without --context and --index, a model that keeps the context of its race is asked about that
     one. With any other model, the default index is searched, else the one of the model's race.
@@ -123,7 +144,8 @@ def _asking(options: argparse.Namespace) -> Iterator[tuple[Answer, "OpenedModel"
     context = None if options.context is None else _ask_text.read_context(options.context)
     index = _open_index(options.index) if options.index else None
     with _opened(options.model, options.version) as opened:
-        if context is None and index is None and not opened.read_context():
+        has_text = bool(opened.read_context()) and not options.document
+        if context is None and index is None and not has_text:
             index = _open_index(_find_default_index(opened))
         reader = opened.load_reader()
         if index is None:
@@ -133,20 +155,16 @@ def _asking(options: argparse.Namespace) -> Iterator[tuple[Answer, "OpenedModel"
             def answer_from_text(questions: Sequence[str]) -> "list[Shown]":
                 return _ask_text.answer(questions, text, reader, explain=options.explain, own=own)
 
-            yield answer_from_text, opened
+            yield _Asking(answer_from_text, opened)
             return
         from squadron.commands import _ask_documents
-        from squadron.retrieval import find_passages_of_each
 
-        passages = index
-
-        def search(questions: Sequence[str]) -> "list[list[Found]]":
-            return find_passages_of_each(passages, questions, top_k=options.top_k)
+        search = DocumentSearch(index, options.top_k, options.document)
 
         def answer_from_documents(questions: Sequence[str]) -> "list[Shown]":
             return _ask_documents.answer(questions, search, reader, explain=options.explain)
 
-        yield answer_from_documents, opened
+        yield _Asking(answer_from_documents, opened, search)
 
 
 def _find_default_index(opened: "OpenedModel") -> str:
@@ -216,21 +234,6 @@ def _print(shown: "Sequence[Shown]", opened: "OpenedModel", options: argparse.Na
             print("\n".join(each.lines))
         status = chosen.tags.get("validation_status", "unknown") if chosen else ""
         print(f"Model:    {opened.name}{f', validation_status={status}' if status else ''}")
-
-
-def _talk(answer: Answer) -> None:
-    """Answers the questions that a person types, until an empty line or the end of the input."""
-    with contextlib.suppress(ImportError):
-        import readline  # noqa: F401 gives `input` a history
-    while True:
-        try:
-            question = input(PROMPT if sys.stdin.isatty() else "").strip()
-        except EOFError:
-            return
-        if not question:
-            return
-        (shown,) = answer([question])
-        print("\n".join(shown.lines), end="\n\n", flush=True)
 
 
 @contextlib.contextmanager

@@ -56,9 +56,10 @@ def find_passages(
     method: str = HYBRID,
     *,
     top_k: int | None = None,
+    document: str = "",
 ) -> list[Found]:
     """Finds the best passages for one question; see `find_passages_of_each`."""
-    return find_passages_of_each(index, [question], method, top_k=top_k)[0]
+    return find_passages_of_each(index, [question], method, top_k=top_k, document=document)[0]
 
 
 def find_passages_of_each(
@@ -67,6 +68,7 @@ def find_passages_of_each(
     method: str = HYBRID,
     *,
     top_k: int | None = None,
+    document: str = "",
 ) -> list[list[Found]]:
     """Finds the best passages for each question.
 
@@ -75,6 +77,7 @@ def find_passages_of_each(
         questions: Texts in which no character has a special meaning.
         method: One of `METHODS`.
         top_k: The most passages per question; None means 1 for "original" and 5 for the others.
+        document: The name of the only document to search; "" searches all.
 
     Returns:
         For each question its passages, best first. A question without any word of the documents has
@@ -91,12 +94,15 @@ def find_passages_of_each(
     depth = max(top_k, CANDIDATES) if method == HYBRID else top_k
     poolings = [_POOLING[name] for name in methods if name in _POOLING]
     vectors = index.encoder.encode(questions, poolings) if poolings and questions else {}
+    where = lance_table.is_one_of("document", [document]) if document else ""
     found = []
     for number, question in enumerate(questions):
         rankings = {
-            name: _rank_by_words(index, question, depth)
+            name: _rank_by_words(index, question, depth, where)
             if name == BM25
-            else _rank_by_vector(index, vectors[_POOLING[name]][number], _POOLING[name], depth)
+            else _rank_by_vector(
+                index, vectors[_POOLING[name]][number], _POOLING[name], depth, where
+            )
             for name in methods
         }
         found.append(_choose(rankings, method, top_k))
@@ -118,16 +124,26 @@ def _check(index: PassageIndex, questions: Sequence[str], method: str, top_k: in
         )
 
 
-def _rank_by_vector(index: PassageIndex, vector: Vectors, pooling: str, limit: int) -> _Ranking:
-    """Ranks passages by the cosine of their vectors with the question's vector."""
+def _rank_by_vector(
+    index: PassageIndex, vector: Vectors, pooling: str, limit: int, where: str
+) -> _Ranking:
+    """Ranks passages by the cosine of their vectors with the question's vector.
+
+    Args:
+        index: The index.
+        vector: Of the question.
+        pooling: The kind of the vectors.
+        limit: The most passages.
+        where: The SQL condition that passages must meet; "" for none.
+    """
     with lance_table.sentences(index.place, "read"):
         query = index.table.search(vector, pooling).distance_type("cosine")
         query = query.limit(limit).select([*PASSAGES.names, "_distance"])
-        rows = query.to_list()
+        rows = _narrow(query, where).to_list()
     return _sort(rows, {row["id"]: 1.0 - row["_distance"] for row in rows})
 
 
-def _rank_by_words(index: PassageIndex, question: str, limit: int) -> _Ranking:
+def _rank_by_words(index: PassageIndex, question: str, limit: int, where: str) -> _Ranking:
     """Ranks passages by BM25. The words of the question are taken as they are, without a syntax."""
     from lancedb.query import MatchQuery
 
@@ -135,8 +151,13 @@ def _rank_by_words(index: PassageIndex, question: str, limit: int) -> _Ranking:
         # The other arguments have defaults that the types of LanceDB don't show.
         words = MatchQuery(question, lance_table.SEARCHED)  # type: ignore[call-arg]
         query = index.table.search(words, query_type="fts").limit(limit)
-        rows = query.select([*PASSAGES.names, "_score"]).to_list()
+        rows = _narrow(query.select([*PASSAGES.names, "_score"]), where).to_list()
     return _sort(rows, {row["id"]: row["_score"] for row in rows})
+
+
+def _narrow(query: Any, where: str) -> Any:
+    """Applies a condition before the best passages are chosen, not after."""
+    return query.where(where, prefilter=True) if where else query
 
 
 def _sort(rows: Sequence[Mapping[str, Any]], scores: Mapping[str, float]) -> _Ranking:
