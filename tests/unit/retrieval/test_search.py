@@ -13,7 +13,7 @@ from squadron.retrieval import (
     find_passages,
     find_passages_of_each,
 )
-from tests.unit.retrieval.indexes import make_document, open_index
+from tests.unit.retrieval.indexes import WordEncoder, make_document, open_index
 
 TEXTS = [
     "Lions roar in the savannah at night.",
@@ -143,3 +143,15 @@ def test_vectors_that_the_index_lacks_are_named(tmp_path: Path) -> None:
 def test_an_empty_index_has_no_results(tmp_path: Path) -> None:
     index = open_index(str(tmp_path))
     assert [find_passages(index, "lions", method) for method in METHODS] == [[]] * 4
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_one_document_is_searched_before_the_best_are_chosen(tmp_path: Path, method: str) -> None:
+    index = PassageIndex.open_or_create(
+        str(tmp_path), WordEncoder(), poolings=("mean", "first_token")
+    )
+    others = [make_document(f"{n}.md", "The mill the mill the mill.") for n in range(60)]
+    index.update([*others, make_document("o'neill.md", "A mill by the river of the town.")])
+    found = find_passages(index, "the mill", method, top_k=2, document="o'neill.md")
+    assert [each.passage.document for each in found] == ["o'neill.md"]
+    assert find_passages(index, "the mill", method, document="none.md") == []
