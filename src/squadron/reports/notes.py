@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from squadron.reports.markdown import LONGEST, plain
 from squadron.reports.search_facts import SHOWN
-from squadron.wording import LEVEL, MISSING, figure_with_interval, lead_interval, words
+from squadron.wording import LEVEL, MISSING, counted, figure_with_interval, lead_interval, words
 
 if TYPE_CHECKING:
     from squadron.reports.report import Report
@@ -203,7 +203,7 @@ def _standing(row: "Row", report: "Report") -> str:
     if row.mark == "winner":
         tie = f" {plain(report.result.tie)}" if report.result.tie else ""
         why = plain(report.result.why)
-        return f"It is the winner of {len(report.rows)} contenders, with the {why}.{tie}"
+        return f"It is the winner of {counted(len(report.rows), 'contender')}, with the {why}.{tie}"
     if row.lead is None:
         return "It was not ranked."
     winner = plain(report.result.winner)

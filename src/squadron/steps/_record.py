@@ -16,7 +16,7 @@ from squadron.data.validation_file import Validation
 from squadron.models.training_summary import TrainingLog
 from squadron.scores.contender_result import ContenderResult
 from squadron.scores.error_kinds import sample_file
-from squadron.scores.open_domain import OpenDomain
+from squadron.scores.open_domain import OpenDomain, Recall
 from squadron.steps._files import COMPARED
 from squadron.tracking import Race, Run
 
@@ -168,8 +168,9 @@ def _list_methods(open_domain: OpenDomain) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
     for name, split in open_domain.splits.items():
         for method, figures in {"context given": split.given, **split.methods}.items():
-            recall = split.searched.recall.get(method)
-            found = vars(recall) if recall else {}
-            recalls = {f"recall_{key}": value for key, value in found.items()}
-            rows.append({"split": name, "passages": method, **recalls, **vars(figures)})
+            recall = split.searched.recall.get(method, Recall(None, None, None))
+            known = {f"recall_{key}": value for key, value in vars(recall).items()} | vars(figures)
+            # The page shows every digit.
+            shown = {k: None if value is None else round(value, 2) for k, value in known.items()}
+            rows.append({"split": name, "passages": method, **shown})
     return rows
