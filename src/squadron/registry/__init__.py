@@ -1,8 +1,9 @@
 """The MLflow model registry: versions, their files, aliases, registration and promotion.
 
-A race sets the alias `candidate`; a person sets `staging` with `squadron promote`. May import
-tracking and what is below it. Others use the names and modules that `__all__` lists. A step imports
-from `squadron.registry.versions`: importing the package would make it depend on the reader.
+A race sets the alias `candidate`; a person sets `staging` and `production` with `squadron promote`.
+May import tracking and what is below it. Others use the names and modules that `__all__` lists. A
+step imports from `squadron.registry.versions`: importing the package would make it depend on the
+reader.
 """
 
 from squadron.registry.opening import (
@@ -38,7 +39,9 @@ __all__ = [
     "load_reader",
     "open_model",
     "promote",
+    "promotions",
     "read_about",
     "registration",
+    "rollback",
     "versions",
 ]

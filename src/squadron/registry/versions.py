@@ -48,7 +48,10 @@ def fingerprint(version: Registered) -> str:
 
 
 def promote(name: str, version: str, alias: str) -> str:
-    """Points an alias at a version, and tags it with the version that it replaces, for rollback.
+    """Points an alias at a version, and tags it with the version that it replaces.
+
+    A race does so with `candidate`. A person's promotion goes through `promotions.move_alias`,
+    which records who did it and why.
 
     Returns:
         The version that the alias pointed at before; "" if it was none or the same.
@@ -95,6 +98,22 @@ def find_version(name: str, version_or_alias: str) -> Registered:
             f"{tracking.shown_store()}: {known}; register one with `make run`"
         ) from error
     return Registered(name, str(found.version), dict(found.tags), str(found.run_id))
+
+
+def search_versions(name: str) -> list[Registered]:
+    """Returns all versions of a model, the last one first; [] if there is no such model.
+
+    Raises:
+        InputError: If the store can't be used.
+    """
+    client = tracking.connect_existing()
+    wanted = f"name = '{name}'"
+    with tracking.explained():
+        found = tracking.read_all(
+            lambda token: client.search_model_versions(wanted, page_token=token)
+        )
+    versions = [Registered(name, str(v.version), dict(v.tags), str(v.run_id)) for v in found]
+    return sorted(versions, key=lambda each: -int(each.version))
 
 
 def find_champion(name: str) -> Registered | None:
