@@ -20,6 +20,8 @@ _HEADS = {
     "select_f1": "F1 on select",
     "test_exact_match": "EM on test",
     "test_f1": "F1 on test",
+    "exact_match": "EM",
+    "f1": "F1",
 }
 
 
@@ -47,20 +49,24 @@ def draw_figures(labels: tuple[str, str], first: "Evidence", second: "Evidence |
     return f"{table}\nEM and F1 are 0 to 100, with {LEVEL} intervals."
 
 
-def describe_comparison(found: "Comparison", first: str, second: str) -> list[str]:
+def describe_comparison(
+    found: "Comparison", first: str, second: str, of: str = "select"
+) -> list[str]:
     """Returns what the paired comparison of two versions found, line by line.
 
     Args:
         found: The comparison.
         first: What the first version is called, such as "version 2".
         second: What the second one is called.
+        of: Where the questions are from.
     """
     from squadron.tracking import race_texts
 
+    questions = f"On the same {counted(found.questions, 'question')} of {of}"
     lines = [
         race_texts.wrap_line(each)
         for each in (
-            f"On the same {counted(found.questions, 'question')} of select {_lead(found, first)}",
+            f"{questions} {_lead(found, first)}",
             f"Right in both: {found.both:,}, in {first} alone: {found.first_alone:,}, in {second} "
             f"alone: {found.second_alone:,}, in neither: "
             f"{found.questions - found.both - found.first_alone - found.second_alone:,}.",

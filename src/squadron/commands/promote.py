@@ -48,7 +48,9 @@ def run(options: argparse.Namespace) -> int:
     if holder == chosen.version:
         print(f"{alias} of {name} is version {holder} already.")
         return 0
-    print(f"{alias} of {name}: {f'version {holder}' if holder else 'nothing'} -> {chosen.version}")
+    print(
+        f"{alias} of {name}: {f'version {holder}' if holder else 'no version'} -> {chosen.version}"
+    )
     current = registry.find_version(name, holder) if holder else None
     found = _show(chosen, current)
     objections = evidence.find_objections(chosen)

@@ -10,12 +10,24 @@ from squadron.errors import InputError
 from squadron.registry.versions import Registered
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import pyarrow as pa
 
     from squadron.scores.leads import Lead
 
 MOST_EXAMPLES = 3
 """How many questions are shown that one version alone answers."""
+
+
+@dataclass(frozen=True)
+class Answered:
+    """How a version answered some questions."""
+
+    scores: "pa.Table"
+    """Of schema `artifacts.SCORES`, a row per question."""
+    errors: "pa.Table"
+    """Of schema `artifacts.ERRORS`, a row per wrong answer."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +43,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two versions on the same questions of the select split."""
+    """Two versions on the same questions."""
 
     lead: "Lead"
     """The lead of the first version over the second one, in points of EM."""
@@ -74,68 +86,57 @@ def compare_versions(first: Registered, second: Registered) -> Comparison:
             f"{_name(first)} and {_name(second)} can't be compared question by question, because "
             f"they were judged on different select splits (digests {digests[0]} and {digests[1]})"
         )
-    with tempfile.TemporaryDirectory() as temporary:
-        folders = [Path(temporary) / str(number) for number in range(2)]
-        for version, folder in zip((first, second), folders, strict=True):
-            _fetch_judgement(version, folder)
-        return compare_files(f"version {second.version}", *folders)
+    return compare_answers(_fetch_answered(first), _fetch_answered(second))
 
 
-def compare_files(label: str, first: Path, second: Path) -> Comparison:
-    """Compares two folders of a split as the step evaluate writes them.
-
-    Args:
-        label: What the lead calls the second one.
-        first: A folder with `scores.parquet` and `errors.parquet`.
-        second: Another one, about the same questions.
+def compare_answers(first: Answered, second: Answered) -> Comparison:
+    """Compares how two versions answered the same questions.
 
     Raises:
-        InputError: If a file can't be read, or they are about different questions.
+        InputError: If the questions differ.
     """
-    from squadron.artifacts import read_table
     from squadron.scores.leads import compare_with_winner
 
-    scores = [read_table(each / "scores.parquet", schema="scores/3") for each in (first, second)]
     try:
-        (lead,) = compare_with_winner(scores[0], {label: scores[1]})
+        (lead,) = compare_with_winner(first.scores, {"the second one": second.scores})
     except ValueError as error:
-        raise InputError(f"The two can't be compared question by question: {error}") from error
-    right, other = ((table["exact_match"].to_numpy() == 1) for table in scores)
+        raise InputError(
+            "The two can't be compared question by question, because they were judged on "
+            "different questions"
+        ) from error
+    right, other = (each.scores["exact_match"].to_numpy() == 1 for each in (first, second))
     return Comparison(
         lead=lead,
         questions=len(right),
         first_alone=int((right & ~other).sum()),
         second_alone=int((other & ~right).sum()),
         both=int((right & other).sum()),
-        won=_find_examples(scores[0], right & ~other, second),
-        lost=_find_examples(scores[1], other & ~right, first),
+        won=_find_examples(right & ~other, second),
+        lost=_find_examples(other & ~right, first),
     )
 
 
-def _find_examples(scores: "pa.Table", chosen: object, loser: Path) -> tuple[Example, ...]:
+def _find_examples(chosen: "npt.NDArray[np.bool_]", loser: Answered) -> tuple[Example, ...]:
     """Returns some of the chosen questions, evenly spread, with what the loser answered.
 
     Args:
-        scores: Of schema `artifacts.SCORES`.
         chosen: Whether each question may be shown, shape (N,).
-        loser: The folder of the version that answered them wrong.
+        loser: The version that answered them wrong.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    from squadron.artifacts import read_table
     from squadron.scores.error_kinds import sample_rows
 
-    errors = read_table(loser / "errors.parquet", schema="errors/1")
-    ids = scores["id"].filter(pa.array(chosen))
-    some = errors.filter(pc.is_in(errors["id"], value_set=ids.combine_chunks()))
+    ids = loser.scores["id"].filter(pa.array(chosen)).combine_chunks()
+    some = loser.errors.filter(pc.is_in(loser.errors["id"], value_set=ids))
     return tuple(
         Example(row["question"], tuple(row["golds"]), row["answer"])
         for row in sample_rows(some, MOST_EXAMPLES)
     )
 
 
-def _fetch_judgement(version: Registered, folder: Path) -> None:
+def _fetch_answered(version: Registered) -> Answered:
     """Downloads what the race of a version kept about its answers to the select split.
 
     Raises:
@@ -143,16 +144,23 @@ def _fetch_judgement(version: Registered, folder: Path) -> None:
     """
     import mlflow
 
+    from squadron.artifacts import read_table
+
     tracking.connect_existing()
-    for name in ("scores.parquet", "errors.parquet"):
-        place = f"runs:/{version.run_id}/evaluation/select/{name}"
-        try:
-            mlflow.artifacts.download_artifacts(artifact_uri=place, dst_path=str(folder))
-        except (mlflow.exceptions.MlflowException, OSError) as error:
-            raise InputError(
-                f"{_name(version)} can't be compared question by question, because {place} can't "
-                "be read; the run of the version must be kept, and its files must be in reach"
-            ) from error
+    tables = []
+    with tempfile.TemporaryDirectory() as folder:
+        for name, schema in (("scores", "scores/3"), ("errors", "errors/1")):
+            place = f"runs:/{version.run_id}/evaluation/select/{name}.parquet"
+            try:
+                file = mlflow.artifacts.download_artifacts(artifact_uri=place, dst_path=folder)
+            except (mlflow.exceptions.MlflowException, OSError) as error:
+                raise InputError(
+                    f"{_name(version)} can't be compared question by question, because {place} "
+                    "can't be read; the run of the version must be kept, and its files must be in "
+                    "reach"
+                ) from error
+            tables.append(read_table(Path(file), schema=schema))
+    return Answered(*tables)
 
 
 def _name(version: Registered) -> str:

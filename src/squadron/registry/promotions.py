@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from squadron import tracking
 from squadron.errors import InputError
 from squadron.registry.versions import (
+    PRODUCTION,
     STAGING,
     find_alias,
     find_version,
@@ -29,8 +30,6 @@ from squadron.tracking import ledger
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-PRODUCTION = "production"
-"""The alias of the version that is in production."""
 PROMOTED = (STAGING, PRODUCTION)
 """The aliases that people move."""
 PROMOTE, ROLLBACK = "promote", "rollback"

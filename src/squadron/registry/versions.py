@@ -18,7 +18,8 @@ from squadron.tracking import elections
 CANDIDATE = "candidate"
 """The alias that a race gives to the model that won."""
 STAGING = "staging"
-"""The alias that a person gives with `squadron promote`."""
+"""An alias that a person gives with `squadron promote`, like PRODUCTION."""
+PRODUCTION = "production"
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from squadron.tracking import elections
 from squadron.tracking.experiments import find_or_create_experiment
+from squadron.tracking.tags import NOTE_TAG
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -17,6 +18,10 @@ EXPERIMENT = "squadron-promotions"
 """The experiment of all ledgers, one run for each model."""
 MODEL_TAG = "squadron.model"
 """The tag of a ledger with the name of its model."""
+_NOTE = (
+    "Each parameter is a promotion or a rollback. `squadron history ALIAS` shows them, and "
+    "`squadron rollback ALIAS` needs them, so keep this run."
+)
 MOST_CHARACTERS = 6000
 """MLflow's limit for the value of a parameter."""
 
@@ -39,7 +44,8 @@ def open_ledger(client: "MlflowClient", model: str) -> str:
 
     def create() -> None:
         name = f"promotions of {model}"
-        made = client.create_run(experiment_id, run_name=name, tags={MODEL_TAG: model})
+        tags = {MODEL_TAG: model, NOTE_TAG: _NOTE}
+        made = client.create_run(experiment_id, run_name=name, tags=tags)
         # Nothing runs here. MLflow accepts parameters of a run that has ended.
         client.set_terminated(made.info.run_id)
 

@@ -11,7 +11,7 @@ from mlflow import MlflowClient
 
 from squadron import tracking
 from squadron.errors import InputError
-from squadron.registry import promotions, rollback, versions
+from squadron.registry import opening, promotions, rollback, versions
 from squadron.registry.promotions import Promotion
 from squadron.tracking import ledger
 from tests.stores import make_store
@@ -191,6 +191,11 @@ def test_a_rollback_leads_to_the_version_that_a_person_left_in_mlflow(client):
     client.set_registered_model_alias(NAME, "staging", "4")
     assert go_back() == "2"
     assert go_back() == "1"
+
+
+def test_a_version_is_found_by_the_alias_production(client):
+    move("2", "", alias="production")
+    assert opening._find_version("production", "").version == "2"
 
 
 def test_the_ledger_refuses_another_text_and_takes_the_same_one(client):
