@@ -168,7 +168,6 @@ def move_alias(
         if not is_ours:
             moved = _list(_read(client, place), alias)
             raise InputError(_refuse(name, alias, moved[len(known)].version, moved))
-        _tag(client, name, move)
     return move
 
 
@@ -207,14 +206,14 @@ def _settle(client: "MlflowClient", place: str, name: str, alias: str) -> None:
     moves = _list(entries, alias)
     if not moves or _entry_name(alias, len(moves)) + _DONE in entries:
         return
-    if _holder(client, name, alias) == moves[-1].previous:
+    if _holder(client, name, alias) in (moves[-1].previous, moves[-1].version):
         _carry_out(client, place, name, alias)
-    else:  # It was carried out, and a person may have moved the alias in MLflow since.
+    else:  # It was carried out, and a person has moved the alias in MLflow since.
         ledger.add_entry(client, place, _entry_name(alias, len(moves)) + _DONE, "yes")
 
 
 def _carry_out(client: "MlflowClient", place: str, name: str, alias: str) -> None:
-    """Points an alias at the version of its last move, and notes that this is done.
+    """Points an alias at the version of its last move, tags the version, and notes that.
 
     Another process may add a move at the same time. Each process reads the ledger again after it
     has set the alias, so whichever sets it last has seen the last move.
@@ -226,6 +225,7 @@ def _carry_out(client: "MlflowClient", place: str, name: str, alias: str) -> Non
         number = len(moves)
         try:
             point_alias(client, name, alias, moves[-1].version)
+            _tag(client, name, moves[-1])
         except MlflowException as error:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise  # The version was not deleted; the store has a problem.

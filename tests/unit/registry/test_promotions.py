@@ -13,7 +13,7 @@ from squadron import tracking
 from squadron.errors import InputError
 from squadron.registry import opening, promotions, rollback, versions
 from squadron.registry.promotions import Promotion
-from squadron.tracking import ledger
+from squadron.tracking import elections, ledger
 from tests.stores import make_store
 
 NAME = "model"
@@ -198,15 +198,6 @@ def test_a_version_is_found_by_the_alias_production(client):
     assert opening._find_version("production", "").version == "2"
 
 
-def test_the_ledger_refuses_another_text_and_takes_the_same_one(client):
-    place = ledger.open_ledger(client, NAME)
-    assert ledger.open_ledger(client, NAME) == place
-    assert ledger.add_entry(client, place, "staging.000001", "a")
-    assert ledger.add_entry(client, place, "staging.000001", "a")
-    assert not ledger.add_entry(client, place, "staging.000001", "b")
-    assert ledger.read_entries(client, place) == {"staging.000001": "a"}
-
-
 def test_a_long_reason_fits_into_an_entry_and_a_longer_one_is_refused(client):
     reason = "\N{GRINNING FACE}" * promotions.MOST_REASON_CHARACTERS
     move("1", "", reason=reason)
@@ -226,3 +217,34 @@ def test_a_promotion_reads_as_a_sentence_part():
     expected = "rolled back by anna at 2026-11-22T15:40:00Z, from version 2; reason: it is slow"
     assert found.describe() == expected
     assert json.dumps(vars(found))
+
+
+@pytest.mark.parametrize("place", range(1, 8))
+def test_a_promotion_that_is_killed_at_any_write_leaves_a_consistent_state(
+    client, monkeypatch, place
+):
+    """There are six writes: the choice of the ledger, the entry, the alias, two tags, the mark."""
+    client.set_registered_model_alias(NAME, "staging", "1")
+    plain, left = elections.persist, [place]
+
+    def write(function, *arguments, **named):
+        left[0] -= 1
+        if not left[0]:
+            raise KilledError
+        return plain(function, *arguments, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(elections, "persist", write)
+        if place < 7:
+            with pytest.raises(KilledError):
+                move("2", "1")
+        else:
+            move("2", "1")
+            assert left == [1]  # There is no seventh write, so each was killed once.
+    found = promotions.find_holder(NAME, "staging")
+    moves = promotions.read_history(NAME, "staging")
+    assert found == holder(client) == (moves[-1].version if moves else "1")
+    assert ("staging_since" in client.get_model_version(NAME, found).tags) == bool(moves)
+    move("3", found)
+    assert holder(client) == "3"
+    assert go_back() == found
