@@ -12,7 +12,7 @@ import os
 import time
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING
 
 from squadron import tracking
@@ -20,7 +20,6 @@ from squadron.errors import InputError
 from squadron.registry.versions import (
     PRODUCTION,
     STAGING,
-    find_alias,
     find_version,
     point_alias,
     tag_version,
@@ -186,9 +185,25 @@ def _read(client: "MlflowClient", place: str) -> dict[str, str]:
 def _list(entries: Mapping[str, str], alias: str) -> list[Promotion]:
     """Returns the moves of an alias from the entries of a ledger, the first one first."""
     moves: list[Promotion] = []
-    while (text := entries.get(_entry_name(alias, len(moves) + 1))) is not None:
-        moves.append(Promotion(**json.loads(text)))
+    while (text := entries.get(name := _entry_name(alias, len(moves) + 1))) is not None:
+        moves.append(_parse(name, text))
     return moves
+
+
+def _parse(name: str, text: str) -> Promotion:
+    """Returns a move from its entry. Fields of a later version of Squadron are left out.
+
+    Raises:
+        InputError: If no `squadron promote` can have written the entry.
+    """
+    try:
+        found = json.loads(text)
+        return Promotion(**{each.name: found[each.name] for each in fields(Promotion)})
+    except (ValueError, KeyError, TypeError):
+        raise InputError(
+            f"The entry {name} in the MLflow experiment {ledger.EXPERIMENT!r} is no promotion: "
+            f"{text[:80]!r}. Somebody else wrote it; delete that run to begin a new history"
+        ) from None
 
 
 def _entry_name(alias: str, number: int) -> str:
@@ -196,8 +211,8 @@ def _entry_name(alias: str, number: int) -> str:
 
 
 def _holder(client: "MlflowClient", name: str, alias: str) -> str:
-    found = find_alias(client, name, alias)
-    return str(found.version) if found else ""
+    # An error of the store must not look as if the alias pointed at no version.
+    return str(client.get_registered_model(name).aliases.get(alias, ""))
 
 
 def _settle(client: "MlflowClient", place: str, name: str, alias: str) -> None:

@@ -198,6 +198,17 @@ def test_a_version_is_found_by_the_alias_production(client):
     assert opening._find_version("production", "").version == "2"
 
 
+def test_an_entry_of_a_later_squadron_is_read_and_one_of_somebody_else_is_named(client):
+    made = move("1", "")
+    place = ledger.find_ledger(client, NAME)
+    later = {**vars(made), "version": "2", "ticket": "A-1"}
+    ledger.add_entry(client, place, "staging.000002", json.dumps(later))
+    assert promotions.read_history(NAME, "staging")[1].version == "2"
+    client.log_param(place, "staging.000003", "mine")
+    with pytest.raises(InputError, match=r"staging\.000003 .* is no promotion: 'mine'"):
+        promotions.read_history(NAME, "staging")
+
+
 def test_a_long_reason_fits_into_an_entry_and_a_longer_one_is_refused(client):
     reason = "\N{GRINNING FACE}" * promotions.MOST_REASON_CHARACTERS
     move("1", "", reason=reason)
