@@ -97,3 +97,26 @@ def register_model(uri: str, name: str, run_id: str, model: str) -> str:
     os.environ[tracking.URI_VARIABLE] = uri
     tags = {"licence": "mine", "git_sha": "4f2a9c1"}
     return registration.register_model(name, run_id, Path(model), Answering(), tags).version
+
+
+def promote(uri: str, name: str) -> tuple[str, str]:
+    """Points the new alias staging at a version of a model, each process at another one.
+
+    Returns:
+        The version that this process tried to promote, and what it was told; "" if it won.
+    """
+    from squadron import tracking
+    from squadron.errors import InputError
+    from squadron.registry import promotions
+
+    os.environ[tracking.URI_VARIABLE] = uri
+    version = "1"
+    try:
+        Path(name).touch(exist_ok=False)
+    except FileExistsError:
+        version = "2"
+    try:
+        promotions.move_alias(name, promotions.STAGING, version, expected="")
+    except InputError as error:
+        return version, str(error)
+    return version, ""

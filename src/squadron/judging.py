@@ -19,7 +19,7 @@ from squadron.errors import InputError
 from squadron.models import trained_on
 from squadron.models.trained_on import Seen
 from squadron.reader import Reader
-from squadron.scores import metrics
+from squadron.scores import evaluation, metrics
 from squadron.scores.evaluation import JudgedAnswers, Questions, judge, measure_intervals
 from squadron.scores.figures import SplitFigures, read_official
 
@@ -93,6 +93,18 @@ def judge_examples(reader: Reader, examples: pa.Table) -> Judgement:
     seconds = time.monotonic() - started
     figures = measure_intervals(judged)
     return Judgement(questions, judged, figures, seconds, _compare_thresholds(questions, judged))
+
+
+def find_errors(examples: pa.Table, judgement: Judgement) -> pa.Table:
+    """Returns the wrong answers of a judgement, in a table of schema `artifacts.ERRORS`.
+
+    Args:
+        examples: What was judged, of schema `artifacts.EXAMPLES`.
+        judgement: What `judge_examples` returned for them.
+    """
+    judged = judgement.judged
+    score = judged.best_spans.score
+    return evaluation.find_errors(examples, judgement.questions, judged.answers, score, None)
 
 
 def _compare_thresholds(questions: Questions, judged: JudgedAnswers) -> dict[str, Threshold]:

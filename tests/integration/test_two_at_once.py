@@ -17,6 +17,7 @@ from squadron import registry, tracking
 from squadron.config import Contender, Predict, Windows
 from squadron.models import model_folder, variants
 from squadron.models.backbones import load_tokenizer
+from squadron.registry import promotions
 from tests import at_once, tiny_models
 from tests.postgres import NoServerError, running_postgres
 
@@ -102,6 +103,26 @@ def test_a_model_registered_twice_at_once_has_one_version(
         experiment = store.get_run(run).info.experiment_id
         kept = store.search_logged_models([experiment], filter_string=f"source_run_id = '{run}'")
         assert [f"models:/{each.model_id}" for each in kept] == [version.source]
+
+
+def test_of_two_promotions_at_once_one_wins_and_the_other_is_told(
+    store: MlflowClient, tmp_path: Path
+) -> None:
+    uri = os.environ[tracking.URI_VARIABLE]
+    rounds = [(uri, f"model-{number}") for number in range(ROUNDS)]
+    for _, name in rounds:
+        store.create_registered_model(name)
+        for number in (1, 2):
+            store.create_model_version(name, "file:///nowhere", run_id=f"{number:032x}")
+    for (_, name), told in zip(
+        rounds, at_once.call_at_once(at_once.promote, rounds, tmp_path), strict=True
+    ):
+        (winner,) = [version for version, text in told if not text]
+        (loser,) = [text for _, text in told if text]
+        assert f"points at version {winner} now: promoted by" in loser
+        assert str(store.get_model_version_by_alias(name, "staging").version) == winner
+        (move,) = promotions.read_history(name, "staging")
+        assert (move.version, move.previous) == (winner, "")
 
 
 def _write_model(folder: Path) -> Path:

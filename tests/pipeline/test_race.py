@@ -305,17 +305,20 @@ def test_ask_answers_with_the_registered_model(race):
     assert row["text"] in "Rome is old."
 
 
-def test_promote_sets_staging_and_says_how_to_go_back(race):
+def test_a_demo_is_promoted_by_force_alone_and_this_is_recorded(race):
     folder, _ = race
-    done = subprocess.run(
-        [sys.executable, "-m", "squadron", "promote", "candidate", "--to", "staging", "--yes"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_SECONDS,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "select_exact_match" in done.stdout
+    promote = ["promote", "candidate", "--to", "staging", "--yes"]
+    for more, code in (([], 2), (["--force", "a test"], 0)):
+        done = subprocess.run(
+            [sys.executable, "-m", "squadron", *promote, *more],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_SECONDS,
+        )
+        assert done.returncode == code, done.stderr
+        assert "EM on select" in done.stdout
+    assert "forced: a test" in done.stdout
     assert client(folder).get_model_version_by_alias("squadron-tiny", "staging").version in (1, "1")
 
 

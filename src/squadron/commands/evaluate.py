@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from squadron.commands._libraries import silence_libraries
+from squadron.commands._seen import describe_seen
 from squadron.data.sources import AUTO, list_sources
 from squadron.wording import LEVEL, interval
 
 if TYPE_CHECKING:
     from squadron.data.validation_report import Report
     from squadron.judging import Judgement
-    from squadron.models.trained_on import Seen
     from squadron.scores.figures import SplitFigures
 
 HELP = "judge a model on a file of questions and answers"
@@ -65,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
         examples, report = judging.read_file(file, options.source)
         with open_model(options.model) as opened:
             seen = judging.find_seen(opened.folder, examples)
-            warning = _describe_seen(seen, options.data)
+            warning = describe_seen(seen, options.data)
             if warning and not options.json:
                 print(f"Warning: {warning}\n", flush=True)
             judgement = judging.judge_examples(opened.load_reader(), examples)
@@ -83,27 +83,6 @@ def run(options: argparse.Namespace) -> int:
             if not options.json:
                 print(f"Answers:    {place}")
     return 0
-
-
-def _describe_seen(seen: "Seen", data: str) -> str:
-    """Returns the warning about questions that the model has seen; "" if there is none."""
-    if seen.titles or seen.questions:
-        named = ""
-        if seen.titles:
-            more = f" and {len(seen.titles) - 1:,} more" if len(seen.titles) > 1 else ""
-            named = f" ({seen.titles[0]!r}{more})"
-        return (
-            f"the model was trained on {len(seen.titles):,} of the {seen.all_titles:,} titles of "
-            f"{data}{named}, which have {seen.questions_of_titles:,} of its "
-            f"{seen.all_questions:,} questions. {seen.questions:,} of the questions themselves "
-            "were trained on. The figures show what it remembers and must decide nothing."
-        )
-    if not seen.is_whole:
-        return (
-            "it is unknown what the model was trained on. If it has seen these questions, the "
-            "figures are too high."
-        )
-    return ""
 
 
 def _lines(name: str, data: str, judgement: "Judgement", report: "Report") -> list[str]:

@@ -1,44 +1,105 @@
-"""`squadron promote`: points an alias at a version, after a person has agreed."""
+"""`squadron promote`: points an alias at a version, after a person has seen what it replaces."""
 
 import argparse
+from typing import TYPE_CHECKING
 
-from squadron.errors import InputError
+if TYPE_CHECKING:
+    from squadron.registry import Registered
+    from squadron.registry.comparison import Comparison
 
-HELP = "point an alias at a version, after showing its figures"
+HELP = "point an alias at a version, after a comparison with the present one"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the version, the alias, the model and `--yes`."""
+    """Adds the version, the alias, the model, and how sure the person is."""
     parser.add_argument("version", help="a number or an alias")
-    parser.add_argument("--to", required=True, choices=["staging"], help="the alias")
+    parser.add_argument("--to", required=True, choices=["staging", "production"], help="the alias")
     parser.add_argument("--model", default="", help="default: the one registered last")
-    parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser.add_argument(
+        "--yes", action="store_true", help="do not ask; works only if nothing speaks against it"
+    )
+    parser.add_argument("--reason", default="", metavar="TEXT", help="why, for the history")
+    parser.add_argument(
+        "--force",
+        metavar="REASON",
+        help="promote although a gate failed, it is a demo, or it is worse than the present "
+        "version; the reason is recorded",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
-    """Shows a version's figures and points an alias at it."""
-    from squadron import registry
+    """Shows a version beside the one that an alias points at, asks, and moves the alias.
 
-    name = options.model or registry.latest_model()
+    A version that failed a gate, that comes from a demo, or that is worse than the present one by
+    more than chance is refused without --force. If somebody else moves the alias meanwhile, nothing
+    is changed. `squadron history` shows who promoted what, and `squadron rollback` goes back.
+    """
+    from squadron import registry
+    from squadron.commands._consent import agrees
+    from squadron.errors import InputError
+    from squadron.registry import evidence, promotions
+
+    reason = promotions.check_reason(options.reason if options.force is None else options.force)
+    if options.force is not None and not reason:
+        raise InputError("--force needs a reason, which is recorded; give one in a few words")
+    name, alias = registry.choose_model(options.model), options.to
     chosen = registry.find_version(name, options.version)
-    print(f"{chosen.name} version {chosen.version}")
-    for key, value in sorted(chosen.tags.items()):
-        print(f"  {key:24} {value}")
-    if chosen.tags.get("validation_status") == "demo":
-        print("This version comes from a demo: its figures rank nothing.")
-    if not options.yes and not _agrees(f"Point alias {options.to!r} at it? [y/N] "):
+    holder = promotions.find_holder(name, alias)
+    if holder == chosen.version:
+        print(f"{alias} of {name} is version {holder} already.")
+        return 0
+    print(
+        f"{alias} of {name}: {f'version {holder}' if holder else 'no version'} -> {chosen.version}"
+    )
+    current = registry.find_version(name, holder) if holder else None
+    found = _show(chosen, current)
+    objections = evidence.find_objections(chosen)
+    if current and found and found.is_worse:
+        objections.append(f"it is worse than version {holder} by more than chance")
+    if objections and options.force is None:
+        raise InputError(
+            f"{name} version {chosen.version} is not promoted: {'; '.join(objections)}. To promote "
+            "it all the same, add --force REASON; the reason is recorded"
+        )
+    if not options.yes and not agrees(f"Point {alias} at version {chosen.version}?"):
         print("Nothing was changed.")
         return 0
-    previous = registry.promote(name, chosen.version, options.to)
-    print(f"{options.to}: {name} version {chosen.version}")
-    if previous:
-        print(f"Before it was version {previous}. To go back:")
-        print(f"  squadron promote {previous} --model {name} --to {options.to}")
+    move = promotions.move_alias(
+        name, alias, chosen.version, expected=holder, reason=reason, forced=bool(objections)
+    )
+    print(f"{alias}: {name} version {chosen.version}, {move.describe()}")
+    if holder:
+        print(f"To go back: squadron rollback {alias} --model {name}")
     return 0
 
 
-def _agrees(prompt: str) -> bool:
-    try:
-        return input(prompt).strip().lower() in ("y", "yes")
-    except EOFError:
-        raise InputError("There is nobody to ask; add --yes to promote without asking") from None
+def _show(chosen: "Registered", current: "Registered | None") -> "Comparison | None":
+    """Prints what is known of a version, and how it compares with the present one.
+
+    Returns:
+        The comparison; None if there is none.
+    """
+    from squadron.commands import _comparison, _versions
+    from squadron.errors import InputError
+    from squadron.registry import comparison, evidence
+    from squadron.tracking import race_texts
+
+    first = f"version {chosen.version}"
+    second = f"version {current.version}" if current else ""
+    known = evidence.read_evidence(chosen)
+    print(
+        _comparison.draw_figures(
+            (first, second), known, evidence.read_evidence(current) if current else None
+        )
+    )
+    found = None
+    if current:
+        try:
+            found = comparison.compare_versions(chosen, current)
+            print("\n".join(_comparison.describe_comparison(found, first, second)))
+        except InputError as error:  # Without a comparison, the person decides by what there is.
+            print(race_texts.wrap_line(f"{error}."))
+    print(race_texts.wrap_line(f"Status: {_versions.show_status(chosen)}"))
+    verdicts = evidence.read_verdicts(chosen)
+    print(race_texts.wrap_line(f"Gates: {_versions.show_verdicts(verdicts)}"))
+    return found

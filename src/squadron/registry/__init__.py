@@ -1,8 +1,9 @@
 """The MLflow model registry: versions, their files, aliases, registration and promotion.
 
-A race sets the alias `candidate`; a person sets `staging` with `squadron promote`. May import
-tracking and what is below it. Others use the names and modules that `__all__` lists. A step imports
-from `squadron.registry.versions`: importing the package would make it depend on the reader.
+A race sets the alias `candidate`; a person sets `staging` and `production` with `squadron promote`.
+May import tracking and what is below it. Others use the names and modules that `__all__` lists. A
+step imports from `squadron.registry.versions`: importing the package would make it depend on the
+reader.
 """
 
 from squadron.registry.opening import (
@@ -16,6 +17,7 @@ from squadron.registry.versions import (
     CANDIDATE,
     STAGING,
     Registered,
+    choose_model,
     find_champion,
     find_version,
     fingerprint,
@@ -29,6 +31,10 @@ __all__ = [
     "STAGING",
     "OpenedModel",
     "Registered",
+    "catalogue",
+    "choose_model",
+    "comparison",
+    "evidence",
     "find_champion",
     "find_model",
     "find_version",
@@ -38,7 +44,9 @@ __all__ = [
     "load_reader",
     "open_model",
     "promote",
+    "promotions",
     "read_about",
     "registration",
+    "rollback",
     "versions",
 ]

@@ -169,7 +169,8 @@ def _find_version(model: str, version: str) -> versions.Registered | None:
     if not model and not known:
         return None
     if model and known and model not in known:
-        is_version = model.isdigit() or model in (versions.CANDIDATE, versions.STAGING)
+        aliases = (versions.CANDIDATE, versions.STAGING, versions.PRODUCTION)
+        is_version = model.isdigit() or model in aliases
         if not is_version:
             raise InputError(
                 f"The model {model!r} is neither a folder nor registered; give a model folder or "

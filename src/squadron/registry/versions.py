@@ -4,7 +4,7 @@
 """
 
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ from squadron.tracking import elections
 CANDIDATE = "candidate"
 """The alias that a race gives to the model that won."""
 STAGING = "staging"
-"""The alias that a person gives with `squadron promote`."""
+"""An alias that a person gives with `squadron promote`, like PRODUCTION."""
+PRODUCTION = "production"
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ class Registered:
     """The run that made the version."""
     previous: str = ""
     """The version that `candidate` pointed at before a race moved it here; "" if none moved it."""
+    registered_ms: int = field(default=0, compare=False)
+    """When it was registered, in milliseconds since 1970; 0 if that was not asked."""
 
     @property
     def uri(self) -> str:
@@ -48,7 +51,10 @@ def fingerprint(version: Registered) -> str:
 
 
 def promote(name: str, version: str, alias: str) -> str:
-    """Points an alias at a version, and tags it with the version that it replaces, for rollback.
+    """Points an alias at a version, and tags it with the version that it replaces.
+
+    A race does so with `candidate`. A person's promotion goes through `promotions.move_alias`,
+    which records who did it and why.
 
     Returns:
         The version that the alias pointed at before; "" if it was none or the same.
@@ -94,7 +100,22 @@ def find_version(name: str, version_or_alias: str) -> Registered:
             f"The model {name!r} has no version or alias {version_or_alias!r} in "
             f"{tracking.shown_store()}: {known}; register one with `make run`"
         ) from error
-    return Registered(name, str(found.version), dict(found.tags), str(found.run_id))
+    return _read_version(found)
+
+
+def search_versions(name: str) -> list[Registered]:
+    """Returns all versions of a model, the last one first; [] if there is no such model.
+
+    Raises:
+        InputError: If the store can't be used.
+    """
+    client = tracking.connect_existing()
+    wanted = f"name = '{name}'"
+    with tracking.explained():
+        found = tracking.read_all(
+            lambda token: client.search_model_versions(wanted, page_token=token)
+        )
+    return sorted(map(_read_version, found), key=lambda each: -int(each.version))
 
 
 def find_champion(name: str) -> Registered | None:
@@ -141,6 +162,23 @@ def list_models() -> list[str]:
     with tracking.explained():
         models = client.search_registered_models()
     return [m.name for m in sorted(models, key=lambda m: -m.last_updated_timestamp)]
+
+
+def choose_model(name: str = "") -> str:
+    """Returns the name of a registered model; for "" the one that was registered or changed last.
+
+    Raises:
+        InputError: If there is no such model. It lists those that there are.
+    """
+    if not name:
+        return latest_model()
+    known = list_models()
+    if name not in known:
+        raise InputError(
+            f"The model {name!r} is not registered in {tracking.shown_store()}; "
+            + (f"give one of: {', '.join(known)}" if known else "no model is: run `make run` first")
+        )
+    return name
 
 
 def latest_model() -> str:
@@ -197,6 +235,17 @@ def tag_version(client: Any, name: str, version: str, key: str, value: str) -> N
 def point_alias(client: Any, name: str, alias: str, version: str) -> None:
     """Points an alias at a version; another process may do so at the same time."""
     elections.persist(client.set_registered_model_alias, name, alias, version)
+
+
+def _read_version(found: Any) -> Registered:
+    """Returns a version from what MLflow returns."""
+    return Registered(
+        str(found.name),
+        str(found.version),
+        dict(found.tags),
+        str(found.run_id or ""),
+        registered_ms=int(found.creation_timestamp),
+    )
 
 
 def find_alias(client: Any, name: str, alias: str) -> Any:

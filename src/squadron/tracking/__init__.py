@@ -48,6 +48,7 @@ from squadron.tracking.store import (
     connect_existing,
     explained,
     has_store,
+    read_all,
     shown_store,
     tracking_uri,
 )
@@ -98,6 +99,7 @@ __all__ = [
     "find_report",
     "has_ended",
     "has_store",
+    "ledger",
     "log_artifacts",
     "log_dataset",
     "log_json",
@@ -114,6 +116,7 @@ __all__ = [
     "race_comparison",
     "race_texts",
     "races",
+    "read_all",
     "read_left",
     "read_metrics",
     "reuse",

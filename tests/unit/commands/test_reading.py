@@ -36,6 +36,10 @@ def run(folder, command, **variables):
         ["ask", "Who?", "--context", "Ada did it.", "--model", "models:/squadron-example@staging"],
         ["promote", "1", "--to", "staging", "--yes"],
         ["promote", "1", "--to", "staging", "--model", "squadron-example", "--yes"],
+        ["models"],
+        ["rollback", "staging", "--yes"],
+        ["history", "staging"],
+        ["compare", "1", "2"],
     ],
 )
 @pytest.mark.parametrize("store", ["", "sqlite:///other/mlflow.db"])

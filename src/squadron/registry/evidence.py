@@ -1,0 +1,101 @@
+"""What is known of a version: its figures, its race, and the verdicts of its gates."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from squadron import tracking
+from squadron.registry.versions import Registered
+from squadron.wording import Estimate, join_words
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+FIGURES = ("select_exact_match", "select_f1", "test_exact_match", "test_f1")
+"""The figures that versions are told apart by, as tags and metrics name them."""
+PASSED = "passed"
+_GATE = "gate_"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a gate found out about a version when it was registered."""
+
+    gate: str
+    passed: bool
+    why: str
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the run of a version says."""
+
+    figures: dict[str, Estimate]
+    """Names of FIGURES -> figure with its 95 % interval, 0 to 100; only those that are known."""
+    race: str
+    """The name of the race, such as example-0123ab; "" if it is not known."""
+
+
+def read_evidence(version: Registered) -> Evidence:
+    """Returns what the run of a version says, or its tags where the run was deleted.
+
+    Raises:
+        InputError: If the store can't be used.
+    """
+    run = _find_run(version.run_id)
+    metrics = dict(run.data.metrics) if run else {}
+    figures = {}
+    for name in FIGURES:
+        value = metrics.get(name, _read_number(version.tags.get(name, "")))
+        if value is not None:
+            low, high = metrics.get(f"{name}_low"), metrics.get(f"{name}_high")
+            figures[name] = Estimate(value, low, high)
+    parent = _find_run(run.data.tags.get("mlflow.parentRunId", "")) if run else None
+    return Evidence(figures, str(parent.info.run_name) if parent else "")
+
+
+def read_verdicts(version: Registered) -> list[Verdict]:
+    """Returns the verdicts of a version's gates, the failed ones first; [] if it has none."""
+    found = []
+    for key, text in sorted(version.tags.items()):
+        result, _, why = text.partition(":")
+        if key.startswith(_GATE) and result in (PASSED, "failed"):
+            found.append(Verdict(key.removeprefix(_GATE), result == PASSED, why.strip()))
+    return sorted(found, key=lambda each: each.passed)
+
+
+def find_objections(version: Registered) -> list[str]:
+    """Returns why a version may leave `candidate` only if a person insists; [] if it may."""
+    status = version.tags.get("validation_status", "")
+    failed = [each.gate for each in read_verdicts(version) if not each.passed]
+    objections = []
+    if failed:
+        gates = "gate" if len(failed) == 1 else "gates"
+        objections.append(f"it failed the {gates} {join_words(failed)}")
+    if status == "demo":
+        objections.append("it comes from a demo, whose figures rank nothing")
+    elif status != PASSED and not failed:
+        objections.append(f"no race has passed it (its validation_status is {status or 'missing'})")
+    return objections
+
+
+def _find_run(run_id: str) -> "Run | None":
+    """Returns a run; None if there is none."""
+    from mlflow.exceptions import MlflowException
+
+    if not run_id:
+        return None
+    client = tracking.connect_existing()
+    with tracking.explained():
+        try:
+            return client.get_run(run_id)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+    return None
+
+
+def _read_number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
