@@ -169,12 +169,12 @@ def _describe_version(model: WinnerVersion) -> list[str]:
 
 
 def _list_commands(model: WinnerVersion, width: int, squadron: str) -> list[str]:
-    """Returns the commands that ask the winner and, unless it is staging, promote it."""
+    """Returns the commands that ask the winner and promote it, unless it is staging or a demo."""
     # Without a number, the version of the alias staging would answer.
     number = f" --version {model.version}" if "staging" in model.aliases else ""
     number = "" if model.is_staging else number
     arguments = [f'ask --model {model.name}{number} --context FILE_OR_TEXT "your question"']
-    if not model.is_staging:
+    if not model.is_staging and model.validation_status != "demo":
         arguments.append(f"promote {model.version} --model {model.name} --to staging")
     return [_fold_command(f"  {squadron} {each}", width) for each in arguments]
 

@@ -324,6 +324,8 @@ def test_a_demo_says_so_and_what_the_gate_would_say(race, gate, expected):
         *expected,
         "Registered: squadron-example version 3, alias 'candidate'.",
     ]
+    # `squadron promote` would refuse it.
+    assert not any("squadron promote" in line for line in lines)
 
 
 def test_a_champion_that_stays_is_not_registered_again(race):
