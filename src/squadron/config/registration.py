@@ -1,6 +1,8 @@
 """The section `register`: what the winner must show and where it goes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from squadron.config.gates import Gates
 
 
 @dataclass(frozen=True)
@@ -11,4 +13,6 @@ class Register:
     """The model's name in the MLflow registry; `squadron-<experiment>` if empty."""
     demo: bool = False
     """Says that the data are too small to rank models. The winner is then registered even if it
-    does not pass the gate, and its version says `validation_status=demo`."""
+    fails a gate, and its version says `validation_status=demo`."""
+    gates: Gates = field(default_factory=Gates)
+    """What the winner must show besides that its EM beats answering nothing."""

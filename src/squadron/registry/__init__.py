@@ -33,6 +33,7 @@ __all__ = [
     "find_model",
     "find_version",
     "fingerprint",
+    "gates",
     "is_place",
     "latest_model",
     "load_reader",

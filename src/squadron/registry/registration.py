@@ -1,6 +1,7 @@
-"""Registers the winner of a race: the gate, the logged model, its version and its alias.
+"""Registers the winner of a race: the logged model, its version and its alias.
 
-`versions` finds, downloads and promotes the versions that this module creates.
+`gates` says whether a model may be registered. `versions` finds, downloads and promotes the
+versions that this module creates.
 """
 
 import contextlib
@@ -23,22 +24,7 @@ from squadron.registry.versions import (
 )
 from squadron.reports import model_card, notes
 from squadron.reports.model_card import ModelCard
-from squadron.scores.figures import SplitFigures
 from squadron.tracking import elections
-
-
-def gate(select: SplitFigures) -> str:
-    """Returns why a model may not be registered; "" if it may.
-
-    Args:
-        select: The model's figures on the select split.
-    """
-    if select.exact_match <= select.all_null_exact_match:
-        return (
-            f"its EM on select, {select.exact_match:.2f}, does not beat answering nothing to every "
-            f"question, {select.all_null_exact_match:.2f}"
-        )
-    return ""
 
 
 def register_model(
