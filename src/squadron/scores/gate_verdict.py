@@ -23,6 +23,13 @@ class GateVerdict:
     """Whether there was something to measure. A gate without it passes."""
 
     @property
+    def outcome(self) -> str:
+        """What people read: "passed", "failed" or "not measured"."""
+        if not self.measured:
+            return "not measured"
+        return "passed" if self.passed else "failed"
+
+    @property
     def tag(self) -> str:
         """The value of the version's tag `gate_NAME`, such as "passed: its EM is 61.23"."""
         text = f"{'passed' if self.passed else 'failed'}: {self.why}"

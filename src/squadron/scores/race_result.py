@@ -114,6 +114,11 @@ class RaceResult:
     """What each gate says about the winner; empty without a winner."""
 
     @property
+    def failed_gates(self) -> list[GateVerdict]:
+        """The verdicts of the gates that the winner failed."""
+        return [verdict for verdict in self.gates if not verdict.passed]
+
+    @property
     def names(self) -> dict[str, str]:
         """Label -> the name that people read."""
         return {each.label: each.name for each in self.contenders}
