@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from squadron.config.limits import SHARE, Limit, above, at_least, check_limits, optional
+from squadron.config.limits import SHARE, Limit, above, at_least, check_limits, optional, require
 
 _PERCENTAGE = Limit(
     "give a percentage from 0 to 100",
@@ -34,6 +34,9 @@ class Gates:
     minus this margin: 0 asks for a lead that is more than chance, 1 for a model that is less than
     one point worse. If no champion was judged, the gate passes and says that it was not
     measured."""
+    margin_needs_fewer_parameters: bool = False
+    """The margin then counts only for a model with fewer parameters than the champion. Any other
+    model needs a lead that is more than chance."""
     max_ece: Annotated[float | None, optional(SHARE)] = None
     """The largest expected calibration error on select, 0 to 1."""
     max_ms_per_window: Annotated[float | None, optional(above(0))] = None
@@ -51,3 +54,9 @@ class Gates:
 
     def __post_init__(self) -> None:
         check_limits(self)
+        require(
+            self.champion_margin is not None or not self.margin_needs_fewer_parameters,
+            "margin_needs_fewer_parameters",
+            self.margin_needs_fewer_parameters,
+            "set champion_margin as well",
+        )

@@ -4,8 +4,9 @@ Each gate is one function. `judge_winner` asks those that the experiment states.
 measured here; `steps.register` collects the figures.
 """
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from squadron.config import Gates
 from squadron.errors import InputError
@@ -63,7 +64,11 @@ def judge_winner(evidence: Evidence, gates: Gates) -> tuple[GateVerdict, ...]:
     if gates.champion_margin is not None:
         verdicts.append(
             not_worse_than_champion(
-                winner, evidence.champions, evidence.leads, gates.champion_margin
+                winner,
+                evidence.champions,
+                evidence.leads,
+                gates.champion_margin,
+                gates.margin_needs_fewer_parameters,
             )
         )
     if gates.max_ece is not None:
@@ -146,11 +151,12 @@ def not_worse_than_champion(
     champions: Sequence[ContenderResult],
     leads: Sequence[Lead],
     margin: float,
+    needs_fewer_parameters: bool = False,
 ) -> GateVerdict:
     """Passes a model whose lead over each champion is surely above minus the margin.
 
-    The figure is the low end of the 95 % interval of the lead (the smallest one, if there are
-    several champions). With a margin of 0, the lead must be more than chance.
+    The figure is the low end of the 95 % interval of the lead. With a margin of 0, the lead must be
+    more than chance. With several champions, the verdict is about the hardest one.
 
     Args:
         winner: The model.
@@ -158,31 +164,56 @@ def not_worse_than_champion(
             passes as not measured. If the winner is one of them, it passes.
         leads: The winner's lead over each of the others.
         margin: In points of EM.
+        needs_fewer_parameters: Whether the margin is 0 over a champion that does not have more
+            parameters than the model.
 
     Raises:
         InputError: If a champion was judged on another select split.
     """
-    name, threshold = "not_worse_than_champion", 0.0 - margin
+    name = "not_worse_than_champion"
     if not champions:
-        why = "not measured: no champion was judged"
-        return GateVerdict(name, True, why, None, threshold, measured=False)
-    labels = [champion.label for champion in champions]
-    if winner.label in labels:
-        return GateVerdict(name, True, "it is the champion itself", 0.0, None)
+        return GateVerdict(name, True, "not measured: no champion was judged", measured=False)
+    by_label = {champion.label: champion for champion in champions}
+    if winner.label in by_label:
+        return GateVerdict(name, True, "it is the champion itself", 0.0)
     _require_equal_digests(winner, champions)
-    lead = min(
-        (lead for lead in leads if lead.label in labels),
-        key=lambda each: -100.0 if each.low is None else each.low,
-    )
+    verdicts = []
+    for lead in leads:
+        if lead.label in by_label:
+            is_smaller = _has_fewer_parameters(winner, by_label[lead.label])
+            counts = is_smaller or not needs_fewer_parameters
+            verdict = _compare_with_champion(lead, 0.0 - margin if counts else 0.0)
+            if margin and not counts:
+                why = f"{verdict.why}, because it does not have fewer parameters"
+                verdict = replace(verdict, why=why)
+            verdicts.append(verdict)
+    return min(verdicts, key=lambda verdict: (verdict.passed, _slack(verdict)))
+
+
+def _compare_with_champion(lead: Lead, threshold: float) -> GateVerdict:
+    """Returns the verdict about one champion."""
+    name = "not_worse_than_champion"
     over = f"its lead over {lead.label} is {lead.difference:.2f} points of EM"
     if lead.low is None:
         why = f"{over}, but select has too few paragraphs to tell whether that is chance"
         return GateVerdict(name, False, why, None, threshold)
-    passed = lead.low > threshold
     # An interval that barely leaves out 0 must not look as if it held 0.
     low = "above 0" if 0 < lead.low < 0.005 else f"{lead.low:.2f}"
     why = f"{over}, with a 95 % interval from {low}; it must begin above {threshold:g}"
-    return GateVerdict(name, passed, why, lead.low, threshold)
+    return GateVerdict(name, lead.low > threshold, why, lead.low, threshold)
+
+
+def _slack(verdict: GateVerdict) -> float:
+    """Returns by how much a figure is above its threshold; the least number without a figure."""
+    if verdict.figure is None or verdict.threshold is None:
+        return -math.inf
+    return verdict.figure - verdict.threshold
+
+
+def _has_fewer_parameters(model: ContenderResult, champion: ContenderResult) -> bool:
+    """Says whether a model is smaller than a champion; no if either size is unknown."""
+    own, other = model.training.parameters, champion.training.parameters
+    return own is not None and other is not None and own < other
 
 
 def _require_equal_digests(winner: ContenderResult, champions: Sequence[ContenderResult]) -> None:

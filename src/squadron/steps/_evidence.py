@@ -47,7 +47,7 @@ def collect_evidence(
         ],
         leads=leads,
         model_bytes=sum(path.stat().st_size for path in model.rglob("*") if path.is_file()),
-        backbone_licence=find_licence(read_about(model).contender.backbone),
+        backbone_licence=find_licence(read_about(model).contender.backbone, options),
         data_licence=data_licence,
         weights=check_weights(model) if options.gates.finite_weights else None,
     )
@@ -66,11 +66,16 @@ def check_weights(model: Path) -> "WeightCheck":
     return WeightCheck(count_not_finite(model))
 
 
-def find_licence(backbone: str) -> str:
-    """Returns the licence of a backbone's weights; a registered one says its own."""
+def find_licence(backbone: str, options: Register) -> str:
+    """Returns the licence of a backbone's weights.
+
+    The experiment may state it, and the version of a registered model says its own.
+    """
     from squadron.models import backbones
     from squadron.registry.versions import find_version
 
+    if backbone in options.backbone_licences:
+        return options.backbone_licences[backbone]
     origin = read_model_name(backbone)
     if origin is None:
         return backbones.licence(backbone)

@@ -196,7 +196,7 @@ def _register_model(
         best,
         _status(options),
         backbone=contender.backbone,
-        licence=find_licence(contender.backbone),
+        licence=find_licence(contender.backbone, options),
         data_licence=_data_licence(fields),
         git_sha=provenance.commit(),
         code_digest=provenance.package_digest(),

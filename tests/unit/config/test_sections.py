@@ -133,6 +133,10 @@ def test_the_gates_of_the_winner_are_off_and_can_be_stated(tmp_path):
     [
         ("{max_ece: 10}", "max_ece: 10.0 is not allowed; give a share from 0 to 1"),
         ("{champion_margin: -1}", "champion_margin: -1.0 is not allowed; 0 or more"),
+        (
+            "{margin_needs_fewer_parameters: true}",
+            "margin_needs_fewer_parameters: True is not allowed; set champion_margin as well",
+        ),
         ("{max_megabytes: 0}", "max_megabytes: 0.0 is not allowed; above 0"),
         ("{max_ms_per_window: fast}", "max_ms_per_window: 'fast' is text; a number is needed"),
         (

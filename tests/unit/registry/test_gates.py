@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from squadron.config import Gates
 from squadron.errors import InputError
+from squadron.models.training_summary import TrainingSummary
 from squadron.registry import gates
 from squadron.registry.gates import Evidence, WeightCheck, explain_failures, judge_winner
 from squadron.scores.gate_verdict import GateVerdict
@@ -126,6 +127,39 @@ def test_only_leads_over_champions_count_and_the_smallest_one_decides():
     found = gates.not_worse_than_champion(WINNER, [CHAMPION, second], leads, 0)
     assert (found.passed, found.figure) == (True, 0.5)
     assert "lead over older" in found.why
+
+
+@pytest.mark.parametrize(
+    ("own", "other", "low", "passed", "threshold"),
+    [
+        (99.0, 100.0, -0.5, True, -1.0),
+        (100.0, 100.0, -0.5, False, 0.0),
+        (None, 100.0, -0.5, False, 0.0),
+        (99.0, None, -0.5, False, 0.0),
+        (100.0, 100.0, 0.1, True, 0.0),
+        (99.0, 100.0, -1.0, False, -1.0),
+    ],
+)
+def test_the_margin_can_be_kept_for_smaller_models(own, other, low, passed, threshold):
+    winner = replace(WINNER, training=TrainingSummary(parameters=own))
+    champion = replace(CHAMPION, training=TrainingSummary(parameters=other))
+    found = gates.not_worse_than_champion(winner, [champion], [lead_from(low)], 1.0, True)
+    assert (found.passed, found.figure, found.threshold) == (passed, low, threshold)
+    smaller = own is not None and other is not None and own < other
+    assert ("because it does not have fewer parameters" in found.why) is not smaller
+    # Without the condition the margin counts for every model.
+    free = gates.not_worse_than_champion(winner, [champion], [lead_from(low)], 1.0)
+    assert free.threshold == -1.0
+
+
+def test_of_several_champions_the_one_that_fails_decides():
+    winner = replace(WINNER, training=TrainingSummary(parameters=99.0))
+    large = replace(CHAMPION, training=TrainingSummary(parameters=100.0))
+    small = replace(CHAMPION, label="small", training=TrainingSummary(parameters=9.0))
+    leads = [lead_from(-0.5), lead_from(-0.1, label="small")]
+    found = gates.not_worse_than_champion(winner, [large, small], leads, 1.0, True)
+    assert not found.passed
+    assert "lead over small" in found.why
 
 
 def test_too_few_paragraphs_show_nothing_so_the_gate_fails_with_any_margin():

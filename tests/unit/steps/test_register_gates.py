@@ -108,8 +108,11 @@ def race(folder, tmp_path, monkeypatch):
         # Register then asks no evaluation for what MLflow does not have yet.
         tracking.close_contender(tracking.find_child(RACE, label), "")
 
-    def run(*labels, demo=False, licence="", **gates):
-        options = Register(model_name=NAME, demo=demo, gates=Gates(**gates))
+    def run(*labels, demo=False, licence="", backbone_licence="", **gates):
+        known = {str(folder / "backbone"): backbone_licence} if backbone_licence else {}
+        options = Register(
+            model_name=NAME, demo=demo, backbone_licences=known, gates=Gates(**gates)
+        )
         steps.register(
             settings=json.dumps({"register": asdict(options), "data_licence": licence}),
             models=[folder / label / "model" for label in labels],
@@ -193,6 +196,18 @@ def test_what_the_gates_measure_comes_from_the_race(race, folder):
         "latency",
         "licence",
     ]
+
+
+def test_the_licence_of_a_backbone_can_be_stated(race):
+    known = {"licence": "MIT", "backbone_licence": "BSD-3-Clause", "max_ece": 0.01}
+    found = race("better", licences=("MIT", "BSD-3-Clause"), **known).gates[-1]
+    assert found.passed
+    assert found.why == (
+        "the licences of its backbone (BSD-3-Clause) and of its data (MIT) are accepted"
+    )
+    found = race("better", licences=("MIT",), **known).gates[-1]
+    assert not found.passed
+    assert "the licence of its backbone (BSD-3-Clause) is not accepted" in found.why
 
 
 def test_an_altered_file_of_the_model_fails_a_gate(race, folder):
