@@ -52,6 +52,10 @@ class Gates:
     """Every number of the model's safetensors files must be finite, and every file must have its
     sha256."""
 
+    loads_alone: bool = False
+    """The model must answer a question in a process of its own, in which only its own requirements
+    can be imported. This takes about ten seconds."""
+
     def __post_init__(self) -> None:
         check_limits(self)
         require(

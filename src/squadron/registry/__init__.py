@@ -41,5 +41,6 @@ __all__ = [
     "promote",
     "read_about",
     "registration",
+    "trial",
     "versions",
 ]

@@ -46,6 +46,8 @@ class Evidence:
     data_licence: str
     weights: WeightCheck | None = None
     """None if nobody asks for it, because reading all weights takes time."""
+    trial: str | None = None
+    """Why it did not answer in a process of its own; "" if it did, None if nobody asks for it."""
 
 
 def judge_winner(evidence: Evidence, gates: Gates) -> tuple[GateVerdict, ...]:
@@ -82,6 +84,8 @@ def judge_winner(evidence: Evidence, gates: Gates) -> tuple[GateVerdict, ...]:
         verdicts.append(licence(evidence.backbone_licence, evidence.data_licence, gates.licences))
     if gates.finite_weights:
         verdicts.append(finite_weights(evidence.weights))
+    if gates.loads_alone:
+        verdicts.append(loads_alone(evidence.trial))
     return tuple(verdicts)
 
 
@@ -311,3 +315,17 @@ def finite_weights(weights: WeightCheck | None) -> GateVerdict:
         return GateVerdict("finite_weights", False, why, figure, 0.0)
     why = "all numbers of its weights are finite, and its files have their sha256"
     return GateVerdict("finite_weights", True, why, figure, 0.0)
+
+
+def loads_alone(trial: str | None) -> GateVerdict:
+    """Passes a model that answers where only its own requirements can be imported.
+
+    Args:
+        trial: Why it did not; "" if it did, None if nobody tried.
+    """
+    name = "loads_alone"
+    if trial is None:
+        return GateVerdict(name, False, "it was not tried in a process of its own")
+    if trial:
+        return GateVerdict(name, False, f"with its own requirements alone, {trial}")
+    return GateVerdict(name, True, "it answers a question with its own requirements alone")

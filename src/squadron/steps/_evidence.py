@@ -30,6 +30,7 @@ def collect_evidence(
     """
     from squadron.models.model_folder import read_about
     from squadron.registry.gates import Evidence
+    from squadron.registry.trial import try_alone
 
     results, model = contenders.results, contenders.best_model
     origins = {n: contenders.find_origin(n) for n in contenders.racing}
@@ -50,6 +51,7 @@ def collect_evidence(
         backbone_licence=find_licence(read_about(model).contender.backbone, options),
         data_licence=data_licence,
         weights=check_weights(model) if options.gates.finite_weights else None,
+        trial=(try_alone(model, contenders.best.answering) if options.gates.loads_alone else None),
     )
 
 

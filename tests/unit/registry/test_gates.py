@@ -31,6 +31,7 @@ EVIDENCE = Evidence(
     backbone_licence="Apache-2.0",
     data_licence="CC-BY-SA-4.0",
     weights=WeightCheck(0),
+    trial="",
 )
 ALL = Gates(
     beats_untrained=True,
@@ -41,6 +42,7 @@ ALL = Gates(
     max_megabytes=3,
     licences=("Apache-2.0", "CC-BY-SA-4.0"),
     finite_weights=True,
+    loads_alone=True,
 )
 
 
@@ -232,6 +234,14 @@ def test_weights_must_be_finite_whole_and_read():
     assert not gates.finite_weights(None).passed
 
 
+def test_a_model_must_answer_alone():
+    assert gates.loads_alone("").passed
+    assert gates.loads_alone("it crashed") == GateVerdict(
+        "loads_alone", False, "with its own requirements alone, it crashed"
+    )
+    assert not gates.loads_alone(None).passed
+
+
 def test_only_the_gates_that_the_experiment_states_judge():
     names = [found.name for found in judge_winner(EVIDENCE, Gates())]
     assert names == ["answers_something"]
@@ -246,6 +256,7 @@ def test_only_the_gates_that_the_experiment_states_judge():
         "size",
         "licence",
         "finite_weights",
+        "loads_alone",
     ]
 
 
@@ -303,7 +314,7 @@ def test_a_verdict_agrees_with_its_figure_and_threshold(figures, ece, low, thres
     least, margin, most = thresholds
     settings = replace(ALL, min_has_ans_exact_match=least, champion_margin=margin, max_ece=most)
     for found in judge_winner(evidence, settings):
-        if found.name == "licence":
+        if found.name in ("licence", "loads_alone"):
             continue
         assert found.figure is not None
         assert found.threshold is not None

@@ -180,6 +180,7 @@ def test_what_the_gates_measure_comes_from_the_race(race, folder):
         max_megabytes=1000,
         licences=("Apache-2.0", "MIT"),
         finite_weights=True,
+        loads_alone=True,
     )
     found = {each.name: each for each in result.gates}
     assert found["answers_something"].figure == 75.0
@@ -191,6 +192,7 @@ def test_what_the_gates_measure_comes_from_the_race(race, folder):
     # The backbone is a local folder, whose licence nobody knows.
     assert "the licence of its backbone (unknown; see " in found["licence"].why
     assert found["finite_weights"].passed
+    assert found["loads_alone"].passed
     assert [name for name, each in found.items() if not each.passed] == [
         "has_ans_exact_match",
         "latency",
