@@ -17,6 +17,6 @@ class Register:
     backbone_licences: dict[str, str] = field(default_factory=dict)
     """Backbone, as the experiment names it -> the licence of its weights, as you know it. It goes
     to the model card, to the tags of the version and to the gate `licence`. Squadron itself knows
-    the licences of its offline backbone and of registered models only."""
+    those of its offline backbone, of the starter and of registered models only."""
     gates: Gates = field(default_factory=Gates)
     """What the winner must show besides that its EM beats answering nothing."""
