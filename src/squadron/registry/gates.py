@@ -30,7 +30,7 @@ class WeightCheck:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class JudgedWinner:
     """What is known about the winner of a race, for all gates."""
 
     winner: ContenderResult
@@ -50,25 +50,25 @@ class Evidence:
     """Why it did not answer in a process of its own; "" if it did, None if nobody asks for it."""
 
 
-def judge_winner(evidence: Evidence, gates: Gates) -> tuple[GateVerdict, ...]:
+def judge_winner(judged: JudgedWinner, gates: Gates) -> tuple[GateVerdict, ...]:
     """Judges the winner by every gate that the experiment states.
 
     Raises:
         InputError: If a champion was judged on other questions.
     """
-    winner = evidence.winner
+    winner = judged.winner
     select = winner.select
     verdicts = [answers_something(select)]
     if gates.beats_untrained:
-        verdicts.append(beats_untrained(winner.label, select, evidence.untrained))
+        verdicts.append(beats_untrained(winner.label, select, judged.untrained))
     if gates.min_has_ans_exact_match is not None:
         verdicts.append(has_ans_exact_match(select, gates.min_has_ans_exact_match))
     if gates.champion_margin is not None:
         verdicts.append(
             not_worse_than_champion(
                 winner,
-                evidence.champions,
-                evidence.leads,
+                judged.champions,
+                judged.leads,
                 gates.champion_margin,
                 gates.margin_needs_fewer_parameters,
             )
@@ -79,13 +79,13 @@ def judge_winner(evidence: Evidence, gates: Gates) -> tuple[GateVerdict, ...]:
         speed = winner.figures.get("windows_per_second_predict")
         verdicts.append(latency(speed, gates.max_ms_per_window))
     if gates.max_megabytes is not None:
-        verdicts.append(size(evidence.model_bytes, gates.max_megabytes))
+        verdicts.append(size(judged.model_bytes, gates.max_megabytes))
     if gates.licences:
-        verdicts.append(licence(evidence.backbone_licence, evidence.data_licence, gates.licences))
+        verdicts.append(licence(judged.backbone_licence, judged.data_licence, gates.licences))
     if gates.finite_weights:
-        verdicts.append(finite_weights(evidence.weights))
+        verdicts.append(finite_weights(judged.weights))
     if gates.loads_alone:
-        verdicts.append(loads_alone(evidence.trial))
+        verdicts.append(loads_alone(judged.trial))
     return tuple(verdicts)
 
 

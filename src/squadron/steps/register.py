@@ -16,7 +16,7 @@ from squadron.scores import standings
 from squadron.scores.contender_result import ContenderResult
 from squadron.scores.race_result import RaceResult, WinnerVersion
 from squadron.steps._contenders import CHAMPION, Contenders
-from squadron.steps._evidence import collect_evidence, find_licence
+from squadron.steps._judged_winner import find_licence, read_winner
 from squadron.steps._record import name_race, record_missing
 from squadron.steps._step import step
 
@@ -98,8 +98,8 @@ def _run_race(race: "Race | None", contenders: Contenders, fields: Mapping[str, 
     if not contenders.racing:
         return replace(outcome, refused="every contender was disqualified")
     outcome = _describe_winner(race, contenders, outcome)
-    evidence = collect_evidence(contenders, outcome.comparisons, options, _data_licence(fields))
-    outcome = replace(outcome, gates=judge_winner(evidence, options.gates))
+    judged = read_winner(contenders, outcome.comparisons, options, _data_licence(fields))
+    outcome = replace(outcome, gates=judge_winner(judged, options.gates))
     failures = explain_failures(outcome.gates)
     if failures and not options.demo:
         return replace(outcome, refused=f"{outcome.winner} is not registered: {failures}")

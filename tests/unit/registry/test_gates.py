@@ -10,7 +10,7 @@ from squadron.config import Gates
 from squadron.errors import InputError
 from squadron.models.training_summary import TrainingSummary
 from squadron.registry import gates
-from squadron.registry.gates import Evidence, WeightCheck, explain_failures, judge_winner
+from squadron.registry.gates import JudgedWinner, WeightCheck, explain_failures, judge_winner
 from squadron.scores.gate_verdict import GateVerdict
 from tests.results import make_figures, make_lead, make_result
 
@@ -22,7 +22,7 @@ WINNER = make_result(
     figures={"windows_per_second_predict": 200.0},
 )
 CHAMPION = make_result("champion", variant="champion", digests={"select": "d1"})
-EVIDENCE = Evidence(
+JUDGED = JudgedWinner(
     winner=WINNER,
     untrained={},
     champions=(),
@@ -243,9 +243,9 @@ def test_a_model_must_answer_alone():
 
 
 def test_only_the_gates_that_the_experiment_states_judge():
-    names = [found.name for found in judge_winner(EVIDENCE, Gates())]
+    names = [found.name for found in judge_winner(JUDGED, Gates())]
     assert names == ["answers_something"]
-    names = [found.name for found in judge_winner(EVIDENCE, ALL)]
+    names = [found.name for found in judge_winner(JUDGED, ALL)]
     assert names == [
         "answers_something",
         "beats_untrained",
@@ -261,12 +261,12 @@ def test_only_the_gates_that_the_experiment_states_judge():
 
 
 def test_thresholds_of_zero_are_thresholds():
-    found = judge_winner(EVIDENCE, Gates(min_has_ans_exact_match=0, max_ece=0, champion_margin=0))
+    found = judge_winner(JUDGED, Gates(min_has_ans_exact_match=0, max_ece=0, champion_margin=0))
     assert len(found) == 4
 
 
 def test_all_reasons_of_a_refusal_are_said():
-    weak = replace(EVIDENCE, winner=replace(WINNER, splits={"select": replace(SELECT, ece=0.5)}))
+    weak = replace(JUDGED, winner=replace(WINNER, splits={"select": replace(SELECT, ece=0.5)}))
     found = judge_winner(weak, replace(ALL, max_megabytes=1))
     assert explain_failures(found) == (
         "its expected calibration error on select is 0.5000; 0.1 is the most; "
@@ -300,8 +300,8 @@ def test_a_verdict_agrees_with_its_figure_and_threshold(figures, ece, low, thres
     select = replace(
         SELECT, exact_match=exact, all_null_exact_match=null, has_ans_exact_match=has_ans, ece=ece
     )
-    evidence = replace(
-        EVIDENCE,
+    judged = replace(
+        JUDGED,
         winner=replace(
             WINNER,
             splits={"select": select},
@@ -313,7 +313,7 @@ def test_a_verdict_agrees_with_its_figure_and_threshold(figures, ece, low, thres
     )
     least, margin, most = thresholds
     settings = replace(ALL, min_has_ans_exact_match=least, champion_margin=margin, max_ece=most)
-    for found in judge_winner(evidence, settings):
+    for found in judge_winner(judged, settings):
         if found.name in ("licence", "loads_alone"):
             continue
         assert found.figure is not None

@@ -11,15 +11,15 @@ from squadron.scores.leads import Lead
 from squadron.steps._contenders import Contenders
 
 if TYPE_CHECKING:
-    from squadron.registry.gates import Evidence, WeightCheck
+    from squadron.registry.gates import JudgedWinner, WeightCheck
 
 UNTRAINED = "pretrained"
 """The variant that races as it comes, without training."""
 
 
-def collect_evidence(
+def read_winner(
     contenders: Contenders, leads: Sequence[Lead], options: Register, data_licence: str
-) -> "Evidence":
+) -> "JudgedWinner":
     """Collects what the gates are told. The weights are read only if a gate asks for them.
 
     Args:
@@ -29,12 +29,12 @@ def collect_evidence(
         data_licence: The licence of the data.
     """
     from squadron.models.model_folder import read_about
-    from squadron.registry.gates import Evidence
+    from squadron.registry.gates import JudgedWinner
     from squadron.registry.trial import try_alone
 
     results, model = contenders.results, contenders.best_model
     origins = {n: contenders.find_origin(n) for n in contenders.racing}
-    return Evidence(
+    return JudgedWinner(
         winner=contenders.best,
         untrained={
             results[n].label: results[n].select.exact_match
