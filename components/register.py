@@ -15,7 +15,7 @@ def register(
     evaluations: dsl.Input[List[dsl.Artifact]],  # noqa: UP006
     race_result: dsl.Output[dsl.Artifact],
 ):
-    """Registers the contender with the best exact match on select, if it passes the gate.
+    """Registers the contender with the best exact match on select, if it passes the gates.
 
     Args:
         settings: JSON of {register: squadron.config.Register, data: its files, data_licence}.

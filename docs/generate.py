@@ -61,6 +61,10 @@ TYPES: dict[Any, tuple[str, dict[str, Any]]] = {
     bool: ("true or false", {"type": "boolean"}),
     int: ("whole number", {"type": "integer"}),
     float: ("number", {"type": ["number", "string"], "pattern": NUMBER}),
+    float | None: (
+        "number, or empty",
+        {"type": ["number", "string", "null"], "pattern": NUMBER},
+    ),
     tuple[str, ...]: (
         "list of texts, or one text",
         {"type": ["array", "string"], "items": {"type": "string"}},

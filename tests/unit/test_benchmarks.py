@@ -25,6 +25,7 @@ from benchmarks import (
     bench_training,
     measure,
     run_all,
+    simulate_champion,
     simulate_significance,
     training_sides,
 )
@@ -118,6 +119,18 @@ def test_significance_runs_and_both_sides_find_the_same_p(run, corpus):
     assert report["questions"] > report["paragraphs"] >= 8
     assert {"two", "twelve", "intervals", "plain_two"} == set(report["seconds_median"])
     assert [target["wanted"] for target in report["targets"]] == ["at most 1 s"] * 3
+
+
+def test_simulated_races_against_a_champion_give_a_table(tmp_path, monkeypatch, capsys):
+    # Set by the script; other tests of this process need the library's own.
+    monkeypatch.setattr(significance, "RESAMPLES", significance.RESAMPLES)
+    output = tmp_path / "report.json"
+    simulate_champion.main(["--small", "--output", str(output)])
+    report = json.loads(output.read_text())
+    assert [row["lead"] for row in report["rows"]] == [-4, 0]
+    for row in report["rows"]:
+        assert row["margin 0"] <= row["margin 1"] <= row["margin 2"] <= row["ahead"]
+    assert capsys.readouterr().out.startswith("| paragraphs | challengers | lead | ahead |")
 
 
 def test_simulated_races_of_equals_rarely_have_a_certain_winner(

@@ -44,6 +44,7 @@ from squadron.retrieval import IndexRecord, IndexSettings
 from squadron.scores.confidence import Confidence, CurvePoint, ReliabilityGroup
 from squadron.scores.contender_result import ContenderResult
 from squadron.scores.figures import SplitFigures
+from squadron.scores.gate_verdict import GateVerdict
 from squadron.scores.leads import Lead
 from squadron.scores.open_domain import (
     MethodFigures,
@@ -182,6 +183,10 @@ RECORDS = [
         gate="passed",
         refused="no",
         model=VERSION,
+        gates=(
+            GateVerdict("size", True, "it is small", 2.5, 3.0),
+            GateVerdict("beats_untrained", True, "not measured", measured=False),
+        ),
     ),
     Status(
         made_from="s",

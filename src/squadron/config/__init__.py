@@ -14,6 +14,7 @@ from squadron.config.documents import Documents
 from squadron.config.evaluation import ANSWER_RULES, Evaluate
 from squadron.config.experiment import Experiment
 from squadron.config.experiment_file import load_experiment
+from squadron.config.gates import Gates
 from squadron.config.prediction import Predict
 from squadron.config.registration import Register
 from squadron.config.resolution import build_experiment
@@ -31,6 +32,7 @@ __all__ = [
     "Documents",
     "Evaluate",
     "Experiment",
+    "Gates",
     "Predict",
     "Register",
     "Resources",

@@ -37,6 +37,11 @@ def above(bound: int) -> Limit:
     return Limit(f"above {bound}", lambda value: value > bound, {"exclusiveMinimum": bound})
 
 
+def optional(limit: Limit) -> Limit:
+    """Returns the limit of a setting that may be empty as well."""
+    return Limit(limit.allowed, lambda value: value is None or limit.holds(value), limit.schema)
+
+
 def one_of(choices: tuple[Any, ...], allowed: str = "") -> Limit:
     """Returns the limit of a few values."""
     words = allowed or f"one of {choices}"

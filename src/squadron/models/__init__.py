@@ -27,4 +27,5 @@ __all__ = [
     "training",
     "training_summary",
     "variants",
+    "weights",
 ]

@@ -39,6 +39,7 @@ __all__ = [
     "find_model",
     "find_version",
     "fingerprint",
+    "gates",
     "is_place",
     "latest_model",
     "load_reader",
@@ -48,5 +49,6 @@ __all__ = [
     "read_about",
     "registration",
     "rollback",
+    "trial",
     "versions",
 ]

@@ -1,19 +1,17 @@
-"""Registers the winner of a race: the gate, the logged model, its version and its alias.
+"""Registers the winner of a race: the logged model, its version and its alias.
 
-`versions` finds, downloads and promotes the versions that this module creates.
+`gates` says whether a model may be registered, and `logged_model` gives it to MLflow. `versions`
+finds, downloads and promotes the versions that this module creates.
 """
 
 import contextlib
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from squadron import requirements, tracking
+from squadron import tracking
 from squadron.answers.answering import Answering
-from squadron.errors import InputError
-from squadron.models import model_folder
+from squadron.registry.logged_model import CONTEXT, QUESTION, check_answer, log_model
 from squadron.registry.versions import (
     CANDIDATE,
     Registered,
@@ -21,24 +19,9 @@ from squadron.registry.versions import (
     point_alias,
     tag_version,
 )
-from squadron.reports import model_card, notes
+from squadron.reports import notes
 from squadron.reports.model_card import ModelCard
-from squadron.scores.figures import SplitFigures
 from squadron.tracking import elections
-
-
-def gate(select: SplitFigures) -> str:
-    """Returns why a model may not be registered; "" if it may.
-
-    Args:
-        select: The model's figures on the select split.
-    """
-    if select.exact_match <= select.all_null_exact_match:
-        return (
-            f"its EM on select, {select.exact_match:.2f}, does not beat answering nothing to every "
-            f"question, {select.all_null_exact_match:.2f}"
-        )
-    return ""
 
 
 def register_model(
@@ -106,7 +89,7 @@ def _create_version(
     Numbers of versions only grow, so no lower version of the run can be created later. If another
     process has created a lower one, the version of this process is deleted.
     """
-    uri = _log_model(run_id, model, answering, card)
+    uri = log_model(run_id, model, answering, card)
     _ask_trial_question(uri)
     _ensure_model(client, name)
     made = elections.persist(client.create_model_version, name, uri, run_id=run_id, tags=tags)
@@ -166,34 +149,6 @@ def _may_be_deleted() -> Iterator[None]:
             raise
 
 
-def _log_model(run_id: str, model: Path, answering: Answering, card: ModelCard | None) -> str:
-    """Logs a model to a run as a pyfunc; returns its models:/ URI."""
-    import mlflow
-
-    import squadron
-
-    package = Path(squadron.__file__).parent
-    # The files of this package are logged with the model; these are the packages of others.
-    serving = requirements.find_distributions("squadron.serving.pyfunc")
-    needed = serving | model_folder.find_requirements(model)
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary) / "model"
-        shutil.copytree(model, folder)
-        model_folder.write_answering(folder, answering, made_from=run_id)
-        if card:
-            (folder / model_card.FILE).write_text(card.text, encoding="utf-8")
-        with mlflow.start_run(run_id=run_id):
-            info = mlflow.pyfunc.log_model(
-                name="model",
-                python_model=str(package / "serving/pyfunc.py"),
-                artifacts={"model": str(folder)},
-                code_paths=[str(package)],
-                pip_requirements=requirements.pin(needed),
-                input_example=None,
-            )
-    return str(info.model_uri)
-
-
 def _ask_trial_question(uri: str) -> None:
     """Asks a logged model a question, because MLflow marks it as READY even if it is broken.
 
@@ -204,9 +159,7 @@ def _ask_trial_question(uri: str) -> None:
 
     # The model was made in this environment, so MLflow need not compare its requirements with it.
     model = mlflow.pyfunc.load_model(uri, suppress_warnings=True)
-    answer = model.predict([{"question": "Who wrote it?", "context": "Ada wrote it in 1843."}])
-    if not isinstance(answer, list) or set(answer[0]) < {"text", "score", "answered"}:
-        raise InputError(f"The logged model {uri} gave {answer!r} to a trial question")
+    check_answer(model.predict([{"question": QUESTION, "context": CONTEXT}]), uri)
 
 
 def _describe(tags: dict[str, str]) -> str:

@@ -13,7 +13,12 @@ from typing import Any
 from squadron.config import Contender
 from squadron.data.contamination import describe_shared
 from squadron.reports.markdown import plain
-from squadron.reports.race_facts import describe_doubts, describe_leads
+from squadron.reports.race_facts import (
+    count_gates,
+    describe_doubts,
+    describe_leads,
+    explain_gates,
+)
 from squadron.scores.contender_result import ContenderResult
 from squadron.scores.error_kinds import KIND_TEXTS
 from squadron.scores.figures import SplitFigures
@@ -74,7 +79,8 @@ def write_card(
     race = plain(outcome.race)
     if race_page:
         race = f"[{race}]({race_page})"
-    return ModelCard(text, _summarise(what, best, tags, leads, warnings, race))
+    said = [*leads, *count_gates(outcome), *explain_gates(outcome)]
+    return ModelCard(text, _summarise(what, best, tags, said, warnings, race))
 
 
 def _render_card(**content: Any) -> str:
@@ -104,7 +110,7 @@ def _summarise(
     what: str,
     best: ContenderResult,
     tags: Mapping[str, str],
-    leads: Sequence[str],
+    said: Sequence[str],
     warnings: Sequence[str],
     race: str,
 ) -> str:
@@ -114,7 +120,7 @@ def _summarise(
         what: As for `write_card`.
         best: As for `write_card`.
         tags: As for `write_card`.
-        leads: Sentences about the winner's lead.
+        said: Sentences about the winner's lead and its gates.
         warnings: Sentences about what the splits share with train.
         race: The race in Markdown.
     """
@@ -126,7 +132,7 @@ def _summarise(
         f"select{_describe_split(best.select)}",
         f"test{_describe_split(best.splits.get('test'))}",
         f"validation status: {known['validation_status']}",
-        *map(plain, leads),
+        *map(plain, said),
         f"backbone {known['backbone']}, its licence: {known['licence']}",
         f"trained on: {known['trained_on']}",
         *([plain(best.synthetic)] if best.synthetic else []),

@@ -1,14 +1,15 @@
-"""What the table, the report and the model card say alike: standings, leads, warnings.
+"""What the table, the report and the model card say alike: standings, leads, gates, warnings.
 
 Everything here is read from the race's result, and nothing is judged again.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 
 from squadron.data.contamination import describe_shared
 from squadron.scores.leads import Lead
 from squadron.scores.race_result import RaceResult, SelectSplit
-from squadron.wording import figure, join_words, lead_interval
+from squadron.wording import counted, figure, join_words, lead_interval
 
 
 def has_too_few_paragraphs(leads: Sequence[Lead]) -> bool:
@@ -64,6 +65,28 @@ def describe_leads(result: RaceResult) -> list[str]:
 def describe_doubts(result: RaceResult) -> list[str]:
     """Returns the sentences of `describe_leads` that speak against trusting the lead."""
     return [*_describe_unsure(result), *_describe_reuse(result.select_split)]
+
+
+def count_gates(result: RaceResult) -> list[str]:
+    """Returns one sentence that counts the gates, such as "Gates: 3 passed, 1 failed."."""
+    outcomes = Counter(verdict.outcome for verdict in result.gates)
+    known = ("passed", "failed", "not measured")
+    parts = [f"{outcomes[each]} {each}" for each in known if outcomes[each]]
+    return [f"Gates: {', '.join(parts)}."] if parts else []
+
+
+def describe_failure(result: RaceResult) -> str:
+    """Returns how many gates the winner failed, such as "failed 1 of 4 gates"; "" for none."""
+    failed = len(result.failed_gates)
+    return f"failed {failed} of {counted(len(result.gates), 'gate')}" if failed else ""
+
+
+def explain_gates(result: RaceResult) -> list[str]:
+    """Returns one sentence about each gate that failed or was not measured."""
+    failed = [f"The gate {gate.name} failed: {gate.why}." for gate in result.failed_gates]
+    return failed + [
+        f"The gate {gate.name} was {gate.why}." for gate in result.gates if not gate.measured
+    ]
 
 
 def _describe_unsure(result: RaceResult) -> list[str]:

@@ -3,7 +3,12 @@
 from collections.abc import Sequence
 from statistics import mean, stdev
 
-from squadron.reports.race_facts import describe_leads
+from squadron.reports.race_facts import (
+    count_gates,
+    describe_failure,
+    describe_leads,
+    explain_gates,
+)
 from squadron.reports.search_facts import describe_search
 from squadron.scores.figures import SplitFigures
 from squadron.scores.race_result import RaceResult, Standing, WinnerVersion
@@ -40,7 +45,7 @@ def describe_end(result: RaceResult, report: str) -> list[str]:
     """
     shown = [f"Report: {report}"] if report else []
     if result.model is None:
-        return [f"Nothing is registered: {result.refused}.", *shown]
+        return [*_describe_refusal(result), *shown]
     return [*_describe_winner(result, result.model), *_describe_version(result.model), *shown]
 
 
@@ -130,7 +135,9 @@ def _describe_unknown_training(contenders: Sequence[Standing]) -> list[str]:
 def _describe_remedy(result: RaceResult) -> str:
     """Returns what may help a race that registered nothing."""
     if result.winner:
-        return "train on more questions (data.max_train_examples) or longer (train.epochs)"
+        more = "train on more questions (data.max_train_examples) or longer (train.epochs)"
+        has_threshold = any(gate.name != "answers_something" for gate in result.failed_gates)
+        return f"{more}, or change register.gates" if has_threshold else more
     return (
         "change what the reasons name (if a loss is not finite, lower train.learning_rate or set "
         "train.precision: fp32)"
@@ -138,14 +145,23 @@ def _describe_remedy(result: RaceResult) -> str:
 
 
 def _describe_winner(result: RaceResult, model: WinnerVersion) -> list[str]:
-    """Returns the winner, how sure its lead is, and what a demo means."""
+    """Returns the winner, how sure its lead is, what a demo means, and what the gates say."""
     winner = result.names[result.winner]
     lines = [f"Winner: {winner} ({result.why}).", *describe_leads(result)]
+    failure = describe_failure(result)
     if model.validation_status == "demo":
         lines.append("These data are too few to rank models on: validation_status=demo.")
         if result.gate != "passed":
-            lines.append(f"Outside a demo it would be refused: {result.gate}.")
-    return lines
+            why = f"it {failure}" if failure else result.gate
+            lines.append(f"Outside a demo it would be refused: {why}.")
+    return [*lines, *([] if failure else count_gates(result)), *explain_gates(result)]
+
+
+def _describe_refusal(result: RaceResult) -> list[str]:
+    """Returns why nothing was registered."""
+    failure = describe_failure(result)
+    why = f"{result.names[result.winner]} {failure}" if failure else result.refused
+    return [f"Nothing is registered: {why}.", *explain_gates(result)]
 
 
 def _describe_version(model: WinnerVersion) -> list[str]:

@@ -16,7 +16,7 @@ MOST_NAMES = 2
 """Contenders that a headline names. It counts more of them."""
 STATUS_TEXTS = {
     "demo": "demo: these data are too few to rank models on",
-    "passed": "passed: the model beats answering nothing",
+    "passed": "passed: the model passed its gates",
 }
 """validation_status in words."""
 
@@ -59,10 +59,13 @@ def _judge(result: RaceResult, rows: Sequence[Row]) -> Verdict:
     ]
     model = result.model
     if model is None:
-        headline = "Promote nothing: no model passed the gate."
-        return Verdict("none", headline, [*reasons, result.refused])
+        headline = "Promote nothing: the winner failed a gate."
+        return Verdict(
+            "none", headline, [*reasons, *race_facts.count_gates(result), result.refused]
+        )
     status = model.validation_status
     reasons.append(f"The validation status is {STATUS_TEXTS.get(status, status)}.")
+    reasons += race_facts.count_gates(result)
     if result.gate != "passed":
         reasons.append(f"Outside a demo it would be refused: {result.gate}.")
     if status == "demo":

@@ -13,6 +13,7 @@ __all__ = [
     "error_kinds",
     "evaluation",
     "figures",
+    "gate_verdict",
     "leads",
     "metrics",
     "official_layout",

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from squadron.data.contamination import Shared
 from squadron.scores.figures import SplitFigures
+from squadron.scores.gate_verdict import GateVerdict
 from squadron.scores.leads import Lead
 from squadron.scores.open_domain import OpenDomain
 
@@ -103,11 +104,19 @@ class RaceResult:
     """The winner's lead over each of the others, in the order of the race."""
     select_split: SelectSplit | None = None
     gate: str = ""
-    """"passed", or why the winner would be refused outside a demo; "" if it was refused."""
+    """"passed", or why the winner would be refused outside a demo, from all failed gates; "" if it
+    was refused."""
     refused: str = ""
     """Why nothing was registered; "" if a model was."""
     model: WinnerVersion | None = None
     """None if nothing was registered."""
+    gates: tuple[GateVerdict, ...] = ()
+    """What each gate says about the winner; empty without a winner."""
+
+    @property
+    def failed_gates(self) -> list[GateVerdict]:
+        """The verdicts of the gates that the winner failed."""
+        return [verdict for verdict in self.gates if not verdict.passed]
 
     @property
     def names(self) -> dict[str, str]:

@@ -4,7 +4,7 @@ import json
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,8 @@ from squadron.models.model_names import read_model_name
 from squadron.scores import standings
 from squadron.scores.contender_result import ContenderResult
 from squadron.scores.race_result import RaceResult, WinnerVersion
+from squadron.steps._contenders import CHAMPION, Contenders
+from squadron.steps._judged_winner import find_licence, read_winner
 from squadron.steps._record import name_race, record_missing
 from squadron.steps._step import step
 
@@ -58,7 +60,7 @@ def register(
     parent = tracking.find_parent(race)
     found = [read_record(ContenderResult, folder / "metrics.json") for folder in evaluations]
     order = standings.rank_contenders(found)
-    contenders = _Contenders(found, models, evaluations, order)
+    contenders = Contenders(found, models, evaluations, order)
     outcome = _run_race(race, contenders, fields)
     write_record(race_result, outcome)
     if results:
@@ -71,52 +73,24 @@ def register(
     return figures
 
 
-@dataclass(frozen=True)
-class _Contenders:
-    """What the other steps left of each contender, in one order."""
-
-    results: Sequence[ContenderResult]
-    models: Sequence[Path]
-    evaluations: Sequence[Path]
-    order: Sequence[int]
-    """Their positions, the best first and the disqualified last."""
-
-    @property
-    def racing(self) -> list[int]:
-        """Positions of those that were not disqualified, the best first."""
-        return [n for n in self.order if not self.results[n].disqualified]
-
-    @property
-    def best(self) -> ContenderResult:
-        """The winner; there must be one."""
-        return self.results[self.racing[0]]
-
-    @property
-    def best_model(self) -> Path:
-        """The model folder of the winner."""
-        return self.models[self.racing[0]]
-
-
-def _run_race(
-    race: "Race | None", contenders: _Contenders, fields: Mapping[str, Any]
-) -> RaceResult:
-    """Ranks the contenders and registers the winner if it may be.
+def _run_race(race: "Race | None", contenders: Contenders, fields: Mapping[str, Any]) -> RaceResult:
+    """Ranks the contenders and registers the winner if it passes the gates, or in a demo.
 
     Args:
         race: The race.
         contenders: Who races.
         fields: The settings of the step.
     """
-    from squadron.registry.registration import gate
+    from squadron.registry.gates import explain_failures, judge_winner
 
     options = from_mapping(Register, fields["register"])
-    results, models = contenders.results, contenders.models
+    results = contenders.results
     outcome = RaceResult(
         made_from=digest(*(each.made_from for each in results)),
         race=name_race(race),
         contenders=tuple(
             standings.describe_standing(
-                results[n], _registered_as(results[n], models[n], options.model_name)
+                results[n], _registered_as(contenders, n, options.model_name)
             )
             for n in contenders.order
         ),
@@ -124,16 +98,17 @@ def _run_race(
     if not contenders.racing:
         return replace(outcome, refused="every contender was disqualified")
     outcome = _describe_winner(race, contenders, outcome)
-    best = contenders.best
-    refused = gate(best.select)
-    if refused and not options.demo:
-        return replace(outcome, refused=f"{best.label} is not registered: {refused}")
-    outcome = replace(outcome, gate=refused or "passed")
+    judged = read_winner(contenders, outcome.comparisons, options, _data_licence(fields))
+    outcome = replace(outcome, gates=judge_winner(judged, options.gates))
+    failures = explain_failures(outcome.gates)
+    if failures and not options.demo:
+        return replace(outcome, refused=f"{outcome.winner} is not registered: {failures}")
+    outcome = replace(outcome, gate=failures or "passed")
     return replace(outcome, model=_register_winner(race, contenders, options, outcome, fields))
 
 
 def _describe_winner(
-    race: "Race | None", contenders: _Contenders, outcome: RaceResult
+    race: "Race | None", contenders: Contenders, outcome: RaceResult
 ) -> RaceResult:
     """Adds who won, by what, how sure the leads are, and by which questions."""
     from squadron.scores.leads import compare_with_winner
@@ -160,7 +135,7 @@ def _describe_winner(
 
 def _register_winner(
     race: "Race | None",
-    contenders: _Contenders,
+    contenders: Contenders,
     options: Register,
     outcome: RaceResult,
     fields: Mapping[str, Any],
@@ -178,7 +153,7 @@ def _register_winner(
     contender = about.contender
     origin = read_model_name(contender.backbone)
     is_kept = False
-    if origin and contenders.best.variant == "champion" and origin.name == options.model_name:
+    if origin and contenders.best.variant == CHAMPION and origin.name == options.model_name:
         version = find_version(origin.name, origin.version_or_alias)
         is_kept = read_registered(version).files.get(CONTEXT) == about.files.get(CONTEXT)
     if origin and is_kept:
@@ -203,7 +178,7 @@ def _status(options: Register) -> str:
 
 def _register_model(
     race: "Race | None",
-    contenders: _Contenders,
+    contenders: Contenders,
     options: Register,
     outcome: RaceResult,
     fields: Mapping[str, Any],
@@ -221,12 +196,12 @@ def _register_model(
         best,
         _status(options),
         backbone=contender.backbone,
-        licence=_licence(contender.backbone),
-        data_licence=fields.get("data_licence") or "unknown",
+        licence=find_licence(contender.backbone, options),
+        data_licence=_data_licence(fields),
         git_sha=provenance.commit(),
         code_digest=provenance.package_digest(),
         run=tracking.run_url(child),
-    )
+    ) | {f"gate_{verdict.name}": verdict.tag for verdict in outcome.gates}
     card = write_card(
         name=options.model_name,
         what=str(variants.load_variant(best.variant).__doc__).splitlines()[0],
@@ -241,7 +216,12 @@ def _register_model(
     return register_model(name, child, model, best.answering, tags, card)
 
 
-def _figures(contenders: _Contenders, outcome: RaceResult) -> dict[str, float]:
+def _data_licence(fields: Mapping[str, Any]) -> str:
+    """Returns the licence of the data as the experiment states it."""
+    return fields.get("data_licence") or "unknown"
+
+
+def _figures(contenders: Contenders, outcome: RaceResult) -> dict[str, float]:
     """Returns the winner's EM and its version; nothing if none was registered."""
     from squadron.tracking import reuse
 
@@ -251,32 +231,16 @@ def _figures(contenders: _Contenders, outcome: RaceResult) -> dict[str, float]:
     return {reuse.CHOSEN: exact_match, "version": float(outcome.model.version)}
 
 
-def _registered_as(result: ContenderResult, model: Path, model_name: str) -> str:
+def _registered_as(contenders: Contenders, number: int, model_name: str) -> str:
     """Returns the version that a champion is, such as "version 3"; "" for other contenders."""
-    from squadron.models.model_folder import read_about
-
-    if result.variant != "champion":
-        return ""
-    origin = read_model_name(read_about(model).contender.backbone)
+    origin = contenders.find_origin(number)
     if origin is None:
         return ""
     version = f"version {origin.version_or_alias}"
     return version if origin.name == model_name else f"{origin.name} {version}"
 
 
-def _licence(backbone: str) -> str:
-    """Returns the licence of a backbone's weights; a registered one says its own."""
-    from squadron.models import backbones
-    from squadron.registry.versions import find_version
-
-    origin = read_model_name(backbone)
-    if origin is None:
-        return backbones.licence(backbone)
-    version = find_version(origin.name, origin.version_or_alias)
-    return version.tags.get("licence") or backbones.licence(backbone)
-
-
-def _publish(results: str, race: str, contenders: _Contenders, race_result: Path) -> str:
+def _publish(results: str, race: str, contenders: Contenders, race_result: Path) -> str:
     """Publishes each contender's model and evaluation, then the race's summary.
 
     Each gets its own marker. Returns the place.

@@ -12,6 +12,7 @@ from squadron.config.limits import (
     find_limits,
     matches,
     one_of,
+    optional,
 )
 from squadron.errors import InputError
 
@@ -32,6 +33,7 @@ class Section:
         (at_least(1), [1, 2.5], [0, 0.9]),
         (above(0), [0.1], [0, -1]),
         (one_of(("a", "b")), ["a", "b"], ["c", ""]),
+        (optional(above(0)), [None, 0.1], [0, -1]),
         (matches("[a-z]{1,3}", "short"), ["a", "abc"], ["", "abcd", "a\n", "A"]),
         (SHARE_OR_COUNT, [0, 0.5, 1, 4.0], [-0.1, 1.5]),
     ],

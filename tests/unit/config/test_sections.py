@@ -1,4 +1,5 @@
 import dataclasses
+import types
 import typing
 
 import pytest
@@ -9,6 +10,7 @@ from squadron.config import (
     Documents,
     Evaluate,
     Experiment,
+    Gates,
     Predict,
     Register,
     Resources,
@@ -34,6 +36,7 @@ SECTIONS = [
     Contender,
     TrainedOn,
     Evaluate,
+    Gates,
     Register,
     Resources,
     Experiment,
@@ -104,6 +107,7 @@ def test_every_field_has_a_type_that_is_checked():
         return [hint, *(kind for part in typing.get_args(hint) for kind in kinds(part))]
 
     known = {str, int, float, bool, dict, tuple, object, Ellipsis, *SECTIONS}
+    known |= {types.UnionType, type(None)}
     for section in SECTIONS:
         for name, hint in typing.get_type_hints(section).items():
             for kind in kinds(hint):
@@ -114,6 +118,37 @@ def test_every_field_has_a_type_that_is_checked():
 def test_an_unknown_answer_rule_is_refused_with_those_there_are(tmp_path):
     message = refusal(tmp_path, SMALLEST + "evaluate: {answer_rule: lowest}\n")
     assert "evaluate -> answer_rule: 'lowest' is not allowed; one of ('window'" in message
+
+
+def test_the_gates_of_the_winner_are_off_and_can_be_stated(tmp_path):
+    assert load(tmp_path, SMALLEST).register.gates == Gates()
+    text = SMALLEST + "register: {gates: {max_ece: 0.1, champion_margin: 0, licences: MIT}}\n"
+    found = load(tmp_path, text).register
+    assert found.gates == Gates(max_ece=0.1, champion_margin=0.0, licences=("MIT",))
+    assert from_json(Register, to_json(found)) == found
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("{max_ece: 10}", "max_ece: 10.0 is not allowed; give a share from 0 to 1"),
+        ("{champion_margin: -1}", "champion_margin: -1.0 is not allowed; 0 or more"),
+        (
+            "{margin_needs_fewer_parameters: true}",
+            "margin_needs_fewer_parameters: True is not allowed; set champion_margin as well",
+        ),
+        ("{max_megabytes: 0}", "max_megabytes: 0.0 is not allowed; above 0"),
+        ("{max_ms_per_window: fast}", "max_ms_per_window: 'fast' is text; a number is needed"),
+        (
+            "{min_has_ans_exact_match: 100.5}",
+            "min_has_ans_exact_match: 100.5 is not allowed; give a percentage from 0 to 100",
+        ),
+        ("{licences: ['']}", "licences: [''] is not allowed; an empty text names no licence"),
+    ],
+)
+def test_impossible_gates_are_refused(tmp_path, value, message):
+    text = SMALLEST + f"register: {{gates: {value}}}\n"
+    assert f"register -> gates -> {message}" in refusal(tmp_path, text)
 
 
 def test_what_a_backbone_was_trained_on_can_be_declared(tmp_path):

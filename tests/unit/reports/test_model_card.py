@@ -9,6 +9,7 @@ from squadron.answers.calibration import Calibration
 from squadron.config import Contender, Windows
 from squadron.data.contamination import Shared
 from squadron.reports.model_card import FILE, write_card
+from squadron.scores.gate_verdict import GateVerdict
 from squadron.scores.race_result import Standing
 from tests.results import make_figures, make_lead, make_open_domain, make_race, make_result
 
@@ -119,6 +120,22 @@ def test_a_lead_that_may_be_chance_and_a_demo_are_limits():
     )
     assert "would have been refused: it does not beat answering nothing." in limits
     assert "demo" not in card().text.split("## Limits")[1]
+
+
+def test_the_verdicts_of_the_gates_are_there_in_both_forms():
+    assert "gate" not in card().text.lower()
+    gates = (
+        GateVerdict("size", True, "its folder has 2.50 MB; 3 is the most", 2.5, 3.0),
+        GateVerdict("licence", False, "the licence of its data (a|b) is not accepted"),
+        GateVerdict("beats_untrained", True, "not measured: none was judged", measured=False),
+    )
+    made = card(outcome=replace(OUTCOME, gates=gates))
+    table = made.text.split("## Gates")[1].split("##")[0]
+    assert "| `size` | passed | its folder has 2.50 MB; 3 is the most |" in table
+    assert "| `licence` | failed | the licence of its data (a\\|b) is not accepted |" in table
+    assert "| `beats_untrained` | not measured | not measured: none was judged |" in table
+    assert "- Gates: 1 passed, 1 failed, 1 not measured.\n" in made.summary
+    assert "The gate licence failed: the licence of its data (a\\|b) is not" in made.summary
 
 
 def test_data_without_unanswerable_questions_and_scores_without_calibration_are_limits():

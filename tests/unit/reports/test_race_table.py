@@ -9,6 +9,7 @@ from squadron.artifacts import read_record
 from squadron.data.contamination import Shared
 from squadron.reports.race_facts import describe_leads
 from squadron.reports.race_table import LEAST_NEEDED, render_table, screen_width
+from squadron.scores.gate_verdict import GateVerdict
 from squadron.scores.race_result import RaceResult, SelectSplit
 from tests.results import (
     change_contender,
@@ -326,6 +327,62 @@ def test_a_demo_says_so_and_what_the_gate_would_say(race, gate, expected):
     ]
     # `squadron promote` would refuse it.
     assert not any("squadron promote" in line for line in lines)
+
+
+WEAK = GateVerdict("calibration", False, "its error is 0.2; 0.1 is the most", 0.2, 0.1)
+FREE = GateVerdict("licence", False, "the licence of its data (x) is not accepted; MIT would be")
+STRONG = GateVerdict("answers_something", True, "its EM beats answering nothing", 61.23, 40.0)
+ALONE = GateVerdict(
+    "beats_untrained", True, "not measured: no contender `pretrained` was judged", measured=False
+)
+
+
+@pytest.mark.parametrize(
+    ("gates", "expected"),
+    [
+        ((), []),
+        ((STRONG,), ["Gates: 1 passed."]),
+        (
+            (STRONG, ALONE),
+            [
+                "Gates: 1 passed, 1 not measured.",
+                "The gate beats_untrained was not measured: no contender `pretrained` was judged.",
+            ],
+        ),
+    ],
+)
+def test_gates_that_passed_are_one_line_and_those_without_a_figure_are_said(race, gates, expected):
+    lines = render_table(replace(race, gates=gates)).splitlines()
+    told = lines[lines.index("Winner: span (highest EM on select, 61.23).") + 1 :]
+    assert told[: told.index("")] == [
+        *expected,
+        "Registered: squadron-example version 3, alias 'candidate'.",
+    ]
+
+
+def test_each_gate_that_a_refused_winner_failed_has_a_line(race):
+    refused = "span is not registered: its error is 0.2; 0.1 is the most; the licence ..."
+    race = replace(race, model=None, gate="", refused=refused, gates=(STRONG, WEAK, FREE))
+    assert without_margins(render_table(race)).endswith(
+        "Nothing is registered: span failed 2 of 3 gates.\n"
+        "The gate calibration failed: its error is 0.2; 0.1 is the most.\n"
+        "The gate licence failed: the licence of its data (x) is not accepted; MIT would be.\n"
+        "\n"
+        "Next: train on more questions (data.max_train_examples) or longer (train.epochs), or "
+        "change register.gates, and run the same command again. Steps that do not change come from "
+        "the cache.\n"
+        "  make ui"
+    )
+
+
+def test_each_gate_that_a_demo_failed_has_a_line(race):
+    race = change_model(race, validation_status="demo")
+    lines = render_table(replace(race, gate=WEAK.why, gates=(STRONG, WEAK))).splitlines()
+    first = lines.index("Outside a demo it would be refused: it failed 1 of 2 gates.")
+    assert lines[first + 1 : first + 3] == [
+        "The gate calibration failed: its error is 0.2; 0.1 is the most.",
+        "Registered: squadron-example version 3, alias 'candidate'.",
+    ]
 
 
 def test_a_champion_that_stays_is_not_registered_again(race):

@@ -33,6 +33,7 @@ from squadron.reports.verdict import judge_race
 from squadron.scores import standings
 from squadron.scores.contender_result import ContenderResult
 from squadron.scores.error_kinds import KIND_TEXTS, KINDS
+from squadron.scores.gate_verdict import GateVerdict
 from squadron.scores.leads import compare_with_winner
 from squadron.scores.race_result import Standing
 from squadron.steps._status import Status
@@ -583,6 +584,28 @@ def test_a_demo_is_not_to_be_promoted(race, report):
     assert (found.tone, found.commands) == ("none", [])
     assert "don't promote a demo" in found.headline
     assert any("it would be refused: it is too weak" in reason for reason in found.reasons)
+
+
+def test_the_gates_of_the_winner_are_a_table_of_the_race_and_a_reason_of_the_verdict(
+    race, report, text
+):
+    assert "Gates of the winner" not in text
+    gates = (
+        GateVerdict("size", True, "its folder has 2.50 MB; 3 is the most", 2.5, 3.0),
+        GateVerdict("licence", False, "the licence of its data (<b>) is not accepted"),
+    )
+    result = replace(race[2], gates=gates)
+    verdict = judge_race(result, report.rows)
+    assert "Gates: 1 passed, 1 failed." in verdict.reasons
+    changed = replace(report, result=result, verdict=verdict)
+    page = Page(render_report(changed))
+    assert (page.wrong, page.open) == ([], [])
+    (table,) = [each for each in page.tables if each[0][0].strip() == "gate"]
+    assert [[cell.strip() for cell in row] for row in table[1:]] == [
+        ["size", "✓ passed", "its folder has 2.50 MB; 3 is the most"],
+        ["licence", "✕ failed", "the licence of its data (<b>) is not accepted"],
+    ]
+    assert "- Gates: 1 passed, 1 failed.\n" in notes.describe_race(changed, {})
 
 
 def test_a_refusal_and_a_race_without_a_model_say_so(race, report):

@@ -143,8 +143,8 @@ def race(tmp_path_factory):
             parent = tracking.find_parent(known)
             tracking.log_dataset(parent, "select", "select-digest", "x.json", "select", 28)
         tracking.log_metrics(tracking.find_parent(earlier), {reuse.CHOSEN: 50.0})
-        select = {"select": make_split("select", examples=28)}
-        tiny_models.write_validation(folder / "examples", make_validation(splits=select))
+        splits = {"train": make_split("train"), "select": make_split("select", examples=28)}
+        tiny_models.write_validation(folder / "examples", make_validation(splits=splits))
         status = Status("c", training=TrainingSummary(trainable_parameters=10.0))
         for label in LABELS:
             write_record(folder / label / "candidates" / "status.json", status)
