@@ -3,8 +3,6 @@
 import re
 from collections.abc import Iterator
 
-from sentencex import segment
-
 MIN_LABEL = 30
 """A shorter piece without a full stop is a label, a list item or a caption: no sentence alone."""
 MAX_BLOCK = 50_000
@@ -58,6 +56,9 @@ def find_sentences(text: str, start: int, end: int, language: str, most: int) ->
 
 def _find_pieces(text: str, start: int, end: int, language: str, most: int) -> Iterator[Range]:
     """Yields what the splitter takes for sentences, stripped, and cut where they are too long."""
+    # Not every installation has it, and the steps of a race import this module.
+    from sentencex import segment
+
     for block_start, block_end in _find_blocks(text, start, end):
         place = block_start
         for piece in segment(language, text[block_start:block_end]):

@@ -13,7 +13,7 @@ from squadron.scores.standings import (
     rank_contenders,
     version_tags,
 )
-from tests.results import make_figures, make_result
+from tests.results import make_figures, make_open_domain, make_result
 
 
 def row(label, exact, f1, size=1.0, disqualified="", forced=0.0, **changes):
@@ -130,18 +130,20 @@ def test_a_contender_that_trains_nothing_counts_as_one_without_trained_parameter
 def test_a_standing_has_the_figures_and_the_training_of_its_contender():
     select, test, tune = (make_figures(f1=f1) for f1 in (70.0, 60.0, 80.0))
     shared = {"test": Shared("paragraph", 200, 1, 0, 8)}
+    found = make_open_domain()
     result = make_result(
         "a-s1",
         group="a",
         trained_on="clean",
         shared_with_train=shared,
         splits={"tune": tune, "select": select, "test": test},
+        open_domain=found,
         training=TrainingSummary(
             seconds=5.0, seconds_train=9.0, examples_per_second=2.0, trainable_parameters=7.0
         ),
     )
     expected = Standing(
-        "a-s1", "version 3", "a", "", "clean", shared, select, test, None, 9.0, 2.0, 7.0
+        "a-s1", "version 3", "a", "", "clean", shared, select, test, None, found, 9.0, 2.0, 7.0
     )
     assert describe_standing(result, "version 3") == expected
     assert (expected.name, describe_standing(result).name) == ("a-s1 (version 3)", "a-s1")
