@@ -59,7 +59,9 @@ ONLY_IN = {
     "accelerate": {"models"},
     "peft": {"models"},
 }
-HEAVY = {"torch", "mlflow", "transformers", "pandas", "kfp", "lancedb"}
+HEAVY = {"torch", "mlflow", "transformers", "pandas", "kfp"}
+# Not every installation has them.
+HEAVY |= {"lancedb", "pypdfium2", "sentencex"}
 COMMANDS = sorted(file.stem for file in (SOURCE / "commands").glob("[!_]*.py"))
 LIGHT_MODULES = (
     ", ".join(("squadron.__main__", *(f"squadron.commands.{name}" for name in COMMANDS))),

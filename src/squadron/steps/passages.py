@@ -15,7 +15,6 @@ from squadron.documents.cutting import CutSettings, cut_passages
 from squadron.documents.document import Refusal
 from squadron.documents.passage_table import make_context_passages, make_table
 from squadron.documents.passages import Passage
-from squadron.documents.reading import read_fetched
 from squadron.errors import InputError
 from squadron.steps._step import step
 from squadron.wording import counted, join_words
@@ -103,6 +102,9 @@ class _Reading:
 
     def read(self) -> Iterator[Passage]:
         """Yields the passages of all documents."""
+        # It needs packages that only documents need.
+        from squadron.documents.reading import read_fetched
+
         settings = self._settings
         cut = CutSettings(sentences=settings.sentences, overlap=settings.overlap)
         with tempfile.TemporaryDirectory() as temporary:
