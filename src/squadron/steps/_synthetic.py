@@ -1,6 +1,7 @@
 """Makes synthetic examples for the split train, as `data.synthesize` asks for them."""
 
 import importlib
+import importlib.util
 import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
     from squadron.documents.synthesis import Synthesis
 
+_PACKAGES = ("pypdfium2", "sentencex")
+"""The packages of the extra `documents` that read documents."""
 SHOWN = 20
 """Maximum number of refused files that ingest prints; validation.json lists all."""
 
@@ -94,15 +97,13 @@ def _load_synthesis() -> "ModuleType":
     Raises:
         InputError: If a package of the extra `documents` is missing.
     """
-    try:
-        return importlib.import_module("squadron.documents.synthesis")
-    except ModuleNotFoundError as error:
-        if error.name != "sentencex":
-            raise
-        raise InputError(
-            f"data -> synthesize needs the package {error.name}, which is not installed: make "
-            "setup, or pip install 'squadron-qa[documents]'"
-        ) from None
+    for name in _PACKAGES:
+        if importlib.util.find_spec(name) is None:
+            raise InputError(
+                f"data -> synthesize needs the package {name}, which is not installed: make "
+                "setup, or pip install 'squadron-qa[documents]'"
+            )
+    return importlib.import_module("squadron.documents.synthesis")
 
 
 def _say_refused(made: "Synthesis") -> None:
