@@ -23,7 +23,7 @@ class AttendedWord:
 
 @dataclass(frozen=True)
 class WindowReading:
-    """What a model found in one window of a context. Characters count from 0 in the context."""
+    """The best span that a model found in one window. Characters count from 0 in the context."""
 
     start_char: int
     """The first character of the context that the window holds."""
@@ -111,7 +111,7 @@ def explain_windows(
     """
     number_of = {each: number for number, each in enumerate(ids)}
     best = _find_best(candidates, ids, rule)
-    # Of windows with the same best span and score, the first counts.
+    # If several windows have the best span with the same score, the first one counts.
     winners = {
         number: min(windows, key=lambda window: (*windows[window].order(), window))
         for number, windows in best.items()

@@ -124,7 +124,7 @@ def _read_questions(options: argparse.Namespace) -> list[str]:
 
 @dataclass(frozen=True)
 class _Asking:
-    """What answers questions."""
+    """The function that answers questions, with its model and its search."""
 
     answer: Answer
     opened: "OpenedModel"

@@ -19,4 +19,4 @@ class Register:
     to the model card, to the tags of the version and to the gate `licence`. Squadron itself knows
     those of its offline backbone, of the starter and of registered models only."""
     gates: Gates = field(default_factory=Gates)
-    """What the winner must show besides that its EM beats answering nothing."""
+    """What is asked of the winner, in addition to an EM above that of answering nothing."""

@@ -195,7 +195,7 @@ class SyntheticSummary:
     refused: dict[str, str] = field(default_factory=dict)
     """Name of each file that was not read -> why."""
     notes: tuple[str, ...] = ()
-    """What was left out of documents that were read, in sentences."""
+    """One sentence for each part of a document that was left out, though the document was read."""
 
     def describe(self, train: int) -> str:
         """Returns a sentence for people; "" without synthetic questions.

@@ -86,7 +86,7 @@ def _sum_by_word(
     for place, start, weight in zip(places.tolist(), start_chars, weights.tolist(), strict=True):
         if place >= 0 and start < words[place][1]:
             sums[place] += weight
-    # Of equal weights, the earlier word comes first.
+    # If two weights are equal, the earlier word comes first.
     best = sorted(sums, key=lambda place: (-sums[place], place))[:MOST_WORDS]
     return tuple(
         AttendedWord(context[slice(*words[place])], *words[place], sums[place]) for place in best
