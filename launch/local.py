@@ -18,9 +18,9 @@ from launch.step_processes import preloaded_steps
 from launch.temporary import temporary_files
 from squadron import provenance, storage, tracking
 from squadron.config import Experiment
-from squadron.documents import libraries
 from squadron.errors import EXIT_CODE_INPUT_ERROR, InputError
 from squadron.progress import EVENTS_VARIABLE
+from squadron.requirements import SEARCH_DOCUMENTS, require_packages
 from squadron.runs_folder import places, runs_lock, step_notes
 from squadron.runs_folder.kept import CHECKPOINTS_VARIABLE
 from squadron.runs_folder.places import RUNS
@@ -44,7 +44,7 @@ def run_here(experiment: Experiment, build_pipeline: Callable[[Placement], Any])
         check_experiment(experiment)
         has_documents = experiment.documents.are_given
         if has_documents:
-            libraries.require_installed()
+            require_packages(SEARCH_DOCUMENTS, "Documents need")
         if experiment.results:
             storage.require_writable(experiment.results)
         try:

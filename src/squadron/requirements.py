@@ -10,13 +10,37 @@ import importlib.metadata
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 
 from squadron import provenance
+from squadron.errors import InputError
 
+READ_DOCUMENTS = ("pypdfium2", "sentencex")
+"""The packages of the extra `documents` that turn documents into passages."""
+SEARCH_DOCUMENTS = ("lancedb", *READ_DOCUMENTS)
+"""All packages of the extra `documents`, which `make run` does not install."""
 PARTS = {"mlflow": "mlflow-skinny"}
 """Distribution -> its part that may be installed alone, with the same version. The part is enough
 for a race, but not for a registered model: that is served by the whole distribution."""
+
+
+def require_packages(packages: Iterable[str], needed_by: str) -> None:
+    """Says what to install if a package of the extra `documents` is missing.
+
+    Args:
+        packages: READ_DOCUMENTS or SEARCH_DOCUMENTS.
+        needed_by: The beginning of the sentence, such as "Documents need".
+
+    Raises:
+        InputError: With the first package that is missing.
+    """
+    for name in packages:
+        if find_spec(name) is None:
+            raise InputError(
+                f"{needed_by} the package {name}, which is not installed: make setup, or "
+                "pip install 'squadron-qa[documents]'"
+            )
 
 
 def find_distributions(module: str) -> set[str]:

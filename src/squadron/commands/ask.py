@@ -18,8 +18,8 @@ from squadron.commands._conversation import talk
 from squadron.commands._document_search import DocumentSearch
 from squadron.commands._libraries import silence_libraries
 from squadron.commands._questions import check_output, read_questions, write_answers
-from squadron.documents import libraries
 from squadron.errors import InputError
+from squadron.requirements import SEARCH_DOCUMENTS, require_packages
 from squadron.runs_folder import places
 
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ def _open_index(place: str) -> "PassageIndex":
     Raises:
         InputError: If there is none, or a package that reads it is missing.
     """
-    libraries.require_installed()
+    require_packages(SEARCH_DOCUMENTS, "Documents need")
     from squadron.retrieval import PassageIndex, TextEncoder
 
     return PassageIndex.open(place, TextEncoder())

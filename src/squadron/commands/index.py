@@ -4,8 +4,8 @@ import argparse
 from typing import TYPE_CHECKING
 
 from squadron.commands._libraries import silence_libraries
-from squadron.documents import libraries
 from squadron.errors import InputError
+from squadron.requirements import SEARCH_DOCUMENTS, require_packages
 from squadron.runs_folder import places
 from squadron.wording import counted
 
@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
     a file that was named can't be read, or no document is left.
     """
     silence_libraries()
-    libraries.require_installed()
+    require_packages(SEARCH_DOCUMENTS, "Documents need")
     built = _build(options)
     record = built.record
     print(

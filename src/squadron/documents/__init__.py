@@ -7,7 +7,6 @@ and no torch. Others use the modules in `__all__`.
 __all__ = [
     "cutting",
     "document",
-    "libraries",
     "limits",
     "passage_table",
     "passages",

@@ -1,7 +1,6 @@
 """Makes synthetic examples for the split train, as `data.synthesize` asks for them."""
 
 import importlib
-import importlib.util
 import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -20,14 +19,13 @@ from squadron.data.validation import validate_examples
 from squadron.data.validation_file import SyntheticSummary
 from squadron.data.validation_report import Report, show
 from squadron.errors import InputError
+from squadron.requirements import READ_DOCUMENTS, require_packages
 
 if TYPE_CHECKING:
     from types import ModuleType
 
     from squadron.documents.synthesis import Synthesis
 
-_PACKAGES = ("pypdfium2", "sentencex")
-"""The packages of the extra `documents` that read documents."""
 SHOWN = 20
 """Maximum number of refused files that ingest prints; validation.json lists all."""
 
@@ -97,12 +95,7 @@ def _load_synthesis() -> "ModuleType":
     Raises:
         InputError: If a package of the extra `documents` is missing.
     """
-    for name in _PACKAGES:
-        if importlib.util.find_spec(name) is None:
-            raise InputError(
-                f"data -> synthesize needs the package {name}, which is not installed: make "
-                "setup, or pip install 'squadron-qa[documents]'"
-            )
+    require_packages(READ_DOCUMENTS, "data -> synthesize needs")
     return importlib.import_module("squadron.documents.synthesis")
 
 

@@ -9,9 +9,9 @@ import pyarrow as pa
 from squadron import progress
 from squadron.artifacts import FOUND, read_table, write_official, write_record, write_table
 from squadron.config import Documents, digest, from_json, to_json
-from squadron.documents import libraries
 from squadron.documents.cutting import CutSettings
 from squadron.documents.passage_table import read_passages
+from squadron.requirements import SEARCH_DOCUMENTS, require_packages
 from squadron.scores.open_domain import Recall, SearchedIndex, SearchedSplit, Searches
 from squadron.steps._asked import FOUND_AT_MOST, SEARCHES, Asked, choose_asked
 from squadron.steps._files import COMPARED
@@ -57,7 +57,7 @@ def index(
     from squadron import tracking
     from squadron.retrieval import RightPassages
 
-    libraries.require_installed()
+    require_packages(SEARCH_DOCUMENTS, "Documents need")
     settings = from_json(Documents, documents)
     table = read_table(passages / TABLE, schema="passages/1")
     figures: dict[str, float] = {}

@@ -10,12 +10,12 @@ from typing import ClassVar
 from squadron import progress, provenance, storage
 from squadron.artifacts import read_contexts, read_parts, write_record, write_table
 from squadron.config import Documents, digest, from_json
-from squadron.documents import libraries
 from squadron.documents.cutting import CutSettings, cut_passages
 from squadron.documents.document import Refusal
 from squadron.documents.passage_table import make_context_passages, make_table
 from squadron.documents.passages import Passage
 from squadron.errors import InputError
+from squadron.requirements import SEARCH_DOCUMENTS, require_packages
 from squadron.steps._step import step
 from squadron.wording import counted, join_words
 
@@ -59,7 +59,7 @@ def passages(*, documents: str, examples: Path, passages: Path, digests: str = "
             no passage.
     """
     settings = from_json(Documents, documents)
-    libraries.require_installed()
+    require_packages(SEARCH_DOCUMENTS, "Documents need")
     started = time.monotonic()
     reading = _Reading(settings, provenance.read_digests(digests))
     found = list(reading.read())
