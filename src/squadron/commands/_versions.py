@@ -1,6 +1,7 @@
 """How registered versions are shown: their figures, their verdicts and their promotions."""
 
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from squadron.commands._comparison import figures_as_json
@@ -8,9 +9,9 @@ from squadron.wording import counted, figure_with_interval
 
 if TYPE_CHECKING:
     from squadron.registry.catalogue import VersionRow
-    from squadron.registry.evidence import Verdict
     from squadron.registry.promotions import Promotion
     from squadron.registry.versions import Registered
+    from squadron.scores.gate_verdict import GateVerdict
 
 
 def show_time(milliseconds: int) -> str:
@@ -27,7 +28,7 @@ def show_status(version: "Registered") -> str:
     return version.tags.get("validation_status") or "no validation status"
 
 
-def show_verdicts(verdicts: "tuple[Verdict, ...] | list[Verdict]") -> str:
+def show_verdicts(verdicts: "Sequence[GateVerdict]") -> str:
     """Returns the verdicts of gates on one line, such as "6 passed; failed: latency (why)"."""
     if not verdicts:
         return "none was recorded"
@@ -35,7 +36,7 @@ def show_verdicts(verdicts: "tuple[Verdict, ...] | list[Verdict]") -> str:
     parts = [f"{len(verdicts) - len(failed)} passed"]
     if failed:
         parts.append(
-            "failed: " + ", ".join(f"{e.gate} ({e.why})" if e.why else e.gate for e in failed)
+            "failed: " + ", ".join(f"{e.name} ({e.why})" if e.why else e.name for e in failed)
         )
     return "; ".join(parts)
 
@@ -76,7 +77,7 @@ def version_as_json(row: "VersionRow") -> dict[str, object]:
         "run_id": version.run_id,
         "select_digest": version.tags.get("select_digest", ""),
         "figures": figures_as_json(row.evidence),
-        "gates": {each.gate: {"passed": each.passed, "why": each.why} for each in row.verdicts},
+        "gates": {each.name: {"passed": each.passed, "why": each.why} for each in row.verdicts},
         "promotions": [promotion_as_json(each) for each in row.promotions],
     }
 

@@ -82,6 +82,7 @@ def _show(chosen: "Registered", current: "Registered | None") -> "Comparison | N
     from squadron.commands import _comparison, _versions
     from squadron.errors import InputError
     from squadron.registry import comparison, evidence
+    from squadron.scores.gate_verdict import read_tags
     from squadron.tracking import race_texts
 
     first = f"version {chosen.version}"
@@ -100,6 +101,6 @@ def _show(chosen: "Registered", current: "Registered | None") -> "Comparison | N
         except InputError as error:  # Without a comparison, the person decides by what there is.
             print(race_texts.wrap_line(f"{error}."))
     print(race_texts.wrap_line(f"Status: {_versions.show_status(chosen)}"))
-    verdicts = evidence.read_verdicts(chosen)
+    verdicts = read_tags(chosen.tags)
     print(race_texts.wrap_line(f"Gates: {_versions.show_verdicts(verdicts)}"))
     return found

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from squadron.registry.evidence import Evidence, Verdict, read_evidence, read_verdicts
+from squadron.registry.evidence import Evidence, read_evidence
 from squadron.registry.promotions import PROMOTED, Promotion, read_history
 from squadron.registry.versions import (
     Registered,
@@ -11,6 +11,7 @@ from squadron.registry.versions import (
     list_models,
     search_versions,
 )
+from squadron.scores.gate_verdict import GateVerdict, read_tags
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class VersionRow:
     version: Registered
     aliases: tuple[str, ...]
     evidence: Evidence
-    verdicts: tuple[Verdict, ...]
+    verdicts: tuple[GateVerdict, ...]
     promotions: tuple[Promotion, ...]
     """All moves of an alias to this version, the first one first."""
 
@@ -46,7 +47,7 @@ def _read_model(name: str) -> list[VersionRow]:
             version,
             tuple(sorted(alias for alias, number in aliases.items() if number == version.version)),
             read_evidence(version),
-            tuple(read_verdicts(version)),
+            tuple(read_tags(version.tags)),
             # A model that was deleted and registered again has other versions with these numbers.
             tuple(
                 move

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from squadron import tracking
 from squadron.registry.versions import Registered
+from squadron.scores.gate_verdict import PASSED, read_tags
 from squadron.wording import Estimate, join_words
 
 if TYPE_CHECKING:
@@ -12,17 +13,6 @@ if TYPE_CHECKING:
 
 FIGURES = ("select_exact_match", "select_f1", "test_exact_match", "test_f1")
 """The figures that versions are told apart by, as tags and metrics name them."""
-PASSED = "passed"
-_GATE = "gate_"
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What a gate found out about a version when it was registered."""
-
-    gate: str
-    passed: bool
-    why: str
 
 
 @dataclass(frozen=True)
@@ -53,20 +43,10 @@ def read_evidence(version: Registered) -> Evidence:
     return Evidence(figures, str(parent.info.run_name) if parent else "")
 
 
-def read_verdicts(version: Registered) -> list[Verdict]:
-    """Returns the verdicts of a version's gates, the failed ones first; [] if it has none."""
-    found = []
-    for key, text in sorted(version.tags.items()):
-        result, _, why = text.partition(":")
-        if key.startswith(_GATE) and result in (PASSED, "failed"):
-            found.append(Verdict(key.removeprefix(_GATE), result == PASSED, why.strip()))
-    return sorted(found, key=lambda each: each.passed)
-
-
 def find_objections(version: Registered) -> list[str]:
     """Returns why a version may leave `candidate` only if a person insists; [] if it may."""
     status = version.tags.get("validation_status", "")
-    failed = [each.gate for each in read_verdicts(version) if not each.passed]
+    failed = [each.name for each in read_tags(version.tags) if not each.passed]
     objections = []
     if failed:
         gates = "gate" if len(failed) == 1 else "gates"

@@ -14,6 +14,7 @@ from squadron.config import Contender, Register, digest, from_mapping
 from squadron.models.model_names import read_model_name
 from squadron.scores import standings
 from squadron.scores.contender_result import ContenderResult
+from squadron.scores.gate_verdict import as_tags
 from squadron.scores.race_result import RaceResult, WinnerVersion
 from squadron.steps._contenders import CHAMPION, Contenders
 from squadron.steps._judged_winner import find_licence, read_winner
@@ -201,7 +202,7 @@ def _register_model(
         git_sha=provenance.commit(),
         code_digest=provenance.package_digest(),
         run=tracking.run_url(child),
-    ) | {f"gate_{verdict.name}": verdict.tag for verdict in outcome.gates}
+    ) | as_tags(outcome.gates)
     card = write_card(
         name=options.model_name,
         what=str(variants.load_variant(best.variant).__doc__).splitlines()[0],
