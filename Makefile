@@ -45,7 +45,7 @@ help: ## This list
 
 .venv/dev: .venv/run
 	@echo "Installing the tools for tests and linting ..."
-	@$(PIP_INSTALL) -e '.[offline,pipeline,mlflow,documents,server,dev]'
+	@$(PIP_INSTALL) -e '.[offline,pipeline,mlflow,documents,server,serving,onnx,dev]'
 	@touch $@
 
 ASK_EXAMPLE := $(BIN)/squadron ask --context examples/moon_landing.txt "How much rock and soil did Armstrong and Aldrin collect?"

@@ -227,7 +227,7 @@ BREAKS: list[tuple[Checker, str, str, str]] = [
     (check_labels, "image.revision=", "image.version=", "no label revision"),
     (check_versions, "'kfp==2.17.0'", "'kfp==2.16.0'", "kfp"),
     (check_versions, "TORCH_VERSION=2.13.0", "TORCH_VERSION=2.12.0", "TORCH_VERSION"),
-    (check_versions, "documents,server]", "documents,server,dev]", "extra dev"),
+    (check_versions, "serving,onnx]", "serving,onnx,dev]", "extra dev"),
 ]
 
 

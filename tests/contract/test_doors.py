@@ -23,6 +23,7 @@ SOURCE = ROOT / "src" / "squadron"
 ROOMS = (
     "errors",
     "uris",
+    "cores",
     "wording",
     "config",
     "progress",

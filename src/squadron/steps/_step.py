@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, get_type_hints
 
 from squadron import progress, provenance
+from squadron.cores import limit_threads
 from squadron.errors import EXIT_CODE_INPUT_ERROR, InputError
-from squadron.steps._cores import limit_threads
 from squadron.steps._list import STEPS
 from squadron.tracking.outbox import REFUSED, close_outboxes, read_patience
 from squadron.uris import hide_secrets

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from squadron.cores import limit_threads, read_limit
 from squadron.steps import _step
-from squadron.steps._cores import limit_threads, read_limit
 from squadron.steps._step import step
 
 LIMITS = {"200000 100000": 2, "400000 100000": 4, "50000 100000": 1, "250000 100000": 2}
