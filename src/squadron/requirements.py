@@ -20,17 +20,20 @@ READ_DOCUMENTS = ("pypdfium2", "sentencex")
 """The packages of the extra `documents` that turn documents into passages."""
 SEARCH_DOCUMENTS = ("lancedb", *READ_DOCUMENTS)
 """All packages of the extra `documents`, which `make run` does not install."""
+ONNX = ("onnx", "onnxruntime", "onnxscript")
+"""The packages of the extra `onnx`, which write a model as an ONNX file and answer with it."""
 PARTS = {"mlflow": "mlflow-skinny"}
 """Distribution -> its part that may be installed alone, with the same version. The part is enough
 for a race, but not for a registered model: that is served by the whole distribution."""
 
 
-def require_packages(packages: Iterable[str], needed_by: str) -> None:
-    """Says what to install if a package of the extra `documents` is missing.
+def require_packages(packages: Iterable[str], needed_by: str, extra: str = "documents") -> None:
+    """Says what to install if a package of an extra is missing.
 
     Args:
-        packages: READ_DOCUMENTS or SEARCH_DOCUMENTS.
+        packages: READ_DOCUMENTS, SEARCH_DOCUMENTS or ONNX.
         needed_by: The beginning of the sentence, such as "Documents need".
+        extra: The extra that has them, as pyproject.toml names it.
 
     Raises:
         InputError: With the first package that is missing.
@@ -39,7 +42,7 @@ def require_packages(packages: Iterable[str], needed_by: str) -> None:
         if find_spec(name) is None:
             raise InputError(
                 f"{needed_by} the package {name}, which is not installed: make setup, or "
-                "pip install 'squadron-qa[documents]'"
+                f"pip install 'squadron-qa[{extra}]'"
             )
 
 

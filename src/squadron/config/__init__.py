@@ -20,13 +20,16 @@ from squadron.config.registration import Register
 from squadron.config.resolution import build_experiment
 from squadron.config.resources import Resources
 from squadron.config.serialization import digest, from_json, to_json
+from squadron.config.serving import SERVING_FORMATS, TORCH, Serving
 from squadron.config.synthesis import Synthesize
 from squadron.config.training import Train
 from squadron.config.windows import Windows
 
 __all__ = [
     "ANSWER_RULES",
+    "SERVING_FORMATS",
     "SPLITS",
+    "TORCH",
     "Contender",
     "Data",
     "Documents",
@@ -36,6 +39,7 @@ __all__ = [
     "Predict",
     "Register",
     "Resources",
+    "Serving",
     "Splits",
     "Synthesize",
     "Train",

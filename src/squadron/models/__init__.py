@@ -21,6 +21,7 @@ __all__ = [
     "model_names",
     "prediction",
     "scratch",
+    "serving_formats",
     "starter",
     "step_losses",
     "trained_on",

@@ -19,11 +19,13 @@ from squadron.artifacts import (
     write_record,
 )
 from squadron.artifacts import MODEL_ABOUT as ABOUT
-from squadron.config import Contender
+from squadron.config import TORCH, Contender
 from squadron.errors import InputError
 from squadron.models import backbones, trained_on, variants
 from squadron.models.training_summary import TrainingSummary, keep_known
 
+ONNX_FILES = {"onnx": "model.onnx", "onnx-int8": "model.int8.onnx"}
+"""The file from which a model is served in each format but torch."""
 CONTEXT = "context.txt"
 """The context that all questions share with which a model was trained and judged."""
 
@@ -41,6 +43,8 @@ class ModelAbout:
     """Why there is no model; "" if there is one."""
     files: dict[str, str] = field(default_factory=dict)
     """File of the folder -> its sha256."""
+    serving_format: str = TORCH
+    """The format in which the model answers, one of `config.SERVING_FORMATS`."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,7 @@ def write_model(
     # Registration replaces the way of answering that a champion brought.
     changing = (folder / ABOUT, folder / ANSWERING)
     files = {
-        str(path.relative_to(folder)): _sha256(path)
+        str(path.relative_to(folder)): digest_file(path)
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path not in changing
     }
@@ -144,10 +148,28 @@ def load_model(folder: Path) -> LoadedModel:
     """
     about = check_files(folder)
     contender = about.contender
-    variant = variants.load_variant(contender.variant)
-    model = variant.load(folder, variants.read_options(contender))
+    model = load_network(folder, about)
     tokenizer = backbones.load_tokenizer(str(folder))
     return LoadedModel(model, tokenizer, contender, about, read_answering(folder))
+
+
+def load_network(folder: Path, about: ModelAbout) -> Any:
+    """Loads what scores windows: a variant's model, or an ONNX file if the model is served so.
+
+    Args:
+        folder: A model folder.
+        about: The content of its `variant.json`.
+
+    Raises:
+        InputError: If it can't be loaded.
+    """
+    if about.serving_format in ONNX_FILES:
+        from squadron.models.onnx_scorer import OnnxScorer
+
+        return OnnxScorer(folder / ONNX_FILES[about.serving_format])
+    contender = about.contender
+    variant = variants.load_variant(contender.variant)
+    return variant.load(folder, variants.read_options(contender))
 
 
 def check_files(folder: Path) -> ModelAbout:
@@ -161,7 +183,7 @@ def check_files(folder: Path) -> ModelAbout:
         raise InputError(f"The model in {folder} was disqualified: {about.disqualified}")
     for name, sha256 in about.files.items():
         path = folder / name
-        if not path.is_file() or _sha256(path) != sha256:
+        if not path.is_file() or digest_file(path) != sha256:
             raise InputError(f"The model file {path} is missing or altered; fetch the model again")
     return about
 
@@ -172,11 +194,14 @@ def find_requirements(folder: Path) -> set[str]:
     Args:
         folder: A folder with a model; its contender was not disqualified.
     """
-    contender = read_about(folder).contender
+    about = read_about(folder)
     own = requirements.find_distributions(__name__)
-    return own | variants.find_requirements(contender.variant, folder)
+    if about.serving_format in ONNX_FILES:
+        return own | {"onnxruntime"}
+    return own | variants.find_requirements(about.contender.variant, folder)
 
 
-def _sha256(path: Path) -> str:
+def digest_file(path: Path) -> str:
+    """Returns the sha256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -11,6 +11,9 @@ module with
 A model may also have `prepare_training(windows)`, which is called with the table of windows that it
 will be trained on. It may set `TopSpans.type_logits_BC` if it predicts the types of questions.
 
+A variant whose answers are those of a span head alone has `SERVES_AS_ONNX = True`, and its model
+has `span_network()`, which returns the network of transformers with that head.
+
 A saved model contains all its weights, or its `backbone.json` names the backbone that it needs. In
 the second case, the variant has `NAMES_BACKBONE = True`.
 
@@ -94,11 +97,21 @@ def is_trained(variant: str) -> bool:
 
     The module itself would import torch.
     """
+    return _read_flag(variant, "TRAINS", default=True)
+
+
+@functools.cache
+def serves_as_onnx(variant: str) -> bool:
+    """Whether models of a variant can be served as an ONNX file, by `SERVES_AS_ONNX` likewise."""
+    return _read_flag(variant, "SERVES_AS_ONNX", default=False)
+
+
+def _read_flag(variant: str, name: str, *, default: bool) -> bool:
     source = Path(__path__[0], f"{variant}.py").read_text(encoding="utf-8")
     for node in ast.parse(source).body:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "TRAINS":
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
             return ast.unparse(node.value) != "False"
-    return True
+    return default
 
 
 def find_requirements(name: str, folder: Path) -> set[str]:

@@ -69,6 +69,10 @@ class AdapterModel(span.SpanModel):
         save_file(self.tensors(), folder / WEIGHTS, metadata={"format": "pt"})
         write_record(folder / BACKBONE, AdapterBackbone(self._fingerprint, self._backbone))
 
+    def span_network(self) -> Any:
+        """Returns None: not every adapter can become a part of the network's own weights."""
+        return None
+
     def tensors(self) -> dict[str, torch.Tensor]:
         """Returns the weights of the adapter and the head, under peft's names."""
         from peft import get_peft_model_state_dict

@@ -15,9 +15,7 @@ from typing import Any
 import torch
 
 from squadron.artifacts import ANSWERING, MODEL_ABOUT
-from squadron.config import Contender
 from squadron.errors import InputError
-from squadron.models import variants
 from squadron.models.batches import Batch
 from squadron.models.prediction import TopSpans
 
@@ -78,9 +76,9 @@ def build(backbone: str, options: Options) -> ChampionModel:
             f"The champion's folder {backbone} has no {MODEL_ABOUT}; only a model that a race has "
             "registered can be champion"
         )
-    contender = _read_contender(folder)
-    variant = variants.load_variant(contender.variant)
-    return ChampionModel(variant.load(folder, variants.read_options(contender)), folder)
+    from squadron.models.model_folder import load_network, read_about
+
+    return ChampionModel(load_network(folder, read_about(folder)), folder)
 
 
 def load(folder: Path, options: Options) -> ChampionModel:
@@ -89,9 +87,10 @@ def load(folder: Path, options: Options) -> ChampionModel:
 
 
 def find_requirements(folder: Path) -> set[str]:
-    """Returns the distributions that the version's own variant needs."""
-    version = folder / SUBFOLDER
-    return variants.find_requirements(_read_contender(version).variant, version)
+    """Returns the distributions that the version itself needs."""
+    from squadron.models import model_folder
+
+    return model_folder.find_requirements(folder / SUBFOLDER)
 
 
 def find_original(folder: Path) -> Path:
@@ -100,10 +99,3 @@ def find_original(folder: Path) -> Path:
     if (folder / MODEL_ABOUT).is_file() and (inner / MODEL_ABOUT).is_file():
         return find_original(inner)
     return folder
-
-
-def _read_contender(folder: Path) -> Contender:
-    """Reads which contender a model folder belongs to."""
-    from squadron.models.model_folder import read_about
-
-    return read_about(folder).contender

@@ -6,6 +6,7 @@ small backbones.
 Source: Hu et al. 2021 (arXiv:2106.09685), implemented by the library peft.
 """
 
+import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,17 @@ from squadron.models.variants._networks import head_names
 
 TRAINS = True
 NAMES_BACKBONE = True
+SERVES_AS_ONNX = True
 
-__all__ = ["NAMES_BACKBONE", "TRAINS", "Options", "build", "find_requirements", "load"]
+__all__ = [
+    "NAMES_BACKBONE",
+    "SERVES_AS_ONNX",
+    "TRAINS",
+    "Options",
+    "build",
+    "find_requirements",
+    "load",
+]
 
 QUERY_AND_VALUE = (
     ("query", "value"),  # bert, roberta, xlm-roberta, camembert, electra, albert, ernie
@@ -61,6 +71,10 @@ class Options(span.Options):
 
 class LoraModel(AdapterModel):
     """A frozen backbone with low-rank matrices added to it."""
+
+    def span_network(self) -> Any:
+        """Returns a copy of the network with the matrices added to its weights, without peft."""
+        return copy.deepcopy(self.network).merge_and_unload()
 
 
 def build(backbone: str, options: Options) -> LoraModel:

@@ -6,5 +6,6 @@ It shows what training has to improve on.
 from squadron.models.variants.span import Options, build, load
 
 TRAINS = False
+SERVES_AS_ONNX = True
 
-__all__ = ["TRAINS", "Options", "build", "load"]
+__all__ = ["SERVES_AS_ONNX", "TRAINS", "Options", "build", "load"]

@@ -14,8 +14,9 @@ from squadron.models.prediction import TopSpans, best_spans
 from squadron.models.variants._networks import Options, load_network
 
 TRAINS = True
+SERVES_AS_ONNX = True
 
-__all__ = ["TRAINS", "Options", "SpanModel", "build", "load", "span_loss"]
+__all__ = ["SERVES_AS_ONNX", "TRAINS", "Options", "SpanModel", "build", "load", "span_loss"]
 
 
 class SpanModel(torch.nn.Module):
@@ -42,6 +43,10 @@ class SpanModel(torch.nn.Module):
     def save(self, folder: Path) -> None:
         """Writes config.json and model.safetensors as transformers reads them."""
         self.network.save_pretrained(folder)
+
+    def span_network(self) -> Any:
+        """Returns the network of AutoModelForQuestionAnswering that gives this model's answers."""
+        return self.network
 
     def _score(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         types = {"token_type_ids": batch.token_type_ids_BT} if self._takes_types else {}
