@@ -52,6 +52,10 @@ class OpenedModel:
         """Where its race left the index with which it was judged; "" without one."""
         return self.version.tags.get("index_place", "") if self.version else ""
 
+    def read_answering(self) -> Answering | None:
+        """Returns how the model answers; None if neither registration nor a race settled it."""
+        return model_folder.read_answering(self.folder) or _find_answering(self.folder)
+
     def read_context(self) -> str:
         """Returns the context that the model keeps from its race; "" if it keeps none.
 
