@@ -102,7 +102,7 @@ def build_pipeline(place: Placement) -> Any:
             # The id of the race's run is an argument, so that a race in another store is not taken
             # from the cache: it registers and reports again.
             own = {"opened": opened.output, "results": results}
-            own |= {"settings": registration, "digests": register_digests}
+            own |= {"settings": registration, "digests": register_digests, **examples}
             registered = place.on_cpu(step.register(models=models, evaluations=gathered[0], **own))
             own = {"results": results, "digests": report_digests, "experiment": experiment}
             own |= {"race_result": registered.outputs["race_result"], **examples}

@@ -12,13 +12,14 @@ from typing import Any
 
 from launch import registered
 from squadron import storage
-from squadron.config import Contender, Data, Experiment, digest, to_json
+from squadron.config import TORCH, Contender, Data, Experiment, digest, to_json
 from squadron.data import locations
 from squadron.data.sources import check_source, list_modules
 from squadron.errors import InputError
 from squadron.models import backbones, minilm, scratch, variants
 from squadron.models.model_names import read_model_name
 from squadron.provenance import Digests, plan_digests
+from squadron.requirements import ONNX, require_packages
 from squadron.steps import STEPS
 from squadron.tracking import Race
 
@@ -35,6 +36,7 @@ def check_experiment(experiment: Experiment) -> None:
         InputError: With the path of the wrong value, or with the location that can't be read.
     """
     check_source(experiment.data.source)
+    _check_serving(experiment)
     for contender in experiment.contenders:
         check_source(contender.trained_on.source)
     _require_data(experiment.data)
@@ -65,6 +67,26 @@ def check_experiment(experiment: Experiment) -> None:
         # Locating a remote backbone would fetch all of it; plan_race finds out if it is missing.
         if not storage.is_remote(backbone):
             backbones.locate(backbone)
+
+
+def _check_serving(experiment: Experiment) -> None:
+    """Refuses a serving format that a contender can't have, or whose packages are missing.
+
+    Raises:
+        InputError: With the format and the contender, or with the package.
+    """
+    wanted = experiment.serving.format
+    if wanted == TORCH:
+        return
+    require_packages(ONNX, f"serving -> format: {wanted} needs", "onnx")
+    able = [name for name in variants.list_variants() if variants.serves_as_onnx(name)]
+    for contender in experiment.contenders:
+        if contender.variant not in (*able, registered.CHAMPION):
+            raise InputError(
+                f"serving -> format: {wanted!r} is not allowed with the contender "
+                f"{contender.label!r}, as models of the variant {contender.variant!r} have no span "
+                f"head alone; choose torch, or only variants of: {', '.join(able)}"
+            )
 
 
 def _count_frozen(contender: Contender) -> int:
@@ -159,6 +181,7 @@ def plan_race(experiment: Experiment) -> Plan:
     labels = [contender.label for contender in experiment.contenders]
     registration = {
         "register": dataclasses.asdict(experiment.register),
+        "serving": dataclasses.asdict(experiment.serving),
         "data": list(contents.data),
         "data_licence": experiment.data.licence,
     }

@@ -162,6 +162,14 @@ class Reader:
         with Progress(title, windows.num_rows, "windows") if title else nullcontext() as bar:
             yield from self._predict(windows, bar)
 
+    def count_windows(self, examples: pa.Table) -> int:
+        """Returns how many windows the contexts of some questions are cut into.
+
+        Args:
+            examples: A table of schema `artifacts.EXAMPLES`.
+        """
+        return int(self._slide(examples).num_rows)
+
     def read(self, questions: Sequence[tuple[str, str]], *, explain: bool = False) -> list[Reading]:
         """Answers pairs of (question, context); the answers are in the same order.
 

@@ -11,6 +11,7 @@ from squadron.config.evaluation import Evaluate
 from squadron.config.limits import Limit, check_limits, matches, require
 from squadron.config.registration import Register
 from squadron.config.resources import Resources
+from squadron.config.serving import Serving
 
 SHARED = ("backbone", "trained_on", "windows", "train", "predict")
 """Settings of a contender that may also stand at the top of a file, for all contenders."""
@@ -34,6 +35,8 @@ class Experiment:
     """Texts in which the questions are asked as well; none by default."""
     register: Register = field(default_factory=Register)
     """What the winner must show and where it goes."""
+    serving: Serving = field(default_factory=Serving)
+    """In which format the winner is registered."""
     resources: Resources = field(default_factory=Resources)
     """What the steps ask of a cluster."""
     results: str = ""

@@ -16,6 +16,7 @@ from squadron.reports.markdown import plain
 from squadron.reports.race_facts import (
     count_gates,
     describe_doubts,
+    describe_formats,
     describe_leads,
     explain_gates,
 )
@@ -79,7 +80,7 @@ def write_card(
     race = plain(outcome.race)
     if race_page:
         race = f"[{race}]({race_page})"
-    said = [*leads, *count_gates(outcome), *explain_gates(outcome)]
+    said = [*leads, *count_gates(outcome), *explain_gates(outcome), *describe_formats(outcome)]
     return ModelCard(text, _summarise(what, best, tags, said, warnings, race))
 
 

@@ -89,6 +89,22 @@ def explain_gates(result: RaceResult) -> list[str]:
     ]
 
 
+def describe_formats(result: RaceResult) -> list[str]:
+    """Returns what each serving format gives, and the verdict about the one asked for."""
+    gate = result.format_gate
+    if gate is None:
+        return []
+    figures = [
+        f"{each.name} {each.exact_match:.2f} EM, {each.milliseconds:.1f} ms per window, "
+        f"{each.megabytes:.1f} MB"
+        for each in result.formats
+    ]
+    return [
+        f"Served as {result.serving_format} ({'; '.join(figures)}).",
+        f"The gate {gate.name} {gate.outcome}: {gate.why}.",
+    ]
+
+
 def _describe_unsure(result: RaceResult) -> list[str]:
     """Returns one sentence about the leads that may be chance; none if there are none."""
     unsure = [lead for lead in result.comparisons if not lead.significant]

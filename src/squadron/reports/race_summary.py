@@ -6,6 +6,7 @@ from statistics import mean, stdev
 from squadron.reports.race_facts import (
     count_gates,
     describe_failure,
+    describe_formats,
     describe_leads,
     explain_gates,
 )
@@ -154,7 +155,8 @@ def _describe_winner(result: RaceResult, model: WinnerVersion) -> list[str]:
         if result.gate != "passed":
             why = f"it {failure}" if failure else result.gate
             lines.append(f"Outside a demo it would be refused: {why}.")
-    return [*lines, *([] if failure else count_gates(result)), *explain_gates(result)]
+    lines += [] if failure else count_gates(result)
+    return [*lines, *explain_gates(result), *describe_formats(result)]
 
 
 def _describe_refusal(result: RaceResult) -> list[str]:

@@ -3,11 +3,13 @@
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from squadron.config import TORCH
 from squadron.data.contamination import Shared
 from squadron.scores.figures import SplitFigures
 from squadron.scores.gate_verdict import GateVerdict
 from squadron.scores.leads import Lead
 from squadron.scores.open_domain import OpenDomain
+from squadron.scores.served_format import ServedFormat
 
 
 @dataclass(frozen=True)
@@ -112,11 +114,22 @@ class RaceResult:
     """None if nothing was registered."""
     gates: tuple[GateVerdict, ...] = ()
     """What each gate says about the winner; empty without a winner."""
+    formats: tuple[ServedFormat, ...] = ()
+    """The formats in which the winner can be served, torch first; empty if only torch was asked
+    for."""
+    format_gate: GateVerdict | None = None
+    """The verdict about the format that the experiment asks for. If it failed, the model is
+    registered as torch."""
 
     @property
     def failed_gates(self) -> list[GateVerdict]:
         """The verdicts of the gates that the winner failed."""
         return [verdict for verdict in self.gates if not verdict.passed]
+
+    @property
+    def serving_format(self) -> str:
+        """The format in which the winner is registered."""
+        return next((each.name for each in self.formats if each.used), TORCH)
 
     @property
     def names(self) -> dict[str, str]:

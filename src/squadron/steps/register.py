@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from squadron import progress, provenance, storage
 from squadron.artifacts import read_record, read_table, to_content, write_record
-from squadron.config import Contender, Register, digest, from_mapping
+from squadron.config import Contender, Register, Serving, digest, from_mapping
 from squadron.models.model_names import read_model_name
 from squadron.scores import standings
 from squadron.scores.contender_result import ContenderResult
@@ -19,6 +19,7 @@ from squadron.scores.race_result import RaceResult, WinnerVersion
 from squadron.steps._contenders import CHAMPION, Contenders
 from squadron.steps._judged_winner import find_licence, read_winner
 from squadron.steps._record import name_race, record_missing
+from squadron.steps._serving_format import settle_format
 from squadron.steps._step import step
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def register(
     models: Sequence[Path],
     evaluations: Sequence[Path],
     race_result: Path,
+    examples: Path | None = None,
     opened: str = "",
     results: str = "",
     digests: str = "",
@@ -40,7 +42,9 @@ def register(
     """Chooses the best EM on select, registers it as `candidate` and writes race_result.json.
 
     Args:
-        settings: JSON of {"register": config.Register, "data": files, "data_licence": text}.
+        settings: JSON of {"register": config.Register, "serving": config.Serving, "data": files,
+            "data_licence": text}.
+        examples: As ingest wrote them; only a serving format other than torch needs them.
         opened: What open_race returned. Only kfp's cache needs it.
         digests: JSON of provenance.Digests; the decorator compares the code.
         models: Model folders of all contenders.
@@ -62,7 +66,7 @@ def register(
     found = [read_record(ContenderResult, folder / "metrics.json") for folder in evaluations]
     order = standings.rank_contenders(found)
     contenders = Contenders(found, models, evaluations, order)
-    outcome = _run_race(race, contenders, fields)
+    outcome = _run_race(race, contenders, fields, examples)
     write_record(race_result, outcome)
     if results:
         place = _publish(results, outcome.race, contenders, race_result)
@@ -74,13 +78,16 @@ def register(
     return figures
 
 
-def _run_race(race: "Race | None", contenders: Contenders, fields: Mapping[str, Any]) -> RaceResult:
+def _run_race(
+    race: "Race | None", contenders: Contenders, fields: Mapping[str, Any], examples: Path | None
+) -> RaceResult:
     """Ranks the contenders and registers the winner if it passes the gates, or in a demo.
 
     Args:
         race: The race.
         contenders: Who races.
         fields: The settings of the step.
+        examples: As ingest wrote them; None if they were not given.
     """
     from squadron.registry.gates import explain_failures, judge_winner
 
@@ -105,7 +112,12 @@ def _run_race(race: "Race | None", contenders: Contenders, fields: Mapping[str, 
     if failures and not options.demo:
         return replace(outcome, refused=f"{outcome.winner} is not registered: {failures}")
     outcome = replace(outcome, gate=failures or "passed")
-    return replace(outcome, model=_register_winner(race, contenders, options, outcome, fields))
+    serving = from_mapping(Serving, fields.get("serving", {}))
+    with settle_format(contenders, options, serving, examples) as settled:
+        outcome = replace(outcome, formats=settled.formats, format_gate=settled.gate)
+        model = settled.model
+        version = _register_winner(race, contenders, options, outcome, fields, model)
+    return replace(outcome, model=version)
 
 
 def _describe_winner(
@@ -140,8 +152,9 @@ def _register_winner(
     options: Register,
     outcome: RaceResult,
     fields: Mapping[str, Any],
+    model: Path,
 ) -> WinnerVersion:
-    """Registers the winner, or keeps the version that a champion is.
+    """Registers the winner's folder `model`, or keeps the version that a champion is.
 
     A champion that answered from another shared context than its version keeps is registered as a
     new version, because a version never changes.
@@ -160,7 +173,7 @@ def _register_winner(
     if origin and is_kept:
         registered = keep_version(origin.name, origin.version_or_alias)
     else:
-        registered = _register_model(race, contenders, options, outcome, fields, contender)
+        registered = _register_model(race, contenders, options, outcome, fields, contender, model)
     return WinnerVersion(
         name=registered.name,
         version=registered.version,
@@ -184,8 +197,9 @@ def _register_model(
     outcome: RaceResult,
     fields: Mapping[str, Any],
     contender: Contender,
+    model: Path,
 ) -> "Registered":
-    """Registers the winner's model as a new version, with its tags and its card."""
+    """Registers the winner's folder `model` as a new version, with its tags and its card."""
     from squadron import tracking
     from squadron.models import variants
     from squadron.registry.registration import register_model
@@ -202,6 +216,7 @@ def _register_model(
         git_sha=provenance.commit(),
         code_digest=provenance.package_digest(),
         run=tracking.run_url(child),
+        serving_format=outcome.serving_format,
     ) | as_tags(outcome.gates)
     card = write_card(
         name=options.model_name,
@@ -213,8 +228,7 @@ def _register_model(
         files=fields.get("data", ()),
         race_page=tracking.run_page(tracking.find_parent(race)),
     )
-    name, model = options.model_name, contenders.best_model
-    return register_model(name, child, model, best.answering, tags, card)
+    return register_model(options.model_name, child, model, best.answering, tags, card)
 
 
 def _data_licence(fields: Mapping[str, Any]) -> str:
