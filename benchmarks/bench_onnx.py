@@ -70,7 +70,8 @@ def load_formats(model: str, temporary: Path) -> tuple[dict[str, Any], dict[str,
     onnx_graphs.write_int8(network, paths["onnx-int8"], tokenizer)
     readers = {"torch": plain}
     for name, path in paths.items():
-        readers[name] = Reader(OnnxScorer(path), tokenizer, contender, plain.answering)
+        scorer = OnnxScorer(path, one_by_one=name == "onnx-int8")
+        readers[name] = Reader(scorer, tokenizer, contender, plain.answering)
     weights = sum(each.numel() * each.element_size() for each in network.parameters())
     return readers, {"torch": weights} | {k: p.stat().st_size for k, p in paths.items()}
 

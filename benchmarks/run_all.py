@@ -28,6 +28,7 @@ FILES = {
     "memory": ("dev-v1.1.json",),
     "answers": ("dev-v1.1.json",),
     "retrieval": ("dev-v1.1.json",),
+    "onnx": ("dev-v1.1.json",),
     "dag": (),
     "crf": (),
     "significance": ("dev-v2.0.json",),

@@ -56,6 +56,7 @@ from squadron.scores.open_domain import (
     Searches,
 )
 from squadron.scores.race_result import RaceResult, SelectSplit, Standing, WinnerVersion
+from squadron.scores.served_format import ServedFormat
 from squadron.steps._files import AboutWindows
 from squadron.steps._status import Status
 from squadron.steps.passages import AboutPassages
@@ -164,7 +165,7 @@ RECORDS = [
         open_domain=OPEN,
         figures={"seconds_predict": 2.0},
     ),
-    ModelAbout("m", CONTENDER, TRAINING, "the loss became nan", {"a.json": "f" * 64}),
+    ModelAbout("m", CONTENDER, TRAINING, "the loss became nan", {"a.json": "f" * 64}, "onnx"),
     RaceResult(
         made_from="f",
         race="example-01",
@@ -187,6 +188,8 @@ RECORDS = [
             GateVerdict("size", True, "it is small", 2.5, 3.0),
             GateVerdict("beats_untrained", True, "not measured", measured=False),
         ),
+        formats=(ServedFormat("onnx", 61.0, 2.5, 90.3, True),),
+        format_gate=GateVerdict("serving_format", True, "it stays", 0.1, 0.5),
     ),
     Status(
         made_from="s",

@@ -166,7 +166,8 @@ def load_network(folder: Path, about: ModelAbout) -> Any:
     if about.serving_format in ONNX_FILES:
         from squadron.models.onnx_scorer import OnnxScorer
 
-        return OnnxScorer(folder / ONNX_FILES[about.serving_format])
+        path = folder / ONNX_FILES[about.serving_format]
+        return OnnxScorer(path, one_by_one=about.serving_format == "onnx-int8")
     contender = about.contender
     variant = variants.load_variant(contender.variant)
     return variant.load(folder, variants.read_options(contender))

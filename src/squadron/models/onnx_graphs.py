@@ -19,10 +19,10 @@ import torch
 from squadron.artifacts import written_whole
 from squadron.errors import InputError
 from squadron.models import onnx_int8
+from squadron.models.onnx_scorer import OUTPUTS
 from squadron.requirements import ONNX, require_packages
 
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
-OUTPUTS = ("start_logits", "end_logits")
 _SAMPLE = (2, 48)
 """Windows and tokens of the input with which the network is traced; neither may be 1."""
 _CALIBRATION = (64, 128, 256, 384)

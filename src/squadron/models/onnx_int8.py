@@ -32,9 +32,10 @@ _FLOAT = 1
 """onnx.TensorProto.FLOAT."""
 
 Floats = npt.NDArray[np.float32]
+Tokens = npt.NDArray[np.int64]
 
 
-def quantize(source: Path, target: Path, feeds: Sequence[Mapping[str, Any]]) -> None:
+def quantize(source: Path, target: Path, feeds: Sequence[Mapping[str, Tokens]]) -> None:
     """Writes an int8 copy of an fp32 graph.
 
     Args:
@@ -86,7 +87,7 @@ def _find_products(graph: Any) -> list[Any]:
 
 
 def _measure_channels(
-    model: Any, names: Sequence[str], feeds: Sequence[Mapping[str, Any]]
+    model: Any, names: Sequence[str], feeds: Sequence[Mapping[str, Tokens]]
 ) -> dict[str, Floats]:
     """Returns the largest absolute value of each channel (C) of some tensors over all passes."""
     import onnx

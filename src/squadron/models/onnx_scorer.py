@@ -4,6 +4,7 @@ import importlib
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from squadron.errors import InputError
@@ -13,9 +14,10 @@ from squadron.requirements import require_packages
 
 PACKAGE = "onnxruntime"
 """It is imported by its name, because only models with an ONNX file need it (`requirements`)."""
+OUTPUTS = ("start_logits", "end_logits")
 _SLOW = ["SkipLayerNormFusion"]
-"""The fused kernel for a sum and a layer norm takes ten times as long as both alone (ONNX Runtime
-1.32; docs/decisions/onnx.md)."""
+"""The fused kernel for a sum and a layer norm is slower than both alone (ONNX Runtime 1.32;
+docs/decisions/onnx.md)."""
 
 
 class OnnxScorer(torch.nn.Module):
@@ -23,12 +25,14 @@ class OnnxScorer(torch.nn.Module):
 
     Args:
         path: A file with the inputs and outputs of `onnx_graphs`.
+        one_by_one: Whether each window is scored alone. In int8, one scale holds for all tokens of
+            a pass, so that other windows and their padding would change the answers.
 
     Raises:
         InputError: If ONNX Runtime is not installed or can't read the file.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, one_by_one: bool = False) -> None:
         super().__init__()
         require_packages([PACKAGE], f"The model file {path.name} needs", "onnx")
         runtime = importlib.import_module(PACKAGE)
@@ -46,13 +50,25 @@ class OnnxScorer(torch.nn.Module):
             raise InputError(
                 f"The model file {path} can't be read by ONNX Runtime: {reason}; convert it again"
             ) from None
+        self._one_by_one = one_by_one
         self._inputs = [each.name for each in self._session.get_inputs()]
 
     def score(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         """Returns the logits of start and end, each of shape (B, T), on the CPU."""
         feed = {name: getattr(batch, f"{name}_BT").cpu().numpy() for name in self._inputs}
-        start_BT, end_BT = self._session.run(["start_logits", "end_logits"], feed)
-        return torch.from_numpy(start_BT), torch.from_numpy(end_BT)
+        if not self._one_by_one:
+            start_BT, end_BT = self._session.run(OUTPUTS, feed)
+            return torch.from_numpy(start_BT), torch.from_numpy(end_BT)
+        # Logits of padding are never read, so they may stay 0.
+        logits_2BT = np.zeros((2, *batch.input_ids_BT.shape), np.float32)
+        lengths = batch.attention_mask_BT.sum(1).tolist()
+        for row, length in enumerate(lengths):
+            window = {name: value[row : row + 1, :length] for name, value in feed.items()}
+            for logits_BT, found in zip(
+                logits_2BT, self._session.run(OUTPUTS, window), strict=True
+            ):
+                logits_BT[row, :length] = found[0]
+        return torch.from_numpy(logits_2BT[0]), torch.from_numpy(logits_2BT[1])
 
     def top_spans(self, batch: Batch, n_best: int, max_answer_tokens: int) -> TopSpans:
         """Returns the exact n best spans of each window."""

@@ -21,6 +21,7 @@ __all__ = [
     "open_scores",
     "race_result",
     "scoring",
+    "served_format",
     "split_evaluation",
     "squad_metric",
     "standings",

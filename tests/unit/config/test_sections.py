@@ -14,6 +14,7 @@ from squadron.config import (
     Predict,
     Register,
     Resources,
+    Serving,
     Splits,
     Synthesize,
     Train,
@@ -39,6 +40,7 @@ SECTIONS = [
     Gates,
     Register,
     Resources,
+    Serving,
     Experiment,
 ]
 

@@ -100,6 +100,16 @@ def test_int8_logits_stay_near_those_of_fp32(folder, converted):
     assert not torch.equal(found, expected)
 
 
+def test_int8_logits_do_not_depend_on_other_windows_and_padding(converted):
+    scorer = model_folder.load_model(converted["onnx-int8"]).model
+    batch = draw_batch(3, 40)
+    together = torch.stack(scorer.score(batch))
+    row = Batch(*(value[1:2] for value in vars(batch).values()))
+    alone = torch.stack(scorer.score(row))
+
+    assert torch.equal(together[:, 1], alone[:, 0])
+
+
 def test_channels_with_outliers_cost_int8_little(folder, converted, tmp_path):
     """Without `onnx_int8`, the scale of the whole input follows the largest channel."""
     network = model_folder.load_model(folder).model.span_network()
