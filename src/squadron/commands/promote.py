@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from squadron.registry import Registered
-    from squadron.registry.comparison import Comparison
+    from squadron.registry.review import Review
 
 HELP = "point an alias at a version, after a comparison with the present one"
 
@@ -22,22 +22,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--force",
         metavar="REASON",
-        help="promote although a gate failed, it is a demo, or it is worse than the present "
-        "version; the reason is recorded",
+        help="promote although a gate failed, it is a demo, it is worse than the present version, "
+        "or its licence forbids the use; the reason is recorded",
     )
 
 
 def run(options: argparse.Namespace) -> int:
     """Shows a version beside the one that an alias points at, asks, and moves the alias.
 
-    A version that failed a gate, that comes from a demo, or that is worse than the present one by
-    more than chance is refused without --force. If somebody else moves the alias meanwhile, nothing
-    is changed. `squadron history` shows who promoted what, and `squadron rollback` goes back.
+    A version that failed a gate, that comes from a demo, that is worse than the present one by more
+    than chance, or whose licence forbids commercial use (for production) is refused without
+    --force. If somebody else moves the alias meanwhile, nothing is changed. `squadron history`
+    shows who promoted what, and `squadron rollback` goes back.
     """
     from squadron import registry
     from squadron.commands._consent import agrees
     from squadron.errors import InputError
-    from squadron.registry import evidence, promotions
+    from squadron.registry import promotions, review
 
     reason = promotions.check_reason(options.reason if options.force is None else options.force)
     if options.force is not None and not reason:
@@ -52,20 +53,19 @@ def run(options: argparse.Namespace) -> int:
         f"{alias} of {name}: {f'version {holder}' if holder else 'no version'} -> {chosen.version}"
     )
     current = registry.find_version(name, holder) if holder else None
-    found = _show(chosen, current)
-    objections = evidence.find_objections(chosen)
-    if current and found and found.is_worse:
-        objections.append(f"it is worse than version {holder} by more than chance")
-    if objections and options.force is None:
+    found = review.review_promotion(chosen, current, alias)
+    _show(chosen, current, alias, found)
+    if found.objections and options.force is None:
         raise InputError(
-            f"{name} version {chosen.version} is not promoted: {'; '.join(objections)}. To promote "
-            "it all the same, add --force REASON; the reason is recorded"
+            f"{name} version {chosen.version} is not promoted: {'; '.join(found.objections)}. To "
+            "promote it all the same, add --force REASON; the reason is recorded"
         )
     if not options.yes and not agrees(f"Point {alias} at version {chosen.version}?"):
         print("Nothing was changed.")
         return 0
+    forced = bool(found.objections)
     move = promotions.move_alias(
-        name, alias, chosen.version, expected=holder, reason=reason, forced=bool(objections)
+        name, alias, chosen.version, expected=holder, reason=reason, forced=forced
     )
     print(f"{alias}: {name} version {chosen.version}, {move.describe()}")
     if holder:
@@ -73,15 +73,10 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _show(chosen: "Registered", current: "Registered | None") -> "Comparison | None":
-    """Prints what is known of a version, and how it compares with the present one.
-
-    Returns:
-        The comparison; None if there is none.
-    """
+def _show(chosen: "Registered", current: "Registered | None", alias: str, found: "Review") -> None:
+    """Prints what is known of a version, and how it compares with the present one."""
     from squadron.commands import _comparison, _versions
-    from squadron.errors import InputError
-    from squadron.registry import comparison, evidence
+    from squadron.registry import evidence
     from squadron.scores.gate_verdict import read_tags
     from squadron.tracking import race_texts
 
@@ -93,14 +88,11 @@ def _show(chosen: "Registered", current: "Registered | None") -> "Comparison | N
             (first, second), known, evidence.read_evidence(current) if current else None
         )
     )
-    found = None
-    if current:
-        try:
-            found = comparison.compare_versions(chosen, current)
-            print("\n".join(_comparison.describe_comparison(found, first, second)))
-        except InputError as error:  # Without a comparison, the person decides by what there is.
-            print(race_texts.wrap_line(f"{error}."))
+    if found.comparison:
+        print("\n".join(_comparison.describe_comparison(found.comparison, first, second)))
+    elif found.why_not_compared:  # The person decides by what there is.
+        print(race_texts.wrap_line(f"{found.why_not_compared}."))
     print(race_texts.wrap_line(f"Status: {_versions.show_status(chosen)}"))
     verdicts = read_tags(chosen.tags)
     print(race_texts.wrap_line(f"Gates: {_versions.show_verdicts(verdicts)}"))
-    return found
+    print(race_texts.wrap_line(_versions.show_licences(chosen, alias)))

@@ -17,6 +17,7 @@ class Register:
     backbone_licences: dict[str, str] = field(default_factory=dict)
     """Backbone, as the experiment names it -> the licence of its weights, as you know it. It goes
     to the model card, to the tags of the version and to the gate `licence`. Squadron itself knows
-    those of its offline backbone, of the starter and of registered models only."""
+    those of its offline backbone, of the starter, of SpanBERT and of registered models only. A
+    version whose licence forbids commercial use is not promoted to production."""
     gates: Gates = field(default_factory=Gates)
     """What is asked of the winner, in addition to an EM above that of answering nothing."""

@@ -48,6 +48,7 @@ __all__ = [
     "promotions",
     "read_about",
     "registration",
+    "review",
     "rollback",
     "trial",
     "versions",

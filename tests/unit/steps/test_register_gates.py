@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 import numpy as np
 import pyarrow as pa
 import pytest
+from mlflow import MlflowClient
 
 from squadron import registry, steps, tracking
 from squadron.artifacts import SCORES, read_record, write_record, write_table
@@ -14,6 +15,7 @@ from squadron.errors import InputError
 from squadron.models import model_folder, variants
 from squadron.models.backbones import load_tokenizer
 from squadron.scores.race_result import RaceResult
+from squadron.steps import _judged_winner
 from tests import tiny_models
 from tests.results import make_figures, make_result
 from tests.stores import make_store
@@ -122,6 +124,12 @@ def race(folder, tmp_path, monkeypatch):
         return read_record(RaceResult, tmp_path / "race_result.json")
 
     return run
+
+
+@pytest.fixture
+def client(race):
+    """A client of the store of the race."""
+    return MlflowClient(tracking.tracking_uri())
 
 
 def verdicts(result):
@@ -236,3 +244,14 @@ def test_every_verdict_is_a_tag_of_the_version_also_in_a_demo(race):
         "gate_calibration": "failed: its expected calibration error on select is 0.0500; 0.01 is "
         "the most",
     }
+
+
+def test_weights_that_come_from_data_without_commercial_use_say_so(race, client):
+    client.create_registered_model("origin")
+    for data in ("CC-BY-NC-4.0", "MIT"):
+        tags = {"licence": "MIT", "data_licence": data}
+        client.create_model_version("origin", "file:///nowhere", tags=tags)
+    options = Register(backbone_licences={"models:/origin/2": "BSD-3-Clause"})
+    found = [_judged_winner.find_licence(f"models:/origin/{n}", options) for n in (1, 2)]
+    assert found == ["MIT; it was trained on data under CC-BY-NC-4.0", "BSD-3-Clause"]
+    assert _judged_winner.find_licence("models:/origin/2", Register()) == "MIT"
