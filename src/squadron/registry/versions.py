@@ -13,6 +13,7 @@ from squadron.artifacts import MODEL_ABOUT
 from squadron.config import digest
 from squadron.errors import InputError
 from squadron.models import model_folder
+from squadron.models.model_names import CHAMPION_ALIASES
 from squadron.tracking import elections
 
 CANDIDATE = "candidate"
@@ -119,7 +120,7 @@ def search_versions(name: str) -> list[Registered]:
 
 
 def find_champion(name: str) -> Registered | None:
-    """Returns the version with the alias `staging`, else `candidate`; None if there is neither.
+    """Returns the version with the first alias of `CHAMPION_ALIASES` that is set; None without one.
 
     Raises:
         InputError: If the store can't be reached.
@@ -131,7 +132,7 @@ def find_champion(name: str) -> Registered | None:
         # The model is searched by its name, because MLflow's error for a missing alias can't be
         # told from other errors.
         for model in client.search_registered_models(f"name = '{name}'"):
-            for alias in (STAGING, CANDIDATE):
+            for alias in CHAMPION_ALIASES:
                 if alias in model.aliases:
                     return find_version(name, str(model.aliases[alias]))
     return None

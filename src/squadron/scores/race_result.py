@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from squadron.data.contamination import Shared
+from squadron.models.model_names import CHAMPION_ALIASES
 from squadron.scores.figures import SplitFigures
 from squadron.scores.gate_verdict import GateVerdict
 from squadron.scores.leads import Lead
@@ -81,6 +82,12 @@ class WinnerVersion:
     def is_staging(self) -> bool:
         """Whether the alias `staging` points at this version."""
         return self.aliases.get("staging") == self.version
+
+    @property
+    def is_default(self) -> bool:
+        """Whether `squadron ask` asks this version if nobody names one."""
+        held = [self.aliases[alias] for alias in CHAMPION_ALIASES if alias in self.aliases]
+        return not held or held[0] == self.version
 
 
 @dataclass(frozen=True)

@@ -277,6 +277,13 @@ def test_the_width_is_that_of_the_terminal_up_to_120_columns(monkeypatch):
                 "Version 3 is staging already.",
             ],
         ),
+        (
+            {"aliases": {"candidate": "3", "production": "2"}},
+            [
+                "Registered: squadron-example version 3, alias 'candidate'.",
+                "The alias 'production' points at version 2.",
+            ],
+        ),
     ],
 )
 def test_what_the_aliases_point_at_is_said(race, changes, expected):
@@ -288,9 +295,16 @@ def test_what_the_aliases_point_at_is_said(race, changes, expected):
 
 
 @pytest.mark.parametrize(
-    ("aliases", "number"), [({}, ""), ({"staging": "3"}, ""), ({"staging": "2"}, " --version 3")]
+    ("aliases", "number"),
+    [
+        ({}, ""),
+        ({"candidate": "3"}, ""),
+        ({"candidate": "3", "staging": "3", "production": "2"}, ""),
+        ({"candidate": "3", "staging": "2"}, " --version 3"),
+        ({"candidate": "3", "production": "2"}, " --version 3"),
+    ],
 )
-def test_the_command_that_asks_names_the_winner_if_another_version_is_staged(race, aliases, number):
+def test_the_command_that_asks_names_the_winner_if_another_would_answer(race, aliases, number):
     shown = render_table(change_model(race, version="3", aliases=aliases), width=200)
     assert f"squadron ask --model squadron-example{number} --context FILE_OR_TEXT" in shown
 
