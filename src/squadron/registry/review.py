@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from squadron.errors import InputError
 from squadron.models.licences import find_licence, forbids_commercial_use, is_unknown
-from squadron.registry.comparison import Comparison, compare_versions
+from squadron.registry.comparison import Answered, Comparison, compare_versions
 from squadron.registry.versions import PRODUCTION, Registered
 from squadron.scores.gate_verdict import PASSED, read_tags
 from squadron.wording import join_words
@@ -27,19 +27,22 @@ class Review:
     """Why the two can't be compared, in a sentence without a full stop; "" if they can."""
 
 
-def review_promotion(chosen: Registered, current: Registered | None, alias: str) -> Review:
+def review_promotion(
+    chosen: Registered, current: Registered | None, alias: str, answered: Answered | None = None
+) -> Review:
     """Reviews what would happen if an alias pointed at a version.
 
     Args:
         chosen: The version.
         current: The version that the alias points at now; None for none.
         alias: The alias.
+        answered: How the version answered; None to download it.
     """
     objections = find_objections(chosen, alias)
     if current is None:
         return Review(tuple(objections))
     try:
-        comparison = compare_versions(chosen, current)
+        comparison = compare_versions(chosen, current, answered)
     except InputError as error:
         return Review(tuple(objections), why_not_compared=str(error))
     if comparison.is_worse:

@@ -19,8 +19,9 @@ from squadron.tracking import elections
 CANDIDATE = "candidate"
 """The alias that a race gives to the model that won."""
 STAGING = "staging"
-"""An alias that a person gives with `squadron promote`, like PRODUCTION."""
+"""An alias that a person gives with `squadron promote`, or a race whose experiment says so."""
 PRODUCTION = "production"
+"""An alias that only a person gives."""
 
 
 @dataclass(frozen=True)

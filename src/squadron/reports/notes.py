@@ -61,7 +61,7 @@ def describe_model(name: str) -> str:
         "- Each version won a race. Its description has its figures and its limits, and links to "
         "the race.\n"
         "- The alias candidate is the last winner. The aliases staging and production are the "
-        "versions that people promoted.\n"
+        "versions that were promoted.\n"
         f"- Promote: `{promotion}`. MLflow's button Promote model does something else: it copies a "
         "version under another name.\n"
         f"- Go back: `squadron rollback staging --model {name}`. Who promoted what, when and why: "

@@ -7,6 +7,7 @@ from squadron.reports.race_facts import (
     count_gates,
     describe_failure,
     describe_leads,
+    describe_promotion,
     explain_gates,
 )
 from squadron.reports.search_facts import describe_search
@@ -177,12 +178,14 @@ def _describe_version(model: WinnerVersion) -> list[str]:
         lines = [f"{shown}; the alias {model.alias!r} {moved}."]
     else:
         lines = [f"{shown}, alias {model.alias!r}."]
+    lines += describe_promotion(model)
+    promotion = model.promotion
     for alias in ("staging", "production"):
         held = model.aliases.get(alias)
-        if held == model.version:
-            lines.append(f"Version {held} is {alias} already.")
-        elif held:
+        if held and held != model.version:
             lines.append(f"The alias {alias!r} points at version {held}.")
+        elif held and not (promotion and promotion.moved and promotion.alias == alias):
+            lines.append(f"Version {held} is {alias} already.")
     return lines
 
 

@@ -62,6 +62,19 @@ class SelectSplit:
 
 
 @dataclass(frozen=True)
+class RacePromotion:
+    """What became of the promotion that the experiment asks for (`register.promote_to`)."""
+
+    alias: str
+    moved: bool
+    """Whether the race pointed the alias at the version."""
+    previous: str = ""
+    """The version that the alias pointed at before; "" for none, and if it was not moved."""
+    why: str = ""
+    """Why it was not moved, without a capital letter and a full stop; "" if it was."""
+
+
+@dataclass(frozen=True)
 class WinnerVersion:
     """The version that the winner is in the registry."""
 
@@ -77,6 +90,8 @@ class WinnerVersion:
     """The version that had the alias before; "" if there was none or it is the same."""
     aliases: dict[str, str] = field(default_factory=dict)
     """Alias of the model -> version."""
+    promotion: RacePromotion | None = None
+    """None if the experiment asks for none, or the version had the alias already."""
 
     @property
     def is_staging(self) -> bool:

@@ -10,7 +10,7 @@ from squadron.data.contamination import Shared
 from squadron.reports.race_facts import describe_leads
 from squadron.reports.race_table import LEAST_NEEDED, render_table, screen_width
 from squadron.scores.gate_verdict import GateVerdict
-from squadron.scores.race_result import RaceResult, SelectSplit
+from squadron.scores.race_result import RacePromotion, RaceResult, SelectSplit
 from tests.results import (
     change_contender,
     change_figures,
@@ -275,6 +275,28 @@ def test_the_width_is_that_of_the_terminal_up_to_120_columns(monkeypatch):
             [
                 "Registered: squadron-example version 3, alias 'candidate'.",
                 "Version 3 is staging already.",
+            ],
+        ),
+        (
+            {
+                "aliases": {"candidate": "3", "staging": "3", "production": "3"},
+                "promotion": RacePromotion("staging", moved=True, previous="1"),
+            },
+            [
+                "Registered: squadron-example version 3, alias 'candidate'.",
+                "The race promoted it to staging, from version 1.",
+                "Version 3 is production already.",
+            ],
+        ),
+        (
+            {
+                "aliases": {"candidate": "3", "staging": "2"},
+                "promotion": RacePromotion("staging", moved=False, why="it is worse"),
+            },
+            [
+                "Registered: squadron-example version 3, alias 'candidate'.",
+                "The race did not promote it to staging: it is worse.",
+                "The alias 'staging' points at version 2.",
             ],
         ),
         (
