@@ -35,6 +35,7 @@ __all__ = [
     "catalogue",
     "choose_model",
     "comparison",
+    "copying",
     "evidence",
     "find_champion",
     "find_model",

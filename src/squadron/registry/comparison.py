@@ -89,7 +89,7 @@ def compare_versions(
             f"{_name(first)} and {_name(second)} can't be compared question by question, because "
             f"they were judged on different select splits (digests {digests[0]} and {digests[1]})"
         )
-    return compare_answers(answered or _fetch_answered(first), _fetch_answered(second))
+    return compare_answers(answered or fetch_answered(first), fetch_answered(second))
 
 
 def compare_answers(first: Answered, second: Answered) -> Comparison:
@@ -139,7 +139,7 @@ def _find_examples(chosen: "npt.NDArray[np.bool_]", loser: Answered) -> tuple[Ex
     )
 
 
-def _fetch_answered(version: Registered) -> Answered:
+def fetch_answered(version: Registered) -> Answered:
     """Downloads what the race of a version kept about its answers to the select split.
 
     Raises:

@@ -110,7 +110,7 @@ def read_history(name: str, alias: str) -> list[Promotion]:
 
 
 def find_holder(name: str, alias: str) -> str:
-    """Returns the version that an alias points at; "" for none.
+    """Returns the version that an alias points at; "" for none, also if there is no such model.
 
     A move that a killed process has written but not carried out is carried out first.
 
@@ -119,6 +119,8 @@ def find_holder(name: str, alias: str) -> str:
     """
     client = tracking.connect_existing()
     with tracking.explained():
+        if not client.search_registered_models(f"name = '{name}'"):
+            return ""
         found = ledger.find_ledger(client, name)
         _settle(client, found, name, alias)
         return _holder(client, name, alias)

@@ -95,16 +95,16 @@ def _create_version(
     """
     uri = log_model(run_id, model, answering, card)
     check_logged(uri, model, answering, run_id)
-    _ensure_model(client, name)
+    ensure_model(client, name)
     made = elections.persist(client.create_model_version, name, uri, run_id=run_id, tags=tags)
-    found = _version_of_run(client, name, run_id) or made
+    found = version_of_run(client, name, run_id) or made
     if str(found.version) != str(made.version):
-        _delete_version(client, name, str(made.version))
+        delete_version(client, name, str(made.version))
         client.delete_logged_model(uri.removeprefix("models:/"))
     return found
 
 
-def _ensure_model(client: Any, name: str) -> None:
+def ensure_model(client: Any, name: str) -> None:
     """Creates a registered model, which has no version yet; does nothing if it exists."""
     import mlflow
 
@@ -115,7 +115,7 @@ def _ensure_model(client: Any, name: str) -> None:
             raise
 
 
-def _version_of_run(client: Any, name: str, run_id: str) -> Any:
+def version_of_run(client: Any, name: str, run_id: str) -> Any:
     """Returns the lowest version of a run; None if the run has no version."""
     found = client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'")
     return min(found, key=lambda v: int(v.version)) if found else None
@@ -129,13 +129,13 @@ def _find_sound_version(client: Any, name: str, run_id: str) -> Any:
     Raises:
         DamagedError: If a damaged version has an alias, because somebody may be serving it.
     """
-    while found := _version_of_run(client, name, run_id):
+    while found := version_of_run(client, name, run_id):
         try:
             check_version(f"models:/{name}/{found.version}")
         except DamagedError:
             if client.get_model_version(name, found.version).aliases:
                 raise
-            _delete_version(client, name, str(found.version))
+            delete_version(client, name, str(found.version))
         else:
             return found
     return None
@@ -155,7 +155,7 @@ def _delete_spare_versions(client: Any, name: str, run_id: str, kept: str) -> No
                     client.delete_model_version(name, number)
 
 
-def _delete_version(client: Any, name: str, version: str) -> None:
+def delete_version(client: Any, name: str, version: str) -> None:
     """Deletes a version; does nothing if another process has deleted it."""
     with _may_be_deleted():
         client.delete_model_version(name, version)
