@@ -24,6 +24,9 @@ from squadron.reports import notes
 from squadron.reports.model_card import ModelCard
 from squadron.tracking import elections
 
+_LOGGED = "models:/"
+"""How the URI of a logged model begins."""
+
 
 def register_model(
     name: str,
@@ -94,13 +97,17 @@ def _create_version(
     process has created a lower one, the version of this process is deleted.
     """
     uri = log_model(run_id, model, answering, card)
-    check_logged(uri, model, answering, run_id)
+    try:
+        check_logged(uri, model, answering, run_id)
+    except DamagedError:
+        client.delete_logged_model(uri.removeprefix(_LOGGED))
+        raise
     ensure_model(client, name)
     made = elections.persist(client.create_model_version, name, uri, run_id=run_id, tags=tags)
     found = version_of_run(client, name, run_id) or made
     if str(found.version) != str(made.version):
         delete_version(client, name, str(made.version))
-        client.delete_logged_model(uri.removeprefix("models:/"))
+        client.delete_logged_model(uri.removeprefix(_LOGGED))
     return found
 
 
@@ -136,6 +143,8 @@ def _find_sound_version(client: Any, name: str, run_id: str) -> Any:
             if client.get_model_version(name, found.version).aliases:
                 raise
             delete_version(client, name, str(found.version))
+            if found.source.startswith(_LOGGED):
+                client.delete_logged_model(found.source.removeprefix(_LOGGED))
         else:
             return found
     return None

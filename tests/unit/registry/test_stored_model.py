@@ -68,6 +68,13 @@ def numbers(client):
     return sorted(int(v.version) for v in client.search_model_versions(f"name = '{NAME}'"))
 
 
+def logged(client):
+    """The logged models of the contender's run."""
+    run = client.get_run(tracking.find_child(RACE, "span"))
+    wanted = f"source_run_id = '{run.info.run_id}'"
+    return list(client.search_logged_models([run.info.experiment_id], filter_string=wanted))
+
+
 def stored(uri):
     """The folder in which MLflow keeps a model."""
     found = MlflowClient().get_logged_model(uri.removeprefix("models:/"))
@@ -106,7 +113,9 @@ def test_a_model_that_is_stored_damaged_gets_no_version_and_moves_no_alias(
         with pytest.raises(stored_model.DamagedError, match=f"The file {name}.* is missing or alt"):
             register(model)
     assert (numbers(client), candidate(client)) == ([1], "1")
+    assert logged(client) == []
     assert register(model).version == candidate(client) == "2"
+    assert len(logged(client)) == 1
 
 
 def test_a_version_that_a_killed_process_left_damaged_is_replaced(client, model, monkeypatch):
@@ -118,6 +127,7 @@ def test_a_version_that_a_killed_process_left_damaged_is_replaced(client, model,
     alter(stored(f"models:/{made.model_id or made.source.removeprefix('models:/')}") / WEIGHTS)
     assert register(model).version == "3"
     assert (numbers(client), candidate(client)) == ([1, 3], "3")
+    assert len(logged(client)) == 1
 
 
 def test_a_damaged_version_with_an_alias_stays_and_is_named(client, model):
