@@ -52,7 +52,7 @@ def show_licences(version: "Registered", alias: str) -> str:
     from squadron.registry.review import read_licences
 
     licences = read_licences(version)
-    line = "Licences: " + ", ".join(f"{what} {licence}" for what, licence in licences.items())
+    line = "Licences: " + "; ".join(f"{what} {licence}" for what, licence in licences.items())
     unknown = [what for what, licence in licences.items() if is_unknown(licence)]
     if alias == "production" and unknown:
         line += f". Nobody has stated the licence of its {join_words(unknown)}; find out whether "

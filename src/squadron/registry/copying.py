@@ -190,6 +190,7 @@ def _create_version(client: "MlflowClient", source: _Source, run_id: str) -> str
             run_id=run_id,
             tags=source.tags,
             description=source.description,
+            await_creation_for=0,  # MLflow would say that it waits; its own stores never do.
         )
         # Another process may have copied the same version at the same time.
         found = version_of_run(client, name, run_id) or made

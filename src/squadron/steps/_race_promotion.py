@@ -21,7 +21,7 @@ def promote_winner(
     Args:
         contenders: Who races.
         options: The settings of the step.
-        race: The name of the race, which the history gets as the reason.
+        race: The name of the race as people see it, which the history gets as the reason.
         version: The winner in the registry.
         is_new: Whether this race made the version.
 

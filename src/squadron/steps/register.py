@@ -162,7 +162,9 @@ def _register_winner(
         registered = keep_version(origin.name, origin.version_or_alias)
     else:
         registered = _register_model(race, contenders, options, outcome, fields, contender)
-    promotion = promote_winner(contenders, options, outcome.race, registered, is_new=not is_kept)
+    promotion = promote_winner(
+        contenders, options, race.title if race else "", registered, is_new=not is_kept
+    )
     return WinnerVersion(
         name=registered.name,
         version=registered.version,

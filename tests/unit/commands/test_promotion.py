@@ -287,7 +287,7 @@ def test_a_licence_that_forbids_commercial_use_is_refused_for_production_only(
 
 def test_licences_are_shown_and_unknown_ones_named_before_production(client, capsys, licensed):
     licensed(licence="Apache-2.0")
-    assert "Licences: backbone Apache-2.0, data unknown\n" in promote(capsys, "1")
+    assert "Licences: backbone Apache-2.0; data unknown\n" in promote(capsys, "1")
     text = " ".join(shown(capsys, "promote", "1", "--to", "production", "--yes").split())
     assert (
         "data unknown. Nobody has stated the licence of its data; find out whether it allows this "
@@ -296,7 +296,7 @@ def test_licences_are_shown_and_unknown_ones_named_before_production(client, cap
     licensed(data_licence="MIT")
     promotions.move_alias(NAME, "production", "2", expected="1")
     text = shown(capsys, "promote", "1", "--to", "production", "--yes", "--force", "a test")
-    assert "Licences: backbone Apache-2.0, data MIT\n" in text
+    assert "Licences: backbone Apache-2.0; data MIT\n" in text
 
 
 def test_an_empty_reason_to_force_is_refused(client, capsys):
