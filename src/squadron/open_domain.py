@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from squadron.documents.cutting import CutSettings
+from squadron.answers.options import AnswerOptions
+from squadron.documents.evidence import find_evidence
 from squadron.documents.passages import Passage
-from squadron.documents.sentences import find_sentences
 from squadron.reader import Kind, Reader, Reading, find_kind
 from squadron.retrieval import HYBRID, RANK_CONSTANT, Found
 
@@ -101,7 +101,7 @@ def answer_questions(
     pairs = [
         (q, each.passage.text) for q, some in zip(questions, found, strict=True) for each in some
     ]
-    readings = iter(reader.read(pairs, explain=explain) if pairs else [])
+    readings = iter(reader.read(pairs, AnswerOptions(explain=explain)) if pairs else [])
     return [
         choose_answer(question, [(each, next(readings)) for each in some])
         for question, some in zip(questions, found, strict=True)
@@ -154,24 +154,12 @@ def weigh_passage(given: PassageAnswer, search_weight: float = SEARCH_WEIGHT) ->
 def _cite(passage: Passage, reading: Reading) -> Citation:
     """Returns where the answer of a passage stands."""
     start, end = reading.start_char, reading.end_char
-    first, last = 0, len(passage.text)
-    settings = CutSettings()
-    sentences = find_sentences(
-        passage.text, 0, last, settings.language, settings.max_sentence_chars
-    )
-    for sentence_start, sentence_end in sentences:
-        if sentence_start <= start:
-            first = sentence_start
-        if sentence_end >= end:
-            last = sentence_end
-            break
-    sentence = passage.text[first:last]
-    blanks = len(sentence) - len(sentence.lstrip())
+    found = find_evidence(passage.text, start, end)
     return Citation(
         passage.document,
         passage.page_at(start),
         passage.section,
-        sentence.strip(),
-        start - first - blanks,
-        end - first - blanks,
+        found.text,
+        start - found.start_char,
+        end - found.start_char,
     )

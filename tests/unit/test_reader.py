@@ -13,6 +13,7 @@ from squadron import steps
 from squadron.answers import ranking
 from squadron.answers.answering import Answering
 from squadron.answers.calibration import Calibration
+from squadron.answers.options import AnswerOptions
 from squadron.artifacts import ANSWERING, read_record, write_json, write_record, write_table
 from squadron.config import (
     ANSWER_RULES,
@@ -35,6 +36,7 @@ from squadron.scores.contender_result import ContenderResult
 from squadron.steps._status import Status
 from tests import tiny_models
 
+EXPLAINED = AnswerOptions(explain=True)
 QUESTIONS = [*tiny_models.EIGHT_QUESTIONS, *tiny_models.UNANSWERED]
 LONG = " ".join([tiny_models.TRAM, tiny_models.RIVER, tiny_models.BRIDGE, tiny_models.LIBRARY])
 NO_ANSWER = Reading("", -1, -1, -math.inf, False)
@@ -153,7 +155,8 @@ def test_scores_must_exceed_the_threshold(trained):
     below = math.nextafter(reading.score, -math.inf)
     assert make_reader(trained, below).read([pair]) == [reading]
     (abstained,) = make_reader(trained, reading.score).read([pair])
-    assert abstained == Reading("", -1, -1, reading.score, False, best_text=reading.text)
+    best = {"best_start_char": reading.start_char, "best_end_char": reading.end_char}
+    assert abstained == Reading("", -1, -1, reading.score, False, best_text=reading.text, **best)
 
 
 @pytest.mark.parametrize("threshold", [None, 0.0, -1e9])
@@ -296,7 +299,7 @@ def windows_by_hand(trained, questions):
 def test_an_explained_answer_says_what_each_window_gave(trained):
     pairs = [(question, LONG) for question, *_ in QUESTIONS]
     reader = make_reader(trained, trained.threshold)
-    explained = reader.read(pairs, explain=True)
+    explained = reader.read(pairs, EXPLAINED)
     plain = reader.read(pairs)
     assert [each.windows for each in plain] == [None] * 10
     assert [dataclasses.replace(each, windows=None) for each in explained] == plain
@@ -323,8 +326,8 @@ def test_scores_of_windows_follow_the_answer_rule_and_have_probabilities(trained
     answering = Answering(answer_rule="lowest_null", calibration=mapping)
     reader = Reader(trained.model, trained.tokenizer, trained.contender, answering)
     pairs = [(question, LONG) for question, *_ in QUESTIONS]
-    by_window = make_reader(trained).read(pairs, explain=True)
-    for reading, other in zip(reader.read(pairs, explain=True), by_window, strict=True):
+    by_window = make_reader(trained).read(pairs, EXPLAINED)
+    for reading, other in zip(reader.read(pairs, EXPLAINED), by_window, strict=True):
         lowest = min(window.null_score for window in other.windows)
         assert [window.score for window in reading.windows] == pytest.approx(
             [window.score + window.null_score - lowest for window in other.windows], abs=1e-4
@@ -337,7 +340,7 @@ def test_scores_of_windows_follow_the_answer_rule_and_have_probabilities(trained
 
 
 def test_a_window_without_words_has_no_span(trained):
-    (reading,) = make_reader(trained).read([("Why?", "")], explain=True)
+    (reading,) = make_reader(trained).read([("Why?", "")], EXPLAINED)
     (window,) = reading.windows
     assert (window.text, window.score, window.null_score) == ("", -math.inf, None)
     assert not window.is_best
@@ -367,11 +370,11 @@ def test_a_model_that_tells_types_gives_one_with_its_probability(trained):
         assert reading.reasoning_type == TYPES[int(shares.argmax())]
         assert reading.reasoning_probability == pytest.approx(shares.max() / shares.sum(), abs=1e-5)
     assert make_reader(trained).read(pairs[:1])[0].reasoning_type is None
-    (explained,) = reader.read(pairs[:1], explain=True)
+    (explained,) = reader.read(pairs[:1], EXPLAINED)
     assert [len(window.attended) for window in explained.windows] == [5, 5, 5]
     word = explained.windows[-1].attended[0]
     assert LONG[word.start_char : word.end_char] == word.text
-    assert all(not w.attended for w in make_reader(trained).read(pairs, explain=True)[0].windows)
+    assert all(not w.attended for w in make_reader(trained).read(pairs, EXPLAINED)[0].windows)
 
 
 def test_the_kind_of_reasoning_is_what_the_model_says_else_what_the_rules_say():
