@@ -16,8 +16,8 @@ from pathlib import Path
 from squadron import provenance
 from squadron.errors import InputError
 
-READ_DOCUMENTS = ("pypdfium2", "sentencex")
-"""The packages of the extra `documents` that turn documents into passages."""
+READ_DOCUMENTS = ("pypdfium2",)
+"""The package of the extra `documents` that reads documents."""
 SEARCH_DOCUMENTS = ("lancedb", *READ_DOCUMENTS)
 """All packages of the extra `documents`, which `make run` does not install."""
 PARTS = {"mlflow": "mlflow-skinny"}

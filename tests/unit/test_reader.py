@@ -25,7 +25,7 @@ from squadron.config import (
     to_json,
 )
 from squadron.data.question_types import TYPES
-from squadron.models import backbones
+from squadron.models import backbones, variants
 from squadron.models.batches import WindowSet
 from squadron.models.model_folder import write_answering, write_model
 from squadron.models.prediction import predict_candidates
@@ -410,3 +410,77 @@ def test_readings_are_valid_json(trained):
         "reasoning_type": None,
         "reasoning_probability": None,
     }
+
+
+def test_each_question_is_answered_by_its_own_options(trained):
+    reader = make_reader(trained, trained.threshold)
+    pairs = [(question, LONG) for question, *_ in QUESTIONS]
+    plain = reader.read(pairs)
+    low, high = min(r.score for r in plain) - 1, max(r.score for r in plain) + 1
+    chosen = [
+        AnswerOptions(),
+        AnswerOptions(top_k=5),
+        AnswerOptions(threshold=low),
+        AnswerOptions(threshold=high),
+        AnswerOptions(max_answer_tokens=1),
+        AnswerOptions(explain=True),
+        AnswerOptions(max_answer_tokens=trained.contender.predict.max_answer_tokens),
+        *[AnswerOptions()] * 3,
+    ]
+    readings = reader.read(pairs, chosen)
+    assert_same_readings([readings[0], *readings[6:]], [plain[0], *plain[6:]])
+    assert len(readings[1].alternatives) == 4
+    assert_same_readings([dataclasses.replace(readings[1], alternatives=())], plain[1:2])
+    assert readings[2].answered
+    assert (readings[3].answered, readings[3].text, readings[3].start_char) == (False, "", -1)
+    assert readings[3].best_text == plain[3].best_text
+    # A word of the tiny vocabulary is one token.
+    assert len(readings[4].best_text.split()) == 1
+    assert [reading.windows is None for reading in readings] == [n != 5 for n in range(10)]
+    with pytest.raises(ValueError, match="shorter"):
+        reader.read(pairs, chosen[:9])
+
+
+def test_alternatives_are_the_best_candidates_with_other_texts(trained):
+    mapping = Calibration("platt", slope=0.3, intercept=-1.0)
+    answering = Answering(calibration=mapping)
+    reader = Reader(trained.model, trained.tokenizer, trained.contender, answering)
+    question = QUESTIONS[0][0]
+    (reading,) = reader.read([(question, LONG)], AnswerOptions(top_k=4))
+    windows, _ = tiny_models.cut_windows(
+        trained.backbone,
+        tiny_models.make_examples([(question, LONG, "")]),
+        trained.contender.windows,
+    )
+    rows = [
+        row
+        for table in predict_candidates(
+            trained.model, windows, windows.layout, trained.contender.predict, torch.device("cpu")
+        )
+        for row in table.to_pylist()
+    ]
+    best = {}
+    for row in rows:
+        text = LONG[row["start_char"] : row["end_char"]].casefold()
+        best[text] = max(best.get(text, -math.inf), row["score"])
+    expected = sorted(best, key=best.__getitem__, reverse=True)
+    found = [reading.text, *(each.text for each in reading.alternatives)]
+    assert [text.casefold() for text in found] == expected[:4]
+    for each in reading.alternatives:
+        assert LONG[each.start_char : each.end_char] == each.text
+        assert each.score == pytest.approx(best[each.text.casefold()], abs=1e-4)
+        assert each.probability == float(mapping.apply(each.score))
+
+
+@pytest.mark.parametrize("variant", [v for v in variants.list_variants() if v != "champion"])
+def test_every_variant_keeps_to_the_longest_answer_that_was_asked_for(trained, variant):
+    module = variants.load_variant(variant)
+    torch.manual_seed(0)
+    model = module.build(trained.backbone, module.Options())
+    reader = Reader(model, trained.tokenizer, trained.contender, None)
+    pairs = [(question, LONG) for question, *_ in QUESTIONS[:3]]
+    for most in (1, 2, 512):
+        for reading in reader.read(pairs, AnswerOptions(max_answer_tokens=most, top_k=20)):
+            texts = [reading.text, *(each.text for each in reading.alternatives)]
+            assert len({text.casefold() for text in texts}) == len(texts) > 1
+            assert all(0 < len(text.split()) <= most for text in texts)
