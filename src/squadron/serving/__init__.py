@@ -1,5 +1,6 @@
-"""What MLflow loads to serve a registered model.
+"""A registered model as it is served: what it takes and gives, and what MLflow loads.
 
-Owns the pyfunc. May import registry and what is below it. No module imports this package:
-`registry.registration` gives the file `pyfunc.py` to MLflow.
+Owns the types of questions, params and answers (`wire`), how answers become rows (`answer_rows`)
+and the pyfunc, whose file `registry.logged_model` gives to MLflow. May import registry and what is
+below it.
 """
