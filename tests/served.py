@@ -121,3 +121,25 @@ def send(
         return Reply(answer.status, found, answer.read())
     finally:
         connection.close()
+
+
+def register_version(folder: Path, name: str, label: str, **model: Any) -> Any:
+    """Registers a tiny model as the next version, which gets the alias `candidate`.
+
+    MLFLOW_TRACKING_URI must name a store.
+
+    Args:
+        folder: A folder for its files.
+        name: The name of the registered model.
+        label: Tells the runs of versions apart.
+        model: As for `write_model`.
+    """
+    from squadron import tracking
+    from squadron.registry import registration
+
+    answering = model.pop("answering", None) or Answering()
+    place = write_model(folder / label, **model)
+    race = tracking.Race("tiny", label)
+    tracking.open_race(race, ["span"], {}, "sha")
+    run_id = tracking.find_child(race, "span")
+    return registration.register_model(name, run_id, place, answering, {})

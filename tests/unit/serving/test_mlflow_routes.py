@@ -110,7 +110,7 @@ def test_mlflows_own_server_gives_the_same_predictions(serve, model, tmp_path):
     save_model(tmp_path / "saved", model, answering)
     theirs = TestClient(scoring_server.init(mlflow.pyfunc.load_model(str(tmp_path / "saved"))))
     ours = serve()
-    for params in ({},):
+    for params in ({}, {"top_k": 3}, {"explain": True, "max_answer_tokens": 2}):
         body = {"inputs": ROWS, "params": params}
         expected = theirs.post("/invocations", content=json.dumps(body), headers=JSON)
         assert expected.status_code == 200
