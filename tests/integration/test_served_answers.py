@@ -7,9 +7,8 @@ mlflow/pyfunc/scoring_server/__init__.py of the installed package.
 
 import contextlib
 import json
-import os
+import shlex
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -173,27 +172,24 @@ def scoring_server_here(version):
 
 
 @contextlib.contextmanager
-def mlflow_models_serve(version):
-    """Yields a client of `mlflow models serve`, which serves a model in a process of its own."""
+def mlflow_models_serve(version, folder):
+    """Yields a client of the process that `mlflow models serve --env-manager local` starts."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    programs = Path(sys.executable).parent
-    arguments = ["models", "serve", "--env-manager", "local", "--model-uri", version.uri]
-    process = subprocess.Popen(
-        [programs / "mlflow", *arguments, "--host", "127.0.0.1", "--port", str(port)],
-        env=os.environ | {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    place = mlflow.artifacts.download_artifacts(version.uri, dst_path=str(folder / "downloaded"))
+    # The same command, by a Python that need not be on the PATH.
+    command, environment = scoring_server.get_cmd(place, port, "127.0.0.1", nworkers=1)
+    with (folder / "server.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *shlex.split(command)], env=environment, stdout=log, stderr=log
+        )
     try:
         client = Client(f"http://127.0.0.1:{port}")
         client.wait_for(process)
         yield client
     finally:
-        # It starts uvicorn as a process of its own.
-        os.killpg(process.pid, signal.SIGKILL)
+        process.kill()
         process.wait()
 
 
@@ -250,9 +246,9 @@ def test_the_served_answers_are_the_evaluated_ones(folder, label):
     assert len({row["text"] for row in together}) > 20
 
 
-def test_mlflow_models_serve_gives_the_evaluated_answers(folder):
+def test_mlflow_models_serve_gives_the_evaluated_answers(folder, tmp_path):
     served = register(folder, "span")
-    with mlflow_models_serve(served.version) as client:
+    with mlflow_models_serve(served.version, tmp_path) as client:
         rows = ask(client, PAIRS)
         several = {"question": PAIRS[0][0], "contexts": [PAIRS[8][1], PAIRS[0][1]]}
         body = {"inputs": [several], "params": {"top_k": 3, "explain": True}}
