@@ -37,7 +37,7 @@ from benchmarks.serving_load import Client, Server, find_port, put_load, running
 NAME = "served-starter"
 TOKENS = 150
 NEAR = 0.15
-"""How far the number of tokens of a context may be from TOKENS."""
+"""How far the number of tokens of a context may be from the one that is wanted, as a share."""
 BLOCK = 20
 WARM_UPS = 10
 MOST_RATIO = 1.25
@@ -51,9 +51,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("data", type=Path, help="DATA.json, SQuAD v1.1 or v2.0 layout")
     parser.add_argument("--model", default="", help="default: the starter, registered here")
     parser.add_argument("--version", default="staging", help="a number or an alias of --model")
+    parser.add_argument("--tokens", type=int, default=TOKENS, help="of a context, about")
     parser.add_argument("--clients", type=int, default=16)
     parser.add_argument("--seconds", type=float, default=60.0, help="of each load")
     options = parser.parse_args(arguments)
+    options.data = options.data.resolve()
+    if options.output:
+        options.output = options.output.resolve()
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         if not options.model:
@@ -71,7 +75,7 @@ def measure_all(
     name = options.model or NAME
     version = registry.find_version(name, options.version)
     reader = registry.load_reader(name, version.version)
-    questions = choose_questions(options.data, reader)
+    questions = choose_questions(options.data, reader, options.tokens)
     report: dict[str, Any] = {
         "benchmark": "serving",
         "data": options.data.name,
@@ -112,7 +116,7 @@ def register_starter(folder: Path) -> None:
     from squadron.registry import registration
 
     os.environ[tracking.URI_VARIABLE] = f"sqlite:///{folder}/mlflow.db"
-    os.chdir(folder)
+    os.chdir(folder)  # MLflow puts the files of runs below the working directory.
     contender = Contender("pretrained", label="starter", backbone=starter.NAME)
     variant = variants.load_variant(contender.variant)
     model = variant.build(contender.backbone, variants.read_options(contender))
@@ -128,12 +132,13 @@ def register_starter(folder: Path) -> None:
     registry.promote(NAME, "1", registry.STAGING)
 
 
-def choose_questions(data: Path, reader: Any) -> list[tuple[str, str]]:
-    """Returns the questions of a file whose contexts have about TOKENS tokens.
+def choose_questions(data: Path, reader: Any, wanted: int) -> list[tuple[str, str]]:
+    """Returns the questions of a file whose contexts have about so many tokens.
 
     Args:
         data: A SQuAD file.
         reader: Its tokenizer counts.
+        wanted: The number of tokens.
     """
     content = json.loads(data.read_text(encoding="utf-8"))
     found = []
@@ -141,12 +146,12 @@ def choose_questions(data: Path, reader: Any) -> list[tuple[str, str]]:
         for paragraph in article["paragraphs"]:
             context = paragraph["context"]
             tokens = len(reader._tokenizer.encode(context, add_special_tokens=False).ids)
-            if abs(tokens - TOKENS) <= NEAR * TOKENS:
+            if abs(tokens - wanted) <= NEAR * wanted:
                 found += [(each["question"], context, tokens) for each in paragraph["qas"]]
     if not found:
-        sys.exit(f"{data} has no context of about {TOKENS} tokens")
-    found.sort(key=lambda each: abs(each[2] - TOKENS))
-    print(f"{len(found):,} questions have contexts of about {TOKENS} tokens", flush=True)
+        sys.exit(f"{data} has no context of about {wanted} tokens")
+    found.sort(key=lambda each: abs(each[2] - wanted))
+    print(f"{len(found):,} questions have contexts of about {wanted} tokens", flush=True)
     return [(question, context) for question, context, _ in found]
 
 

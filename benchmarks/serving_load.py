@@ -38,8 +38,12 @@ class Server:
 @contextlib.contextmanager
 def running(command: Sequence[str], port: int, log: Path) -> Iterator[None]:
     """Starts a server and waits until its /ping answers; ends it at the end of the block."""
-    # `mlflow models serve` looks for the program uvicorn.
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    # `mlflow models serve` looks for the program uvicorn, which must be the one of this Python.
+    program = log.parent / "bin" / "uvicorn"
+    program.parent.mkdir(exist_ok=True)
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m uvicorn "$@"\n')
+    program.chmod(0o755)
+    path = f"{program.parent}{os.pathsep}{os.environ['PATH']}"
     with log.open("wb") as file:
         process = subprocess.Popen(
             [*command, "--port", str(port)],
