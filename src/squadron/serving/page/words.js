@@ -1,0 +1,81 @@
+// What the page says about figures, offsets and errors. It changes nothing on the page.
+
+/**
+ * Returns the place in a JavaScript string of a character that the server counted.
+ * The server counts Unicode code points. A string counts UTF-16 units, and a character such as an
+ * emoji has two of them.
+ */
+export function toUnits(text, points) {
+  let unit = 0;
+  for (let left = points; left > 0 && unit < text.length; left -= 1) {
+    unit += text.codePointAt(unit) > 0xffff ? 2 : 1;
+  }
+  return unit;
+}
+
+/** Returns how many characters a text has, as the server counts them. */
+export function countPoints(text) {
+  let points = 0;
+  for (let unit = 0; unit < text.length; points += 1) {
+    unit += text.codePointAt(unit) > 0xffff ? 2 : 1;
+  }
+  return points;
+}
+
+/** Returns a probability as a figure. It never says 0 % or 100 %, which would be certainty. */
+export function percent(probability) {
+  if (probability < 0.01) return "below 1 %";
+  if (probability > 0.99) return "above 99 %";
+  return `${Math.round(100 * probability)} %`;
+}
+
+/**
+ * Returns a probability as a word: the scale of the Intergovernmental Panel on Climate Change
+ * (guidance note on uncertainties, 2010), which readers of reports know.
+ */
+export function likelihood(probability) {
+  if (probability >= 0.99) return "virtually certain";
+  if (probability >= 0.9) return "very likely";
+  if (probability >= 0.66) return "likely";
+  if (probability > 0.33) return "about as likely as not";
+  if (probability > 0.1) return "unlikely";
+  return probability > 0.01 ? "very unlikely" : "exceptionally unlikely";
+}
+
+/** Returns a score in log-odds as a figure; the server sends null where there is none. */
+export function logOdds(score) {
+  return score === null || score === undefined ? "none" : score.toFixed(2);
+}
+
+/** Returns a text on one line. */
+export function onOneLine(text) {
+  return text.split(/\s+/u).join(" ").trim();
+}
+
+/** Returns "1 character" or "2 characters", with separators of thousands. */
+export function count(number, one, several) {
+  return `${number.toLocaleString("en")} ${number === 1 ? one : several}`;
+}
+
+const ADVICE = {
+  413: "Shorten the text.",
+  429: "The server has too many questions at the moment. Ask again in a few seconds.",
+  503: "The server is starting or stopping. Ask again in a few seconds.",
+  504: "The server took too long. Shorten the text, or ask again.",
+};
+
+/**
+ * Returns where an error of the server belongs and what it says.
+ * The server names a field as in "inputs[0].context"; the last name is the field of this page.
+ */
+export function readError(status, body) {
+  const message = typeof body?.message === "string" ? body.message : `The server answered ${status}.`;
+  const names = String(body?.field ?? "").match(/[a-z_]+/giu) ?? [];
+  let field = names.at(-1) ?? "";
+  if (status === 401 || status === 403) field = "token";
+  if (status === 413 && !field) field = "context";
+  if (field === "contexts") field = "context";
+  const text = /[.!?]$/u.test(message) ? message : `${message}.`;
+  const advice = ADVICE[status];
+  return { field, text: advice ? `${text} ${advice}` : text };
+}
