@@ -40,7 +40,7 @@ function describeFigures(figures) {
 function describeProbability(probability) {
   const fill = make("i");
   fill.style.width = `${100 * probability}%`;
-  const meaning = ` is the probability that this is exactly right: ${likelihood(probability)}.`;
+  const meaning = ` is the probability that this is exactly right (${likelihood(probability)}).`;
   return [
     make("p", { class: "sure" }, make("b", {}, percent(probability)), meaning),
     make("span", { class: "bar", "aria-hidden": "true" }, fill),
@@ -94,7 +94,7 @@ function showText(text, answer, others) {
     marks.push(toMark(text, span, make("mark", { id: "marked", class: "guess" })));
   }
   others.forEach((other, place) => {
-    const number = make("sup", {}, String(place + 1));
+    const number = make("sup", {}, `(${place + 1})`);
     const element = make("mark", { id: `other-${place + 1}`, class: "other" }, number);
     marks.push(toMark(text, other, element));
   });
