@@ -46,7 +46,7 @@ help: ## This list
 
 .venv/serve: .venv/run
 	@echo "Installing the server of models ..."
-	@$(PIP_INSTALL) -e '.[pipeline,serving]'
+	@$(PIP_INSTALL) -e '.[pipeline,documents,serving]'
 	@touch $@
 
 .venv/dev: .venv/run

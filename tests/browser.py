@@ -7,6 +7,7 @@ and events are those of https://chromedevtools.github.io/devtools-protocol/.
 
 import base64
 import fcntl
+import io
 import json
 import os
 import select
@@ -16,6 +17,8 @@ import subprocess
 import time
 from pathlib import Path
 from typing import Any
+
+from PIL import Image
 
 from tests.limits import PATIENCE_SECONDS
 
@@ -33,11 +36,16 @@ CONTROL, SHIFT = 2, 8
 
 
 class Browser:
-    """A browser with one page. `errors` holds what its console and the page complained about."""
+    """A browser with one page.
+
+    `errors` holds what the page and the browser complained about since the last `open`, and
+    `requests` the addresses that the page asked for.
+    """
 
     def __init__(self, folder: Path) -> None:
         assert CHROMIUM is not None
         self.errors: list[str] = []
+        self.requests: list[str] = []
         self._last, self._unread = 0, b""
         child_reads, self._write = _make_pipe()
         self._read, child_writes = _make_pipe()
@@ -48,7 +56,12 @@ class Browser:
 
         command = [CHROMIUM, "--headless=new", "--remote-debugging-pipe", "--no-sandbox"]
         command += ["--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--mute-audio"]
-        command += ["--hide-scrollbars", "--disable-background-networking", "--disable-extensions"]
+        command += [
+            "--hide-scrollbars",
+            "--disable-lcd-text",
+            "--disable-background-networking",
+            "--disable-extensions",
+        ]
         # No name is resolved, so the page can only reach the server of the test.
         command += ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
         command += [f"--user-data-dir={folder}", "about:blank"]
@@ -103,6 +116,8 @@ class Browser:
         line, _, self._unread = self._unread.partition(b"\0")
         got: dict[str, Any] = json.loads(line)
         method, params = got.get("method"), got.get("params", {})
+        if method == "Network.requestWillBeSent":
+            self.requests.append(params["request"]["url"])
         if method == "Runtime.exceptionThrown":
             self.errors.append(json.dumps(params["exceptionDetails"]))
         if method == "Log.entryAdded" and params["entry"]["level"] == "error":
@@ -117,6 +132,7 @@ class Browser:
         self.send("Emulation.setEmulatedMedia", features=[scheme])
         self.send("Page.navigate", url="about:blank")
         self.errors.clear()
+        self.requests.clear()
         self.send("Page.navigate", url=url)
         self.wait(f"location.href.startsWith({json.dumps(url)}) && document.readyState=='complete'")
 
@@ -156,12 +172,19 @@ class Browser:
         """Writes a text into the element that has the focus."""
         self.send("Input.insertText", text=text)
 
+    def choose_file(self, selector: str, path: Path) -> None:
+        """Chooses a file in an input, as the dialog of the browser does."""
+        root = self.send("DOM.getDocument")["root"]["nodeId"]
+        node = self.send("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
+        self.send("DOM.setFileInputFiles", nodeId=node, files=[str(path)])
+
     def take_picture(self, path: Path) -> None:
-        """Writes a PNG picture of the whole page, with what is below the window."""
+        """Writes a PNG picture of the whole page, with what is below the window, in 64 colours."""
         size = self.send("Page.getLayoutMetrics")["cssContentSize"]
         clip = {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1}
         done = self.send("Page.captureScreenshot", clip=clip, captureBeyondViewport=True)
-        path.write_bytes(base64.b64decode(done["data"]))
+        with Image.open(io.BytesIO(base64.b64decode(done["data"]))) as picture:
+            picture.convert("RGB").quantize(64, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 def _make_pipe() -> tuple[int, int]:

@@ -1,6 +1,6 @@
 // Shows one answer. All text of the model and of the person goes in as text, never as HTML.
 
-import { count, likelihood, logOdds, onOneLine, percent, toUnits } from "./words.js";
+import { count, describeFigures, likelihood, logOdds, onOneLine, percent, toUnits } from "./words.js";
 
 /** Makes an element with attributes and children; a string becomes text. */
 function make(tag, attributes = {}, ...children) {
@@ -17,23 +17,17 @@ function fact(title, ...children) {
   return make("div", {}, make("dt", {}, title), make("dd", {}, ...children));
 }
 
-/** Returns what is said of the served model above the form. */
-export function describeModel(about) {
-  const version = about.version ? ` version ${about.version}` : "";
-  const alias = about.alias ? ` (${about.alias})` : "";
-  const parts = [make("strong", {}, `${about.model}${version}`), `${alias} answers.`];
-  const figures = describeFigures(about.figures ?? {});
-  if (figures) parts.push(` ${figures}`);
-  return parts;
+/** Returns the name of a model with its version, if it has one. */
+function nameModel(name, version) {
+  return version ? `${name} version ${version}` : name;
 }
 
-/** Returns the registered EM and F1 in words; "" if the version has none. */
-function describeFigures(figures) {
-  const { exact_match: exactMatch, f1, questions, split } = figures.select ?? figures;
-  if (typeof exactMatch !== "number") return "";
-  const on = questions ? ` on ${count(questions, "question", "questions")}` : "";
-  const of = split ? ` of ${split}` : "";
-  return `Evaluated${on}${of}: EM ${exactMatch.toFixed(2)}, F1 ${f1.toFixed(2)}.`;
+/** Returns what is said of the served model above the form. */
+export function describeModel(about) {
+  const facts = [about.alias, about.variant && `variant ${about.variant}`].filter(Boolean);
+  const more = facts.length ? ` (${facts.join(", ")})` : "";
+  const name = make("strong", {}, nameModel(about.model, about.version));
+  return [name, `${more} answers. ${describeFigures(about.figures ?? {})}`];
 }
 
 /** Returns a probability as figure, word and bar. */
@@ -185,9 +179,8 @@ function showFacts(answer, model, milliseconds) {
     facts.push(fact("Kind of reasoning", `${answer.reasoning_type}${says}`));
   }
   facts.push(fact("Score", `${logOdds(answer.score)} (log-odds against “no answer here”)`));
-  const version = model.version ? ` version ${model.version}` : "";
   const seconds = (milliseconds / 1000).toFixed(2);
-  facts.push(fact("Answered by", `${model.name}${version}, in ${seconds} s`));
+  facts.push(fact("Answered by", `${nameModel(model.name, model.version)}, in ${seconds} s`));
   return make("dl", {}, ...facts);
 }
 

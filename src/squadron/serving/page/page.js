@@ -36,7 +36,7 @@ async function loadAbout() {
   }
   const body = await response.json().catch(() => null);
   if (response.status === 401) {
-    find("token-field").hidden = false;
+    needToken();
     find("about").textContent = "This server answers only with a token. Write it into the form.";
     return;
   }
@@ -48,6 +48,12 @@ async function loadAbout() {
   about = body;
   find("about").replaceChildren(...describeModel(about));
   if (isFirst) offerSources();
+}
+
+/** Shows the field of the token; the other pages of the server would refuse a link without it. */
+function needToken() {
+  find("token-field").hidden = false;
+  find("routes").hidden = true;
 }
 
 /** Lets the person choose where to look, if the server has more than the text of the page. */
@@ -136,6 +142,15 @@ async function ask() {
     showErrors(errors);
     return;
   }
+  // Half of a surrogate pair is no text; it becomes the replacement character.
+  const content = new TextEncoder().encode(
+    JSON.stringify(body, (_, value) => value?.toWellFormed?.() ?? value),
+  );
+  const most = about?.limits?.max_body_bytes ?? Infinity;
+  if (content.length > most) {
+    showErrors([["context", `The text is too long. ${sizes(content.length, most)}`]]);
+    return;
+  }
   running?.abort();
   const controller = new AbortController();
   running = controller;
@@ -146,8 +161,7 @@ async function ask() {
     const response = await fetch("answer", {
       method: "POST",
       headers: { "Content-Type": "application/json", ...headers() },
-      // Half of a surrogate pair is no text; it becomes the replacement character.
-      body: JSON.stringify(body, (_, value) => value?.toWellFormed?.() ?? value),
+      body: content,
       signal: controller.signal,
     });
     const answered = await response.json().catch(() => null);
@@ -177,9 +191,20 @@ async function show(asked, answered, milliseconds) {
 /** Shows why the server gave no answer. */
 function refuse(status, body) {
   const error = readError(status, body);
-  if (status === 401) find("token-field").hidden = false;
+  if (status === 401) {
+    const isGiven = find("token").value.trim() !== "";
+    error.field = "token";
+    error.text = isGiven ? "The server does not accept this token." : "Write the token of this server.";
+    needToken();
+  }
   showError(error.field, error.text);
   focusField(error.field);
+}
+
+/** Returns how many bytes there are, and how many the server takes. */
+function sizes(bytes, most) {
+  const allowed = count(most, "byte", "bytes");
+  return `It has ${count(bytes, "byte", "bytes")}, and the server takes at most ${allowed}.`;
 }
 
 /** Reads a text file into the text field. */
@@ -189,9 +214,7 @@ async function openFile() {
   if (!file) return;
   const most = about?.limits?.max_body_bytes ?? Infinity;
   if (file.size > most) {
-    const size = count(file.size, "byte", "bytes");
-    const text = `${file.name} has ${size}; the server takes at most ${count(most, "byte", "bytes")}.`;
-    showError("file", text);
+    showError("file", `${file.name} is too long. ${sizes(file.size, most)}`);
     return;
   }
   try {

@@ -57,25 +57,41 @@ export function count(number, one, several) {
   return `${number.toLocaleString("en")} ${number === 1 ? one : several}`;
 }
 
-const ADVICE = {
-  413: "Shorten the text.",
-  429: "The server has too many questions at the moment. Ask again in a few seconds.",
-  503: "The server is starting or stopping. Ask again in a few seconds.",
-  504: "The server took too long. Shorten the text, or ask again.",
-};
-
 /**
  * Returns where an error of the server belongs and what it says.
  * The server names a field as in "inputs[0].context"; the last name is the field of this page.
  */
 export function readError(status, body) {
-  const message = typeof body?.message === "string" ? body.message : `The server answered ${status}.`;
+  const message = typeof body?.message === "string" ? body.message : `The server answered ${status}`;
   const names = String(body?.field ?? "").match(/[a-z_]+/giu) ?? [];
   let field = names.at(-1) ?? "";
-  if (status === 401 || status === 403) field = "token";
-  if (status === 413 && !field) field = "context";
-  if (field === "contexts") field = "context";
-  const text = /[.!?]$/u.test(message) ? message : `${message}.`;
-  const advice = ADVICE[status];
-  return { field, text: advice ? `${text} ${advice}` : text };
+  if (status === 413 || field === "contexts") field = "context";
+  if (field === "index") field = "source";
+  return { field, text: /[.!?]$/u.test(message) ? message : `${message}.` };
+}
+
+const SPLITS = {
+  select: "the select split of its race",
+  test: "the test split of its race",
+  squad1_dev: "the dev set of SQuAD 1.1",
+};
+
+/**
+ * Returns the registered EM and F1 in a sentence; "" if there are none.
+ * figures: names such as "select_exact_match" -> {value, low, high}, 0 to 100.
+ */
+export function describeFigures(figures) {
+  for (const [split, on] of Object.entries(SPLITS)) {
+    const parts = [["EM", `${split}_exact_match`], ["F1", `${split}_f1`]]
+      .filter(([, key]) => typeof figures[key]?.value === "number")
+      .map(([name, key]) => `${name} ${figures[key].value.toFixed(2)}${interval(figures[key])}`);
+    if (parts.length) return `Evaluated on ${on}: ${parts.join(", ")}.`;
+  }
+  return "";
+}
+
+/** Returns the 95 % interval of a figure in brackets; "" if it has none. */
+function interval({ low, high }) {
+  if (typeof low !== "number" || typeof high !== "number") return "";
+  return ` (${low.toFixed(1)}–${high.toFixed(1)})`;
 }
