@@ -61,7 +61,7 @@ ONLY_IN = {
     "peft": {"models"},
 }
 HEAVY = {"torch", "mlflow", "transformers", "pandas", "kfp"}
-# Not every installation has them.
+# Not every installation has the first two.
 HEAVY |= {"lancedb", "pypdfium2", "sentencex"}
 COMMANDS = sorted(file.stem for file in (SOURCE / "commands").glob("[!_]*.py"))
 LIGHT_MODULES = (
