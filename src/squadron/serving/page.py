@@ -21,6 +21,9 @@ MEDIA_TYPES = {
 }
 """The files of the page; no other file is sent."""
 
+PATHS = {"/" if name == "index.html" else f"/page/{name}": name for name in MEDIA_TYPES}
+"""Where they are -> their names."""
+
 HEADERS = {
     # The page may load and ask only what this server sends. A browser that knows trusted types
     # refuses any text that would be read as HTML.
@@ -37,11 +40,11 @@ HEADERS = {
 
 def add_page(app: Starlette) -> None:
     """Adds the page at `/` and its files at `/page/NAME`; none is in the OpenAPI document."""
-    for name, media_type in MEDIA_TYPES.items():
-        _add_file(app, "/" if name == "index.html" else f"/page/{name}", name, media_type)
+    for path, name in PATHS.items():
+        _add_file(app, path, name)
 
 
-def _add_file(app: Starlette, route: str, name: str, media_type: str) -> None:
+def _add_file(app: Starlette, path: str, name: str) -> None:
     """Adds one file, which is read once and stays in memory."""
     content = resources.files("squadron.serving").joinpath("page", name).read_bytes()
     digest = hashlib.sha256(content).hexdigest()
@@ -52,6 +55,6 @@ def _add_file(app: Starlette, route: str, name: str, media_type: str) -> None:
         # A proxy that compresses writes W/ before the tag.
         if headers["ETag"] in {tag.strip().removeprefix("W/") for tag in known.split(",")}:
             return Response(status_code=304, headers=headers)
-        return Response(content, media_type=media_type, headers=headers)
+        return Response(content, media_type=MEDIA_TYPES[name], headers=headers)
 
-    app.add_route(route, send, methods=["GET"], include_in_schema=False)
+    app.add_route(path, send, methods=["GET"], include_in_schema=False)

@@ -8,11 +8,11 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from squadron.serving.page import MEDIA_TYPES, add_page
+from squadron.serving.page import MEDIA_TYPES, PATHS, add_page
 
 ROOT = Path(__file__).resolve().parents[3]
 FILES = resources.files("squadron.serving") / "page"
-ROUTES = {name: "/" if name == "index.html" else f"/page/{name}" for name in MEDIA_TYPES}
+ROUTES = {name: path for path, name in PATHS.items()}
 
 
 @pytest.fixture(scope="module")
