@@ -106,17 +106,22 @@ function showEvidence(answer) {
   return make("blockquote", {}, ...markText(text, isThere ? [mark] : []));
 }
 
-/** Returns the other answers as a list; each leads to its place in the text, if that is shown. */
-function showAlternatives(others, isInText) {
+/**
+ * Returns the other answers as a list; each leads to its mark in the text, if it has one.
+ * text: the element of the text; null if none is shown.
+ */
+function showAlternatives(others, text) {
   const items = others.map((other, place) => {
-    const text = onOneLine(other.text);
-    const name = isInText ? make("a", { href: `#other-${place + 1}` }, text) : text;
+    const id = `other-${place + 1}`;
+    const isMarked = text?.querySelector(`#${id}`);
+    const words = onOneLine(other.text);
+    const name = isMarked ? make("a", { href: `#${id}` }, words) : words;
     const where = describePlace(other.citation);
     const sure = typeof other.probability === "number" ? percent(other.probability) : null;
     const figures = [sure ?? `score ${logOdds(other.score)}`, where].filter(Boolean).join(", ");
     return make("li", {}, name, make("span", { class: "note" }, ` ${figures}`));
   });
-  const about = "With the probability that each is exactly right.";
+  const about = "Each has the probability that it is exactly right; they may overlap the answer.";
   return [
     make("h3", {}, "Other answers"),
     make("ol", { class: "others" }, ...items),
@@ -192,15 +197,15 @@ function showFacts(answer, model, milliseconds) {
 export function showAnswer(asked, answered, milliseconds, verdict, details) {
   const { answer, model } = answered;
   const others = (answer.alternatives ?? []).filter((other) => other.text);
-  const isInText = typeof asked.context === "string";
+  const text = typeof asked.context === "string" ? showText(asked.context, answer, others) : null;
   verdict.className = answer.answered ? "answered" : "withheld";
   verdict.replaceChildren(
     make("p", { class: "note" }, asked.question),
     ...showVerdict(answer),
   );
   details.replaceChildren(
-    ...(isInText ? [showText(asked.context, answer, others)] : []),
-    ...(others.length ? showAlternatives(others, isInText) : []),
+    ...(text ? [text] : []),
+    ...(others.length ? showAlternatives(others, text) : []),
     showFacts(answer, model, milliseconds),
     ...(answer.windows?.length ? showWindows(answer) : []),
   );
