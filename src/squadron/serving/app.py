@@ -37,6 +37,7 @@ def create_app(service: Service) -> Gate:
     )
     app.add_exception_handler(RequestError, _refuse)
     app.add_exception_handler(HTTPException, _refuse_http)
+    app.add_exception_handler(Exception, _fail)
     _add_answer(app, service)
     _add_about(app, service)
     add_mlflow_routes(app, service)
@@ -88,6 +89,12 @@ def _add_about(app: FastAPI, service: Service) -> None:
 async def _refuse(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestError)
     return error_response(error, request.url.path)
+
+
+async def _fail(request: Request, error: Exception) -> Response:
+    """Answers after an error of this program, which the gate logs."""
+    message = "The server failed on this request; its log has the reason"
+    return error_response(RequestError(500, message), request.url.path)
 
 
 async def _refuse_http(request: Request, error: Exception) -> Response:

@@ -63,8 +63,7 @@ class Gate:
         except Exception as error:
             # The traceback is for the people who run the server, never for the client.
             log_problem("error", error, path=scope["path"])
-            message = "The server failed on this request; its log has the reason"
-            await self._refuse(response, RequestError(500, message), scope)
+            # The application has answered already with a sentence.
         self._count(scope, response.status, time.perf_counter() - start, notes)
 
     async def _handle(self, scope: "Scope", receive: "Receive", response: "_Response") -> None:

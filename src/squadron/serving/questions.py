@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 INDEX = "index"
-MOST_MESSAGE_CHARACTERS = 400
 MOST_FIELD_CHARACTERS = 100
 
 
@@ -111,11 +110,12 @@ def _without(row: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def _as_request_error(error: FieldError) -> RequestError:
-    """Returns an error of a field with status 422. Parts that the client chose may be very long."""
-    message = "".join(each if each.isprintable() else " " for each in str(error))
-    if len(message) > MOST_MESSAGE_CHARACTERS:
-        message = f"{message[:MOST_MESSAGE_CHARACTERS]}..."
-    return RequestError(422, message, error.field[:MOST_FIELD_CHARACTERS])
+    """Returns an error of a field with status 422. A client may have chosen a very long name."""
+    text = str(error)
+    field = error.field[:MOST_FIELD_CHARACTERS]
+    if len(error.field) > len(field):
+        text = f"{field}... {text[len(error.field) :].lstrip()}"
+    return RequestError(422, "".join(each if each.isprintable() else " " for each in text), field)
 
 
 def _note(

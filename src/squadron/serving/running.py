@@ -15,6 +15,7 @@ from squadron.serving.following import Follower
 from squadron.serving.gate import Gate
 from squadron.serving.logs import log
 from squadron.serving.service import Service
+from squadron.serving.settings import Settings
 
 KEEP_ALIVE_SECONDS = 75
 """How long a connection may be idle between two requests. Most proxies close theirs after 60 s, so
@@ -79,10 +80,9 @@ def run(
     log("ended")
 
 
-async def _run(service: Service, listening: socket.socket, on_start: Callable[[], None]) -> None:
-    settings = service.settings
-    gate = create_app(service)
-    config = uvicorn.Config(
+def make_config(gate: Gate, settings: Settings) -> uvicorn.Config:
+    """Returns uvicorn's settings for an application."""
+    return uvicorn.Config(
         gate,
         http=Connection,
         ws="none",
@@ -93,7 +93,12 @@ async def _run(service: Service, listening: socket.socket, on_start: Callable[[]
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=max(1, round(settings.request_seconds + settings.body_seconds)),
     )
-    server = _Server(config)
+
+
+async def _run(service: Service, listening: socket.socket, on_start: Callable[[], None]) -> None:
+    settings = service.settings
+    gate = create_app(service)
+    server = _Server(make_config(gate, settings))
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, _end, server, gate, service, settings.drain_seconds)
     loop.add_signal_handler(signal.SIGINT, _end, server, gate, service, 0.0)
