@@ -6,6 +6,8 @@ SQUADRON_PICTURES=docs/pictures makes the pictures of the page in docs/pictures 
 import json
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,6 +31,18 @@ UNANSWERABLE = "Who painted the ceiling of the chapel?"
 @pytest.fixture(scope="module")
 def server(tmp_path_factory) -> Iterator[ServeProcess]:
     with ServeProcess(tmp_path_factory.mktemp("server"), "--model", "starter") as process:
+        yield process
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory) -> Iterator[ServeProcess]:
+    """A server with a token and an index."""
+    folder = tmp_path_factory.mktemp("guarded")
+    index = [sys.executable, "-m", "squadron", "index", str(ROOT / "examples" / "handbook.pdf")]
+    subprocess.run([*index, "--to", str(folder / "index")], check=True, capture_output=True)
+    token = {"SQUADRON_SERVE_TOKEN": "sesame"}
+    arguments = ["--model", "starter", "--index", str(folder / "index")]
+    with ServeProcess(folder, *arguments, environment=token) as process:
         yield process
 
 
@@ -231,6 +245,33 @@ def test_the_model_and_its_figures_are_named(page) -> None:
     said = page.text("#about")
     assert said.startswith("starter (variant pretrained) answers. Evaluated on the dev set of SQuA")
     assert re.search(r"EM \d\d\.\d\d \(\d\d\.\d–\d\d\.\d\), F1 \d\d\.\d\d ", said)
+
+
+def test_a_server_with_a_token_and_an_index(browser, guarded) -> None:
+    load(browser, guarded)
+    assert browser.text("#about").startswith("This server answers only with a token.")
+    ask(browser, "How many people live at the station?", MOON)
+    assert browser.text("#token-error") == "Write the token of this server."
+    assert browser.evaluate("document.activeElement.id") == "token"
+    browser.type("wrong")
+    ask(browser, "How many people live at the station?", MOON)
+    assert browser.text("#token-error") == "The server does not accept this token."
+    browser.evaluate("document.getElementById('token').select()")
+    browser.type("sesame")
+    browser.press("Tab")
+    browser.wait("document.getElementById('about').innerText.startsWith('starter')")
+    assert browser.evaluate("document.getElementById('sources').checkVisibility()")
+    browser.evaluate("document.querySelector('[value=index]').click()")
+    assert not browser.evaluate("document.getElementById('context').checkVisibility()")
+    browser.evaluate("document.getElementById('explain').checked = true")
+    ask(browser, "What does the ceilometer measure?")
+    assert browser.text("dl").startswith("Source\nhandbook.pdf, page ")
+    if browser.evaluate("document.getElementById('verdict').className") == "answered":
+        assert browser.text("#verdict .headline") in browser.text("blockquote mark")
+    chosen = browser.evaluate("document.querySelectorAll('.others strong').length")
+    assert (chosen, browser.evaluate("document.querySelectorAll('.text').length")) == (1, 0)
+    refused = [each for each in browser.errors if "status of 401" not in each]
+    assert refused == []
 
 
 def test_the_keyboard_alone_is_enough(page) -> None:

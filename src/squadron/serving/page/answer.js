@@ -82,7 +82,7 @@ function toMark(text, span, element) {
 function showText(text, answer, others) {
   const marks = [];
   if (answer.answered) marks.push(toMark(text, answer, make("mark", { id: "marked" })));
-  const guess = answer.windows?.find((window) => window.is_best && window.text);
+  const guess = answer.windows?.find((window) => isChosen(window, answer));
   if (!answer.answered && guess) {
     const span = { start_char: guess.text_start_char, end_char: guess.text_end_char };
     marks.push(toMark(text, span, make("mark", { id: "marked", class: "guess" })));
@@ -129,23 +129,33 @@ function showAlternatives(others, text) {
   ];
 }
 
-/** Returns what each window of the text gave, as a list. */
-function showWindows(answer) {
-  const items = answer.windows.map((window) => {
-    const found = window.text ? `“${onOneLine(window.text)}”` : "no span";
-    const is = answer.answered ? "the answer" : "the guess";
-    const facts = [`characters ${window.start_char} to ${window.end_char}`];
-    if (typeof window.probability === "number") facts.push(percent(window.probability));
-    facts.push(`score ${logOdds(window.score)}`);
-    if (typeof window.null_score === "number") {
-      facts.push(`“no answer” has ${logOdds(window.null_score)}`);
-    }
-    const words = (window.attended ?? []).map((w) => `${onOneLine(w.text)} ${percent(w.weight)}`);
-    if (window.is_best && words.length) facts.push(`attends to ${words.join(", ")}`);
-    const best = window.is_best && window.text ? make("strong", {}, ` ${is}`) : null;
-    return make("li", {}, found, best, make("span", { class: "note" }, ` ${facts.join(", ")}`));
-  });
-  const title = `What ${count(items.length, "part", "parts")} of the text gave`;
+/** Says whether a window gave the answer, or the guess; each context has a best window. */
+function isChosen(window, answer) {
+  return Boolean(window.is_best && window.text) && window.context === answer.context;
+}
+
+/** Returns what a window gave, as an item of a list. */
+function showWindow(window, answer, hasPassages) {
+  const isBest = isChosen(window, answer);
+  const found = window.text ? `“${onOneLine(window.text)}”` : "no span";
+  const best = isBest ? make("strong", {}, answer.answered ? " the answer" : " the guess") : null;
+  const place = `characters ${window.start_char} to ${window.end_char}`;
+  const facts = [hasPassages ? `passage ${window.context + 1}, ${place}` : place];
+  if (typeof window.probability === "number") facts.push(percent(window.probability));
+  facts.push(`score ${logOdds(window.score)}`);
+  if (typeof window.null_score === "number") {
+    facts.push(`“no answer” has ${logOdds(window.null_score)}`);
+  }
+  const words = (window.attended ?? []).map((w) => `${onOneLine(w.text)} ${percent(w.weight)}`);
+  if (isBest && words.length) facts.push(`attends to ${words.join(", ")}`);
+  return make("li", {}, found, best, make("span", { class: "note" }, ` ${facts.join(", ")}`));
+}
+
+/** Returns what each window of the text, or of the passages of the index, gave. */
+function showWindows(answer, hasPassages) {
+  const items = answer.windows.map((window) => showWindow(window, answer, hasPassages));
+  const of = hasPassages ? "of the passages that were found" : "of the text";
+  const title = `What ${count(items.length, "part", "parts")} ${of} gave`;
   return [make("h3", {}, title), make("ol", { class: "others" }, ...items)];
 }
 
@@ -207,7 +217,7 @@ export function showAnswer(asked, answered, milliseconds, verdict, details) {
     ...(text ? [text] : []),
     ...(others.length ? showAlternatives(others, text) : []),
     showFacts(answer, model, milliseconds),
-    ...(answer.windows?.length ? showWindows(answer) : []),
+    ...(answer.windows?.length ? showWindows(answer, Boolean(asked.index)) : []),
   );
   const mark = document.getElementById("marked");
   const box = mark?.closest(".text");
