@@ -17,13 +17,19 @@ from tests.limits import PATIENCE_SECONDS
 class ServeProcess:
     """A server that is ready when the `with` begins, and has ended when it is over."""
 
-    def __init__(self, folder: Path, *arguments: str, environment: dict[str, str] | None = None):
+    def __init__(
+        self,
+        folder: Path,
+        *arguments: str,
+        environment: dict[str, str] | None = None,
+        python: Path | str = sys.executable,
+    ) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}/"
         self.log = folder / "serve.log"
-        command = [sys.executable, "-m", "squadron", "serve", "--port", str(port), *arguments]
+        command = [str(python), "-m", "squadron", "serve", "--port", str(port), *arguments]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 command,

@@ -1,6 +1,6 @@
 // Shows one answer. All text of the model and of the person goes in as text, never as HTML.
 
-import { count, describeFigures, likelihood, logOdds, onOneLine, percent, toUnits } from "./words.js";
+import { describeFigures, likelihood, logOdds, onOneLine, percent, toUnits } from "./words.js";
 
 /** Makes an element with attributes and children; a string becomes text. */
 function make(tag, attributes = {}, ...children) {
@@ -110,7 +110,7 @@ function showEvidence(answer) {
  * Returns the other answers as a list; each leads to its mark in the text, if it has one.
  * text: the element of the text; null if none is shown.
  */
-function showAlternatives(others, text) {
+function showAlternatives(others, text, title) {
   const items = others.map((other, place) => {
     const id = `other-${place + 1}`;
     const isMarked = text?.querySelector(`#${id}`);
@@ -123,7 +123,7 @@ function showAlternatives(others, text) {
   });
   const about = "Each has the probability that it is exactly right; they may overlap the answer.";
   return [
-    make("h3", {}, "Other answers"),
+    make("h3", {}, title),
     make("ol", { class: "others" }, ...items),
     make("p", { class: "note" }, about),
   ];
@@ -154,8 +154,7 @@ function showWindow(window, answer, hasPassages) {
 /** Returns what each window of the text, or of the passages of the index, gave. */
 function showWindows(answer, hasPassages) {
   const items = answer.windows.map((window) => showWindow(window, answer, hasPassages));
-  const of = hasPassages ? "of the passages that were found" : "of the text";
-  const title = `What ${count(items.length, "part", "parts")} ${of} gave`;
+  const title = `What each ${hasPassages ? "passage" : "part of the text"} gave`;
   return [make("h3", {}, title), make("ol", { class: "others" }, ...items)];
 }
 
@@ -208,6 +207,7 @@ export function showAnswer(asked, answered, milliseconds, verdict, details) {
   const { answer, model } = answered;
   const others = (answer.alternatives ?? []).filter((other) => other.text);
   const text = typeof asked.context === "string" ? showText(asked.context, answer, others) : null;
+  const title = answer.answered ? "Other answers" : "Other guesses";
   verdict.className = answer.answered ? "answered" : "withheld";
   verdict.replaceChildren(
     make("p", { class: "note" }, asked.question),
@@ -215,7 +215,7 @@ export function showAnswer(asked, answered, milliseconds, verdict, details) {
   );
   details.replaceChildren(
     ...(text ? [text] : []),
-    ...(others.length ? showAlternatives(others, text) : []),
+    ...(others.length ? showAlternatives(others, text, title) : []),
     showFacts(answer, model, milliseconds),
     ...(answer.windows?.length ? showWindows(answer, Boolean(asked.index)) : []),
   );
