@@ -22,6 +22,9 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from squadron.commands.serve import TOKEN_VARIABLE
+from squadron.serving.gate import OPEN
+from squadron.serving.settings import Settings
 from tests import kustomize
 from tests.network_policies import selects
 
@@ -522,6 +525,22 @@ def test_a_component_changes_the_base(tmp_path: Path) -> None:
     before = render(BASE, tmp_path)
     for component in COMPONENTS:
         assert len(render(component, make_folder(tmp_path, component.name))) > len(before)
+
+
+def test_a_served_model_ends_in_time_and_is_asked_what_it_answers(tmp_path: Path) -> None:
+    documents = render(MANIFESTS / "components" / "serve", tmp_path.resolve())
+    spec = find(documents, "Deployment", "squadron-serve")["spec"]["template"]["spec"]
+    (container,) = spec["containers"]
+    settings = Settings()
+    limits = settings.drain_seconds + settings.request_seconds + settings.body_seconds
+    assert spec["terminationGracePeriodSeconds"] > limits
+    ready = container["readinessProbe"]
+    # A probe that just missed SIGTERM must not be the last one before the drain ends.
+    assert ready["periodSeconds"] * ready["failureThreshold"] < settings.drain_seconds
+    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+        assert container[probe]["httpGet"]["path"] in OPEN
+    assert container["command"] == ["squadron-serve"]
+    assert {TOKEN_VARIABLE, "MODEL_URI"} <= {variable["name"] for variable in container["env"]}
 
 
 def make_folder(parent: Path, name: str) -> Path:
