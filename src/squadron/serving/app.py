@@ -12,6 +12,7 @@ from squadron.serving.errors import RequestError, show
 from squadron.serving.gate import Gate
 from squadron.serving.metrics import CONTENT_TYPE
 from squadron.serving.mlflow_routes import add_mlflow_routes
+from squadron.serving.page import add_page
 from squadron.serving.reading import read_json
 from squadron.serving.responses import JsonResponse, error_response
 from squadron.serving.service import Service
@@ -41,6 +42,7 @@ def create_app(service: Service) -> Gate:
     _add_about(app, service)
     add_mlflow_routes(app, service)
     add_v2_routes(app, service)
+    add_page(app)
     return Gate(app, service.settings, service.metrics)
 
 

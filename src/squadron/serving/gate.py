@@ -9,6 +9,7 @@ import hmac
 import time
 from typing import TYPE_CHECKING, Any
 
+from squadron.serving import page
 from squadron.serving.errors import RequestError
 from squadron.serving.logs import log, log_problem
 from squadron.serving.metrics import Metrics
@@ -96,7 +97,8 @@ class Gate:
         Raises:
             RequestError: With status 401.
         """
-        if not self._settings.token or scope["path"] in OPEN:
+        # The page asks for the token, so a browser must get it without.
+        if not self._settings.token or scope["path"] in OPEN or scope["path"] in page.PATHS:
             return
         given = _header(scope, b"authorization")
         scheme, _, token = given.partition(b" ")
