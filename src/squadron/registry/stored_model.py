@@ -12,7 +12,7 @@ from squadron.answers.answering import Answering
 from squadron.artifacts import ANSWERING, MODEL_ABOUT
 from squadron.errors import InputError
 from squadron.models import model_folder
-from squadron.registry.logged_model import CONTEXT, QUESTION, check_answer
+from squadron.registry.logged_model import EXAMPLE, check_answer
 
 _MODEL, _CODE = "artifacts/model", "code/squadron"
 """Where MLflow puts the model folder and the copy of this package."""
@@ -114,7 +114,7 @@ def list_files(folder: Path, under: str = "") -> dict[str, str]:
 
 
 def _ask(uri: str, folder: Path) -> None:
-    """Asks a model that was read back the trial question.
+    """Asks a model that was read back its input example.
 
     Raises:
         InputError: If it gives something else than an answer.
@@ -123,7 +123,8 @@ def _ask(uri: str, folder: Path) -> None:
 
     # The model was made in this environment, so MLflow need not compare its requirements with it.
     loaded = mlflow.pyfunc.load_model(str(folder), suppress_warnings=True)
-    check_answer(loaded.predict([{"question": QUESTION, "context": CONTEXT}]), uri)
+    questions, params = EXAMPLE
+    check_answer(loaded.predict(questions, params=params), uri)
 
 
 def _damage(uri: str, name: str) -> DamagedError:
