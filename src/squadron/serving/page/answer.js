@@ -121,7 +121,9 @@ function showAlternatives(others, text, title) {
     const figures = [sure ?? `score ${logOdds(other.score)}`, where].filter(Boolean).join(", ");
     return make("li", {}, name, make("span", { class: "note" }, ` ${figures}`));
   });
-  const about = "Each has the probability that it is exactly right; they may overlap the answer.";
+  const about =
+    "A figure is the probability that a best answer with this score is exactly right. Other answers " +
+    "are right less often, and they may overlap the answer.";
   return [
     make("h3", {}, title),
     make("ol", { class: "others" }, ...items),
