@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from squadron.answers.options import AnswerOptions
+from squadron.answers.options import AS_EVALUATED, AnswerOptions
 from squadron.documents.evidence import find_evidence
 from squadron.documents.passages import Passage
 from squadron.reader import Kind, Reader, Reading, find_kind
@@ -84,7 +84,10 @@ class DocumentsAnswer:
 
 
 def answer_questions(
-    questions: Sequence[str], search: Search, reader: Reader, *, explain: bool = False
+    questions: Sequence[str],
+    search: Search,
+    reader: Reader,
+    options: AnswerOptions = AS_EVALUATED,
 ) -> list[DocumentsAnswer]:
     """Answers questions from the passages that a search finds.
 
@@ -92,7 +95,7 @@ def answer_questions(
         questions: The questions.
         search: Finds passages in an index.
         reader: Reads them. Its null threshold decides whether a passage answers.
-        explain: Whether the readings also say what each window of a passage gave.
+        options: How each passage is read.
 
     Returns:
         One answer per question, in the same order.
@@ -101,7 +104,7 @@ def answer_questions(
     pairs = [
         (q, each.passage.text) for q, some in zip(questions, found, strict=True) for each in some
     ]
-    readings = iter(reader.read(pairs, AnswerOptions(explain=explain)) if pairs else [])
+    readings = iter(reader.read(pairs, options) if pairs else [])
     return [
         choose_answer(question, [(each, next(readings)) for each in some])
         for question, some in zip(questions, found, strict=True)
