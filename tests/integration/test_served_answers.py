@@ -38,6 +38,10 @@ from tests.stores import make_store
 
 pytestmark = pytest.mark.slow
 
+SCORE_ERROR = 2e-5
+"""By how much a score may change if windows are batched in another way. Scores here are about 10,
+and fp32 has 24 bits. The largest change that was seen is 5e-6, with a probability that changed by
+8e-7, and only prompt_tuning changed at all."""
 SPLITS = ("train", "tune", "select", "test")
 NAMES = ("Ann Reed", "Carl Moss", "Dora West", "Emil Voss", "Fay Stone")
 FILLER = "Boats pass below it every day, and many people come from the hills to see them. "
@@ -244,12 +248,6 @@ def assert_as_evaluated(rows, evaluation, probability_error=1e-6):
         assert row["probability"] == pytest.approx(best["probability"], abs=probability_error)
 
 
-def find_slope(evaluation):
-    """Returns how much the log-odds of the probability change with the score."""
-    result = read_record(ContenderResult, evaluation / "metrics.json")
-    return result.answering.calibration.slope
-
-
 PAIRS = [(question, context) for question, context, _ in QUESTIONS]
 GOLDS = [[answer] if answer else [] for *_, answer in QUESTIONS]
 
@@ -261,7 +259,7 @@ def find_error(evaluation):
     changes by at most a quarter of the calibration's slope times as much.
     """
     result = read_record(ContenderResult, evaluation / "metrics.json")
-    return max(1e-6, result.answering.calibration.slope / 4 * 1e-4)
+    return max(1e-6, result.answering.calibration.slope / 4 * SCORE_ERROR)
 
 
 def assert_registered_figure(rows, version):
