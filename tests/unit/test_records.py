@@ -55,7 +55,13 @@ from squadron.scores.open_domain import (
     SearchedSplit,
     Searches,
 )
-from squadron.scores.race_result import RaceResult, SelectSplit, Standing, WinnerVersion
+from squadron.scores.race_result import (
+    RacePromotion,
+    RaceResult,
+    SelectSplit,
+    Standing,
+    WinnerVersion,
+)
 from squadron.steps._files import AboutWindows
 from squadron.steps._status import Status
 from squadron.steps.passages import AboutPassages
@@ -119,7 +125,8 @@ OPEN = OpenDomain(
         )
     },
 )
-VERSION = WinnerVersion("m", "3", "candidate", "passed", True, "2", {"staging": "3"})
+PROMOTION = RacePromotion("staging", False, "2", "it is worse")
+VERSION = WinnerVersion("m", "3", "candidate", "passed", True, "2", {"staging": "3"}, PROMOTION)
 RECORDS = [
     AboutPassages("p", 2, 168, 90, 40, {"a.pdf": "it is encrypted"}, {"seconds_passages": 1.5}),
     Searches("s", INDEX, {"select": SEARCHED, "test": SEARCHED}, {"seconds_index_build": 2.5}),
