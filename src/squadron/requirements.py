@@ -16,21 +16,24 @@ from pathlib import Path
 from squadron import provenance
 from squadron.errors import InputError
 
-READ_DOCUMENTS = ("pypdfium2", "sentencex")
-"""The packages of the extra `documents` that turn documents into passages."""
+READ_DOCUMENTS = ("pypdfium2",)
+"""The package of the extra `documents` that reads documents."""
 SEARCH_DOCUMENTS = ("lancedb", *READ_DOCUMENTS)
 """All packages of the extra `documents`, which `make run` does not install."""
+SERVE = ("fastapi", "uvicorn", "prometheus_client")
+"""The packages of the extra `serving`."""
 PARTS = {"mlflow": "mlflow-skinny"}
 """Distribution -> its part that may be installed alone, with the same version. The part is enough
 for a race, but not for a registered model: that is served by the whole distribution."""
 
 
-def require_packages(packages: Iterable[str], needed_by: str) -> None:
-    """Says what to install if a package of the extra `documents` is missing.
+def require_packages(packages: Iterable[str], needed_by: str, extra: str = "documents") -> None:
+    """Says what to install if a package of an extra is missing.
 
     Args:
-        packages: READ_DOCUMENTS or SEARCH_DOCUMENTS.
+        packages: READ_DOCUMENTS, SEARCH_DOCUMENTS or SERVE.
         needed_by: The beginning of the sentence, such as "Documents need".
+        extra: The extra of this package that has them.
 
     Raises:
         InputError: With the first package that is missing.
@@ -39,7 +42,7 @@ def require_packages(packages: Iterable[str], needed_by: str) -> None:
         if find_spec(name) is None:
             raise InputError(
                 f"{needed_by} the package {name}, which is not installed: make setup, or "
-                "pip install 'squadron-qa[documents]'"
+                f"pip install 'squadron-qa[{extra}]'"
             )
 
 
@@ -87,10 +90,10 @@ def find_packages(module: str, package: Path = provenance.PACKAGE) -> set[str]:
 def pin(distributions: Iterable[str]) -> list[str]:
     """Returns the sorted lines of a requirements.txt with the versions that are installed here."""
     # A local part, such as +cpu of torch, names a build; package indexes do not have it.
-    return sorted(f"{name}=={_version(name).partition('+')[0]}" for name in distributions)
+    return sorted(f"{name}=={find_version(name).partition('+')[0]}" for name in distributions)
 
 
-def _version(distribution: str) -> str:
+def find_version(distribution: str) -> str:
     """Returns the installed version of a distribution or of its part."""
     try:
         return importlib.metadata.version(distribution)

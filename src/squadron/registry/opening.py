@@ -94,12 +94,11 @@ def find_model(model: str, version: str, temporary: Path) -> OpenedModel:
     if model == starter.NAME:
         return OpenedModel(starter.FOLDER, "the starter reader", None)
     if not is_place(model):
-        chosen = _find_version(model, version)
+        chosen = find_named_version(model, version)
         if chosen is None:
             name = "the starter reader, as no model is registered yet"
             return OpenedModel(starter.FOLDER, name, None)
-        folder = versions.fetch_model(chosen, temporary)
-        return OpenedModel(folder, f"{chosen.name} version {chosen.version}", chosen)
+        return fetch_version(chosen, temporary)
     place = model if storage.is_remote(model) else str(Path(model).expanduser())
     folder = storage.fetch_folder(place, temporary / "model")
     if not (folder / MODEL_ABOUT).is_file():
@@ -109,6 +108,12 @@ def find_model(model: str, version: str, temporary: Path) -> OpenedModel:
             "models:/squadron-example@candidate"
         )
     return OpenedModel(folder, model, None)
+
+
+def fetch_version(version: versions.Registered, temporary: Path) -> OpenedModel:
+    """Returns a registered version, and fetches its files into an empty folder."""
+    folder = versions.fetch_model(version, temporary)
+    return OpenedModel(folder, f"{version.name} version {version.version}", version)
 
 
 def is_place(model: str) -> bool:
@@ -146,7 +151,7 @@ def _find_answering(folder: Path) -> Answering | None:
     return None if found.disqualified else found.answering
 
 
-def _find_version(model: str, version: str) -> versions.Registered | None:
+def find_named_version(model: str, version: str) -> versions.Registered | None:
     """Finds the registered version that `model` and `version` name, as for `open_model`.
 
     Returns:

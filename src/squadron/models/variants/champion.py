@@ -95,6 +95,12 @@ def find_requirements(folder: Path) -> set[str]:
     return variants.find_requirements(_read_contender(version).variant, version)
 
 
+def keep_backbone(folder: Path) -> None:
+    """Copies what the version's own variant needs into the folder of the version."""
+    version = folder / SUBFOLDER
+    variants.keep_backbone(_read_contender(version).variant, version)
+
+
 def find_original(folder: Path) -> Path:
     """Returns the original's folder if a version is a saved champion, else the same folder."""
     inner = folder / SUBFOLDER
