@@ -68,7 +68,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "registered last, else the starter",
     )
     parser.add_argument(
-        "--version", default="", help="a number or an alias; default: staging, else candidate"
+        "--version",
+        default="",
+        help="a number or an alias; default: staging, else production, else candidate",
     )
     parser.add_argument(
         "--explain", action="store_true", help="show what each passage and window gave, with scores"

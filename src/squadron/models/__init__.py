@@ -15,6 +15,7 @@ __all__ = [
     "encoders",
     "frozen_layers",
     "hub",
+    "licences",
     "linear_chain_crf",
     "minilm",
     "model_folder",

@@ -177,6 +177,15 @@ def find_requirements(folder: Path) -> set[str]:
     return own | variants.find_requirements(contender.variant, folder)
 
 
+def keep_backbone(folder: Path) -> None:
+    """Adds to a model folder what it needs to be loaded anywhere: the backbone of an adapter.
+
+    Raises:
+        InputError: If the backbone can't be loaded.
+    """
+    variants.keep_backbone(read_about(folder).contender.variant, folder)
+
+
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,6 +1,7 @@
 """The MLflow model registry: versions, their files, aliases, registration and promotion.
 
 A race sets the alias `candidate`; a person sets `staging` and `production` with `squadron promote`.
+A race sets `staging` only if its experiment says so.
 May import tracking and what is below it. Others use the names and modules that `__all__` lists. A
 step imports from `squadron.registry.versions`: importing the package would make it depend on the
 reader.
@@ -35,6 +36,7 @@ __all__ = [
     "catalogue",
     "choose_model",
     "comparison",
+    "copying",
     "evidence",
     "fetch_version",
     "find_champion",
@@ -52,6 +54,7 @@ __all__ = [
     "promotions",
     "read_about",
     "registration",
+    "review",
     "rollback",
     "trial",
     "versions",

@@ -90,6 +90,7 @@ def _collect_parts(
     needed = serving | model_folder.find_requirements(model)
     folder = temporary / "model"
     shutil.copytree(model, folder)
+    model_folder.keep_backbone(folder)
     model_folder.write_answering(folder, answering, made_from=made_from)
     if card:
         (folder / model_card.FILE).write_text(card.text, encoding="utf-8")

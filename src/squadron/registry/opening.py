@@ -71,7 +71,7 @@ def open_model(model: str = "", version: str = "") -> Iterator[OpenedModel]:
             "starter". "" means the model that was registered last; where none is registered, the
             starter.
         version: The version or alias, used if `model` names none. "" means the alias staging; where
-            no version has it, candidate.
+            no version has it, production, and where none has that, candidate.
 
     Raises:
         InputError: If there is no such model.

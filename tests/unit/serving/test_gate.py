@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import socket
 import threading
 import time
 
@@ -10,6 +11,7 @@ import pytest
 
 from squadron.serving import logs
 from squadron.serving.errors import RequestError
+from squadron.serving.running import open_socket
 from tests.limits import PATIENCE_SECONDS
 from tests.served import GOOD, JSON
 
@@ -234,3 +236,10 @@ def test_an_error_says_all_it_knows():
         "message": "x is wrong",
         "field": "x",
     }
+
+
+def test_small_answers_are_sent_at_once():
+    listening = open_socket("127.0.0.1", 0)
+    # asyncio sets TCP_NODELAY on connections of such a socket only.
+    assert listening.proto == socket.IPPROTO_TCP
+    listening.close()

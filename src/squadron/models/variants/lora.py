@@ -14,13 +14,26 @@ import torch
 
 from squadron.errors import InputError
 from squadron.models.variants import span
-from squadron.models.variants._adapters import AdapterModel, find_requirements, load_adapter
+from squadron.models.variants._adapters import (
+    AdapterModel,
+    find_requirements,
+    keep_backbone,
+    load_adapter,
+)
 from squadron.models.variants._networks import head_names
 
 TRAINS = True
 NAMES_BACKBONE = True
 
-__all__ = ["NAMES_BACKBONE", "TRAINS", "Options", "build", "find_requirements", "load"]
+__all__ = [
+    "NAMES_BACKBONE",
+    "TRAINS",
+    "Options",
+    "build",
+    "find_requirements",
+    "keep_backbone",
+    "load",
+]
 
 QUERY_AND_VALUE = (
     ("query", "value"),  # bert, roberta, xlm-roberta, camembert, electra, albert, ernie
