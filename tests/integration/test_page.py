@@ -223,12 +223,14 @@ def test_a_threshold_decides_what_is_withheld(page) -> None:
 
 
 def test_a_text_file_is_read_in_the_browser(page, tmp_path) -> None:
-    text, binary = tmp_path / "text.txt", tmp_path / "binary.pdf"
+    for name, content in (("latin.txt", "é".encode("latin-1")), ("binary.pdf", b"%PDF-1.7\n\0")):
+        (tmp_path / name).write_bytes(content)
+        page.choose_file("#file", tmp_path / name)
+        page.wait(f"document.getElementById('file-error').innerText.startsWith('{name} is not')")
+        assert "is not a text in UTF-8. " in page.text("#file-error")
+        assert page.evaluate("document.getElementById('context').value") == ""
+    text = tmp_path / "text.txt"
     text.write_text(MOON, encoding="utf-8")
-    binary.write_bytes(b"%PDF-1.7\n\xff\xfe\x00")
-    page.choose_file("#file", binary)
-    page.wait("document.getElementById('file-error').innerText")
-    assert page.text("#file-error").startswith("binary.pdf is not a text in UTF-8.")
     page.choose_file("#file", text)
     page.wait("document.getElementById('context').value")
     assert page.evaluate("document.getElementById('context').value") == MOON
