@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from squadron.errors import InputError
-from squadron.models.model_names import read_model_name
+from squadron.models.model_names import CHAMPION_ALIASES, read_model_name
 from squadron.registry.opening import find_named_version, is_place
-from squadron.registry.versions import CANDIDATE, STAGING, Registered, find_version, list_aliases
+from squadron.registry.versions import Registered, find_version, list_aliases
 
 
 @dataclass(frozen=True)
@@ -53,4 +53,4 @@ def find_followed(model: str, version: str) -> Followed | None:
         wanted = model  # A version or an alias of the model that was registered last.
     if wanted.isdigit():
         return None
-    return Followed(chosen.name, (wanted,) if wanted else (STAGING, CANDIDATE))
+    return Followed(chosen.name, (wanted,) if wanted else CHAMPION_ALIASES)
