@@ -116,6 +116,7 @@ def test_a_version_that_fails_leaves_the_old_one_and_is_not_tried_again(
     # Once the alias points at a good version, all is well, and the bad one may be tried again.
     registry.promote(NAME, "1", registry.STAGING)
     follower.check()
+    assert not any(key.startswith("squadron_model_failed{") for key in figures(service))
     registry.promote(NAME, "3", registry.STAGING)
     follower.check()
     registry.promote(NAME, "2", registry.STAGING)
