@@ -121,7 +121,8 @@ function showAlternatives(others, text, title) {
     const figures = [sure ?? `score ${logOdds(other.score)}`, where].filter(Boolean).join(", ");
     return make("li", {}, name, make("span", { class: "note" }, ` ${figures}`));
   });
-  const about = "Each has the probability that it is exactly right; they may overlap the answer.";
+  const about =
+    "The figure is that of a first answer with the same score; a later answer is right less often.";
   return [
     make("h3", {}, title),
     make("ol", { class: "others" }, ...items),
