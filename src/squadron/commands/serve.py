@@ -50,7 +50,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "registered last, else the starter",
     )
     parser.add_argument(
-        "--version", default="", help="a number or an alias; default: staging, else candidate"
+        "--version",
+        default="",
+        help="a number or an alias; default: staging, else production, else candidate",
     )
     parser.add_argument("--host", default="127.0.0.1", help="default: %(default)s")
     parser.add_argument(

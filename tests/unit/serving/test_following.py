@@ -160,7 +160,7 @@ def test_another_alias_of_the_same_version_is_noted():
 
 
 def test_what_is_followed_depends_on_how_the_model_was_named(place):
-    usual = Followed(NAME, ("staging", "candidate"))
+    usual = Followed(NAME, ("staging", "production", "candidate"))
     assert find_followed("", "") == usual
     assert find_followed(NAME, "") == usual
     assert find_followed(NAME, "staging") == Followed(NAME, ("staging",))
