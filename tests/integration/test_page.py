@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from squadron.config import Contender
+from squadron.models import backbones, starter, variants
+from squadron.models.model_folder import write_model
 from tests.browser import ABSENT, CHROMIUM, CONTROL, SHIFT, Browser
 from tests.serve_process import ServeProcess
 
@@ -43,6 +46,20 @@ def guarded(tmp_path_factory) -> Iterator[ServeProcess]:
     token = {"SQUADRON_SERVE_TOKEN": "sesame"}
     arguments = ["--model", "starter", "--index", str(folder / "index")]
     with ServeProcess(folder, *arguments, environment=token) as process:
+        yield process
+
+
+@pytest.fixture(scope="module")
+def keeping(tmp_path_factory) -> Iterator[ServeProcess]:
+    """A server of a model that keeps a text and has no calibration."""
+    folder = tmp_path_factory.mktemp("keeping")
+    contender = Contender("pretrained", backbone=starter.NAME)
+    variant = variants.load_variant(contender.variant)
+    model = variant.build(contender.backbone, variants.read_options(contender))
+    tokenizer = backbones.load_tokenizer(contender.backbone)
+    text = f"🌕 {MOON}"
+    write_model(folder / "model", model, tokenizer, contender, made_from="x", context=text)
+    with ServeProcess(folder, "--model", str(folder / "model")) as process:
         yield process
 
 
@@ -206,12 +223,14 @@ def test_a_threshold_decides_what_is_withheld(page) -> None:
 
 
 def test_a_text_file_is_read_in_the_browser(page, tmp_path) -> None:
-    text, binary = tmp_path / "text.txt", tmp_path / "binary.pdf"
+    for name, content in (("latin.txt", "é".encode("latin-1")), ("binary.pdf", b"%PDF-1.7\n\0")):
+        (tmp_path / name).write_bytes(content)
+        page.choose_file("#file", tmp_path / name)
+        page.wait(f"document.getElementById('file-error').innerText.startsWith('{name} is not')")
+        assert "is not a text in UTF-8. " in page.text("#file-error")
+        assert page.evaluate("document.getElementById('context').value") == ""
+    text = tmp_path / "text.txt"
     text.write_text(MOON, encoding="utf-8")
-    binary.write_bytes(b"%PDF-1.7\n\xff\xfe\x00")
-    page.choose_file("#file", binary)
-    page.wait("document.getElementById('file-error').innerText")
-    assert page.text("#file-error").startswith("binary.pdf is not a text in UTF-8.")
     page.choose_file("#file", text)
     page.wait("document.getElementById('context').value")
     assert page.evaluate("document.getElementById('context').value") == MOON
@@ -272,6 +291,55 @@ def test_a_server_with_a_token_and_an_index(browser, guarded) -> None:
     assert (chosen, browser.evaluate("document.querySelectorAll('.text').length")) == (1, 0)
     refused = [each for each in browser.errors if "status of 401" not in each]
     assert refused == []
+
+
+def test_a_model_that_keeps_a_text_is_asked_about_it(browser, keeping) -> None:
+    load(browser, keeping)
+    assert browser.evaluate("document.querySelector('[name=source]:checked').value") == "kept"
+    assert not browser.evaluate("document.getElementById('context').checkVisibility()")
+    assert not browser.evaluate("document.getElementById('source-index').checkVisibility()")
+    ask(browser, QUESTION)
+    assert browser.text("#verdict .headline") == ANSWER
+    assert browser.text("blockquote mark") == ANSWER
+    assert "This model has no calibration. The score is " in browser.text("#verdict")
+    assert browser.errors == []
+
+
+def test_a_server_that_is_gone_is_said_in_words(page) -> None:
+    offline = {"offline": True, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0}
+    page.send("Network.emulateNetworkConditions", **offline)
+    ask(page, QUESTION, MOON)
+    said = "The server does not answer. Check that it runs, and ask again."
+    assert page.text("#form-error") == said
+    page.send("Network.emulateNetworkConditions", **{**offline, "offline": False})
+    ask(page, QUESTION, MOON)
+    assert page.text("#form-error") == ""
+    assert page.text("#marked") == ANSWER
+    page.errors = [each for each in page.errors if "ERR_INTERNET_DISCONNECTED" not in each]
+
+
+def test_the_example_has_an_answer(page) -> None:
+    page.evaluate("document.getElementById('example').click()")
+    assert page.evaluate("document.activeElement.id") == "question"
+    page.press("Enter")
+    page.wait("document.activeElement.id === 'verdict'")
+    assert page.text("#marked") == ANSWER
+
+
+def test_the_figures_of_a_registered_version_are_those_of_select(page) -> None:
+    figures = {
+        "test_exact_match": {"value": 1, "low": None, "high": None},
+        "select_exact_match": {"value": 57.5, "low": 47.7, "high": 66.8},
+        "select_f1": {"value": 61.474, "low": None, "high": None},
+    }
+    said = page.evaluate(
+        "import('/page/words.js').then(words => [words.describeFigures({}),"
+        f" words.describeFigures({json.dumps(figures)})])"
+    )
+    assert said == [
+        "",
+        "Evaluated on the select split of its race: EM 57.50 (47.7–66.8), F1 61.47.",
+    ]
 
 
 def test_the_keyboard_alone_is_enough(page) -> None:

@@ -112,7 +112,7 @@ def test_serving_runs(corpus, tmp_path):
     # The servers are processes, and the benchmark changes the working directory.
     output = tmp_path / "report.json"
     command = [sys.executable, str(ROOT / "benchmarks" / "bench_serving.py"), str(corpus)]
-    command += ["--tokens", "100", "--repeat", "2", "--seconds", "9", "--clients", "2"]
+    command += ["--tokens", "200", "--repeat", "2", "--seconds", "9", "--clients", "2"]
     subprocess.run([*command, "--output", str(output)], check=True)
     report = json.loads(output.read_text())
     assert {"bare", "reader", "lone"} == set(report["one_request"])

@@ -50,7 +50,9 @@ class Follower:
             log("registry answers again")
         served, new = self._service.engine, fingerprint(registered)
         if new == served.fingerprint:
-            self._failed = ""
+            if self._failed:
+                self._failed = ""
+                self._service.metrics.forget_failure()
             if alias != served.alias:
                 self._service.rename_alias(alias)
         elif new != self._failed:

@@ -59,6 +59,12 @@ class Metrics:
         )
         queue = Gauge("squadron_queue_length", "Questions that wait", registry=registry)
         queue.set_function(queue_length)
+        self._recent: deque[float] = deque(maxlen=RECENT_ANSWERS)
+        self._add_answers(registry)
+        self._add_model(registry)
+
+    def _add_answers(self, registry: CollectorRegistry) -> None:
+        """Adds the figures of answers."""
         self._answers = Counter(
             "squadron_answers",
             "Questions, by whether the model answered (yes) or abstained (no)",
@@ -80,6 +86,11 @@ class Metrics:
             "Mean probability in the evaluation of this version; NaN if it is not known",
             registry=registry,
         )
+        for answered in ("yes", "no"):
+            self._answers.labels(answered)
+
+    def _add_model(self, registry: CollectorRegistry) -> None:
+        """Adds the figures of the model and of its changes."""
         self._model = Gauge(
             "squadron_model_info",
             "The version that answers (1)",
@@ -103,13 +114,11 @@ class Metrics:
         )
         for outcome in ("switched", "failed"):
             self._switches.labels(outcome)
-        for answered in ("yes", "no"):
-            self._answers.labels(answered)
-        self._recent: deque[float] = deque(maxlen=RECENT_ANSWERS)
 
     def show(self) -> bytes:
         """Returns all figures in Prometheus' text format."""
-        mean = sum(self._recent) / len(self._recent) if self._recent else float("nan")
+        recent = tuple(self._recent)  # Another thread may clear it.
+        mean = sum(recent) / len(recent) if recent else float("nan")
         self._recent_probability.set(mean)
         return generate_latest(self._registry)
 
@@ -157,6 +166,10 @@ class Metrics:
         self._failed_version.clear()
         if failed:
             self._failed_version.labels(name, version).set(1)
+
+    def forget_failure(self) -> None:
+        """Notes that the alias does not point at a version that failed any more."""
+        self._failed_version.clear()
 
     def count_registry_error(self) -> None:
         """Counts that the registry did not answer."""

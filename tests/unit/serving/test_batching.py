@@ -218,3 +218,38 @@ def test_closing_answers_what_waits_and_refuses_the_rest(worker):
         return await asyncio.gather(first, second), error.value.status
 
     assert asyncio.run(ask()) == ([([0], 1), ([2], 1)], 503)
+
+
+async def answer_two(batcher, worker):
+    """Lets two requests share a batch."""
+    first = await hold(batcher, worker)
+    others = [asyncio.create_task(batcher.submit([(n, 1, None)])) for n in (1, 2)]
+    await until(lambda: batcher.length == 2)
+    worker.gate.set()
+    await asyncio.gather(first, *others)
+
+
+def test_after_a_batch_of_several_the_next_one_waits_a_moment_for_as_many(worker):
+    # So long that only the second request can end the pause.
+    batcher = make(worker, linger_ms=3_600_000)
+
+    async def ask():
+        await answer_two(batcher, worker)
+        third = asyncio.create_task(batcher.submit([(3, 1, None)]))
+        await until(lambda: batcher.length == 1)
+        await asyncio.gather(third, batcher.submit([(4, 1, None)]))
+
+    asyncio.run(ask())
+    assert worker.batches == [[0], [1, 2], [3, 4]]
+    batcher.close()
+
+
+def test_the_pause_ends_if_nothing_comes(worker):
+    batcher = make(worker, linger_ms=1)
+
+    async def ask():
+        await answer_two(batcher, worker)
+        return await batcher.submit([(3, 1, None)])
+
+    assert asyncio.run(ask()) == ([6], 1)
+    batcher.close()

@@ -116,6 +116,7 @@ def test_a_version_that_fails_leaves_the_old_one_and_is_not_tried_again(
     # Once the alias points at a good version, all is well, and the bad one may be tried again.
     registry.promote(NAME, "1", registry.STAGING)
     follower.check()
+    assert not any(key.startswith("squadron_model_failed{") for key in figures(service))
     registry.promote(NAME, "3", registry.STAGING)
     follower.check()
     registry.promote(NAME, "2", registry.STAGING)
@@ -159,7 +160,7 @@ def test_another_alias_of_the_same_version_is_noted():
 
 
 def test_what_is_followed_depends_on_how_the_model_was_named(place):
-    usual = Followed(NAME, ("staging", "candidate"))
+    usual = Followed(NAME, ("staging", "production", "candidate"))
     assert find_followed("", "") == usual
     assert find_followed(NAME, "") == usual
     assert find_followed(NAME, "staging") == Followed(NAME, ("staging",))

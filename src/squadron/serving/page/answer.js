@@ -122,8 +122,7 @@ function showAlternatives(others, text, title) {
     return make("li", {}, name, make("span", { class: "note" }, ` ${figures}`));
   });
   const about =
-    "A figure is the probability that a best answer with this score is exactly right. Other answers " +
-    "are right less often, and they may overlap the answer.";
+    "The figure is that of a first answer with the same score; a later answer is right less often.";
   return [
     make("h3", {}, title),
     make("ol", { class: "others" }, ...items),
