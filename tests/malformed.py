@@ -198,7 +198,7 @@ def _break_http(chance: random.Random) -> bytes:
     return chance.choice(
         (
             b"nonsense\r\n\r\n",
-            b"GET / HTTP/9.9\r\n\r\n",
+            b"GET / HTTQ/1.1\r\nHost: x\r\n\r\n",
             b"GET /ping HTTP/1.1\r\n\r\n",
             b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(100) + b"\r\n\r\n",
             b"GET /p\xc3\xa9 HTTP/1.1\r\nHost: x\r\n\r\n",

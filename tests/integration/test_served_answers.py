@@ -1,8 +1,8 @@
 """A registered model of every trained variant answers as it was evaluated, whoever serves it.
 
 Each variant trains on 210 small questions, is evaluated on the same ones and registered by the step
-register. Then the version answers them over HTTP. The protocol is that of MLflow's scoring server,
-mlflow/pyfunc/scoring_server/__init__.py of the installed package.
+register. Then the version answers them over HTTP: from the server of `squadron serve`, and from
+MLflow's scoring server, mlflow/pyfunc/scoring_server/__init__.py of the installed package.
 """
 
 import contextlib
@@ -13,12 +13,12 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import mlflow
 import pytest
-import requests
 from fastapi.testclient import TestClient
 from mlflow.pyfunc import scoring_server
 
@@ -28,7 +28,10 @@ from squadron.config import Contender, Predict, Register, Train, Windows
 from squadron.models import variants
 from squadron.scores.contender_result import ContenderResult
 from squadron.scores.metrics import score_answers
-from tests import steps_by_hand, tiny_models
+from squadron.serving.engine import load_engine
+from squadron.serving.service import Service
+from squadron.serving.settings import Settings
+from tests import served, steps_by_hand, tiny_models
 from tests.limits import PATIENCE_SECONDS
 from tests.pipeline import tiny_race
 from tests.stores import make_store
@@ -80,7 +83,7 @@ ON_SPAN = ("lora", "prompt_tuning")
 
 
 @dataclass(frozen=True)
-class Served:
+class Evaluated:
     """A registered version, and what its race wrote about it."""
 
     version: registry.Registered
@@ -138,42 +141,44 @@ def register(folder, label):
                 evaluations=[root / "evaluation"],
                 race_result=root / "race_result.json",
             )
-    return Served(registry.find_version(label, "candidate"), root / "evaluation")
-
-
-@dataclass(frozen=True)
-class Client:
-    """Asks a server in another process."""
-
-    address: str
-
-    def post(self, path, json):
-        return requests.post(self.address + path, json=json, timeout=PATIENCE_SECONDS)
-
-    def wait_for(self, process):
-        """Waits until a server that was started answers."""
-        end = time.monotonic() + PATIENCE_SECONDS
-        while time.monotonic() < end:
-            assert process.poll() is None, "the server has ended"
-            with contextlib.suppress(requests.ConnectionError):
-                if requests.get(f"{self.address}/ping", timeout=PATIENCE_SECONDS).ok:
-                    return
-            time.sleep(0.2)
+    return Evaluated(registry.find_version(label, "candidate"), root / "evaluation")
 
 
 @contextlib.contextmanager
-def scoring_server_here(version):
-    """Yields a client of MLflow's scoring server for a model, which runs in this process."""
+def mlflow_here(version):
+    """Yields `post` of MLflow's scoring server for a model, which runs in this process."""
     with pytest.MonkeyPatch.context() as patch:
         # `init` sets this for good.
         patch.setenv("_MLFLOW_IS_IN_SERVING_ENVIRONMENT", "true")
         app = scoring_server.init(mlflow.pyfunc.load_model(version.uri))
-        yield TestClient(app, raise_server_exceptions=False)
+        client = TestClient(app, raise_server_exceptions=False)
+
+        def post(path, body):
+            found = client.post(path, json=body)
+            return found.status_code, found.json()
+
+        yield post
+
+
+@contextlib.contextmanager
+def squadron_here(version):
+    """Yields `post` of the server of `squadron serve`, which answers on a port of its own."""
+    with registry.open_model(version.uri) as opened:
+        server = served.Served(Service(load_engine(opened), Settings()))
+
+    def post(path, body):
+        found = server.post(path, body)
+        return found.status, found.json
+
+    try:
+        yield post
+    finally:
+        server.close()
 
 
 @contextlib.contextmanager
 def mlflow_models_serve(version, folder):
-    """Yields a client of the process that `mlflow models serve --env-manager local` starts."""
+    """Yields `post` of the process that `mlflow models serve --env-manager local` starts."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -184,21 +189,43 @@ def mlflow_models_serve(version, folder):
         process = subprocess.Popen(
             [sys.executable, "-m", *shlex.split(command)], env=environment, stdout=log, stderr=log
         )
+
+    def post(path, body):
+        found = served.send(port, "POST", path, body, served.JSON)
+        return found.status, found.json
+
     try:
-        client = Client(f"http://127.0.0.1:{port}")
-        client.wait_for(process)
-        yield client
+        wait_for(process, port)
+        yield post
     finally:
         process.kill()
         process.wait()
 
 
-def ask(client, questions, **params):
-    """Returns the answers of a server to pairs of (question, context)."""
+def wait_for(process, port):
+    """Waits until a server that was started answers."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < end:
+        assert process.poll() is None, "the server has ended"
+        with contextlib.suppress(OSError):
+            if served.send(port, "GET", "/ping").status == 200:
+                return
+        time.sleep(0.2)
+
+
+def ask(post, questions, **params):
+    """Returns the answers of a server to pairs of (question, context) in one request."""
     inputs = [{"question": question, "context": context} for question, context in questions]
-    found = client.post("/invocations", json={"inputs": inputs, "params": params})
-    assert found.status_code == 200, found.text
-    return found.json()["predictions"]
+    status, found = post("/invocations", {"inputs": inputs, "params": params})
+    assert status == 200, found
+    return found["predictions"]
+
+
+def ask_one(post, pair):
+    """Returns the answer of `squadron serve` to one question."""
+    status, found = post("/answer", {"question": pair[0], "context": pair[1]})
+    assert status == 200, found
+    return found["answer"]
 
 
 def read_evaluated(evaluation):
@@ -227,37 +254,67 @@ PAIRS = [(question, context) for question, context, _ in QUESTIONS]
 GOLDS = [[answer] if answer else [] for *_, answer in QUESTIONS]
 
 
-@pytest.mark.parametrize("label", CONTENDERS)
-def test_the_served_answers_are_the_evaluated_ones(folder, label):
-    served = register(folder, label)
-    with scoring_server_here(served.version) as client:
-        together = ask(client, PAIRS)
-        alone = [ask(client, [pair])[0] for pair in PAIRS[:21]]
-    assert len(together) == len(read_evaluated(served.evaluation)) >= 200
-    assert_as_evaluated(together, served.evaluation)
-    exact = score_answers(GOLDS, [row["text"] for row in together])[0]
-    assert f"{100 * exact.mean():.4f}" == served.version.tags["select_exact_match"]
-    # In a batch of another size, sums are added in another order, which changes the last digits of
-    # a score. The probability changes by at most a quarter of the slope times as much.
-    error = max(1e-6, find_slope(served.evaluation) / 4 * 1e-4)
-    assert_as_evaluated(alone, served.evaluation, error)
+def find_error(evaluation):
+    """Returns by how much a probability may change if windows are batched in another way.
+
+    Sums are then added in another order, which changes the last digits of a score. The probability
+    changes by at most a quarter of the calibration's slope times as much.
+    """
+    result = read_record(ContenderResult, evaluation / "metrics.json")
+    return max(1e-6, result.answering.calibration.slope / 4 * 1e-4)
+
+
+def assert_registered_figure(rows, version):
+    """Asserts that the exact match of the answers is the one that the version has as a tag."""
+    exact = score_answers(GOLDS, [row["text"] for row in rows])[0]
+    assert f"{100 * exact.mean():.4f}" == version.tags["select_exact_match"]
     # The comparison is worth something: the model gives many answers, and right ones.
     assert exact.mean() > 0.3
-    assert len({row["text"] for row in together}) > 20
+    assert len({row["text"] for row in rows}) > 20
+
+
+PAIRS = [(question, context) for question, context, _ in QUESTIONS]
+GOLDS = [[answer] if answer else [] for *_, answer in QUESTIONS]
+
+
+@pytest.mark.parametrize("label", CONTENDERS)
+def test_mlflow_serves_the_evaluated_answers(folder, label):
+    found = register(folder, label)
+    with mlflow_here(found.version) as post:
+        together = ask(post, PAIRS)
+        alone = [ask(post, [pair])[0] for pair in PAIRS[:21]]
+    assert len(together) == len(read_evaluated(found.evaluation)) >= 200
+    assert_as_evaluated(together, found.evaluation)
+    assert_registered_figure(together, found.version)
+    assert_as_evaluated(alone, found.evaluation, find_error(found.evaluation))
+
+
+@pytest.mark.parametrize("label", CONTENDERS)
+def test_squadron_serves_the_evaluated_answers(folder, label):
+    found = register(folder, label)
+    with squadron_here(found.version) as post, ThreadPoolExecutor(16) as clients:
+        together = ask(post, PAIRS)
+        # The server joins questions of several clients into batches.
+        at_once = list(clients.map(lambda pair: ask_one(post, pair), PAIRS))
+    for rows in (together, at_once):
+        assert len(rows) == len(PAIRS)
+        assert_as_evaluated(rows, found.evaluation, find_error(found.evaluation))
+        assert_registered_figure(rows, found.version)
 
 
 def test_mlflow_models_serve_gives_the_evaluated_answers(folder, tmp_path):
-    served = register(folder, "span")
-    with mlflow_models_serve(served.version, tmp_path) as client:
-        rows = ask(client, PAIRS)
-        several = {"question": PAIRS[0][0], "contexts": [PAIRS[8][1], PAIRS[0][1]]}
-        body = {"inputs": [several], "params": {"top_k": 3, "explain": True}}
-        (row,) = client.post("/invocations", json=body).json()["predictions"]
-        wrong = client.post("/invocations", json={"inputs": [several | {"question": None}]})
-    assert_as_evaluated(rows, served.evaluation)
+    found = register(folder, "span")
+    several = {"question": PAIRS[0][0], "contexts": [PAIRS[8][1], PAIRS[0][1]]}
+    body = {"inputs": [several], "params": {"top_k": 3, "explain": True}}
+    with mlflow_models_serve(found.version, tmp_path) as post:
+        rows = ask(post, PAIRS)
+        status, answer = post("/invocations", body)
+        refused = post("/invocations", {"inputs": [several | {"question": None}]})
+    assert_as_evaluated(rows, found.evaluation)
+    assert status == 200
+    (row,) = answer["predictions"]
     assert several["contexts"][row["context"]][row["start_char"] : row["end_char"]] == row["text"]
     assert len(row["alternatives"]) == 2
     assert {window["context"] for window in row["windows"]} == {0, 1}
-    assert wrong.status_code == 400
-    assert wrong.json()["error_code"] == "INVALID_PARAMETER_VALUE"
-    assert "stack_trace" not in wrong.json()
+    assert (refused[0], refused[1]["error_code"]) == (400, "INVALID_PARAMETER_VALUE")
+    assert "stack_trace" not in refused[1]

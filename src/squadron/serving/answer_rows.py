@@ -62,15 +62,12 @@ def choose_context(readings: Sequence[Reading]) -> int:
     """Returns the number of the context that gives the best answer.
 
     It is the one with the highest probability, or the highest score if the model has no
-    calibration. If no context answers, it is the one with the best span.
+    calibration. A context that answers has a higher score than one that does not.
 
     Args:
         readings: What the reader found in each context; at least one.
     """
-    return max(
-        range(len(readings)),
-        key=lambda number: (readings[number].answered, *_order(_best_of(readings[number]))),
-    )
+    return max(range(len(readings)), key=lambda number: _order(_best_of(readings[number])))
 
 
 def make_row(asked: Asked, readings: Sequence[Reading]) -> Row:

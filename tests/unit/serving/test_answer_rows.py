@@ -91,13 +91,13 @@ def test_no_context_answers_if_none_does_and_then_the_best_span_counts():
 def test_alternatives_come_from_all_contexts_each_with_another_text():
     readings = [
         find(MILL, "Ann Reed", 4.0, 0.9, others=[("1820", 2.0, 0.5), ("mill", 0.0, 0.1)]),
-        find(BRIDGE, "Ann Reed", 3.5, 0.8, others=[("1902", 3.0, 0.7), ("bridge", 1.0, 0.3)]),
+        find(BRIDGE, "1902", 3.5, 0.8, others=[("Ann Reed", 3.0, 0.7), ("bridge", 1.0, 0.3)]),
     ]
     asked = Asked("Who?", (MILL, BRIDGE), AnswerOptions(top_k=4))
     row = make_row(asked, readings)
     assert (row["text"], row["context"]) == ("Ann Reed", 0)
     found = [(each["text"], each["context"], each["probability"]) for each in row["alternatives"]]
-    assert found == [("1902", 1, 0.7), ("1820", 0, 0.5), ("bridge", 1, 0.3)]
+    assert found == [("1902", 1, 0.8), ("1820", 0, 0.5), ("bridge", 1, 0.3)]
     first = row["alternatives"][0]
     assert BRIDGE[first["start_char"] : first["end_char"]] == "1902"
     Answer.model_validate(row, strict=True)
