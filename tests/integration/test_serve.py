@@ -128,6 +128,23 @@ def test_it_answers_what_it_has_after_sigterm_and_ends_with_code_0(tmp_path):
     assert "draining" in events
 
 
+def test_sigterm_ends_it_also_while_it_loads():
+    """The first process of a container gets only the signals that it handles itself."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        place = free.getsockname()
+    command = [sys.executable, "-m", "squadron", "serve", "--model", "starter"]
+    with subprocess.Popen([*command, "--port", str(place[1])], stdout=subprocess.PIPE) as process:
+        # The socket is open before the model is loaded, which takes seconds.
+        while process.poll() is None:
+            with contextlib.suppress(OSError):
+                socket.create_connection(place).close()
+                break
+        process.terminate()
+        said, _ = process.communicate()
+    assert (process.returncode, said) == (128 + signal.SIGTERM, b"")
+
+
 def test_it_follows_the_alias_under_load_without_a_failed_request(tmp_path):
     with serving(tmp_path, "--model", NAME, "--follow-seconds", "0.2") as server:
         statuses, versions, stop = Counter(), [], threading.Event()

@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -89,6 +90,8 @@ def run(options: argparse.Namespace) -> int:
     fails. SIGTERM ends the server after the requests under way. The log on standard output has one
     JSON object per line. docs/how-to/serve.md describes the routes.
     """
+    # As the first process of a container this process would ignore the signal while it loads.
+    signal.signal(signal.SIGTERM, _end_at_once)
     # Both must come before torch is imported.
     limit_threads()
     silence_libraries()
@@ -109,6 +112,11 @@ def run(options: argparse.Namespace) -> int:
         place = f"http://{_show_host(options.host)}:{listening.getsockname()[1]}"
         running.run(service, listening, follower, lambda: _say_started(engine, followed, place))
     return 0
+
+
+def _end_at_once(number: int, frame: object) -> None:
+    """Ends the process before it serves; `running` gives SIGTERM another meaning after that."""
+    raise SystemExit(128 + number)
 
 
 def _say_started(engine: "Engine", followed: "Followed | None", place: str) -> None:
