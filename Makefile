@@ -7,7 +7,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 EXAMPLE := experiments/example.yaml
 EXPERIMENT ?= $(EXAMPLE)
 TORCH_INDEX_URL ?=
-PORT ?= 5000
+PORT ?=
+MODEL ?=
 WORKERS ?=
 DATA ?=
 REPORT ?=
@@ -19,7 +20,7 @@ PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check $(TORCH_OP
 TOOL_CACHES := .pytest_cache .ruff_cache .mypy_cache .hypothesis
 SOURCES := .ci src components launch tests benchmarks docs examples experiments pipeline.py
 
-.PHONY: help setup run test test-fast lint format docs ui bench image clean
+.PHONY: help setup run test test-fast lint format docs ui serve bench image clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -41,6 +42,11 @@ help: ## This list
 .venv/ui: .venv/run
 	@echo "Installing MLflow's server ..."
 	@$(PIP_INSTALL) -e '.[pipeline,mlflow]'
+	@touch $@
+
+.venv/serve: .venv/run
+	@echo "Installing the server of models ..."
+	@$(PIP_INSTALL) -e '.[pipeline,documents,serving]'
 	@touch $@
 
 .venv/dev: .venv/run
@@ -87,8 +93,13 @@ docs: .venv/run ## Write docs/settings.md and experiments/schema.json from the c
 ui: ## MLflow on the runs of this checkout, http://127.0.0.1:5000
 	@test -f runs/mlflow.db || { echo "There is no runs/mlflow.db yet: make run"; exit 2; }
 	@$(MAKE) --no-print-directory .venv/ui
-	@echo "http://127.0.0.1:$(PORT)/#/experiments?workflowType=machine_learning"
-	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow server --backend-store-uri sqlite:///runs/mlflow.db --workers 1 --port $(PORT)
+	@echo "http://127.0.0.1:$(or $(PORT),5000)/#/experiments?workflowType=machine_learning"
+	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow server --backend-store-uri sqlite:///runs/mlflow.db --workers 1 --port $(or $(PORT),5000)
+
+# Without MODEL it is the version that squadron ask answers with; where none is registered, the server
+# says that it serves the starter reader.
+serve: .venv/serve ## Answer over HTTP with MODEL (default: what is registered), http://127.0.0.1:8080
+	@$(BIN)/squadron serve --port $(or $(PORT),8080) $(if $(MODEL),--model "$(MODEL)")
 
 bench: ## Benchmarks; DATA=folder with dev-v1.1.json, dev-v2.0.json, train-20k.json and predictions
 	@test -d "$(DATA)" || { echo "make bench needs DATA=FOLDER; '$(DATA)' is no folder"; exit 2; }

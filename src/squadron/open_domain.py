@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from squadron.documents.cutting import CutSettings
+from squadron.answers.options import AS_EVALUATED, AnswerOptions
+from squadron.documents.evidence import find_evidence
 from squadron.documents.passages import Passage
-from squadron.documents.sentences import find_sentences
 from squadron.reader import Kind, Reader, Reading, find_kind
 from squadron.retrieval import HYBRID, RANK_CONSTANT, Found
 
@@ -84,7 +84,10 @@ class DocumentsAnswer:
 
 
 def answer_questions(
-    questions: Sequence[str], search: Search, reader: Reader, *, explain: bool = False
+    questions: Sequence[str],
+    search: Search,
+    reader: Reader,
+    options: AnswerOptions = AS_EVALUATED,
 ) -> list[DocumentsAnswer]:
     """Answers questions from the passages that a search finds.
 
@@ -92,7 +95,7 @@ def answer_questions(
         questions: The questions.
         search: Finds passages in an index.
         reader: Reads them. Its null threshold decides whether a passage answers.
-        explain: Whether the readings also say what each window of a passage gave.
+        options: How each passage is read.
 
     Returns:
         One answer per question, in the same order.
@@ -101,7 +104,7 @@ def answer_questions(
     pairs = [
         (q, each.passage.text) for q, some in zip(questions, found, strict=True) for each in some
     ]
-    readings = iter(reader.read(pairs, explain=explain) if pairs else [])
+    readings = iter(reader.read(pairs, options) if pairs else [])
     return [
         choose_answer(question, [(each, next(readings)) for each in some])
         for question, some in zip(questions, found, strict=True)
@@ -154,24 +157,12 @@ def weigh_passage(given: PassageAnswer, search_weight: float = SEARCH_WEIGHT) ->
 def _cite(passage: Passage, reading: Reading) -> Citation:
     """Returns where the answer of a passage stands."""
     start, end = reading.start_char, reading.end_char
-    first, last = 0, len(passage.text)
-    settings = CutSettings()
-    sentences = find_sentences(
-        passage.text, 0, last, settings.language, settings.max_sentence_chars
-    )
-    for sentence_start, sentence_end in sentences:
-        if sentence_start <= start:
-            first = sentence_start
-        if sentence_end >= end:
-            last = sentence_end
-            break
-    sentence = passage.text[first:last]
-    blanks = len(sentence) - len(sentence.lstrip())
+    found = find_evidence(passage.text, start, end)
     return Citation(
         passage.document,
         passage.page_at(start),
         passage.section,
-        sentence.strip(),
-        start - first - blanks,
-        end - first - blanks,
+        found.text,
+        start - found.start_char,
+        end - found.start_char,
     )

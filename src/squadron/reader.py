@@ -5,6 +5,7 @@ A test checks that both give the same answers.
 """
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -14,12 +15,14 @@ from typing import Any
 import pyarrow as pa
 
 from squadron.answers import explanation, ranking
+from squadron.answers.alternatives import Alternative, find_alternatives
 from squadron.answers.answering import Answering
 from squadron.answers.explanation import AttendedWord, WindowReading
 from squadron.answers.merging import find_by_hash
+from squadron.answers.options import AS_EVALUATED, AnswerOptions
 from squadron.answers.type_choice import merge_types
 from squadron.artifacts import EXAMPLES
-from squadron.config import Contender
+from squadron.config import Contender, Predict
 from squadron.data.layout import read_layout
 from squadron.data.question_types import TYPES, explain_type
 from squadron.data.window_table import WindowTable
@@ -58,6 +61,13 @@ class Reading:
     """The model's probability of that type, 0 to 1; it is not calibrated."""
     windows: tuple[WindowReading, ...] | None = None
     """What each window of the context gave; None unless an explanation was asked for."""
+    alternatives: tuple[Alternative, ...] = ()
+    """The next best spans with other texts, best first: at most `top_k` - 1."""
+    best_start_char: int = -1
+    """The first character of the best span, whether it was given as the answer or not; -1 if there
+    is none."""
+    best_end_char: int = -1
+    """The character after the best span; -1 if there is none."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +170,7 @@ class Reader:
         """
         windows = self._slide(examples)
         with Progress(title, windows.num_rows, "windows") if title else nullcontext() as bar:
-            yield from self._predict(windows, bar)
+            yield from self._predict(windows, self._contender.predict, bar)
 
     def count_windows(self, examples: pa.Table) -> int:
         """Returns how many windows the contexts of some questions are cut into.
@@ -170,23 +180,52 @@ class Reader:
         """
         return int(self._slide(examples).num_rows)
 
-    def read(self, questions: Sequence[tuple[str, str]], *, explain: bool = False) -> list[Reading]:
+    def read(
+        self,
+        questions: Sequence[tuple[str, str]],
+        options: AnswerOptions | Sequence[AnswerOptions] = AS_EVALUATED,
+    ) -> list[Reading]:
         """Answers pairs of (question, context); the answers are in the same order.
 
         Args:
             questions: The pairs.
-            explain: Whether each reading also says what each window of its context gave.
+            options: How to answer: for all questions the same, or one for each question. Questions
+                with another longest answer, and those to be explained, are read by themselves.
         """
+        if isinstance(options, AnswerOptions):
+            options = [options] * len(questions)
+        usual = self._contender.predict.max_answer_tokens
+        groups: dict[tuple[int, bool], list[int]] = {}
+        for number, (_, chosen) in enumerate(zip(questions, options, strict=True)):
+            group = chosen.max_answer_tokens or usual, chosen.explain
+            groups.setdefault(group, []).append(number)
+        found: dict[int, Reading] = {}
+        for (longest, explain), numbers in groups.items():
+            readings = self._read_alike(
+                [questions[number] for number in numbers],
+                [options[number] for number in numbers],
+                longest,
+                explain=explain,
+            )
+            found |= zip(numbers, readings, strict=True)
+        return [found[number] for number in range(len(questions))]
+
+    def _read_alike(
+        self,
+        questions: Sequence[tuple[str, str]],
+        options: Sequence[AnswerOptions],
+        max_answer_tokens: int,
+        *,
+        explain: bool,
+    ) -> Iterator[Reading]:
+        """Yields the answers to questions of which all or none are explained."""
         ids = [str(number) for number in range(len(questions))]
         contexts = [context for _, context in questions]
-        rows = [
-            {"id": i, "title": "", "question": q, "context": c, "answers": [], "reasoning_type": ""}
-            for i, (q, c) in zip(ids, questions, strict=True)
-        ]
-        windows = self._slide(pa.Table.from_pylist(rows, schema=EXAMPLES))
+        windows = self._slide(_make_examples(ids, questions))
         rule, mapping = self.answering.answer_rule, self.answering.calibration
+        settings = dataclasses.replace(self._contender.predict, max_answer_tokens=max_answer_tokens)
         window_types: list[pa.Table] = []
-        tables: Iterable[pa.Table] = self._predict(windows, on_types=window_types.append)
+        tables: Iterable[pa.Table] = self._predict(windows, settings, on_types=window_types.append)
         explained: Sequence[tuple[WindowReading, ...] | None] = [None] * len(ids)
         if explain:
             tables = list(tables)
@@ -198,18 +237,32 @@ class Reader:
         ranked = ranking.rank_parts(tables, ids, rule)
         types = _choose_types(window_types, ids)
         best = ranked.best_score()
-        texts = ranking.best_texts(ranked, contexts)
-        chosen = ranking.apply_threshold(texts, best, self.answering.null_threshold)
+        spans = ranked.best_span().tolist()
         sure = mapping.apply(best).tolist() if mapping else [None] * len(ids)
-        readings = []
-        for number, (text, best_text) in enumerate(zip(chosen, texts, strict=True)):
-            first, score = ranked.edges[number], float(best[number])
-            span = (
-                (int(ranked.start_char[first]), int(ranked.end_char[first])) if text else (-1, -1)
+        for number, (context, chosen) in enumerate(zip(contexts, options, strict=True)):
+            start, end = spans[number]
+            best_text = context[start:end] if start >= 0 else ""
+            threshold = chosen.threshold
+            if threshold is None:
+                threshold = self.answering.null_threshold
+            score = float(best[number])
+            answered = bool(best_text) and (threshold is None or score > threshold)
+            reasoning_type, share = types[number]
+            yield Reading(
+                best_text if answered else "",
+                start if answered else -1,
+                end if answered else -1,
+                score,
+                answered,
+                sure[number],
+                best_text,
+                reasoning_type,
+                share,
+                explained[number],
+                find_alternatives(ranked, number, context, chosen.top_k - 1, mapping),
+                start,
+                end,
             )
-            about = (sure[number], best_text, *types[number], explained[number])
-            readings.append(Reading(text, *span, score, bool(text), *about))
-        return readings
 
     def _slide(self, examples: pa.Table) -> WindowTable:
         """Returns the windows of all questions."""
@@ -230,14 +283,23 @@ class Reader:
     def _predict(
         self,
         windows: WindowTable,
+        settings: Predict,
         bar: Progress | None = None,
         on_types: Callable[[pa.Table], None] = lambda types: None,
     ) -> Iterator[pa.Table]:
         """Yields the candidates of windows, in tables of schema `artifacts.CANDIDATES`."""
-        settings = self._contender.predict
         yield from predict_candidates(
             self._model, windows, self._layout, settings, pick_device(), bar, on_types
         )
+
+
+def _make_examples(ids: Sequence[str], questions: Sequence[tuple[str, str]]) -> pa.Table:
+    """Returns pairs of (question, context) as a table of schema `artifacts.EXAMPLES`."""
+    rows = [
+        {"id": i, "title": "", "question": q, "context": c, "answers": [], "reasoning_type": ""}
+        for i, (q, c) in zip(ids, questions, strict=True)
+    ]
+    return pa.Table.from_pylist(rows, schema=EXAMPLES)
 
 
 def _choose_types(
@@ -258,14 +320,27 @@ def _choose_types(
 def as_dicts(readings: Sequence[Reading]) -> list[dict[str, object]]:
     """Returns readings as JSON values. A score of -inf, which JSON does not have, becomes None.
 
-    Readings without an explanation have no `windows`.
+    Readings without an explanation have no `windows`. Alternatives and the place of the best span
+    are left out.
     """
-    rows = [dataclasses.asdict(dataclasses.replace(each, windows=None)) for each in readings]
-    for row, reading in zip(rows, readings, strict=True):
-        if row["score"] == float("-inf"):
-            row["score"] = None
-        if reading.windows is None:
-            del row["windows"]
-        else:
+    rows: list[dict[str, object]] = []
+    for reading in readings:
+        row: dict[str, object] = {name: getattr(reading, name) for name in _SHOWN}
+        row["score"] = reading.score if math.isfinite(reading.score) else None
+        if reading.windows is not None:
             row["windows"] = explanation.as_rows(reading.windows)
+        rows.append(row)
     return rows
+
+
+_SHOWN = (
+    "text",
+    "start_char",
+    "end_char",
+    "score",
+    "answered",
+    "probability",
+    "best_text",
+    "reasoning_type",
+    "reasoning_probability",
+)

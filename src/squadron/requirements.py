@@ -16,12 +16,14 @@ from pathlib import Path
 from squadron import provenance
 from squadron.errors import InputError
 
-READ_DOCUMENTS = ("pypdfium2", "sentencex")
-"""The packages of the extra `documents` that turn documents into passages."""
+READ_DOCUMENTS = ("pypdfium2",)
+"""The package of the extra `documents` that reads documents."""
 SEARCH_DOCUMENTS = ("lancedb", *READ_DOCUMENTS)
 """All packages of the extra `documents`, which `make run` does not install."""
 ONNX = ("onnx", "onnxruntime", "onnxscript")
 """The packages of the extra `onnx`, which write a model as an ONNX file and answer with it."""
+SERVE = ("fastapi", "uvicorn", "prometheus_client")
+"""The packages of the extra `serving`."""
 PARTS = {"mlflow": "mlflow-skinny"}
 """Distribution -> its part that may be installed alone, with the same version. The part is enough
 for a race, but not for a registered model: that is served by the whole distribution."""
@@ -31,9 +33,9 @@ def require_packages(packages: Iterable[str], needed_by: str, extra: str = "docu
     """Says what to install if a package of an extra is missing.
 
     Args:
-        packages: READ_DOCUMENTS, SEARCH_DOCUMENTS or ONNX.
+        packages: READ_DOCUMENTS, SEARCH_DOCUMENTS, ONNX or SERVE.
         needed_by: The beginning of the sentence, such as "Documents need".
-        extra: The extra that has them, as pyproject.toml names it.
+        extra: The extra of this package that has them.
 
     Raises:
         InputError: With the first package that is missing.
@@ -90,10 +92,10 @@ def find_packages(module: str, package: Path = provenance.PACKAGE) -> set[str]:
 def pin(distributions: Iterable[str]) -> list[str]:
     """Returns the sorted lines of a requirements.txt with the versions that are installed here."""
     # A local part, such as +cpu of torch, names a build; package indexes do not have it.
-    return sorted(f"{name}=={_version(name).partition('+')[0]}" for name in distributions)
+    return sorted(f"{name}=={find_version(name).partition('+')[0]}" for name in distributions)
 
 
-def _version(distribution: str) -> str:
+def find_version(distribution: str) -> str:
     """Returns the installed version of a distribution or of its part."""
     try:
         return importlib.metadata.version(distribution)

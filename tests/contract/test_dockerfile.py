@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -262,15 +263,22 @@ def test_the_build_context_is_a_whitelist_of_what_is_copied(text: str) -> None:
     assert {path for path in copied if not (ROOT / path).exists()} == set()
 
 
-def test_the_serve_script_serves_without_building_an_environment(text: str) -> None:
-    script = (ROOT / "docker" / "serve.sh").read_text(encoding="utf-8")
-    code = "\n".join(line for line in script.splitlines() if not line.startswith("#"))
+def test_the_serve_script_becomes_the_server(text: str, tmp_path: Path) -> None:
+    """Then the server gets the signals of the container, and can end its requests."""
     assert "COPY docker/serve.sh /opt/squadron/bin/squadron-serve" in text
-    for part in (
-        "--env-manager local",
-        "--host 0.0.0.0",
-        "--port 8080",
-        '--model-uri "$MODEL_URI"',
-    ):
-        assert part in code
-    assert "pip" not in code
+    script = ROOT / "docker" / "serve.sh"
+    squadron = tmp_path / "squadron"
+    squadron.write_text('#!/bin/sh\necho "$$" "$@"\n')
+    squadron.chmod(0o755)
+    own = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    command = ["sh", str(script), "--drain-seconds", "2"]
+    uri = {"MODEL_URI": "models:/a name@staging"}
+    with subprocess.Popen(command, env=own | uri, stdout=subprocess.PIPE, text=True) as started:
+        said, _ = started.communicate()
+    assert said == (
+        f"{started.pid} serve --model models:/a name@staging --host 0.0.0.0 --port 8080 "
+        "--drain-seconds 2\n"
+    )
+    refused = subprocess.run(command, env=own, capture_output=True, text=True)
+    assert refused.returncode == 2
+    assert "set MODEL_URI, for example models:/squadron@staging" in refused.stderr

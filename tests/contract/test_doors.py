@@ -58,11 +58,14 @@ ONLY_IN = {
     "lancedb": {"retrieval"},
     "torch": {"models", "scores", "reader", "retrieval", "steps"},
     "accelerate": {"models"},
+    "fastapi": {"serving"},
+    "prometheus_client": {"serving"},
+    "uvicorn": {"serving"},
     "peft": {"models"},
 }
 HEAVY = {"torch", "mlflow", "transformers", "pandas", "kfp"}
-# Not every installation has them.
-HEAVY |= {"lancedb", "pypdfium2", "sentencex"}
+# Not every installation has the first two.
+HEAVY |= {"fastapi", "lancedb", "prometheus_client", "pypdfium2", "sentencex", "uvicorn"}
 COMMANDS = sorted(file.stem for file in (SOURCE / "commands").glob("[!_]*.py"))
 LIGHT_MODULES = (
     ", ".join(("squadron.__main__", *(f"squadron.commands.{name}" for name in COMMANDS))),

@@ -33,7 +33,12 @@ def test_what_is_missing_is_said_before_anything_is_installed(tmp_path, target, 
 
 
 @pytest.mark.parametrize(
-    ("target", "needed"), [(["bench", "DATA=."], ".venv/dev"), (["ui"], ".venv/ui")]
+    ("target", "needed"),
+    [
+        (["bench", "DATA=."], ".venv/dev"),
+        (["ui"], ".venv/ui"),
+        (["serve"], ".venv/serve"),
+    ],
 )
 def test_what_is_needed_is_installed_where_nothing_is_missing(tmp_path, target, needed):
     for name in ("Makefile", "pyproject.toml", "constraints.txt"):
@@ -83,3 +88,26 @@ def test_the_example_race_ends_with_a_question_and_its_answer(tmp_path, experime
     ).stdout
     assert f"pipeline.py run {experiment or 'experiments/example.yaml'}" in shown
     assert ("squadron ask --context examples/moon_landing.txt" in shown) == (not experiment)
+
+
+@pytest.mark.parametrize(
+    ("target", "commands"),
+    [
+        (["serve"], ["squadron serve --port 8080"]),
+        (
+            ["serve", "PORT=9000", "MODEL=models:/a@staging"],
+            ['squadron serve --port 9000 --model "models:/a@staging"'],
+        ),
+        (["ui"], ["--workers 1 --port 5000", "http://127.0.0.1:5000/#/experiments"]),
+        (["ui", "PORT=9000"], ["--workers 1 --port 9000", "http://127.0.0.1:9000/#/experiments"]),
+    ],
+)
+def test_a_server_has_a_port_of_its_own_unless_one_is_given(tmp_path, target, commands):
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "mlflow.db").touch()
+    shown = subprocess.run(
+        ["make", "--dry-run", *target], cwd=tmp_path, capture_output=True, text=True, check=True
+    ).stdout
+    assert [command for command in commands if command not in shown] == []

@@ -22,6 +22,9 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from squadron.commands.serve import TOKEN_VARIABLE
+from squadron.serving.gate import OPEN
+from squadron.serving.settings import Settings
 from tests import kustomize
 from tests.network_policies import selects
 
@@ -252,6 +255,9 @@ def find_references(documents: list[Document]) -> Iterator[tuple[str, str, str, 
                 yield owner, subject["kind"], subject["name"], None
         if document["kind"] == "StatefulSet":
             yield owner, "Service", document["spec"]["serviceName"], None
+        if document["kind"] == "HorizontalPodAutoscaler":
+            scaled = document["spec"]["scaleTargetRef"]
+            yield owner, scaled["kind"], scaled["name"], None
     for owner, template in find_pods(documents):
         spec = template["spec"]
         yield owner, "ServiceAccount", spec.get("serviceAccountName", "default"), None
@@ -364,6 +370,21 @@ def is_default_deny(spec: Document) -> bool:
     return spec["podSelector"] == {} and both and not spec.get("ingress") and not spec.get("egress")
 
 
+def check_disruptions(documents: list[Document]) -> list[str]:
+    """A disruption budget selects pods, and leaves room for one of them to end."""
+    workloads = [pod["metadata"]["labels"] for _, pod in find_pods(documents)]
+    problems = []
+    for document in documents:
+        if document["kind"] != "PodDisruptionBudget":
+            continue
+        spec = document["spec"]
+        if not any(selects(spec["selector"], labels) for labels in workloads):
+            problems.append(f"{name_of(document)}: selects no pod")
+        if spec.get("maxUnavailable") in (0, "0%", None):
+            problems.append(f"{name_of(document)}: a node could never be emptied")
+    return problems
+
+
 def check_addresses(documents: list[Document]) -> list[str]:
     """The tracking URI names a Service that exists, and MLflow answers to that name."""
     maps = {d["metadata"]["name"]: d["data"] for d in documents if d["kind"] == "ConfigMap"}
@@ -435,6 +456,7 @@ CHECKERS: list[Checker] = [
     check_resources,
     check_probes,
     check_network,
+    check_disruptions,
     check_addresses,
     check_permissions,
     check_secrets,
@@ -505,6 +527,22 @@ def test_a_component_changes_the_base(tmp_path: Path) -> None:
         assert len(render(component, make_folder(tmp_path, component.name))) > len(before)
 
 
+def test_a_served_model_ends_in_time_and_is_asked_what_it_answers(tmp_path: Path) -> None:
+    documents = render(MANIFESTS / "components" / "serve", tmp_path.resolve())
+    spec = find(documents, "Deployment", "squadron-serve")["spec"]["template"]["spec"]
+    (container,) = spec["containers"]
+    settings = Settings()
+    limits = settings.drain_seconds + settings.request_seconds + settings.body_seconds
+    assert spec["terminationGracePeriodSeconds"] > limits
+    ready = container["readinessProbe"]
+    # A probe that just missed SIGTERM must not be the last one before the drain ends.
+    assert ready["periodSeconds"] * ready["failureThreshold"] < settings.drain_seconds
+    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+        assert container[probe]["httpGet"]["path"] in OPEN
+    assert container["command"] == ["squadron-serve"]
+    assert {TOKEN_VARIABLE, "MODEL_URI"} <= {variable["name"] for variable in container["env"]}
+
+
 def make_folder(parent: Path, name: str) -> Path:
     folder = parent.resolve() / name
     folder.mkdir()
@@ -553,6 +591,21 @@ def set_rule(documents: list[Document], **values: Any) -> None:
 
 def drop_name(documents: list[Document]) -> None:
     del find(documents, "Role", "squadron-runner")["rules"][-1]["resourceNames"]
+
+
+def add_budget(documents: list[Document], **changes: Any) -> None:
+    """Adds a disruption budget for MLflow."""
+    labels = {"matchLabels": {"app.kubernetes.io/name": "mlflow"}}
+    spec = {"maxUnavailable": 1, "selector": labels, **changes}
+    metadata = {"name": "mlflow", "namespace": "squadron"}
+    documents.append({"kind": "PodDisruptionBudget", "metadata": metadata, "spec": spec})
+
+
+def add_autoscaler(documents: list[Document], name: str) -> None:
+    scaled = {"apiVersion": "apps/v1", "kind": "Deployment", "name": name}
+    spec = {"scaleTargetRef": scaled, "maxReplicas": 2}
+    metadata = {"name": "scaled", "namespace": "squadron"}
+    documents.append({"kind": "HorizontalPodAutoscaler", "metadata": metadata, "spec": spec})
 
 
 BREAKS: list[tuple[Checker, Callable[[list[Document]], object], str]] = [
@@ -633,6 +686,7 @@ BREAKS: list[tuple[Checker, Callable[[list[Document]], object], str]] = [
         "has no key MLFLOW_ARTIFACTS_DESTINATION",
     ),
     (check_references, lambda d: add_secret(d, "CHANGE-ME"), "Secret/squadron-postgres does not"),
+    (check_references, lambda d: add_autoscaler(d, "typo"), "Deployment/typo does not exist"),
     (check_references, lambda d: pod_of(d).update(volumes=[]), "no volume tmp"),
     (
         check_references,
@@ -664,6 +718,12 @@ BREAKS: list[tuple[Checker, Callable[[list[Document]], object], str]] = [
         lambda d: find(d, "Service", "mlflow")["spec"]["ports"][0].update(targetPort=5001),
         "has no port 5001",
     ),
+    (
+        check_disruptions,
+        lambda d: add_budget(d, selector={"matchLabels": {"app": "typo"}}),
+        "selects no pod",
+    ),
+    (check_disruptions, lambda d: add_budget(d, maxUnavailable=0), "could never be emptied"),
     (
         check_addresses,
         lambda d: set_data(d, "mlflow", MLFLOW_SERVER_ALLOWED_HOSTS="mlflow:5000"),

@@ -5,11 +5,13 @@ tests/network_policies.py evaluates the policies; here stand the pods, the serve
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 import yaml
 
+from tests import kustomize
 from tests.contract.test_manifests import COMPONENTS, MANIFESTS, WHOLE, Document, find, find_pods
 from tests.contract.test_manifests import render as render_folder
 from tests.network_policies import OPEN, Address, Pod, Verdict, judge
@@ -38,6 +40,7 @@ class Cluster:
         self.mlflow = Pod(space["name"], pods["Deployment/mlflow"], labels)
         self.postgres = Pod(space["name"], pods["StatefulSet/postgres"], labels)
         self.step = Pod(space["name"], RUN, labels)
+        self.serve = Pod(space["name"], pods.get("Deployment/squadron-serve", {}), labels)
         self.policies = [*documents, yaml.safe_load(KFP_POLICY.read_text(encoding="utf-8"))]
 
     def judge(self, source: Pod | Address, target: Pod | Address, port: int) -> Verdict:
@@ -141,6 +144,44 @@ def test_every_pod_may_look_names_up(cluster: Cluster) -> None:
         for protocol in ("UDP", "TCP"):
             verdict = judge(cluster.policies, pod, KUBE_DNS, 53, protocol)
             assert verdict == Verdict(("dns",), (OPEN,))
+
+
+# The component `serve`.
+
+
+@pytest.fixture
+def serving(tmp_path: Path) -> Cluster:
+    return render(MANIFESTS / "components" / "serve", tmp_path)
+
+
+def test_a_served_model_comes_from_mlflow_and_reaches_nothing_else(serving: Cluster) -> None:
+    name = ("squadron-serve",)
+    assert serving.judge(serving.serve, serving.mlflow, 5000) == Verdict(name, ("mlflow",))
+    for target in (serving.postgres, serving.step, SEAWEEDFS, PRIVATE_STORE, INTERNET):
+        for port in (443, 5432, 8333):
+            assert serving.judge(serving.serve, target, port).egress == NOBODY
+    assert not serving.judge(serving.serve, CLOUD_METADATA, 80).passes
+    assert judge(serving.policies, serving.serve, KUBE_DNS, 53, "UDP").passes
+
+
+def test_the_namespace_asks_a_served_model_and_nobody_else_does(serving: Cluster) -> None:
+    neighbour = Pod("squadron", {"app.kubernetes.io/name": "shop"})
+    assert serving.judge(neighbour, serving.serve, 8080).ingress == ("squadron-serve",)
+    assert serving.judge(neighbour, serving.serve, 22).ingress == NOBODY
+    for source in (STRANGER, KUBEFLOW_RUN, INTERNET):
+        assert serving.judge(source, serving.serve, 8080).ingress == NOBODY
+
+
+def test_a_store_on_the_internet_is_not_opened_to_a_served_model(tmp_path: Path) -> None:
+    parts = [MANIFESTS / "components" / name for name in ("serve", "public-s3")]
+    lists = {
+        "resources": [os.path.relpath(MANIFESTS / "base", tmp_path.resolve())],
+        "components": [os.path.relpath(part, tmp_path.resolve()) for part in parts],
+    }
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(lists), encoding="utf-8")
+    both = Cluster(kustomize.render(tmp_path))
+    assert both.judge(both.mlflow, INTERNET, 443).egress == ("public-s3",)
+    assert both.judge(both.serve, INTERNET, 443).egress == NOBODY
 
 
 # The evaluator itself.

@@ -76,8 +76,23 @@ def test_the_first_example_answers_questions(folder):
         assert probability == "None"
 
 
-def test_the_second_example_judges_the_model(folder):
+def test_the_second_example_takes_options(folder):
     done = run(folder, EXAMPLES[1])
+    assert done.returncode == 0, done.stderr
+    others, windows = done.stdout.rsplit(" ", 1)
+    assert len(ast.literal_eval(others)) == 2
+    assert int(windows) >= 1
+
+
+def test_the_third_example_asks_about_several_texts_through_mlflow(folder):
+    done = run(folder, EXAMPLES[2])
+    assert done.returncode == 0, done.stderr
+    (line,) = done.stdout.splitlines()
+    assert " 1 {'text': 'The tram came" in line or " 0 {'text': 'The old library" in line
+
+
+def test_the_fourth_example_judges_the_model(folder):
+    done = run(folder, EXAMPLES[3])
     assert done.returncode == 0, done.stderr
     exact, f1, low, high, seen = map(float, done.stdout.split())
     assert 0 <= low <= exact <= high <= 100
@@ -85,13 +100,13 @@ def test_the_second_example_judges_the_model(folder):
     assert seen == 0
 
 
-def test_the_third_example_scores_with_the_library_evaluate(folder):
-    done = run(folder, EXAMPLES[2])
+def test_the_fifth_example_scores_with_the_library_evaluate(folder):
+    done = run(folder, EXAMPLES[4])
     assert done.returncode == 0, done.stderr
     figures = ast.literal_eval(done.stdout)
     assert figures["exact"] == 0.0
     assert figures["f1"] == pytest.approx(200 / 3)  # one of two words, and all of the gold answer
 
 
-def test_the_page_has_three_examples():
-    assert len(EXAMPLES) == 3
+def test_the_page_has_five_examples():
+    assert len(EXAMPLES) == 5

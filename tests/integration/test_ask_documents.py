@@ -121,7 +121,7 @@ def test_what_is_not_there_is_said_in_one_sentence(tmp_path, arguments, words):
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("package", ["lancedb", "sentencex"])
+@pytest.mark.parametrize("package", ["lancedb", "pypdfium2"])
 @pytest.mark.parametrize("command", [("index", "a.txt"), ("ask", "When was it built?")])
 def test_without_the_packages_for_documents_it_is_said_what_to_install(tmp_path, package, command):
     (tmp_path / "runs" / "index").mkdir(parents=True)

@@ -200,6 +200,22 @@ def test_the_champion_is_the_candidate_where_nothing_is_staged(store):
         assert champion.windows == SERVED.windows
 
 
+def test_the_champion_is_in_production_where_nothing_is_staged(store):
+    client = MlflowClient(tracking.tracking_uri())
+    client.set_registered_model_alias(NAME, "production", "2")
+    client.set_registered_model_alias(NAME, "candidate", "1")
+    try:
+        assert registry.find_champion(NAME).version == "1"  # It is staged.
+        client.delete_registered_model_alias(NAME, "staging")
+        assert registry.find_champion(NAME).version == "2"
+        with registry.open_model(NAME) as opened:
+            assert opened.version.version == "2"
+    finally:
+        client.delete_registered_model_alias(NAME, "production")
+        client.set_registered_model_alias(NAME, "staging", "1")
+        client.set_registered_model_alias(NAME, "candidate", "2")
+
+
 @pytest.mark.parametrize(
     ("model", "version", "expected"),
     [(NAME, "", "1"), (NAME, "candidate", "2"), ("copy", "", "1"), (f"models:/{NAME}/2", "", "2")],

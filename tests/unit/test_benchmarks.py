@@ -108,6 +108,21 @@ def test_retrieval_runs(run, corpus):
     assert words["stems, no stop words"]["20"] > 50
 
 
+def test_serving_runs(corpus, tmp_path):
+    # The servers are processes, and the benchmark changes the working directory.
+    output = tmp_path / "report.json"
+    command = [sys.executable, str(ROOT / "benchmarks" / "bench_serving.py"), str(corpus)]
+    command += ["--tokens", "200", "--repeat", "2", "--seconds", "9", "--clients", "2"]
+    subprocess.run([*command, "--output", str(output)], check=True)
+    report = json.loads(output.read_text())
+    assert {"bare", "reader", "lone"} == set(report["one_request"])
+    for side in ("squadron", "mlflow", "switch"):
+        assert report[side]["failed"] == 0
+        assert report[side]["requests"] > 0
+    assert set(report["switch"]["versions"]) == {"1", "2"}
+    assert [target["met"] for target in report["targets"]] == [None] * 4
+
+
 def test_crf_runs(run):
     report = run(bench_crf)
     assert report["shape"] == [16, 384, 3]

@@ -30,7 +30,7 @@ class ScriptedReader:
         self.answers, self.kinds = answers, kinds
         self.asked = []
 
-    def read(self, pairs, *, explain):
+    def read(self, pairs, options):
         self.asked.append(list(pairs))
         return [self.read_one(context) for _, context in pairs]
 

@@ -13,6 +13,7 @@ from squadron import steps
 from squadron.answers import ranking
 from squadron.answers.answering import Answering
 from squadron.answers.calibration import Calibration
+from squadron.answers.options import AnswerOptions
 from squadron.artifacts import ANSWERING, read_record, write_json, write_record, write_table
 from squadron.config import (
     ANSWER_RULES,
@@ -24,7 +25,7 @@ from squadron.config import (
     to_json,
 )
 from squadron.data.question_types import TYPES
-from squadron.models import backbones
+from squadron.models import backbones, variants
 from squadron.models.batches import WindowSet
 from squadron.models.model_folder import write_answering, write_model
 from squadron.models.prediction import predict_candidates
@@ -35,6 +36,7 @@ from squadron.scores.contender_result import ContenderResult
 from squadron.steps._status import Status
 from tests import tiny_models
 
+EXPLAINED = AnswerOptions(explain=True)
 QUESTIONS = [*tiny_models.EIGHT_QUESTIONS, *tiny_models.UNANSWERED]
 LONG = " ".join([tiny_models.TRAM, tiny_models.RIVER, tiny_models.BRIDGE, tiny_models.LIBRARY])
 NO_ANSWER = Reading("", -1, -1, -math.inf, False)
@@ -153,7 +155,8 @@ def test_scores_must_exceed_the_threshold(trained):
     below = math.nextafter(reading.score, -math.inf)
     assert make_reader(trained, below).read([pair]) == [reading]
     (abstained,) = make_reader(trained, reading.score).read([pair])
-    assert abstained == Reading("", -1, -1, reading.score, False, best_text=reading.text)
+    best = {"best_start_char": reading.start_char, "best_end_char": reading.end_char}
+    assert abstained == Reading("", -1, -1, reading.score, False, best_text=reading.text, **best)
 
 
 @pytest.mark.parametrize("threshold", [None, 0.0, -1e9])
@@ -296,7 +299,7 @@ def windows_by_hand(trained, questions):
 def test_an_explained_answer_says_what_each_window_gave(trained):
     pairs = [(question, LONG) for question, *_ in QUESTIONS]
     reader = make_reader(trained, trained.threshold)
-    explained = reader.read(pairs, explain=True)
+    explained = reader.read(pairs, EXPLAINED)
     plain = reader.read(pairs)
     assert [each.windows for each in plain] == [None] * 10
     assert [dataclasses.replace(each, windows=None) for each in explained] == plain
@@ -323,8 +326,8 @@ def test_scores_of_windows_follow_the_answer_rule_and_have_probabilities(trained
     answering = Answering(answer_rule="lowest_null", calibration=mapping)
     reader = Reader(trained.model, trained.tokenizer, trained.contender, answering)
     pairs = [(question, LONG) for question, *_ in QUESTIONS]
-    by_window = make_reader(trained).read(pairs, explain=True)
-    for reading, other in zip(reader.read(pairs, explain=True), by_window, strict=True):
+    by_window = make_reader(trained).read(pairs, EXPLAINED)
+    for reading, other in zip(reader.read(pairs, EXPLAINED), by_window, strict=True):
         lowest = min(window.null_score for window in other.windows)
         assert [window.score for window in reading.windows] == pytest.approx(
             [window.score + window.null_score - lowest for window in other.windows], abs=1e-4
@@ -337,7 +340,7 @@ def test_scores_of_windows_follow_the_answer_rule_and_have_probabilities(trained
 
 
 def test_a_window_without_words_has_no_span(trained):
-    (reading,) = make_reader(trained).read([("Why?", "")], explain=True)
+    (reading,) = make_reader(trained).read([("Why?", "")], EXPLAINED)
     (window,) = reading.windows
     assert (window.text, window.score, window.null_score) == ("", -math.inf, None)
     assert not window.is_best
@@ -367,11 +370,11 @@ def test_a_model_that_tells_types_gives_one_with_its_probability(trained):
         assert reading.reasoning_type == TYPES[int(shares.argmax())]
         assert reading.reasoning_probability == pytest.approx(shares.max() / shares.sum(), abs=1e-5)
     assert make_reader(trained).read(pairs[:1])[0].reasoning_type is None
-    (explained,) = reader.read(pairs[:1], explain=True)
+    (explained,) = reader.read(pairs[:1], EXPLAINED)
     assert [len(window.attended) for window in explained.windows] == [5, 5, 5]
     word = explained.windows[-1].attended[0]
     assert LONG[word.start_char : word.end_char] == word.text
-    assert all(not w.attended for w in make_reader(trained).read(pairs, explain=True)[0].windows)
+    assert all(not w.attended for w in make_reader(trained).read(pairs, EXPLAINED)[0].windows)
 
 
 def test_the_kind_of_reasoning_is_what_the_model_says_else_what_the_rules_say():
@@ -407,3 +410,77 @@ def test_readings_are_valid_json(trained):
         "reasoning_type": None,
         "reasoning_probability": None,
     }
+
+
+def test_each_question_is_answered_by_its_own_options(trained):
+    reader = make_reader(trained, trained.threshold)
+    pairs = [(question, LONG) for question, *_ in QUESTIONS]
+    plain = reader.read(pairs)
+    low, high = min(r.score for r in plain) - 1, max(r.score for r in plain) + 1
+    chosen = [
+        AnswerOptions(),
+        AnswerOptions(top_k=5),
+        AnswerOptions(threshold=low),
+        AnswerOptions(threshold=high),
+        AnswerOptions(max_answer_tokens=1),
+        AnswerOptions(explain=True),
+        AnswerOptions(max_answer_tokens=trained.contender.predict.max_answer_tokens),
+        *[AnswerOptions()] * 3,
+    ]
+    readings = reader.read(pairs, chosen)
+    assert_same_readings([readings[0], *readings[6:]], [plain[0], *plain[6:]])
+    assert len(readings[1].alternatives) == 4
+    assert_same_readings([dataclasses.replace(readings[1], alternatives=())], plain[1:2])
+    assert readings[2].answered
+    assert (readings[3].answered, readings[3].text, readings[3].start_char) == (False, "", -1)
+    assert readings[3].best_text == plain[3].best_text
+    # A word of the tiny vocabulary is one token.
+    assert len(readings[4].best_text.split()) == 1
+    assert [reading.windows is None for reading in readings] == [n != 5 for n in range(10)]
+    with pytest.raises(ValueError, match="shorter"):
+        reader.read(pairs, chosen[:9])
+
+
+def test_alternatives_are_the_best_candidates_with_other_texts(trained):
+    mapping = Calibration("platt", slope=0.3, intercept=-1.0)
+    answering = Answering(calibration=mapping)
+    reader = Reader(trained.model, trained.tokenizer, trained.contender, answering)
+    question = QUESTIONS[0][0]
+    (reading,) = reader.read([(question, LONG)], AnswerOptions(top_k=4))
+    windows, _ = tiny_models.cut_windows(
+        trained.backbone,
+        tiny_models.make_examples([(question, LONG, "")]),
+        trained.contender.windows,
+    )
+    rows = [
+        row
+        for table in predict_candidates(
+            trained.model, windows, windows.layout, trained.contender.predict, torch.device("cpu")
+        )
+        for row in table.to_pylist()
+    ]
+    best = {}
+    for row in rows:
+        text = LONG[row["start_char"] : row["end_char"]].casefold()
+        best[text] = max(best.get(text, -math.inf), row["score"])
+    expected = sorted(best, key=best.__getitem__, reverse=True)
+    found = [reading.text, *(each.text for each in reading.alternatives)]
+    assert [text.casefold() for text in found] == expected[:4]
+    for each in reading.alternatives:
+        assert LONG[each.start_char : each.end_char] == each.text
+        assert each.score == pytest.approx(best[each.text.casefold()], abs=1e-4)
+        assert each.probability == float(mapping.apply(each.score))
+
+
+@pytest.mark.parametrize("variant", [v for v in variants.list_variants() if v != "champion"])
+def test_every_variant_keeps_to_the_longest_answer_that_was_asked_for(trained, variant):
+    module = variants.load_variant(variant)
+    torch.manual_seed(0)
+    model = module.build(trained.backbone, module.Options())
+    reader = Reader(model, trained.tokenizer, trained.contender, None)
+    pairs = [(question, LONG) for question, *_ in QUESTIONS[:3]]
+    for most in (1, 2, 512):
+        for reading in reader.read(pairs, AnswerOptions(max_answer_tokens=most, top_k=20)):
+            texts = [reading.text, *(each.text for each in reading.alternatives)]
+            assert len({text.casefold() for text in texts}) == len(texts) > 1
+            assert all(0 < len(text.split()) <= most for text in texts)

@@ -39,7 +39,7 @@ from squadron.errors import InputError
 from squadron.models.model_folder import ModelAbout
 from squadron.models.trained_on import _Content as TrainedOnContent
 from squadron.models.training_summary import TrainingLog, TrainingSummary
-from squadron.models.variants._adapters import AdapterBackbone
+from squadron.models.variants._adapters import AdapterBackbone, KeptBackbone
 from squadron.retrieval import IndexRecord, IndexSettings
 from squadron.scores.confidence import Confidence, CurvePoint, ReliabilityGroup
 from squadron.scores.contender_result import ContenderResult
@@ -55,7 +55,13 @@ from squadron.scores.open_domain import (
     SearchedSplit,
     Searches,
 )
-from squadron.scores.race_result import RaceResult, SelectSplit, Standing, WinnerVersion
+from squadron.scores.race_result import (
+    RacePromotion,
+    RaceResult,
+    SelectSplit,
+    Standing,
+    WinnerVersion,
+)
 from squadron.scores.served_format import ServedFormat
 from squadron.steps._files import AboutWindows
 from squadron.steps._status import Status
@@ -120,11 +126,13 @@ OPEN = OpenDomain(
         )
     },
 )
-VERSION = WinnerVersion("m", "3", "candidate", "passed", True, "2", {"staging": "3"})
+PROMOTION = RacePromotion("staging", False, "2", "it is worse")
+VERSION = WinnerVersion("m", "3", "candidate", "passed", True, "2", {"staging": "3"}, PROMOTION)
 RECORDS = [
     AboutPassages("p", 2, 168, 90, 40, {"a.pdf": "it is encrypted"}, {"seconds_passages": 1.5}),
     Searches("s", INDEX, {"select": SEARCHED, "test": SEARCHED}, {"seconds_index_build": 2.5}),
     AdapterBackbone(made_from="a", backbone="hf://b"),
+    KeptBackbone(made_from="a", fingerprint="b"),
     AboutWindows(
         made_from="w",
         layout=Layout((101,), (102, 102), (102,), 0, 1, 0),

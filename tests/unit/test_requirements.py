@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from squadron import requirements
+from squadron.errors import InputError
 from squadron.models import variants
 
 FILES = {
@@ -109,3 +110,13 @@ print(*sorted({str(name).partition(".")[0] for name in named}))
     loaded = set(done.stdout.split()) - sys.stdlib_module_names
     assert {"torch", "mlflow", "numpy"} <= loaded
     assert {name for name in loaded if not name.startswith("_")} <= known
+
+
+def test_a_missing_package_is_named_with_its_extra():
+    with pytest.raises(InputError) as caught:
+        requirements.require_packages(("json", "no_such_package"), "The server needs", "serving")
+    assert str(caught.value) == (
+        "The server needs the package no_such_package, which is not installed: make setup, or pip "
+        "install 'squadron-qa[serving]'"
+    )
+    requirements.require_packages(requirements.SERVE, "The server needs", "serving")

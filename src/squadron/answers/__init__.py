@@ -4,4 +4,13 @@ Owns how one answer is picked from the spans of all windows of a question. May i
 artifacts, but no models and no torch. Others use the modules in `__all__`.
 """
 
-__all__ = ["answering", "calibration", "explanation", "merging", "ranking", "type_choice"]
+__all__ = [
+    "alternatives",
+    "answering",
+    "calibration",
+    "explanation",
+    "merging",
+    "options",
+    "ranking",
+    "type_choice",
+]

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from squadron.answers.explanation import as_rows
+from squadron.answers.options import AnswerOptions
 from squadron.commands._shown import (
     Shown,
     attention_lines,
@@ -34,7 +35,7 @@ def answer(
     """
     threshold = reader.answering.null_threshold
     shown = []
-    for each in answer_questions(questions, search, reader, explain=explain):
+    for each in answer_questions(questions, search, reader, AnswerOptions(explain=explain)):
         lines, row = _describe(each), _as_row(each)
         if explain:
             chosen = each.best or each.guess

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from squadron.answers.options import AnswerOptions
 from squadron.commands._shown import (
     Shown,
     attention_lines,
@@ -41,7 +42,8 @@ def answer(
         explain: Whether to show what each window of the text gave.
         own: Whether it is the text that the model keeps, which has one answer per line.
     """
-    readings = reader.read([(question, context) for question in questions], explain=explain)
+    options = AnswerOptions(explain=explain)
+    readings = reader.read([(question, context) for question in questions], options)
     threshold = reader.answering.null_threshold
     shown = []
     for question, reading, row in zip(questions, readings, as_dicts(readings), strict=True):

@@ -1,15 +1,28 @@
-"""The search of `squadron ask` in an index, in all documents or in one."""
+"""The search of `squadron ask` and `squadron serve` in an index, in all documents or in one."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from squadron.errors import InputError
+from squadron.requirements import SEARCH_DOCUMENTS, require_packages
 
 if TYPE_CHECKING:
     from squadron.retrieval import Found, PassageIndex
 
 MOST_NAMES = 10
 """How many documents an error lists."""
+
+
+def open_index(place: str) -> "PassageIndex":
+    """Opens an index.
+
+    Raises:
+        InputError: If there is none, or a package that reads it is missing.
+    """
+    require_packages(SEARCH_DOCUMENTS, "Documents need")
+    from squadron.retrieval import PassageIndex, TextEncoder
+
+    return PassageIndex.open(place, TextEncoder())
 
 
 class DocumentSearch:

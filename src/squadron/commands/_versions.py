@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from squadron.commands._comparison import figures_as_json
-from squadron.wording import counted, figure_with_interval
+from squadron.wording import counted, figure_with_interval, join_words
 
 if TYPE_CHECKING:
     from squadron.registry.catalogue import VersionRow
@@ -39,6 +39,25 @@ def show_verdicts(verdicts: "Sequence[GateVerdict]") -> str:
             "failed: " + ", ".join(f"{e.name} ({e.why})" if e.why else e.name for e in failed)
         )
     return "; ".join(parts)
+
+
+def show_licences(version: "Registered", alias: str) -> str:
+    """Returns the licences of a version on one line.
+
+    Args:
+        version: The version.
+        alias: What it is promoted to. Before it is used commercially, an unknown licence matters.
+    """
+    from squadron.models.licences import is_unknown
+    from squadron.registry.review import read_licences
+
+    licences = read_licences(version)
+    line = "Licences: " + "; ".join(f"{what} {licence}" for what, licence in licences.items())
+    unknown = [what for what, licence in licences.items() if is_unknown(licence)]
+    if alias == "production" and unknown:
+        line += f". Nobody has stated the licence of its {join_words(unknown)}; find out whether "
+        line += "it allows this use"
+    return line
 
 
 def describe_version(row: "VersionRow") -> list[str]:

@@ -15,17 +15,15 @@ from typing import TYPE_CHECKING
 
 from squadron import storage, tracking
 from squadron.commands._conversation import talk
-from squadron.commands._document_search import DocumentSearch
+from squadron.commands._document_search import DocumentSearch, open_index
 from squadron.commands._libraries import silence_libraries
 from squadron.commands._questions import check_output, read_questions, write_answers
 from squadron.errors import InputError
-from squadron.requirements import SEARCH_DOCUMENTS, require_packages
 from squadron.runs_folder import places
 
 if TYPE_CHECKING:
     from squadron.commands._shown import Shown
     from squadron.registry import OpenedModel
-    from squadron.retrieval import PassageIndex
 
 HELP = "answer questions about a text or from documents"
 QUESTIONS_AT_ONCE = 8
@@ -70,7 +68,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "registered last, else the starter",
     )
     parser.add_argument(
-        "--version", default="", help="a number or an alias; default: staging, else candidate"
+        "--version",
+        default="",
+        help="a number or an alias; default: staging, else production, else candidate",
     )
     parser.add_argument(
         "--explain", action="store_true", help="show what each passage and window gave, with scores"
@@ -142,11 +142,11 @@ def _asking(options: argparse.Namespace) -> Iterator[_Asking]:
     from squadron.commands import _ask_text
 
     context = None if options.context is None else _ask_text.read_context(options.context)
-    index = _open_index(options.index) if options.index else None
+    index = open_index(options.index) if options.index else None
     with _opened(options.model, options.version) as opened:
         has_text = bool(opened.read_context()) and not options.document
         if context is None and index is None and not has_text:
-            index = _open_index(_find_default_index(opened))
+            index = open_index(_find_default_index(opened))
         reader = opened.load_reader()
         if index is None:
             own = context is None
@@ -187,18 +187,6 @@ def _find_default_index(opened: "OpenedModel") -> str:
         f"There is no text to look for answers in: give --context FILE_OR_TEXT, or make the "
         f"index {place} with `squadron index DOCUMENTS`"
     )
-
-
-def _open_index(place: str) -> "PassageIndex":
-    """Opens an index.
-
-    Raises:
-        InputError: If there is none, or a package that reads it is missing.
-    """
-    require_packages(SEARCH_DOCUMENTS, "Documents need")
-    from squadron.retrieval import PassageIndex, TextEncoder
-
-    return PassageIndex.open(place, TextEncoder())
 
 
 def _answer_all(questions: Sequence[str], answer: Answer, *, with_bar: bool) -> "list[Shown]":

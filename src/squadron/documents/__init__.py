@@ -7,10 +7,10 @@ and no torch. Others use the modules in `__all__`.
 __all__ = [
     "cutting",
     "document",
+    "evidence",
     "limits",
     "passage_table",
     "passages",
     "reading",
-    "sentences",
     "synthesis",
 ]

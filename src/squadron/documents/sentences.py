@@ -56,7 +56,7 @@ def find_sentences(text: str, start: int, end: int, language: str, most: int) ->
 
 def _find_pieces(text: str, start: int, end: int, language: str, most: int) -> Iterator[Range]:
     """Yields what the splitter takes for sentences, stripped, and cut where they are too long."""
-    # Not every installation has it, and the steps of a race import this module.
+    # Most of what imports this module cuts no sentence.
     from sentencex import segment
 
     for block_start, block_end in _find_blocks(text, start, end):

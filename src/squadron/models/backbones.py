@@ -261,15 +261,6 @@ def bare_tokenizer(tokenizer: Any) -> "Tokenizer":
     return bare
 
 
-def licence(backbone: str) -> str:
-    """Returns the licence of a backbone's weights, or a text that says that it is unknown."""
-    if scratch.read_kind(backbone):
-        return "none: trained from nothing"
-    if backbone == starter.NAME:
-        return starter.LICENCE
-    return "Apache-2.0" if backbone == minilm.NAME else f"unknown; see {backbone}"
-
-
 def _weight_names(folder: Path) -> set[str]:
     """Returns the names of all tensors in the safetensors files of a folder."""
     from safetensors import SafetensorError, safe_open

@@ -202,6 +202,15 @@ def find_requirements(folder: Path) -> set[str]:
     return own | variants.find_requirements(about.contender.variant, folder)
 
 
+def keep_backbone(folder: Path) -> None:
+    """Adds to a model folder what it needs to be loaded anywhere: the backbone of an adapter.
+
+    Raises:
+        InputError: If the backbone can't be loaded.
+    """
+    variants.keep_backbone(read_about(folder).contender.variant, folder)
+
+
 def digest_file(path: Path) -> str:
     """Returns the sha256 of a file."""
     with path.open("rb") as file:

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 from squadron.errors import InputError
 
+CHAMPION_ALIASES = ("staging", "production", "candidate")
+"""The version with the first of these aliases that is set is the champion, and answers those who
+name no version."""
 _SCHEME = "models:"
 # The characters that have no meaning in a registry's search or in its URIs.
 _NAME = re.compile(r"models:/([^/:@'\"\s][^/:@'\"]*)(?:/([1-9][0-9]*)|@([A-Za-z][A-Za-z0-9_-]*))")

@@ -43,6 +43,9 @@ class TopSpans:
 class SpanScorer(Protocol):
     """What prediction needs from a model. Every variant's model has it."""
 
+    training: bool
+    """Whether dropout is on."""
+
     def top_spans(self, batch: Batch, n_best: int, max_answer_tokens: int) -> TopSpans:
         """Returns the best spans of each window."""
         ...
@@ -158,7 +161,9 @@ def predict_candidates(
     """
     if not settings.max_answer_tokens:
         raise ValueError("max_answer_tokens is 0, which the train step should have settled")
-    model.eval()
+    # A network has hundreds of modules, and walking through them takes a millisecond.
+    if model.training:
+        model.eval()
     for chunk in windows.chunks():
         window_set = WindowSet(chunk, layout)
         # Windows of equal length come together. The order of the output is restored below.

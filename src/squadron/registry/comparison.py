@@ -63,12 +63,15 @@ class Comparison:
         return self.lead.significant and self.lead.difference < 0
 
 
-def compare_versions(first: Registered, second: Registered) -> Comparison:
+def compare_versions(
+    first: Registered, second: Registered, answered: Answered | None = None
+) -> Comparison:
     """Compares two versions by what their races found out about them.
 
     Args:
         first: A version.
         second: Another version, perhaps of another model.
+        answered: How the first version answered; None to download it.
 
     Raises:
         InputError: If they were not judged on the same questions, or their scores can't be read.
@@ -86,7 +89,7 @@ def compare_versions(first: Registered, second: Registered) -> Comparison:
             f"{_name(first)} and {_name(second)} can't be compared question by question, because "
             f"they were judged on different select splits (digests {digests[0]} and {digests[1]})"
         )
-    return compare_answers(_fetch_answered(first), _fetch_answered(second))
+    return compare_answers(answered or fetch_answered(first), fetch_answered(second))
 
 
 def compare_answers(first: Answered, second: Answered) -> Comparison:
@@ -136,7 +139,7 @@ def _find_examples(chosen: "npt.NDArray[np.bool_]", loser: Answered) -> tuple[Ex
     )
 
 
-def _fetch_answered(version: Registered) -> Answered:
+def fetch_answered(version: Registered) -> Answered:
     """Downloads what the race of a version kept about its answers to the select split.
 
     Raises:

@@ -1,12 +1,11 @@
-"""What is known of a version: its figures, its race, and the verdicts of its gates."""
+"""What is known of a version: its figures and its race."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from squadron import tracking
 from squadron.registry.versions import Registered
-from squadron.scores.gate_verdict import PASSED, read_tags
-from squadron.wording import Estimate, join_words
+from squadron.wording import Estimate
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -41,21 +40,6 @@ def read_evidence(version: Registered) -> Evidence:
             figures[name] = Estimate(value, low, high)
     parent = _find_run(run.data.tags.get("mlflow.parentRunId", "")) if run else None
     return Evidence(figures, str(parent.info.run_name) if parent else "")
-
-
-def find_objections(version: Registered) -> list[str]:
-    """Returns why a version may leave `candidate` only if a person insists; [] if it may."""
-    status = version.tags.get("validation_status", "")
-    failed = [each.name for each in read_tags(version.tags) if not each.passed]
-    objections = []
-    if failed:
-        gates = "gate" if len(failed) == 1 else "gates"
-        objections.append(f"it failed the {gates} {join_words(failed)}")
-    if status == "demo":
-        objections.append("it comes from a demo, whose figures rank nothing")
-    elif status != PASSED and not failed:
-        objections.append(f"no race has passed it (its validation_status is {status or 'missing'})")
-    return objections
 
 
 def _find_run(run_id: str) -> "Run | None":

@@ -6,7 +6,7 @@ import yaml
 
 from squadron.answers.answering import Answering
 from squadron.config import Contender
-from squadron.models import backbones, minilm, starter
+from squadron.models import licences, minilm, starter
 from squadron.models.model_names import read_model_name
 from squadron.registry.opening import OpenedModel
 from squadron.reports import model_card
@@ -121,7 +121,7 @@ def _front_matter(opened: OpenedModel, contender: Contender, form: str) -> dict[
 
 
 def _find_licence(backbone: str) -> str:
-    return "unknown" if read_model_name(backbone) else backbones.licence(backbone)
+    return "unknown" if read_model_name(backbone) else licences.find_licence(backbone)
 
 
 def _find_base(backbone: str) -> str:

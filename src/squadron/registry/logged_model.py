@@ -1,19 +1,23 @@
 """A model as MLflow keeps it: its folder, the code of this package, its requirements."""
 
+import dataclasses
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, get_args
 
 from squadron import requirements
 from squadron.answers.answering import Answering
+from squadron.answers.options import AnswerOptions
 from squadron.errors import InputError
 from squadron.models import model_folder
 from squadron.reports import model_card
 from squadron.reports.model_card import ModelCard
 
 QUESTION, CONTEXT = "Who wrote it?", "Ada wrote it in 1843."
-"""The input example of every model."""
+EXAMPLE = [{"question": QUESTION, "context": CONTEXT}], {"top_k": 2, "explain": False}
+"""The input example of every model, with its params."""
 
 
 def log_model(run_id: str, model: Path, answering: Answering, card: ModelCard | None) -> str:
@@ -26,11 +30,14 @@ def log_model(run_id: str, model: Path, answering: Answering, card: ModelCard | 
         card: The model card, stored with the model; None for none.
     """
     import mlflow
+    from mlflow.models import Model
 
     with tempfile.TemporaryDirectory() as temporary:
         parts = _collect_parts(model, Path(temporary), answering, run_id, card)
+        # `mlflow.pyfunc.log_model` calls this as well, but its `save_model` finds no params.
+        flavor = SimpleNamespace(__name__="mlflow.pyfunc", save_model=_save)
         with mlflow.start_run(run_id=run_id):
-            info = mlflow.pyfunc.log_model(name="model", **parts)
+            info = Model.log(None, flavor, name="model", validate_serving_input=False, **parts)
     return str(info.model_uri)
 
 
@@ -42,11 +49,11 @@ def save_model(place: Path, model: Path, answering: Answering) -> None:
         model: A model folder.
         answering: How the model answers.
     """
-    import mlflow
+    from mlflow.models import Model
 
     with tempfile.TemporaryDirectory() as temporary:
         parts = _collect_parts(model, Path(temporary), answering, "a trial", None)
-        mlflow.pyfunc.save_model(path=str(place), **parts)
+        _save(str(place), Model(), **parts)
 
 
 def check_answer(answer: object, name: str) -> None:
@@ -83,6 +90,7 @@ def _collect_parts(
     needed = serving | model_folder.find_requirements(model)
     folder = temporary / "model"
     shutil.copytree(model, folder)
+    model_folder.keep_backbone(folder)
     model_folder.write_answering(folder, answering, made_from=made_from)
     if card:
         (folder / model_card.FILE).write_text(card.text, encoding="utf-8")
@@ -91,5 +99,43 @@ def _collect_parts(
         "artifacts": {"model": str(folder)},
         "code_paths": [str(package)],
         "pip_requirements": requirements.pin(needed),
-        "input_example": None,
+        "input_example": EXAMPLE,
     }
+
+
+def _save(path: str, mlflow_model: Any, validate_serving_input: bool = False, **parts: Any) -> None:
+    """Writes a model as a pyfunc whose signature has params.
+
+    MLflow reads the signature from the types of `predict`. They say nothing of params, which it
+    only takes from an example, where none may be null (mlflow/models/signature.py,
+    `_infer_signature_from_type_hints`). So the params are added to the file.
+
+    Args:
+        path: The folder to write.
+        mlflow_model: An empty `mlflow.models.Model`.
+        validate_serving_input: Not used: registration asks the model the same afterwards.
+        parts: What `_collect_parts` returns.
+    """
+    import mlflow
+    from mlflow.models.model import MLMODEL_FILE_NAME
+
+    mlflow.pyfunc.save_model(path=path, mlflow_model=mlflow_model, **parts)
+    mlflow_model.signature.params = describe_params()
+    mlflow_model.save(str(Path(path) / MLMODEL_FILE_NAME))
+
+
+def describe_params() -> Any:
+    """Returns the fields of `AnswerOptions` as MLflow's params, an `mlflow.types.ParamSchema`."""
+    from mlflow.types import DataType, ParamSchema, ParamSpec
+
+    type_of: dict[object, DataType] = {
+        bool: DataType.boolean,
+        int: DataType.long,
+        float: DataType.double,
+    }
+    specs = []
+    for field in dataclasses.fields(AnswerOptions):
+        # `int | None` is an int that may be left out.
+        kind = next(iter(get_args(field.type)), field.type)
+        specs.append(ParamSpec(field.name, type_of[kind], field.default))
+    return ParamSchema(specs)

@@ -75,7 +75,7 @@ def open_model(model: str = "", version: str = "") -> Iterator[OpenedModel]:
             "starter". "" means the model that was registered last; where none is registered, the
             starter.
         version: The version or alias, used if `model` names none. "" means the alias staging; where
-            no version has it, candidate.
+            no version has it, production, and where none has that, candidate.
 
     Raises:
         InputError: If there is no such model.
@@ -98,12 +98,11 @@ def find_model(model: str, version: str, temporary: Path) -> OpenedModel:
     if model == starter.NAME:
         return OpenedModel(starter.FOLDER, "the starter reader", None)
     if not is_place(model):
-        chosen = _find_version(model, version)
+        chosen = find_named_version(model, version)
         if chosen is None:
             name = "the starter reader, as no model is registered yet"
             return OpenedModel(starter.FOLDER, name, None)
-        folder = versions.fetch_model(chosen, temporary)
-        return OpenedModel(folder, f"{chosen.name} version {chosen.version}", chosen)
+        return fetch_version(chosen, temporary)
     place = model if storage.is_remote(model) else str(Path(model).expanduser())
     folder = storage.fetch_folder(place, temporary / "model")
     if not (folder / MODEL_ABOUT).is_file():
@@ -113,6 +112,12 @@ def find_model(model: str, version: str, temporary: Path) -> OpenedModel:
             "models:/squadron-example@candidate"
         )
     return OpenedModel(folder, model, None)
+
+
+def fetch_version(version: versions.Registered, temporary: Path) -> OpenedModel:
+    """Returns a registered version, and fetches its files into an empty folder."""
+    folder = versions.fetch_model(version, temporary)
+    return OpenedModel(folder, f"{version.name} version {version.version}", version)
 
 
 def is_place(model: str) -> bool:
@@ -150,7 +155,7 @@ def _find_answering(folder: Path) -> Answering | None:
     return None if found.disqualified else found.answering
 
 
-def _find_version(model: str, version: str) -> versions.Registered | None:
+def find_named_version(model: str, version: str) -> versions.Registered | None:
     """Finds the registered version that `model` and `version` name, as for `open_model`.
 
     Returns:

@@ -30,10 +30,14 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 PROMOTED = (STAGING, PRODUCTION)
-"""The aliases that people move."""
+"""The aliases whose moves are recorded."""
 PROMOTE, ROLLBACK = "promote", "rollback"
 MOST_REASON_CHARACTERS = 500
 _DONE = ".done"
+
+
+class AliasMovedError(InputError):
+    """Somebody else has moved the alias since it was looked at."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,7 @@ def read_history(name: str, alias: str) -> list[Promotion]:
 
 
 def find_holder(name: str, alias: str) -> str:
-    """Returns the version that an alias points at; "" for none.
+    """Returns the version that an alias points at; "" for none, also if there is no such model.
 
     A move that a killed process has written but not carried out is carried out first.
 
@@ -115,6 +119,8 @@ def find_holder(name: str, alias: str) -> str:
     """
     client = tracking.connect_existing()
     with tracking.explained():
+        if not client.search_registered_models(f"name = '{name}'"):
+            return ""
         found = ledger.find_ledger(client, name)
         _settle(client, found, name, alias)
         return _holder(client, name, alias)
@@ -142,8 +148,8 @@ def move_alias(
         forced: Whether the person insists although a check refused the version.
 
     Raises:
-        InputError: If another process has moved the alias since, with who did it. Also if there is
-            no such version, or the store can't be used.
+        AliasMovedError: If another process has moved the alias since, with who did it.
+        InputError: If there is no such version, or the store can't be used.
     """
     check_alias(alias)
     check_reason(reason)
@@ -155,7 +161,8 @@ def move_alias(
         _settle(client, place, name, alias)
         holder = _holder(client, name, alias)
         if holder != expected:
-            raise InputError(_refuse(name, alias, holder, _list(_read(client, place), alias)))
+            moves = _list(_read(client, place), alias)
+            raise AliasMovedError(_refuse(name, alias, holder, moves))
         move = Promotion(
             action, alias, chosen.version, holder, _now(), find_user(), reason, forced,
             chosen.run_id, uuid.uuid4().hex,
@@ -166,7 +173,7 @@ def move_alias(
         _carry_out(client, place, name, alias)
         if not is_ours:
             moved = _list(_read(client, place), alias)
-            raise InputError(_refuse(name, alias, moved[len(known)].version, moved))
+            raise AliasMovedError(_refuse(name, alias, moved[len(known)].version, moved))
     return move
 
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from squadron import tracking
 from squadron.answers.answering import Answering
-from squadron.registry.logged_model import CONTEXT, QUESTION, check_answer, log_model
+from squadron.registry.logged_model import log_model
+from squadron.registry.stored_model import DamagedError, check_logged, check_version
 from squadron.registry.versions import (
     CANDIDATE,
     Registered,
@@ -22,6 +23,9 @@ from squadron.registry.versions import (
 from squadron.reports import notes
 from squadron.reports.model_card import ModelCard
 from squadron.tracking import elections
+
+_LOGGED = "models:/"
+"""How the URI of a logged model begins."""
 
 
 def register_model(
@@ -34,9 +38,11 @@ def register_model(
 ) -> Registered:
     """Registers a contender's model and gives the version the alias `candidate`.
 
-    A second call for the same run finds the version of the first call. If two processes call this
-    at the same time, they end with one version: the lowest one of the run, which both find after
-    each has created its own.
+    Before the alias moves, the files of the version are read back from where MLflow keeps them,
+    compared, and asked a question. A second call for the same run finds the version of the first
+    call; it replaces a damaged one that has no alias. If two processes call this at the same time,
+    they end with one version: the lowest one of the run, which both find after each has created its
+    own.
 
     Args:
         name: The name of the registered model.
@@ -50,11 +56,12 @@ def register_model(
         The version, with the version that had the alias before.
 
     Raises:
-        InputError: If the store can't be used, or the logged model can't answer.
+        InputError: If the store can't be used, the stored files are damaged, or the logged model
+            can't answer.
     """
     client = tracking.connect()
     with tracking.explained():
-        found = _version_of_run(client, name, run_id)
+        found = _find_sound_version(client, name, run_id)
         if found is None:
             found = _create_version(client, name, run_id, model, answering, tags, card)
         number = str(found.version)
@@ -90,17 +97,21 @@ def _create_version(
     process has created a lower one, the version of this process is deleted.
     """
     uri = log_model(run_id, model, answering, card)
-    _ask_trial_question(uri)
-    _ensure_model(client, name)
+    try:
+        check_logged(uri, model, answering, run_id)
+    except DamagedError:
+        client.delete_logged_model(uri.removeprefix(_LOGGED))
+        raise
+    ensure_model(client, name)
     made = elections.persist(client.create_model_version, name, uri, run_id=run_id, tags=tags)
-    found = _version_of_run(client, name, run_id) or made
+    found = version_of_run(client, name, run_id) or made
     if str(found.version) != str(made.version):
-        _delete_version(client, name, str(made.version))
-        client.delete_logged_model(uri.removeprefix("models:/"))
+        delete_version(client, name, str(made.version))
+        client.delete_logged_model(uri.removeprefix(_LOGGED))
     return found
 
 
-def _ensure_model(client: Any, name: str) -> None:
+def ensure_model(client: Any, name: str) -> None:
     """Creates a registered model, which has no version yet; does nothing if it exists."""
     import mlflow
 
@@ -111,10 +122,32 @@ def _ensure_model(client: Any, name: str) -> None:
             raise
 
 
-def _version_of_run(client: Any, name: str, run_id: str) -> Any:
+def version_of_run(client: Any, name: str, run_id: str) -> Any:
     """Returns the lowest version of a run; None if the run has no version."""
     found = client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'")
     return min(found, key=lambda v: int(v.version)) if found else None
+
+
+def _find_sound_version(client: Any, name: str, run_id: str) -> Any:
+    """Returns the lowest version of a run, whose files are whole; None if the run has none.
+
+    Damaged versions are deleted, so that the run can have a new one.
+
+    Raises:
+        DamagedError: If a damaged version has an alias, because somebody may be serving it.
+    """
+    while found := version_of_run(client, name, run_id):
+        try:
+            check_version(f"models:/{name}/{found.version}")
+        except DamagedError:
+            if client.get_model_version(name, found.version).aliases:
+                raise
+            delete_version(client, name, str(found.version))
+            if found.source.startswith(_LOGGED):
+                client.delete_logged_model(found.source.removeprefix(_LOGGED))
+        else:
+            return found
+    return None
 
 
 def _delete_spare_versions(client: Any, name: str, run_id: str, kept: str) -> None:
@@ -131,7 +164,7 @@ def _delete_spare_versions(client: Any, name: str, run_id: str, kept: str) -> No
                     client.delete_model_version(name, number)
 
 
-def _delete_version(client: Any, name: str, version: str) -> None:
+def delete_version(client: Any, name: str, version: str) -> None:
     """Deletes a version; does nothing if another process has deleted it."""
     with _may_be_deleted():
         client.delete_model_version(name, version)
@@ -147,19 +180,6 @@ def _may_be_deleted() -> Iterator[None]:
     except mlflow.exceptions.MlflowException as error:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
-
-
-def _ask_trial_question(uri: str) -> None:
-    """Asks a logged model a question, because MLflow marks it as READY even if it is broken.
-
-    Raises:
-        InputError: If it returns something else than an answer.
-    """
-    import mlflow
-
-    # The model was made in this environment, so MLflow need not compare its requirements with it.
-    model = mlflow.pyfunc.load_model(uri, suppress_warnings=True)
-    check_answer(model.predict([{"question": QUESTION, "context": CONTEXT}]), uri)
 
 
 def _describe(tags: dict[str, str]) -> str:

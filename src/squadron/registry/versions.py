@@ -13,13 +13,15 @@ from squadron.artifacts import MODEL_ABOUT
 from squadron.config import digest
 from squadron.errors import InputError
 from squadron.models import model_folder
+from squadron.models.model_names import CHAMPION_ALIASES
 from squadron.tracking import elections
 
 CANDIDATE = "candidate"
 """The alias that a race gives to the model that won."""
 STAGING = "staging"
-"""An alias that a person gives with `squadron promote`, like PRODUCTION."""
+"""An alias that a person gives with `squadron promote`, or a race whose experiment says so."""
 PRODUCTION = "production"
+"""An alias that only a person gives."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,7 @@ def search_versions(name: str) -> list[Registered]:
 
 
 def find_champion(name: str) -> Registered | None:
-    """Returns the version with the alias `staging`, else `candidate`; None if there is neither.
+    """Returns the version with the first alias of `CHAMPION_ALIASES` that is set; None without one.
 
     Raises:
         InputError: If the store can't be reached.
@@ -131,7 +133,7 @@ def find_champion(name: str) -> Registered | None:
         # The model is searched by its name, because MLflow's error for a missing alias can't be
         # told from other errors.
         for model in client.search_registered_models(f"name = '{name}'"):
-            for alias in (STAGING, CANDIDATE):
+            for alias in CHAMPION_ALIASES:
                 if alias in model.aliases:
                     return find_version(name, str(model.aliases[alias]))
     return None

@@ -12,6 +12,7 @@ from typing import Any
 
 from squadron.config import Contender
 from squadron.data.contamination import describe_shared
+from squadron.models.licences import forbids_commercial_use
 from squadron.reports.markdown import plain
 from squadron.reports.race_facts import (
     count_gates,
@@ -176,6 +177,11 @@ def _list_limits(
             "What it was trained on is unknown: it may have seen the questions of select and test "
             "before, and its figures may be too high."
         )
+    found += [
+        f"The licence of its {what} ({tags[key]}) forbids commercial use."
+        for what, key in (("backbone", "licence"), ("data", "data_licence"))
+        if forbids_commercial_use(tags.get(key, ""))
+    ]
     if outcome.gate not in ("", "passed"):
         found.append(f"Outside a demo it would have been refused: {outcome.gate}.")
     found += describe_doubts(outcome)

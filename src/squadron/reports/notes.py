@@ -48,8 +48,8 @@ def describe_experiment(runs_page: str) -> str:
         f"{LEVEL} intervals for the titles that were asked about, title_low and title_high are for "
         "other titles. Two contenders whose intervals overlap may still differ. squadron.standing "
         "says what a paired comparison found.\n"
-        f"- The winner gets the alias candidate. A person promotes it with `{PROMOTION}`, or by "
-        "setting the alias staging on the version's page.\n"
+        f"- The winner gets the alias candidate. A person promotes it with `{PROMOTION}`. An alias "
+        "that is set on the version's page works, too, but is in no history.\n"
     )
 
 
@@ -60,11 +60,12 @@ def describe_model(name: str) -> str:
         "Answers questions with a piece of a given text, or says that the text has no answer.\n\n"
         "- Each version won a race. Its description has its figures and its limits, and links to "
         "the race.\n"
-        "- The alias candidate is the last winner. The alias staging is the version that a person "
-        "promoted.\n"
-        f"- Promote: `{promotion}`. The version's tag previous_staging names the version to go "
-        "back to. MLflow's button Promote model does something else: it copies a version under "
-        "another name.\n"
+        "- The alias candidate is the last winner. The aliases staging and production are the "
+        "versions that were promoted.\n"
+        f"- Promote: `{promotion}`. MLflow's button Promote model does something else: it copies a "
+        "version under another name.\n"
+        f"- Go back: `squadron rollback staging --model {name}`. Who promoted what, when and why: "
+        f"`squadron history staging --model {name}`.\n"
         f'- Ask: `squadron ask --model {name} --context FILE_OR_TEXT "your question"`.\n'
     )
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from squadron.data.contamination import describe_shared
 from squadron.scores.leads import Lead
-from squadron.scores.race_result import RaceResult, SelectSplit
+from squadron.scores.race_result import RaceResult, SelectSplit, WinnerVersion
 from squadron.wording import counted, figure, join_words, lead_interval
 
 
@@ -103,6 +103,17 @@ def describe_formats(result: RaceResult) -> list[str]:
         f"Served as {result.serving_format} ({'; '.join(figures)}).",
         f"The gate {gate.name} {gate.outcome}: {gate.why}.",
     ]
+
+
+def describe_promotion(model: WinnerVersion) -> list[str]:
+    """Returns one sentence about the promotion that the experiment asks for; none without one."""
+    done = model.promotion
+    if done is None:
+        return []
+    if not done.moved:
+        return [f"The race did not promote it to {done.alias}: {done.why.rstrip('.')}."]
+    before = f", from version {done.previous}" if done.previous else ""
+    return [f"The race promoted it to {done.alias}{before}."]
 
 
 def _describe_unsure(result: RaceResult) -> list[str]:

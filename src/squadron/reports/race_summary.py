@@ -8,6 +8,7 @@ from squadron.reports.race_facts import (
     describe_failure,
     describe_formats,
     describe_leads,
+    describe_promotion,
     explain_gates,
 )
 from squadron.reports.search_facts import describe_search
@@ -179,18 +180,20 @@ def _describe_version(model: WinnerVersion) -> list[str]:
         lines = [f"{shown}; the alias {model.alias!r} {moved}."]
     else:
         lines = [f"{shown}, alias {model.alias!r}."]
-    if model.is_staging:
-        return [*lines, f"Version {model.version} is staging already."]
-    if "staging" in model.aliases:
-        lines.append(f"The alias 'staging' points at version {model.aliases['staging']}.")
+    lines += describe_promotion(model)
+    promotion = model.promotion
+    for alias in ("staging", "production"):
+        held = model.aliases.get(alias)
+        if held and held != model.version:
+            lines.append(f"The alias {alias!r} points at version {held}.")
+        elif held and not (promotion and promotion.moved and promotion.alias == alias):
+            lines.append(f"Version {held} is {alias} already.")
     return lines
 
 
 def _list_commands(model: WinnerVersion, width: int, squadron: str) -> list[str]:
     """Returns the commands that ask the winner and promote it, unless it is staging or a demo."""
-    # Without a number, the version of the alias staging would answer.
-    number = f" --version {model.version}" if "staging" in model.aliases else ""
-    number = "" if model.is_staging else number
+    number = "" if model.is_default else f" --version {model.version}"
     arguments = [f'ask --model {model.name}{number} --context FILE_OR_TEXT "your question"']
     if not model.is_staging and model.validation_status != "demo":
         arguments.append(f"promote {model.version} --model {model.name} --to staging")

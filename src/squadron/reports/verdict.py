@@ -66,6 +66,7 @@ def _judge(result: RaceResult, rows: Sequence[Row]) -> Verdict:
     status = model.validation_status
     reasons.append(f"The validation status is {STATUS_TEXTS.get(status, status)}.")
     reasons += race_facts.count_gates(result)
+    reasons += race_facts.describe_promotion(model)
     if result.gate != "passed":
         reasons.append(f"Outside a demo it would be refused: {result.gate}.")
     if status == "demo":
@@ -112,7 +113,8 @@ def _advise(winner: Row, model: WinnerVersion) -> tuple[str, list[str]]:
     name, version = model.name, model.version
     shown = f"{winner.name} ({name} version {version})"
     if model.is_staging:
-        return f"{shown} is staging already", []
+        by_race = model.promotion is not None and model.promotion.moved
+        return f"{shown} is staging {'now' if by_race else 'already'}", []
     return f"Promote {shown}", [f"squadron promote {version} --model {name} --to staging"]
 
 

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from squadron.config import TORCH
 from squadron.data.contamination import Shared
+from squadron.models.model_names import CHAMPION_ALIASES
 from squadron.scores.figures import SplitFigures
 from squadron.scores.gate_verdict import GateVerdict
 from squadron.scores.leads import Lead
@@ -63,6 +64,19 @@ class SelectSplit:
 
 
 @dataclass(frozen=True)
+class RacePromotion:
+    """What became of the promotion that the experiment asks for (`register.promote_to`)."""
+
+    alias: str
+    moved: bool
+    """Whether the race pointed the alias at the version."""
+    previous: str = ""
+    """The version that the alias pointed at before; "" for none, and if it was not moved."""
+    why: str = ""
+    """Why it was not moved, without a capital letter and a full stop; "" if it was."""
+
+
+@dataclass(frozen=True)
 class WinnerVersion:
     """The version that the winner is in the registry."""
 
@@ -78,11 +92,19 @@ class WinnerVersion:
     """The version that had the alias before; "" if there was none or it is the same."""
     aliases: dict[str, str] = field(default_factory=dict)
     """Alias of the model -> version."""
+    promotion: RacePromotion | None = None
+    """None if the experiment asks for none, or the version had the alias already."""
 
     @property
     def is_staging(self) -> bool:
         """Whether the alias `staging` points at this version."""
         return self.aliases.get("staging") == self.version
+
+    @property
+    def is_default(self) -> bool:
+        """Whether `squadron ask` asks this version if nobody names one."""
+        held = [self.aliases[alias] for alias in CHAMPION_ALIASES if alias in self.aliases]
+        return not held or held[0] == self.version
 
 
 @dataclass(frozen=True)

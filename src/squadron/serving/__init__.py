@@ -1,5 +1,6 @@
-"""What MLflow loads to serve a registered model.
+"""A registered model as it is served: what it takes and gives, the pyfunc, and the HTTP server.
 
-Owns the pyfunc. May import registry and what is below it. No module imports this package:
-`registry.registration` gives the file `pyfunc.py` to MLflow.
+Owns the types of questions, params and answers (`wire`), how answers become rows (`answer_rows`),
+the pyfunc, whose file `registry.logged_model` gives to MLflow, and the server of `squadron serve`
+(`app`, `running`). May import registry and what is below it.
 """

@@ -71,15 +71,20 @@ def check_weights(model: Path) -> "WeightCheck":
 def find_licence(backbone: str, options: Register) -> str:
     """Returns the licence of a backbone's weights.
 
-    The experiment may state it, and the version of a registered model says its own.
+    The experiment may state it, and the version of a registered model says its own. If the data of
+    that version forbid commercial use, the text says so, because its weights come from them.
     """
-    from squadron.models import backbones
+    from squadron.models import licences
     from squadron.registry.versions import find_version
 
     if backbone in options.backbone_licences:
         return options.backbone_licences[backbone]
     origin = read_model_name(backbone)
     if origin is None:
-        return backbones.licence(backbone)
-    version = find_version(origin.name, origin.version_or_alias)
-    return version.tags.get("licence") or backbones.licence(backbone)
+        return licences.find_licence(backbone)
+    tags = find_version(origin.name, origin.version_or_alias).tags
+    licence = tags.get("licence") or licences.find_licence(backbone)
+    data = tags.get("data_licence", "")
+    if licences.forbids_commercial_use(data):
+        return f"{licence}; it was trained on data under {data}"
+    return licence

@@ -18,6 +18,7 @@ from squadron.scores.gate_verdict import as_tags
 from squadron.scores.race_result import RaceResult, WinnerVersion
 from squadron.steps._contenders import CHAMPION, Contenders
 from squadron.steps._judged_winner import find_licence, read_winner
+from squadron.steps._race_promotion import promote_winner
 from squadron.steps._record import name_race, record_missing
 from squadron.steps._serving_format import settle_format
 from squadron.steps._step import step
@@ -156,6 +157,8 @@ def _register_winner(
 ) -> WinnerVersion:
     """Registers the winner's folder `model`, or keeps the version that a champion is.
 
+    The version is promoted if the experiment asks for it.
+
     A champion that answered from another shared context than its version keeps is registered as a
     new version, because a version never changes.
     """
@@ -174,6 +177,9 @@ def _register_winner(
         registered = keep_version(origin.name, origin.version_or_alias)
     else:
         registered = _register_model(race, contenders, options, outcome, fields, contender, model)
+    promotion = promote_winner(
+        contenders, options, race.title if race else "", registered, is_new=not is_kept
+    )
     return WinnerVersion(
         name=registered.name,
         version=registered.version,
@@ -182,6 +188,7 @@ def _register_winner(
         kept=is_kept,
         previous=registered.previous,
         aliases=list_aliases(registered.name),
+        promotion=promotion,
     )
 
 

@@ -5,7 +5,7 @@ and what is below them. Others use the names and modules that `__all__` lists.
 """
 
 from squadron.tracking.courier import send_waiting
-from squadron.tracking.experiments import describe_experiment
+from squadron.tracking.experiments import describe_experiment, find_or_create_experiment
 from squadron.tracking.links import PAGES, run_page, run_url
 from squadron.tracking.outcome import (
     REPORT_FILE,
@@ -51,6 +51,7 @@ from squadron.tracking.store import (
     read_all,
     shown_store,
     tracking_uri,
+    use_store,
 )
 from squadron.tracking.tags import (
     COLOUR_TAG,
@@ -95,6 +96,7 @@ __all__ = [
     "elections",
     "explained",
     "find_child",
+    "find_or_create_experiment",
     "find_parent",
     "find_report",
     "has_ended",
@@ -127,5 +129,6 @@ __all__ = [
     "share_datasets",
     "shown_store",
     "tracking_uri",
+    "use_store",
     "verdict",
 ]

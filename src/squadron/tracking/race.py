@@ -21,6 +21,11 @@ class Race:
     def __str__(self) -> str:
         return f"{self.name}/{self.key}"
 
+    @property
+    def title(self) -> str:
+        """The name that people see, such as example-0123ab. The race's run has it in MLflow."""
+        return f"{self.name}-{self.key[:6]}"
+
 
 def current_race() -> Race | None:
     """Returns the race of SQUADRON_RACE; None without it, which means that nothing is tracked."""

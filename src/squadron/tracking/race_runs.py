@@ -96,13 +96,12 @@ def open_race(
 def _choose_parent(client: "MlflowClient", race: Race) -> "entities.Run":
     """Finds or creates the parent run of a race."""
     experiment_id = find_or_create_experiment(client, race.name)
-    name = f"{race.name}-{race.key[:6]}"
     about = {RACE_TAG: race.key, CONTENDER_TAG: PARENT}
     parent_id = elections.choose_run(
         client,
         experiment_id,
         _filter_parents(race.key),
-        lambda: client.create_run(experiment_id, run_name=name, tags=about),
+        lambda: client.create_run(experiment_id, run_name=race.title, tags=about),
     )
     return client.get_run(parent_id)
 

@@ -6,7 +6,9 @@ Every other module of this package, and the registry, reaches MLflow through `co
 import contextlib
 import logging
 import os
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from squadron.errors import InputError
@@ -18,6 +20,11 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
+_named_by = ContextVar("_named_by", default=URI_VARIABLE)
+"""What names the present store, in messages."""
+OTHER_STORE = "--to-registry"
+"""What names the store that `use_store` uses, in messages."""
+_CREDENTIALS = ("USERNAME", "PASSWORD", "TOKEN")
 DEFAULT_FOLDER = RUNS
 """The folder of the sqlite store that is used without MLFLOW_TRACKING_URI."""
 
@@ -30,6 +37,41 @@ def tracking_uri() -> str:
 def shown_store() -> str:
     """Returns the store's URI without user, password or token, so that it can be shown."""
     return hide_secrets(tracking_uri())
+
+
+@contextlib.contextmanager
+def use_store(uri: str) -> Iterator[None]:
+    """Uses another MLflow store inside the block, as if MLFLOW_TRACKING_URI named it.
+
+    The user, password and token of the environment are not sent to the other store. Its own are in
+    its URI, or in SQUADRON_REGISTRY_USERNAME, SQUADRON_REGISTRY_PASSWORD and
+    SQUADRON_REGISTRY_TOKEN.
+
+    Args:
+        uri: The other store, as MLflow names it.
+    """
+    changes: dict[str, str | None] = {URI_VARIABLE: uri, "MLFLOW_REGISTRY_URI": None}
+    for name in _CREDENTIALS:
+        changes[f"MLFLOW_TRACKING_{name}"] = os.environ.get(f"SQUADRON_REGISTRY_{name}")
+    before = {name: os.environ.get(name) for name in changes}
+    _set_variables(changes)
+    token = _named_by.set(OTHER_STORE)
+    try:
+        yield
+    finally:
+        _named_by.reset(token)
+        _set_variables(before)
+        if "mlflow" in sys.modules:  # Calls without a client must not reach the other store.
+            sys.modules["mlflow"].set_tracking_uri(tracking_uri())
+
+
+def _set_variables(values: Mapping[str, str | None]) -> None:
+    """Sets variables of the environment; None removes one."""
+    for name, value in values.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 @contextlib.contextmanager
@@ -56,7 +98,7 @@ def explained() -> Iterator[None]:
         reason = "it can't be reached" if unreachable else text[:300]
         raise InputError(
             f"The MLflow store {shown_store()} can't be used: {reason}. "
-            f"Check that it runs and that {URI_VARIABLE} names it"
+            f"Check that it runs and that {_named_by.get()} names it"
         ) from error
 
 
@@ -132,8 +174,13 @@ def connect_existing() -> "MlflowClient":
     """
     if not has_store():
         raise InputError(
-            f"The MLflow store {shown_store()} does not exist; run `make run` first, go to the "
-            f"folder where races ran, or let {URI_VARIABLE} name their store"
+            f"The MLflow store {shown_store()} does not exist; "
+            + (
+                "run `make run` first, go to the folder where races ran, or let "
+                f"{URI_VARIABLE} name their store"
+                if _named_by.get() == URI_VARIABLE
+                else f"let {_named_by.get()} name one that does"
+            )
         )
     return connect()
 

@@ -242,6 +242,63 @@ def test_a_version_that_is_worse_by_more_than_chance_is_refused(client, capsys):
     assert holder(client) == "1"
 
 
+@pytest.fixture
+def licensed(client):
+    """Sets tags of version 1, which are removed afterwards."""
+    known = {"licence": "", "data_licence": "", "backbone": ""}
+
+    def set_tags(**tags):
+        for key, value in tags.items():
+            client.set_model_version_tag(NAME, "1", key, value)
+
+    yield set_tags
+    for key in known:
+        if key in client.get_model_version(NAME, "1").tags:
+            client.delete_model_version_tag(NAME, "1", key)
+
+
+@pytest.mark.parametrize(
+    ("tags", "what"),
+    [
+        ({"licence": "CC-BY-NC-4.0", "data_licence": "MIT"}, "backbone (CC-BY-NC-4.0)"),
+        ({"licence": "MIT", "data_licence": "cc-by-nc-sa-4.0"}, "data (cc-by-nc-sa-4.0)"),
+        # A version that was registered before the licence was known here.
+        (
+            {"licence": "unknown; see org/x", "backbone": "SpanBERT/spanbert-large-cased"},
+            "backbone (CC-BY-NC-4.0)",
+        ),
+    ],
+)
+def test_a_licence_that_forbids_commercial_use_is_refused_for_production_only(
+    client, capsys, licensed, tags, what
+):
+    licensed(**tags)
+    promote(capsys, "1")
+    to_production = ("promote", "1", "--to", "production", "--yes")
+    assert refused(capsys, *to_production) == (
+        f"{NAME} version 1 is not promoted: the licence of its {what} forbids commercial use. To "
+        "promote it all the same, add --force REASON; the reason is recorded"
+    )
+    assert (holder(client), holder(client, "production")) == ("1", "")
+    shown(capsys, *to_production, "--force", "only students use it")
+    (move,) = promotions.read_history(NAME, "production")
+    assert (move.forced, move.reason) == (True, "only students use it")
+
+
+def test_licences_are_shown_and_unknown_ones_named_before_production(client, capsys, licensed):
+    licensed(licence="Apache-2.0")
+    assert "Licences: backbone Apache-2.0; data unknown\n" in promote(capsys, "1")
+    text = " ".join(shown(capsys, "promote", "1", "--to", "production", "--yes").split())
+    assert (
+        "data unknown. Nobody has stated the licence of its data; find out whether it allows this "
+        "use production:" in text
+    )
+    licensed(data_licence="MIT")
+    promotions.move_alias(NAME, "production", "2", expected="1")
+    text = shown(capsys, "promote", "1", "--to", "production", "--yes", "--force", "a test")
+    assert "Licences: backbone Apache-2.0; data MIT\n" in text
+
+
 def test_an_empty_reason_to_force_is_refused(client, capsys):
     sentence = refused(capsys, "promote", "3", "--to", "staging", "--force", " ", "--yes")
     assert sentence.startswith("--force needs a reason, which is recorded")

@@ -171,7 +171,7 @@ def test_an_s3_prefix_is_fetched_and_follows_its_content(folder, tmp_path, monke
         assert backbones.locate("s3://models/tiny") != place
 
 
-# Fingerprints and licences
+# Fingerprints
 
 
 def test_the_fingerprint_of_a_folder_changes_with_any_file(folder):
@@ -206,11 +206,6 @@ def test_the_fingerprint_of_the_offline_backbone_is_that_of_its_known_files(monk
 def test_a_backbone_that_is_nowhere_has_no_fingerprint():
     with pytest.raises(InputError, match="is no folder"):
         backbones.fingerprint("./missing")
-
-
-def test_only_the_offline_backbone_has_a_known_licence(written):
-    assert backbones.licence(minilm.NAME) == "Apache-2.0"
-    assert backbones.licence("org/name") == "unknown; see org/name"
 
 
 # Loading

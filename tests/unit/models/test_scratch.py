@@ -17,7 +17,7 @@ from squadron.config import Contender, Data, Predict, Splits, Train, Windows, to
 from squadron.data.layout import read_layout
 from squadron.data.windows import slide_windows
 from squadron.errors import InputError
-from squadron.models import backbones, batches, scratch, variants
+from squadron.models import backbones, batches, licences, scratch, variants
 from squadron.reader import Reader
 from tests import tiny_models
 from tests.steps_by_hand import featurize, train_to_evaluate
@@ -80,7 +80,7 @@ def test_the_name_stands_for_no_model_before_featurize_has_made_one():
         with pytest.raises(InputError, match="it has no place before featurize has run"):
             call("scratch")
     assert backbones.fingerprint("scratch:words") != backbones.fingerprint("scratch:wordpiece")
-    assert backbones.licence("scratch") == "none: trained from nothing"
+    assert licences.find_licence("scratch") == "none: trained from nothing"
 
 
 # Vocabulary

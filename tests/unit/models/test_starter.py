@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from squadron.answers.answering import Answering
 from squadron.errors import InputError
-from squadron.models import backbones, minilm, model_folder, starter, trained_on
+from squadron.models import backbones, licences, minilm, model_folder, starter, trained_on
 from squadron.models.batches import WindowSet
 from squadron.models.trained_on import Record
 from squadron.models.variants import crf, lora, prompt_tuning, reasoning, span
@@ -106,7 +106,7 @@ def test_its_tokenizer_and_configuration_are_those_of_its_backbone(shipped):
 
 def test_it_has_a_head_a_licence_and_needs_the_package_of_its_backbone(shipped):
     assert backbones.has_answer_head(starter.NAME)
-    assert backbones.licence(starter.NAME).startswith("CC-BY-SA-4.0")
+    assert licences.find_licence(starter.NAME).startswith("CC-BY-SA-4.0")
     assert backbones.find_requirements(starter.NAME) == {minilm.PACKAGE}
     assert backbones.is_shipped(starter.NAME)
 

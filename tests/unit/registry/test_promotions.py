@@ -195,7 +195,7 @@ def test_a_rollback_leads_to_the_version_that_a_person_left_in_mlflow(client):
 
 def test_a_version_is_found_by_the_alias_production(client):
     move("2", "", alias="production")
-    assert opening._find_version("production", "").version == "2"
+    assert opening.find_named_version("production", "").version == "2"
 
 
 def test_an_entry_of_a_later_squadron_is_read_and_one_of_somebody_else_is_named(client):

@@ -122,6 +122,14 @@ def test_a_lead_that_may_be_chance_and_a_demo_are_limits():
     assert "demo" not in card().text.split("## Limits")[1]
 
 
+def test_a_licence_that_forbids_commercial_use_is_a_limit():
+    tags = TAGS | {"licence": "CC-BY-NC-4.0", "data_licence": "research only"}
+    limits = card(tags=tags).text.split("## Limits")[1]
+    assert "- The licence of its backbone (CC-BY-NC-4.0) forbids commercial use." in limits
+    assert "- The licence of its data (research only) forbids commercial use." in limits
+    assert "forbids commercial use" not in card(tags=TAGS).text
+
+
 def test_the_verdicts_of_the_gates_are_there_in_both_forms():
     assert "gate" not in card().text.lower()
     gates = (

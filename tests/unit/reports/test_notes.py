@@ -193,6 +193,8 @@ def test_the_model_says_how_to_promote_and_ask_by_its_name():
     text = notes.describe_model("squadron-x")
     assert "`squadron promote VERSION --model squadron-x --to staging`" in text
     assert "`squadron ask --model squadron-x " in text
+    assert "`squadron rollback staging --model squadron-x`" in text
+    assert "`squadron history staging --model squadron-x`" in text
 
 
 def test_the_view_is_what_the_page_reads():

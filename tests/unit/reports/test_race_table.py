@@ -10,7 +10,7 @@ from squadron.data.contamination import Shared
 from squadron.reports.race_facts import describe_leads
 from squadron.reports.race_table import LEAST_NEEDED, render_table, screen_width
 from squadron.scores.gate_verdict import GateVerdict
-from squadron.scores.race_result import RaceResult, SelectSplit
+from squadron.scores.race_result import RacePromotion, RaceResult, SelectSplit
 from tests.results import (
     change_contender,
     change_figures,
@@ -277,6 +277,35 @@ def test_the_width_is_that_of_the_terminal_up_to_120_columns(monkeypatch):
                 "Version 3 is staging already.",
             ],
         ),
+        (
+            {
+                "aliases": {"candidate": "3", "staging": "3", "production": "3"},
+                "promotion": RacePromotion("staging", moved=True, previous="1"),
+            },
+            [
+                "Registered: squadron-example version 3, alias 'candidate'.",
+                "The race promoted it to staging, from version 1.",
+                "Version 3 is production already.",
+            ],
+        ),
+        (
+            {
+                "aliases": {"candidate": "3", "staging": "2"},
+                "promotion": RacePromotion("staging", moved=False, why="it is worse"),
+            },
+            [
+                "Registered: squadron-example version 3, alias 'candidate'.",
+                "The race did not promote it to staging: it is worse.",
+                "The alias 'staging' points at version 2.",
+            ],
+        ),
+        (
+            {"aliases": {"candidate": "3", "production": "2"}},
+            [
+                "Registered: squadron-example version 3, alias 'candidate'.",
+                "The alias 'production' points at version 2.",
+            ],
+        ),
     ],
 )
 def test_what_the_aliases_point_at_is_said(race, changes, expected):
@@ -288,9 +317,16 @@ def test_what_the_aliases_point_at_is_said(race, changes, expected):
 
 
 @pytest.mark.parametrize(
-    ("aliases", "number"), [({}, ""), ({"staging": "3"}, ""), ({"staging": "2"}, " --version 3")]
+    ("aliases", "number"),
+    [
+        ({}, ""),
+        ({"candidate": "3"}, ""),
+        ({"candidate": "3", "staging": "3", "production": "2"}, ""),
+        ({"candidate": "3", "staging": "2"}, " --version 3"),
+        ({"candidate": "3", "production": "2"}, " --version 3"),
+    ],
 )
-def test_the_command_that_asks_names_the_winner_if_another_version_is_staged(race, aliases, number):
+def test_the_command_that_asks_names_the_winner_if_another_would_answer(race, aliases, number):
     shown = render_table(change_model(race, version="3", aliases=aliases), width=200)
     assert f"squadron ask --model squadron-example{number} --context FILE_OR_TEXT" in shown
 

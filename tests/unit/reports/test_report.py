@@ -35,7 +35,7 @@ from squadron.scores.contender_result import ContenderResult
 from squadron.scores.error_kinds import KIND_TEXTS, KINDS
 from squadron.scores.gate_verdict import GateVerdict
 from squadron.scores.leads import compare_with_winner
-from squadron.scores.race_result import Standing
+from squadron.scores.race_result import RacePromotion, Standing
 from squadron.steps._status import Status
 from tests.results import change_contender, change_model, make_open_domain, make_race, make_version
 from tests.stores import make_store
@@ -542,6 +542,15 @@ def test_a_version_that_is_staging_already_is_not_to_be_promoted(race, report):
     assert found.headline.startswith("good (squadron-tiny version 7) is staging already, but poor")
     found = judge_race(change_model(race[2], aliases={"staging": "6"}), report.rows)
     assert found.headline == "Promote good (squadron-tiny version 7)."
+
+
+def test_a_version_that_the_race_promoted_says_so(race, report):
+    moved = RacePromotion("staging", moved=True, previous="6")
+    found = judge_race(
+        change_model(race[2], aliases={"staging": "7"}, promotion=moved), report.rows
+    )
+    assert found.headline == "good (squadron-tiny version 7) is staging now."
+    assert "The race promoted it to staging, from version 6." in found.reasons
 
 
 def test_a_champion_is_shown_with_its_version(race):

@@ -1,100 +1,24 @@
 """The step register judges the winner by the gates of the experiment, and says what they say."""
 
-import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 
-import numpy as np
-import pyarrow as pa
 import pytest
+from mlflow import MlflowClient
 
-from squadron import registry, steps, tracking
-from squadron.artifacts import SCORES, read_record, write_record, write_table
-from squadron.config import Contender, Gates, Predict, Register, Windows
+from squadron import registry, tracking
+from squadron.artifacts import write_record
+from squadron.config import Gates, Register
 from squadron.errors import InputError
-from squadron.models import model_folder, variants
-from squadron.models.backbones import load_tokenizer
-from squadron.scores.race_result import RaceResult
-from tests import tiny_models
-from tests.results import make_figures, make_result
+from squadron.models import model_folder
+from squadron.steps import _judged_winner
+from tests import gated_race
+from tests.gated_race import NAME, RACE
 from tests.stores import make_store
-
-RACE = tracking.Race("gated", "89ab")
-NAME = "gated"
-PARAGRAPHS = 40
-LABELS = ("better", "raw", "champion")
-
-
-def write_model(folder, label, backbone, module):
-    """A tiny model of a contender, whose tokenizer and weights are real."""
-    contender = Contender(
-        "span",
-        label=label,
-        backbone=backbone,
-        windows=Windows(max_length=48, stride=8, max_question_length=16),
-        predict=Predict(max_answer_tokens=7, precision="fp32", batch_size=3),
-    )
-    place = folder / label / "model"
-    model = module.build(backbone, module.Options())
-    model_folder.write_model(place, model, load_tokenizer(backbone), contender, made_from="m")
-    return place
-
-
-def write_evaluation(folder, label, right, **changes):
-    """An evaluation of two questions in each paragraph, of which some are right.
-
-    Args:
-        folder: Of the race.
-        label: Of the contender.
-        right: 0 or 1 for each question, shape (2 * PARAGRAPHS,).
-        changes: Of the result.
-    """
-    exact_match = 100 * float(np.mean(right))
-    select = make_figures(
-        exact_match=exact_match,
-        all_null_exact_match=20.0,
-        has_ans_exact_match=exact_match,
-        ece=0.05,
-        total=len(right),
-        paragraphs=PARAGRAPHS,
-        titles=2,
-    )
-    result = make_result(label, splits={"select": select}, digests={"select": "d"})
-    result = replace(result, figures={"windows_per_second_predict": 100.0})
-    place = folder / label / "evaluation"
-    write_record(place / "metrics.json", replace(result, **changes))
-    numbers = np.arange(len(right))
-    scores = pa.table(
-        {
-            "id": [f"q{number}" for number in numbers],
-            "paragraph": numbers // 2,
-            "title": numbers % 2,
-            "exact_match": np.asarray(right, np.float64),
-            "f1": np.asarray(right, np.float64),
-        },
-        schema=SCORES,
-    )
-    write_table(place / "select" / "scores.parquet", scores, schema="scores/3", made_from="e")
-    return place
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Models and evaluations: EM is 75 for better, 70 for the champion and 25 for raw."""
-    folder = tmp_path_factory.mktemp("gated")
-    backbone = tiny_models.write_backbone(folder / "backbone")
-    module = variants.load_variant("span")
-    for label in LABELS:
-        write_model(folder, label, backbone, module)
-    about = model_folder.read_about(folder / "champion" / "model")
-    contender = replace(about.contender, variant="champion", backbone=f"models:/{NAME}/1")
-    write_record(folder / "champion/model/variant.json", replace(about, contender=contender))
-    questions = 2 * PARAGRAPHS
-    better = np.arange(questions) % 4 != 0
-    champion = np.arange(questions) % 10 > 2
-    write_evaluation(folder, "better", better)
-    write_evaluation(folder, "champion", champion, variant="champion")
-    write_evaluation(folder, "raw", np.arange(questions) % 4 == 0, variant="pretrained")
-    return folder
+    return gated_race.write_race(tmp_path_factory.mktemp("gated"))
 
 
 @pytest.fixture
@@ -103,25 +27,23 @@ def race(folder, tmp_path, monkeypatch):
     monkeypatch.setenv(tracking.URI_VARIABLE, make_store(tmp_path))
     monkeypatch.setenv(tracking.RACE_VARIABLE, str(RACE))
     monkeypatch.delenv("MLFLOW_RUN_ID", raising=False)
-    tracking.open_race(RACE, LABELS, {}, "sha")
-    for label in LABELS:
-        # Register then asks no evaluation for what MLflow does not have yet.
-        tracking.close_contender(tracking.find_child(RACE, label), "")
+    gated_race.open_race()
 
     def run(*labels, demo=False, licence="", backbone_licence="", **gates):
         known = {str(folder / "backbone"): backbone_licence} if backbone_licence else {}
         options = Register(
             model_name=NAME, demo=demo, backbone_licences=known, gates=Gates(**gates)
         )
-        steps.register(
-            settings=json.dumps({"register": asdict(options), "data_licence": licence}),
-            models=[folder / label / "model" for label in labels],
-            evaluations=[folder / label / "evaluation" for label in labels],
-            race_result=tmp_path / "race_result.json",
-        )
-        return read_record(RaceResult, tmp_path / "race_result.json")
+        result = tmp_path / "race_result.json"
+        return gated_race.run_register(folder, labels, options, result, licence)
 
     return run
+
+
+@pytest.fixture
+def client(race):
+    """A client of the store of the race."""
+    return MlflowClient(tracking.tracking_uri())
 
 
 def verdicts(result):
@@ -236,3 +158,14 @@ def test_every_verdict_is_a_tag_of_the_version_also_in_a_demo(race):
         "gate_calibration": "failed: its expected calibration error on select is 0.0500; 0.01 is "
         "the most",
     }
+
+
+def test_weights_that_come_from_data_without_commercial_use_say_so(race, client):
+    client.create_registered_model("origin")
+    for data in ("CC-BY-NC-4.0", "MIT"):
+        tags = {"licence": "MIT", "data_licence": data}
+        client.create_model_version("origin", "file:///nowhere", tags=tags)
+    options = Register(backbone_licences={"models:/origin/2": "BSD-3-Clause"})
+    found = [_judged_winner.find_licence(f"models:/origin/{n}", options) for n in (1, 2)]
+    assert found == ["MIT; it was trained on data under CC-BY-NC-4.0", "BSD-3-Clause"]
+    assert _judged_winner.find_licence("models:/origin/2", Register()) == "MIT"

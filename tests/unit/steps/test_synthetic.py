@@ -163,12 +163,9 @@ def test_documents_without_a_question_end_the_step(tmp_path, capfd):
 
 def test_a_missing_package_is_named_with_the_remedy(tmp_path, monkeypatch, capfd):
     docs = write(tmp_path / "docs", a=TEXT)
-
-    for name in ("synthesis", "questions", "cutting", "sentences"):
-        monkeypatch.delitem(sys.modules, f"squadron.documents.{name}", raising=False)
-    monkeypatch.setitem(sys.modules, "sentencex", None)
+    monkeypatch.setitem(sys.modules, "pypdfium2", None)
     line = refuse(tmp_path, make_data(tmp_path, Synthesize((docs,))), capfd)
-    assert "needs the package sentencex" in line
+    assert "needs the package pypdfium2" in line
     assert "squadron-qa[documents]" in line
 
 

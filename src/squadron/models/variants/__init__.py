@@ -20,6 +20,9 @@ the second case, the variant has `NAMES_BACKBONE = True`.
 The imports of a variant's file tell what must be installed to load its models. If a model needs
 more, the variant has `find_requirements(folder)`, which returns the names of the other
 distributions that the model in that folder needs.
+
+If a saved model does not contain all its weights, the variant has `keep_backbone(folder)`, which
+adds to the folder what can't be had everywhere. Registration calls it.
 """
 
 import ast
@@ -125,6 +128,21 @@ def find_requirements(name: str, folder: Path) -> set[str]:
     own = requirements.find_distributions(f"{__name__}.{name}")
     find_more = getattr(variant, "find_requirements", None)
     return own | find_more(folder) if find_more else own
+
+
+def keep_backbone(name: str, folder: Path) -> None:
+    """Adds to the folder of a saved model the backbone that it names, if it needs that elsewhere.
+
+    Args:
+        name: The name of its variant.
+        folder: The folder of the model.
+
+    Raises:
+        InputError: If the backbone can't be loaded.
+    """
+    keep = getattr(load_variant(name), "keep_backbone", None)
+    if keep:
+        keep(folder)
 
 
 def check_contender(contender: Contender, path: str) -> None:

@@ -4,6 +4,9 @@ A saved adapter consists of peft's own two files, the backbone's config.json and
 contains no weights of the backbone, only its name in the experiment. Whoever loads the adapter must
 be able to get the same backbone. The offline default, hub names and s3:// prefixes can be loaded
 anywhere; a local folder only where it is.
+
+A registered adapter is served elsewhere, so `keep_backbone` adds a copy of the backbone, unless a
+package brings it. Such an adapter loads its own copy.
 """
 
 import copy
@@ -23,6 +26,9 @@ from squadron.models.variants import span
 
 WEIGHTS = "adapter_model.safetensors"
 BACKBONE = "backbone.json"
+KEPT_BACKBONE = "kept_backbone.json"
+KEPT = "backbone"
+"""Subfolder with the copy of the backbone, which only a registered adapter has."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,18 @@ class AdapterBackbone:
     """The fingerprint of the backbone."""
     backbone: str
     """Its name in the experiment."""
+
+
+@dataclass(frozen=True)
+class KeptBackbone:
+    """The content of `kept_backbone.json`."""
+
+    SCHEMA: ClassVar[str] = "kept-backbone/1"
+
+    made_from: str
+    """The fingerprint of the backbone, as in `backbone.json`."""
+    fingerprint: str
+    """The fingerprint of the copy."""
 
 
 class AdapterModel(span.SpanModel):
@@ -106,18 +124,7 @@ def load_adapter(folder: Path, build: Callable[[str], Adapted]) -> Adapted:
     from peft import set_peft_model_state_dict
     from safetensors.torch import load_file
 
-    about = read_record(AdapterBackbone, folder / BACKBONE)
-    backbone = about.backbone
-    try:
-        found = backbones.fingerprint(backbone)
-    except InputError as error:
-        raise InputError(f"The adapter in {folder} needs its backbone: {error}") from None
-    if found != about.made_from:
-        raise InputError(
-            f"The adapter in {folder} was trained on another version of the backbone {backbone!r} "
-            f"(fingerprint {about.made_from}, found {found}); restore that one or train again"
-        )
-    model = build(backbone)
+    model = build(_find_backbone(folder))
     saved = load_file(folder / WEIGHTS)
     expected = {name: tensor.shape for name, tensor in model.tensors().items()}
     if {name: tensor.shape for name, tensor in saved.items()} != expected:
@@ -126,6 +133,52 @@ def load_adapter(folder: Path, build: Callable[[str], Adapted]) -> Adapted:
         )
     set_peft_model_state_dict(model.network, saved)
     return model
+
+
+def _find_backbone(folder: Path) -> str:
+    """Returns the backbone of a saved adapter: its own copy, else the backbone that it names.
+
+    Raises:
+        InputError: If it is not there, or is not the one that the adapter was trained on.
+    """
+    about = read_record(AdapterBackbone, folder / BACKBONE)
+    if (folder / KEPT_BACKBONE).is_file():
+        place = folder / KEPT
+        kept = read_record(KeptBackbone, folder / KEPT_BACKBONE, made_from=about.made_from)
+        if not place.is_dir() or backbones.fingerprint(str(place)) != kept.fingerprint:
+            raise InputError(
+                f"The backbone in {place} is missing or altered; fetch the model again"
+            )
+        return str(place)
+    try:
+        found = backbones.fingerprint(about.backbone)
+    except InputError as error:
+        raise InputError(f"The adapter in {folder} needs its backbone: {error}") from None
+    if found != about.made_from:
+        raise InputError(
+            f"The adapter in {folder} was trained on another version of the backbone "
+            f"{about.backbone!r} (fingerprint {about.made_from}, found {found}); restore that one "
+            "or train again"
+        )
+    return about.backbone
+
+
+def keep_backbone(folder: Path) -> None:
+    """Copies the backbone of a saved adapter into its folder, unless a package brings it.
+
+    The folder then loads where neither the hub nor the place of the backbone can be reached.
+
+    Raises:
+        InputError: As `load_adapter` does.
+    """
+    about = read_record(AdapterBackbone, folder / BACKBONE)
+    if backbones.is_shipped(about.backbone) or (folder / KEPT_BACKBONE).is_file():
+        return
+    network = span.build(_find_backbone(folder), span.Options())
+    (folder / KEPT).mkdir()
+    network.save(folder / KEPT)
+    fingerprint = backbones.fingerprint(str(folder / KEPT))
+    write_record(folder / KEPT_BACKBONE, KeptBackbone(about.made_from, fingerprint))
 
 
 def find_requirements(folder: Path) -> set[str]:

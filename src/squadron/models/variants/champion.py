@@ -1,7 +1,8 @@
 """Champion: the registered model, which is not trained again and which challengers have to beat.
 
-`launch/registered.py` chooses the version (`staging`, else `candidate`) and gives the contender the
-version's settings for windows. Here, the version's folder becomes a model of its own variant.
+`launch/registered.py` chooses the version (`staging`, else `production`, else `candidate`) and
+gives the contender the version's settings for windows. Here, the version's folder becomes a model
+of its own variant.
 
 A saved champion contains the files of the version, unchanged, in `champion/`. If the version is
 itself a saved champion, the files of its original are used, so folders never nest.
@@ -91,6 +92,13 @@ def find_requirements(folder: Path) -> set[str]:
     from squadron.models import model_folder
 
     return model_folder.find_requirements(folder / SUBFOLDER)
+
+
+def keep_backbone(folder: Path) -> None:
+    """Copies what the version's own variant needs into the folder of the version."""
+    from squadron.models import model_folder
+
+    model_folder.keep_backbone(folder / SUBFOLDER)
 
 
 def find_original(folder: Path) -> Path:

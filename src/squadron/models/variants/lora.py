@@ -15,7 +15,12 @@ import torch
 
 from squadron.errors import InputError
 from squadron.models.variants import span
-from squadron.models.variants._adapters import AdapterModel, find_requirements, load_adapter
+from squadron.models.variants._adapters import (
+    AdapterModel,
+    find_requirements,
+    keep_backbone,
+    load_adapter,
+)
 from squadron.models.variants._networks import head_names
 
 TRAINS = True
@@ -29,6 +34,7 @@ __all__ = [
     "Options",
     "build",
     "find_requirements",
+    "keep_backbone",
     "load",
 ]
 

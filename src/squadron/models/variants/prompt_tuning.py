@@ -21,12 +21,25 @@ import torch
 from squadron.errors import InputError
 from squadron.models.batches import Batch
 from squadron.models.variants import span
-from squadron.models.variants._adapters import AdapterModel, find_requirements, load_adapter
+from squadron.models.variants._adapters import (
+    AdapterModel,
+    find_requirements,
+    keep_backbone,
+    load_adapter,
+)
 
 TRAINS = True
 NAMES_BACKBONE = True
 
-__all__ = ["NAMES_BACKBONE", "TRAINS", "Options", "build", "find_requirements", "load"]
+__all__ = [
+    "NAMES_BACKBONE",
+    "TRAINS",
+    "Options",
+    "build",
+    "find_requirements",
+    "keep_backbone",
+    "load",
+]
 
 
 @dataclass(frozen=True)

@@ -320,6 +320,41 @@ def test_the_head_of_a_backbone_that_has_one_is_kept(kind, tiny):
     assert torch.equal(kept[0], head)
 
 
+def test_an_adapter_that_keeps_its_backbone_loads_where_that_is_not(kind, tiny, tmp_path):
+    variant, options = kind
+    place = tmp_path / "model"
+    backbone = tiny_models.write_backbone(tmp_path / "backbone", seed=1, head=False)
+    model = variant.build(backbone, options)
+    change_all(model)
+    place.mkdir()
+    model.save(place)
+    variant.keep_backbone(place)
+    shutil.rmtree(backbone)
+    loaded = variant.load(place, options)
+    ours, theirs = trained_parameters(loaded), trained_parameters(model)
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    batch = WindowSet(tiny.windows, tiny.layout).collate([0, 1])
+    if isinstance(model, lora.LoraModel):
+        model.network.merge_adapter()
+    assert torch.equal(score(loaded, batch), score(model, batch))
+    # A second call changes nothing, and the copy must be whole.
+    variant.keep_backbone(place)
+    weights = place / "backbone" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\0")
+    with pytest.raises(InputError) as caught:
+        variant.load(place, options)
+    sentence = f"The backbone in {place / 'backbone'} is missing or altered; fetch the model again"
+    assert str(caught.value) == sentence
+
+
+def test_a_backbone_that_a_package_brings_is_not_copied(kind, tmp_path):
+    variant, options = kind
+    variant.build(minilm.NAME, options).save(tmp_path)
+    before = sorted(path.name for path in tmp_path.iterdir())
+    variant.keep_backbone(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
 def test_another_backbone_under_the_same_name_is_refused(kind, tmp_path):
     variant, options = kind
     backbone = tiny_models.write_backbone(tmp_path / "backbone", seed=1)
