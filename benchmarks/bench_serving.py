@@ -3,14 +3,17 @@
     python benchmarks/bench_serving.py DATA.json [--output FILE.json]
 
 A model is registered from the starter reader, as versions 1 and 2 in a sqlite store of a temporary
-folder (with --model, a registered model of MLFLOW_TRACKING_URI is measured, and no switch). The
-questions come from DATA.json, with contexts of about 150 tokens. In one run:
+folder, and as version 3 in the format onnx-int8 (with --model, a registered model of
+MLFLOW_TRACKING_URI is measured alone, without switch and int8). The questions come from DATA.json,
+with contexts of about 150 tokens. In one run:
 
 - bare: one forward pass of the model's network (transformers) on one question that was tokenized
   before; reader: `Reader.read` of the same question; lone: POST /answer by one client. They take
   turns in blocks of 20.
 - squadron, mlflow: 16 clients ask for 60 seconds, first `squadron serve`, then
   `mlflow models serve --env-manager local` with the same version and the same questions.
+- int8: the same load on `squadron serve` with version 3. Its weights are those of version 1 after
+  rounding, so its answers may differ (benchmarks/bench_onnx.py says how often).
 - switch: 16 clients ask `squadron serve` while the alias moves to version 2 and back.
 
 The targets: the median of lone is at most 1.25 times that of bare; squadron answers at least 3
@@ -43,6 +46,7 @@ WARM_UPS = 10
 MOST_RATIO = 1.25
 LEAST_SPEED_UP = 3.0
 FOLLOW_SECONDS = 1.0
+INT8_VERSION = "3"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -91,12 +95,15 @@ def measure_all(
         load = put_load(server, questions, options.clients, options.seconds)
         report["mlflow"] = show("mlflow", load.figures())
     if not options.model:
+        with squadron_server(name, folder, INT8_VERSION) as server:
+            load = put_load(server, questions, options.clients, options.seconds)
+        report["int8"] = show("int8", load.figures())
         with squadron_server(name, folder) as server:
             move = switch_twice(options.seconds)
             load = put_load(server, questions, options.clients, options.seconds, move)
         report["switch"] = show("switch", load.figures())
     speed_up = report["squadron"]["requests_per_second"] / report["mlflow"]["requests_per_second"]
-    failed = report["squadron"]["failed"] + report.get("switch", {}).get("failed", 0)
+    failed = sum(report.get(side, {}).get("failed", 0) for side in ("squadron", "int8", "switch"))
     targets = [
         at_most("one request, of the bare pass", one["lone"] / one["bare"], MOST_RATIO, "times"),
         at_least("throughput, of mlflow's", speed_up, LEAST_SPEED_UP, "times"),
@@ -109,10 +116,10 @@ def measure_all(
 
 
 def register_starter(folder: Path) -> None:
-    """Registers the starter as two versions in a new store, of which 1 gets the alias staging."""
+    """Registers the starter in a new store: twice as it is, of which 1 is staging, once as int8."""
     from squadron import registry, tracking
     from squadron.config import Contender
-    from squadron.models import backbones, model_folder, starter, variants
+    from squadron.models import backbones, model_folder, serving_formats, starter, variants
     from squadron.registry import registration
 
     os.environ[tracking.URI_VARIABLE] = f"sqlite:///{folder}/mlflow.db"
@@ -124,11 +131,13 @@ def register_starter(folder: Path) -> None:
     model_folder.write_model(folder / "model", model, tokenizer, contender, made_from="starter")
     answering = model_folder.read_answering(starter.FOLDER)
     assert answering is not None
-    for number in ("1", "2"):
+    serving_formats.convert(folder / "model", folder / "int8", "onnx-int8")
+    for number in ("1", "2", INT8_VERSION):
         race = tracking.Race("benchmark", f"{number}0000000")
         tracking.open_race(race, [contender.label], {}, "benchmark")
         run = tracking.find_child(race, contender.label)
-        registration.register_model(NAME, run, folder / "model", answering, {})
+        source = folder / ("int8" if number == INT8_VERSION else "model")
+        registration.register_model(NAME, run, source, answering, {})
     registry.promote(NAME, "1", registry.STAGING)
 
 
@@ -156,11 +165,11 @@ def choose_questions(data: Path, reader: Any, wanted: int) -> list[tuple[str, st
 
 
 @contextmanager
-def squadron_server(name: str, folder: Path) -> Iterator[Server]:
-    """Runs `squadron serve`."""
+def squadron_server(name: str, folder: Path, version: str = "staging") -> Iterator[Server]:
+    """Runs `squadron serve` for a version or an alias."""
     port = find_port()
     command = [sys.executable, "-m", "squadron", "serve", "--model", name]
-    command += ["--version", "staging", "--drain-seconds", "0"]
+    command += ["--version", version, "--drain-seconds", "0"]
     command += ["--follow-seconds", str(FOLLOW_SECONDS)]
     with running(command, port, folder / "squadron.log"):
         yield Server(
