@@ -81,7 +81,7 @@ def make_requests(count: int, seed: int) -> Iterator[bytes]:
 def _request(
     method: str, path: str, body: bytes, content_type: str = "application/json", *more: str
 ) -> bytes:
-    lines = [f"{method} {path} HTTP/1.1", "Host: test", f"Content-Length: {len(body)}", *more]
+    lines = [f"{method} {path} HTTP/1.1", "Host: localhost", f"Content-Length: {len(body)}", *more]
     lines += [f"Content-Type: {content_type}"] if content_type else []
     return "\r\n".join([*lines, "Connection: close", "", ""]).encode("latin-1") + body
 
@@ -194,14 +194,14 @@ def _lose_the_way(chance: random.Random) -> bytes:
 
 def _break_http(chance: random.Random) -> bytes:
     """What is no HTTP, or a body of another length than it says."""
-    head = b"POST /answer HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n"
+    head = b"POST /answer HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     return chance.choice(
         (
             b"nonsense\r\n\r\n",
-            b"GET / HTTQ/1.1\r\nHost: x\r\n\r\n",
+            b"GET / HTTQ/1.1\r\nHost: localhost\r\n\r\n",
             b"GET /ping HTTP/1.1\r\n\r\n",
             b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(100) + b"\r\n\r\n",
-            b"GET /p\xc3\xa9 HTTP/1.1\r\nHost: x\r\n\r\n",
+            b"GET /p\xc3\xa9 HTTP/1.1\r\nHost: localhost\r\n\r\n",
             head + b"Content-Length: -1\r\n\r\n",
             head + b"Content-Length: ten\r\n\r\n",
             head + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nabcdef",

@@ -219,7 +219,7 @@ def test_malformed_requests_get_a_sentence_and_cost_nothing(tmp_path):
         slow = []
 
         def send_slowly(first):
-            head = b"POST /answer HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            head = b"POST /answer HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
             slow.append(send_bytes(server.port, head + b"Content-Length: 900\r\n\r\n" + first))
 
         threads = [

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 HELP = "answer questions over HTTP with a registered model"
 TOKEN_VARIABLE = "SQUADRON_SERVE_TOKEN"
+LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 PASSAGES = 10
 """The most passages that are read for a question from documents."""
 FLAGS = {
@@ -58,6 +59,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="default: %(default)s")
     parser.add_argument(
         "--port", type=int, default=8080, help="default: %(default)s; 0 takes any that is free"
+    )
+    parser.add_argument(
+        "--allowed-hosts",
+        default="",
+        metavar="NAMES",
+        help="names by which clients may call the server, with commas between them, or *; default: "
+        "names of this machine if --host is local, else any",
     )
     parser.add_argument(
         "--index", default="", metavar="PLACE", help="an index that `squadron index` made"
@@ -143,7 +151,22 @@ def _read_settings(options: argparse.Namespace) -> "Settings":
 
     limits = {name: getattr(options, name) for name in FLAGS}
     token = _read_token(options.token_file)
-    return Settings(**limits, log_questions=options.log_questions, token=token)
+    hosts = _choose_hosts(options.allowed_hosts, options.host)
+    return Settings(**limits, log_questions=options.log_questions, allowed_hosts=hosts, token=token)
+
+
+def _choose_hosts(given: str, host: str) -> tuple[str, ...]:
+    """Returns the names by which clients may call the server; () for any.
+
+    Args:
+        given: What the command line says.
+        host: Where the server listens.
+    """
+    if given:
+        names = tuple(name for each in given.split(",") if (name := each.strip().lower()))
+        return () if "*" in names else names
+    own = _show_host(host)
+    return LOCAL_HOSTS if own in LOCAL_HOSTS else ()
 
 
 def _read_token(file: Path | None) -> str:

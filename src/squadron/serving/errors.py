@@ -5,6 +5,7 @@ from collections.abc import Mapping
 CODES = {
     400: "BAD_REQUEST",
     401: "UNAUTHENTICATED",
+    403: "FORBIDDEN_HOST",
     404: "NOT_FOUND",
     405: "METHOD_NOT_ALLOWED",
     408: "BODY_TOO_SLOW",

@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from squadron.serving import page
-from squadron.serving.errors import RequestError
+from squadron.serving.errors import RequestError, show
 from squadron.serving.logs import log, log_problem
 from squadron.serving.metrics import Metrics
 from squadron.serving.responses import error_response
@@ -68,6 +68,7 @@ class Gate:
 
     async def _handle(self, scope: "Scope", receive: "Receive", response: "_Response") -> None:
         """Checks a request, and gives it with its whole body to the application."""
+        self._check_host(scope)
         self._check_token(scope)
         body = b""
         if scope["method"] not in ("GET", "HEAD"):
@@ -90,6 +91,26 @@ class Gate:
                 f"There was no answer in {self._settings.request_seconds:g} s; send fewer or "
                 "shorter texts, or try again later",
             ) from None
+
+    def _check_host(self, scope: "Scope") -> None:
+        """Refuses a request for another host.
+
+        A website can give its own name the address of this machine, and its scripts could then read
+        what a server without a token answers (DNS rebinding). The browser sends that name.
+
+        Raises:
+            RequestError: With status 403.
+        """
+        host = _header(scope, b"host").decode("latin-1").lower()
+        end = host.rfind("]") + 1 if host.startswith("[") else host.find(":")
+        name = host[:end] if end > 0 else host
+        allowed = self._settings.allowed_hosts
+        if allowed and name and name not in allowed and scope["path"] not in OPEN:
+            raise RequestError(
+                403,
+                f"This server does not answer for the host {show(name)}; whoever runs it can allow "
+                "that with --allowed-hosts",
+            )
 
     def _check_token(self, scope: "Scope") -> None:
         """Refuses a request without the token.

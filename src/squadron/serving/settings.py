@@ -43,6 +43,8 @@ class Settings:
     needs this time to send requests elsewhere. After it, no connection is accepted."""
     log_questions: bool = False
     """Whether the log holds the texts of questions and answers."""
+    allowed_hosts: tuple[str, ...] = ()
+    """The names that the header Host may have, without a port; () allows any."""
     token: str = ""
     """The bearer token that requests must have; "" for none."""
 

@@ -117,6 +117,17 @@ def test_a_full_queue_gets_429_with_the_time_to_wait(serve):
     assert int(reply.headers["retry-after"]) >= 1
 
 
+def test_a_server_for_some_hosts_refuses_others(serve):
+    server = serve(allowed_hosts=("localhost", "[::1]"))
+    for host in ("localhost", f"LocalHost:{server.port}", "[::1]", "[::1]:80"):
+        assert server.send("GET", "/about", headers={"Host": host}).status == 200, host
+    for host in ("evil.example", "localhost.evil.example:80", "127.0.0.1", "[::2]", "[", ":80"):
+        reply = server.send("GET", "/about", headers={"Host": host})
+        assert (reply.status, reply.json["error_code"]) == (403, "FORBIDDEN_HOST"), host
+        assert server.send("GET", "/ping", headers={"Host": host}).status == 200
+    assert serve().send("GET", "/about", headers={"Host": "evil.example"}).status == 200
+
+
 def test_the_token_is_needed_but_not_for_probes(serve):
     server = serve(token="secret-1")
     for path in ("/ping", "/health", "/v2/health/live", "/v2/health/ready"):
