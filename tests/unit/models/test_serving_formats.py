@@ -100,7 +100,16 @@ def test_int8_logits_stay_near_those_of_fp32(folder, converted):
     assert not torch.equal(found, expected)
 
 
-def test_int8_logits_do_not_depend_on_other_windows_and_padding(converted):
+@pytest.fixture(params=[1, 2])
+def threads(request):
+    """Lets torch use so many threads while a test runs."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+def test_int8_logits_do_not_depend_on_other_windows_and_padding(converted, threads):
     scorer = model_folder.load_model(converted["onnx-int8"]).model
     batch = draw_batch(3, 40)
     together = torch.stack(scorer.score(batch))
