@@ -76,7 +76,7 @@ def step(function: Callable[P, R]) -> Callable[P, R]:
 def _make_paths(arguments: dict[str, Any], hints: Mapping[str, Any]) -> None:
     """Makes paths of the texts that Kubeflow gives for arguments that are paths."""
     for name, value in arguments.items():
-        if hints[name] is Path:
+        if hints[name] in (Path, Path | None) and value is not None:
             arguments[name] = Path(str(value))
         elif hints[name] == Sequence[Path]:
             arguments[name] = [Path(str(path)) for path in value]

@@ -70,10 +70,11 @@ def register(judged, tmp_path, monkeypatch):
             settings=json.dumps(
                 {"register": asdict(options), "serving": asdict(Serving(format=serving_format))}
             ),
-            examples=judged / "examples",
-            models=[judged / "model"],
-            evaluations=[tmp_path / "evaluation"],
-            race_result=tmp_path / "race_result.json",
+            # Kubeflow gives texts.
+            examples=str(judged / "examples"),
+            models=[str(judged / "model")],
+            evaluations=[str(tmp_path / "evaluation")],
+            race_result=str(tmp_path / "race_result.json"),
         )
         return read_record(RaceResult, tmp_path / "race_result.json")
 
