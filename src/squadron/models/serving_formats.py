@@ -48,10 +48,14 @@ def convert(source: Path, target: Path, serving_format: str) -> Path:
 
 
 def served_bytes(folder: Path) -> int:
-    """Returns the size of the files from which a model's weights are loaded when it is served."""
+    """Returns the size of all weights of a model when it is served, those of a backbone included.
+
+    An adapter is added to its backbone, so the size of its own file would say little.
+    """
     name = ONNX_FILES.get(model_folder.read_about(folder).serving_format, "")
-    paths = [folder / name] if name else list(folder.rglob("*.safetensors"))
-    return sum(path.stat().st_size for path in paths)
+    if name:
+        return (folder / name).stat().st_size
+    return sum(int(each.nbytes) for each in model_folder.load_model(folder).model.parameters())
 
 
 def _write_file(folder: Path, path: Path, serving_format: str) -> None:

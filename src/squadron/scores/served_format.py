@@ -15,6 +15,6 @@ class ServedFormat:
     """Per window, of some questions of select: windows are cut, scored and turned into candidates.
     """
     megabytes: float
-    """Of the files that its weights are loaded from, in units of 1,000,000 bytes."""
+    """Of all its weights, those of a backbone included, in units of 1,000,000 bytes."""
     used: bool
     """Whether the winner is registered in this format."""

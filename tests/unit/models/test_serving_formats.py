@@ -176,6 +176,10 @@ def test_a_merged_adapter_needs_neither_peft_nor_its_backbone(backbone, tmp_path
     assert [each.score for each in found] == pytest.approx([e.score for e in plain], abs=1e-3)
     assert "peft" in model_folder.find_requirements(lora)
     assert "peft" not in model_folder.find_requirements(onnx)
+    # The weights of the backbone count, which are not in the files of the adapter.
+    stored = sum(file.stat().st_size for file in lora.rglob("*.safetensors"))
+    assert serving_formats.served_bytes(lora) > 2 * stored
+    assert serving_formats.served_bytes(onnx) == (onnx / "model.onnx").stat().st_size
 
 
 @pytest.mark.parametrize("variant", ["crf", "reasoning", "prompt_tuning"])
