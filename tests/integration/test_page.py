@@ -357,12 +357,13 @@ def test_the_keyboard_alone_is_enough(page) -> None:
     page.press(" ")
     assert page.evaluate("document.getElementById('options').open")
     page.evaluate("document.activeElement.blur()")
-    load_again = page.evaluate("location.reload()")
-    assert load_again is None
-    page.wait("document.readyState == 'complete' && !document.getElementById('question').value")
+    # The page before it was loaded again must not be taken for the new one.
+    page.evaluate("window.isOld = true")
+    assert page.evaluate("location.reload()") is None
+    page.wait("!window.isOld && document.readyState == 'complete'")
     page.press("Tab")
     page.press("Enter")  # the link that skips the head of the page
-    page.wait("document.activeElement.id === 'question'")
+    page.wait("document.activeElement?.id === 'question'")
     page.type(QUESTION)
     page.press("Tab")
     page.type(MOON)
