@@ -9,6 +9,17 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
+def dry_run(folder, *arguments):
+    """What make would run in a folder with the results of a race."""
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, folder)
+    (folder / "runs").mkdir()
+    (folder / "runs" / "mlflow.db").touch()
+    return subprocess.run(
+        ["make", "--dry-run", *arguments], cwd=folder, capture_output=True, text=True, check=True
+    ).stdout
+
+
 @pytest.mark.parametrize(
     ("target", "said"),
     [
@@ -41,13 +52,7 @@ def test_what_is_missing_is_said_before_anything_is_installed(tmp_path, target, 
     ],
 )
 def test_what_is_needed_is_installed_where_nothing_is_missing(tmp_path, target, needed):
-    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
-        shutil.copy(ROOT / name, tmp_path)
-    (tmp_path / "runs").mkdir()
-    (tmp_path / "runs" / "mlflow.db").touch()
-    shown = subprocess.run(
-        ["make", "--dry-run", *target], cwd=tmp_path, capture_output=True, text=True, check=True
-    ).stdout
+    shown = dry_run(tmp_path, *target)
     # make runs the recipe of a line with $(MAKE) also in a dry run, so this lists what it installs.
     assert "pip install" in shown
     assert f"touch {needed}" in shown
@@ -63,11 +68,7 @@ def test_what_is_needed_is_installed_where_nothing_is_missing(tmp_path, target, 
     ],
 )
 def test_tests_run_in_as_many_workers_as_said(tmp_path, target, marks, workers):
-    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
-        shutil.copy(ROOT / name, tmp_path)
-    shown = subprocess.run(
-        ["make", "--dry-run", *target], cwd=tmp_path, capture_output=True, text=True, check=True
-    ).stdout
+    shown = dry_run(tmp_path, *target)
     (line,) = [line for line in shown.splitlines() if "-m pytest" in line]
     assert f'-m pytest -m "{marks}"' in line
     assert f"-n {workers} --dist loadfile --no-loadscope-reorder" in line
@@ -80,12 +81,7 @@ def test_tests_run_in_as_many_workers_as_said(tmp_path, target, marks, workers):
 
 @pytest.mark.parametrize("experiment", ["", "experiments/mine.yaml"])
 def test_the_example_race_ends_with_a_question_and_its_answer(tmp_path, experiment):
-    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
-        shutil.copy(ROOT / name, tmp_path)
-    target = ["run", *([f"EXPERIMENT={experiment}"] if experiment else [])]
-    shown = subprocess.run(
-        ["make", "--dry-run", *target], cwd=tmp_path, capture_output=True, text=True, check=True
-    ).stdout
+    shown = dry_run(tmp_path, "run", *([f"EXPERIMENT={experiment}"] if experiment else []))
     assert f"pipeline.py run {experiment or 'experiments/example.yaml'}" in shown
     assert ("squadron ask --context examples/moon_landing.txt" in shown) == (not experiment)
 
@@ -103,11 +99,5 @@ def test_the_example_race_ends_with_a_question_and_its_answer(tmp_path, experime
     ],
 )
 def test_a_server_has_a_port_of_its_own_unless_one_is_given(tmp_path, target, commands):
-    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
-        shutil.copy(ROOT / name, tmp_path)
-    (tmp_path / "runs").mkdir()
-    (tmp_path / "runs" / "mlflow.db").touch()
-    shown = subprocess.run(
-        ["make", "--dry-run", *target], cwd=tmp_path, capture_output=True, text=True, check=True
-    ).stdout
+    shown = dry_run(tmp_path, *target)
     assert [command for command in commands if command not in shown] == []

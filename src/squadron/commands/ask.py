@@ -17,6 +17,7 @@ from squadron import storage, tracking
 from squadron.commands._conversation import talk
 from squadron.commands._document_search import DocumentSearch, open_index
 from squadron.commands._libraries import silence_libraries
+from squadron.commands._model_arguments import add_model_arguments
 from squadron.commands._questions import check_output, read_questions, write_answers
 from squadron.errors import InputError
 from squadron.runs_folder import places
@@ -61,17 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--top-k", type=int, default=10, metavar="N", help="passages to read per question"
     )
-    parser.add_argument(
-        "--model",
-        default="",
-        help="a name, models:/NAME@ALIAS, a model folder or `starter`; default: the model "
-        "registered last, else the starter",
-    )
-    parser.add_argument(
-        "--version",
-        default="",
-        help="a number or an alias; default: staging, else production, else candidate",
-    )
+    add_model_arguments(parser)
     parser.add_argument(
         "--explain", action="store_true", help="show what each passage and window gave, with scores"
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from squadron.commands._libraries import silence_libraries
+from squadron.commands._model_arguments import add_model_arguments
 from squadron.cores import limit_threads
 from squadron.errors import InputError
 from squadron.requirements import SERVE, require_packages
@@ -45,17 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the model, the address, the index, the token and the limits."""
     from squadron.serving.settings import Settings
 
-    parser.add_argument(
-        "--model",
-        default="",
-        help="a name, models:/NAME@ALIAS, a model folder or `starter`; default: the model "
-        "registered last, else the starter",
-    )
-    parser.add_argument(
-        "--version",
-        default="",
-        help="a number or an alias; default: staging, else production, else candidate",
-    )
+    add_model_arguments(parser)
     parser.add_argument("--host", default="127.0.0.1", help="default: %(default)s")
     parser.add_argument(
         "--port", type=int, default=8080, help="default: %(default)s; 0 takes any that is free"
