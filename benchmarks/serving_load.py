@@ -28,7 +28,7 @@ class Server:
 
     port: int
     path: str
-    """Where questions go."""
+    """The path to which questions are sent."""
     dump: Callable[[str, str], bytes]
     """From a question and its context to the body of a request."""
     find_version: Callable[[Any], str] = lambda answer: ""
@@ -113,10 +113,10 @@ class Client:
 
 @dataclass
 class Load:
-    """What many clients saw."""
+    """The times, errors and versions that many clients counted."""
 
     seconds: list[float] = field(default_factory=list)
-    """Of each request that was answered."""
+    """The time of each request that was answered."""
     errors: Counter[str] = field(default_factory=Counter)
     versions: Counter[str] = field(default_factory=Counter)
     """Version -> the requests that it answered."""

@@ -16,8 +16,8 @@ class Alternative:
     score: float
     """Log-odds of the span against "not answered here"."""
     probability: float | None
-    """What the model's calibration says of this score, 0 to 1. It was fitted on best spans, so it
-    is too high for spans that are not the best. None without a calibration."""
+    """The probability that the model's calibration gives to this score, 0 to 1. It was fitted on
+    best spans, so it is too high for others. None without a calibration."""
 
 
 def find_alternatives(

@@ -1,4 +1,4 @@
-"""What a person may choose for one question: how many answers, which threshold, how long."""
+"""The options of one question: the number of answers, the threshold and the longest answer."""
 
 import math
 from dataclasses import dataclass

@@ -22,7 +22,7 @@ class Register:
     those of its offline backbone, of the starter, of SpanBERT and of registered models only. A
     version whose licence forbids commercial use is not promoted to production."""
     gates: Gates = field(default_factory=Gates)
-    """What is asked of the winner, in addition to an EM above that of answering nothing."""
+    """The conditions that the winner must meet, besides an EM above that of answering nothing."""
     promote_to: Annotated[
         str, one_of(("", "staging"), "give staging, or leave it out; only people set production")
     ] = ""

@@ -1,4 +1,4 @@
-"""What is known of a version: its figures and its race."""
+"""Reads the figures of a version, and the race that it comes from."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ FIGURES = ("select_exact_match", "select_f1", "test_exact_match", "test_f1")
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the run of a version says."""
+    """The figures and the race of a version."""
 
     figures: dict[str, Estimate]
     """Names of FIGURES -> figure with its 95 % interval, 0 to 100; only those that are known."""
@@ -25,7 +25,7 @@ class Evidence:
 
 
 def read_evidence(version: Registered) -> Evidence:
-    """Returns what the run of a version says, or its tags where the run was deleted.
+    """Returns what the run of a version says; if the run was deleted, what the tags say.
 
     Raises:
         InputError: If the store can't be used.
