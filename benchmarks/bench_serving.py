@@ -7,13 +7,13 @@ folder, and as version 3 in the format onnx-int8 (with --model, a registered mod
 MLFLOW_TRACKING_URI is measured alone, without switch and int8). The questions come from DATA.json,
 with contexts of about 150 tokens. In one run:
 
-- bare: one forward pass of the model's network (transformers) on one question that was tokenized
-  before; reader: `Reader.read` of the same question; lone: POST /answer by one client. They take
-  turns in blocks of 20.
+- bare: one forward pass on one question that was tokenized before, by the network as transformers
+  loads it from `squadron export --format hf`; reader: `Reader.read` of the same question; lone:
+  POST /answer by one client. They take turns in blocks of 20.
 - squadron, mlflow: 16 clients ask for 60 seconds, first `squadron serve`, then
   `mlflow models serve --env-manager local` with the same version and the same questions.
-- int8: the same load on `squadron serve` with version 3. Its weights are those of version 1 after
-  rounding, so its answers may differ (benchmarks/bench_onnx.py says how often).
+- int8, mlflow_int8: the same load on both servers with version 3. Its weights are those of version
+  1 after rounding, so its answers may differ (benchmarks/bench_onnx.py says how often).
 - switch: 16 clients ask `squadron serve` while the alias moves to version 2 and back.
 
 The targets: the median of lone is at most 1.25 times that of bare; squadron answers at least 3
@@ -87,8 +87,11 @@ def measure_all(
         "clients": options.clients,
         "seconds": options.seconds,
     }
+    bare = load_bare(name, version.version, folder)
     with squadron_server(name, folder) as server:
-        report["one_request"] = one = measure_one(server, reader, questions[0], options.repeat)
+        report["one_request"] = one = measure_one(
+            server, reader, bare, questions[0], options.repeat
+        )
         load = put_load(server, questions, options.clients, options.seconds)
         report["squadron"] = show("squadron", load.figures())
     with mlflow_server(version.uri, folder) as server:
@@ -98,6 +101,9 @@ def measure_all(
         with squadron_server(name, folder, INT8_VERSION) as server:
             load = put_load(server, questions, options.clients, options.seconds)
         report["int8"] = show("int8", load.figures())
+        with mlflow_server(registry.find_version(name, INT8_VERSION).uri, folder) as server:
+            load = put_load(server, questions, options.clients, options.seconds)
+        report["mlflow_int8"] = show("mlflow_int8", load.figures())
         with squadron_server(name, folder) as server:
             move = switch_twice(options.seconds)
             load = put_load(server, questions, options.clients, options.seconds, move)
@@ -139,6 +145,18 @@ def register_starter(folder: Path) -> None:
         source = folder / ("int8" if number == INT8_VERSION else "model")
         registration.register_model(NAME, run, source, answering, {})
     registry.promote(NAME, "1", registry.STAGING)
+
+
+def load_bare(name: str, version: str, folder: Path) -> Any:
+    """Returns the network of a version as transformers loads it."""
+    from transformers import AutoModelForQuestionAnswering
+
+    from squadron import registry
+    from squadron.registry import export
+
+    with registry.open_model(name, version) as opened:
+        export.export(opened, "hf", folder / "bare")
+    return AutoModelForQuestionAnswering.from_pretrained(folder / "bare").eval()
 
 
 def choose_questions(data: Path, reader: Any, wanted: int) -> list[tuple[str, str]]:
@@ -201,22 +219,21 @@ def dump(body: dict[str, Any]) -> bytes:
 
 
 def measure_one(
-    server: Server, reader: Any, question: tuple[str, str], repeat: int
+    server: Server, reader: Any, bare: Any, question: tuple[str, str], repeat: int
 ) -> dict[str, float]:
     """Returns the medians of one forward pass, one reading and one request, in milliseconds."""
     import torch
 
-    network, encoded = reader._model.network, reader._tokenizer.encode(*question)
+    encoded = reader._tokenizer.encode(*question)
     inputs = {
         "input_ids": torch.tensor([encoded.ids]),
         "attention_mask": torch.tensor([encoded.attention_mask]),
         "token_type_ids": torch.tensor([encoded.type_ids]),
     }
-    network.eval()
 
     def pass_bare() -> None:
         with torch.inference_mode():
-            network(**inputs)
+            bare(**inputs)
 
     client = Client(server)
     sides: dict[str, Callable[[], object]] = {
@@ -252,9 +269,9 @@ def switch_twice(seconds: float) -> Callable[[], None]:
 def show(side: str, figures: dict[str, Any]) -> dict[str, Any]:
     """Prints the figures of a load, and returns them."""
     print(
-        f"{side:9s} {figures['requests_per_second']:6.1f} requests/s, p50 {figures['p50_ms']:6.1f} "
-        f"ms, p99 {figures['p99_ms']:6.1f} ms, {figures['requests']:,} answered, "
-        f"{figures['failed']} failed {figures['errors'] or ''}",
+        f"{side:11s} {figures['requests_per_second']:6.1f} requests/s, "
+        f"p50 {figures['p50_ms']:6.1f} ms, p99 {figures['p99_ms']:6.1f} ms, "
+        f"{figures['requests']:,} answered, {figures['failed']} failed {figures['errors'] or ''}",
         flush=True,
     )
     return figures

@@ -30,7 +30,7 @@ from squadron.data.windows import slide_windows
 from squadron.models import backbones, model_folder, starter, variants
 from squadron.models.attention import Attending, find_attended_words
 from squadron.models.devices import pick_device
-from squadron.models.prediction import predict_candidates
+from squadron.models.prediction import make_ready, predict_candidates
 from squadron.progress import Progress
 
 
@@ -119,7 +119,7 @@ class Reader:
         contender: Contender,
         answering: Answering | None,
     ) -> None:
-        self._model = model.to(pick_device())
+        self._model = make_ready(model, pick_device())
         self._tokenizer = backbones.bare_tokenizer(tokenizer)
         self._layout = read_layout(self._tokenizer, tokenizer.pad_token_id)
         self._contender = contender

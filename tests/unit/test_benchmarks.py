@@ -116,7 +116,7 @@ def test_serving_runs(corpus, tmp_path):
     subprocess.run([*command, "--output", str(output)], check=True)
     report = json.loads(output.read_text())
     assert {"bare", "reader", "lone"} == set(report["one_request"])
-    for side in ("squadron", "mlflow", "int8", "switch"):
+    for side in ("squadron", "mlflow", "int8", "mlflow_int8", "switch"):
         assert report[side]["failed"] == 0
         assert report[side]["requests"] > 0
     assert set(report["switch"]["versions"]) == {"1", "2"}

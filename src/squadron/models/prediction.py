@@ -19,6 +19,7 @@ from squadron.data.layout import Layout
 from squadron.data.window_table import WindowTable
 from squadron.models.batches import Batch, WindowSet
 from squadron.models.devices import PASS_TOKENS, autocast
+from squadron.models.packed_layers import pack_linear_layers
 from squadron.progress import Progress
 
 
@@ -129,6 +130,18 @@ def _shift(values_BT: torch.Tensor, step: int) -> torch.Tensor:
     """Returns values[t + step] at t; -inf after the end."""
     length = values_BT.shape[1]
     return torch.nn.functional.pad(values_BT[:, step:], (0, step), value=-torch.inf)[:, :length]
+
+
+def make_ready(model: Any, device: torch.device) -> Any:
+    """Puts a model that is only to predict from now on on a device, in place, and returns it.
+
+    Args:
+        model: A SpanScorer. On a CPU, its linear layers are packed (models/packed_layers.py).
+        device: Where it will compute.
+    """
+    model = model.to(device)
+    pack_linear_layers(model)
+    return model
 
 
 def predict_candidates(

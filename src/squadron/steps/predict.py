@@ -90,11 +90,12 @@ def _predict_splits(
     from squadron.data.window_table import WindowTable
     from squadron.models import model_folder, trained_on
     from squadron.models.devices import pick_device
+    from squadron.models.prediction import make_ready
     from squadron.progress import Progress
 
     layout = read_about_windows(windows).layout
     loaded = model_folder.load_model(model)
-    network = loaded.model.to(pick_device())
+    network = make_ready(loaded.model, pick_device())
     tables = {
         split: WindowTable(read_windows(windows / f"{split}.arrow"), layout).first_examples(count)
         for split, count in judged_splits(settings).items()
