@@ -51,10 +51,11 @@ encoder when it is loaded.
       --set data.test=DEV.json
     python experiments/make_starter.py MODEL_FOLDER DEV.json
 
-TRAIN.json is a part of the train set of SQuAD v1.1, of which {windows} windows were trained on.
-`trained_on.json` lists its titles and the digests of its questions. There were {epochs} epochs with
-a learning rate of {rate}, batches of {batch} windows and the seed {seed}; epoch {best} was the best
-on the split tune. The digest of settings, data and code is {made_from}.
+TRAIN.json holds a part of the train set of SQuAD and the New Wikipedia part of SQuADShifts.
+{windows} windows were trained on. `trained_on.json` lists its titles and the digests of its
+questions. There were {epochs} epochs with a learning rate of {rate}, batches of {batch} windows and
+the seed {seed}; epoch {best} was the best on the split tune.
+The digest of settings, data and code is {made_from}.
 
 ## What it can do
 
@@ -63,15 +64,15 @@ on the split tune. The digest of settings, data and code is {made_from}.
 {rows}
 
 The intervals are by paragraph. A quarter of the corpus's questions have no answer. The threshold is
-the highest one that keeps 95 % of the right answers to its first {settled} questions. The starter
-itself never saw a question without an answer. `figures.json` has the figures and the sha256 of the
-files.
+the highest one that keeps 95 % of the right answers to its first {settled} questions. Only
+few of the questions that it learned from have no answer. `figures.json` has the figures and the
+sha256 of the files.
 `tests/integration/test_starter.py` computes the second line again.
 
 ## Licences
 
-The adapter: CC BY-SA 4.0, as SQuAD is (Rajpurkar et al. 2016, arXiv:1606.05250). all-MiniLM-L6-v2:
-Apache-2.0.
+The adapter: CC BY-SA 4.0, as SQuAD is (Rajpurkar et al. 2016, arXiv:1606.05250). SQuADShifts: CC BY
+4.0 (Miller et al. 2020, arXiv:2004.14444). all-MiniLM-L6-v2: Apache-2.0.
 """
 
 

@@ -62,6 +62,8 @@ class Server:
         """The id of the process of that copy."""
         self._has_networks = False
         """Whether this is that copy."""
+        self._step = 0
+        """The id of the process of the step that runs; 0 if none does."""
 
     def serve(self) -> tuple[dict[str, Any], int] | None:
         """Answers requests until the socket is closed.
@@ -84,8 +86,10 @@ class Server:
                 os.close(pipes[0])
                 answer = self._networks.recv(LONGEST_ANSWER)
             elif child := _copy():
+                self._step = child
                 os.close(pipes[0])
                 _, status = os.waitpid(child, 0)
+                self._step = 0
                 answer = f"{os.waitstatus_to_exitcode(status)}\n".encode()
             else:
                 self._close()
@@ -115,10 +119,15 @@ class Server:
             table.get_checkpoint_conversion_mapping("bert")
 
     def end(self, *_: object) -> None:
-        """Ends this process and the copy with the networks, which may still be importing."""
-        if self._copy:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self._copy, signal.SIGKILL)
+        """Ends this process, the step that runs, and the copy with the networks and its step.
+
+        The copy may still be importing. A step that goes on without its race would compute for
+        hours what nobody waits for, and write where the same race writes when it is started again.
+        """
+        for child in (self._step, self._copy):
+            if child:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(child, signal.SIGTERM)
         os._exit(0)  # Python would first take all modules apart.
 
     def _close(self) -> None:

@@ -184,6 +184,47 @@ def test_no_server_outlives_a_race_that_ends_while_it_imports(tmp_path):
     assert not is_running(copy)
 
 
+SLEEPS = """
+import os, pathlib, time
+place = pathlib.Path(os.environ["PLACE"])
+place.with_suffix(".new").write_text(str(os.getpid()))
+place.with_suffix(".new").rename(place)
+time.sleep(60)
+place.with_suffix(".outlived").touch()
+"""
+LAUNCHER = """
+import json, os, signal, sys
+from launch.step_processes import StepProcesses
+signal.signal(signal.SIGTERM, signal.default_int_handler)  # as launch/local.py does
+source, *arguments = json.loads(sys.argv[1])
+with StepProcesses() as processes:
+    processes.run(source, arguments, dict(os.environ))
+"""
+
+
+@pytest.mark.parametrize("name", ["report", "train"])  # without and with a network
+def test_no_step_outlives_a_race_that_a_signal_ends(tmp_path, name):
+    place, command = tmp_path / "step", make_command(SLEEPS, tmp_path, name=name)
+    launcher = subprocess.Popen(
+        [sys.executable, "-c", LAUNCHER, json.dumps(command[3:])],
+        cwd=SERVER.parent.parent,
+        env=os.environ | {"PLACE": str(place)},
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not place.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    step = place.read_text()
+    launcher.send_signal(signal.SIGTERM)
+    try:
+        launcher.wait(PATIENCE_SECONDS)
+        while is_running(step) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert not place.with_suffix(".outlived").exists()
+    finally:
+        launcher.kill()
+
+
 def test_the_server_ends_with_its_launcher(tmp_path):
     program = (
         "import os, subprocess, sys\n"
