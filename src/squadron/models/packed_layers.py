@@ -45,7 +45,7 @@ def pack_linear_layers(model: Any) -> None:
     Args:
         model: A variant's model. What is no torch.nn.Module, or is not on a CPU, stays as it is.
     """
-    if not isinstance(model, torch.nn.Module) or not torch.backends.mkldnn.is_available():
+    if not isinstance(model, torch.nn.Module) or not torch._C._has_mkldnn:
         return
     for layer in model.modules():
         # Subclasses compute something else, for example LoRA.
