@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -195,12 +194,23 @@ def test_answers_are_timed_by_both_rules_and_the_step_runs_on_the_same(corpus, t
     assert 40 < metrics["splits"]["test"]["exact_match"] < 90
 
 
+HOLD_MEMORY = """
+import time
+from benchmarks import measure
+with measure.watch_memory() as memory:
+    held = bytearray(50_000_000)
+    time.sleep(0.5)
+    del held
+print(memory["growth_mb"])
+"""
+
+
 def test_memory_that_was_held_for_a_while_is_seen():
-    with measure.watch_memory() as memory:
-        held = bytearray(50_000_000)
-        time.sleep(0.1)
-        del held
-    assert memory["growth_mb"] is None or 45 < memory["growth_mb"] < 200
+    # In a process of its own: in this one, libraries give memory of earlier tests back meanwhile.
+    command = [sys.executable, "-c", HOLD_MEMORY]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    growth = done.stdout.strip()
+    assert growth == "None" if sys.platform != "linux" else 45 < float(growth) < 60
 
 
 def test_imports_runs_and_names_what_is_heavy(run):

@@ -36,7 +36,11 @@ def test_all_formats_mean_the_same(serve, name):
     reply = server.post("/invocations", FORMATS[name])
     assert reply.status == 200
     assert set(reply.json) == {"predictions"}
-    assert reply.json["predictions"] == [server.post("/answer", row).json["answer"] for row in ROWS]
+    for found, row in zip(reply.json["predictions"], ROWS, strict=True):
+        alone = server.post("/answer", row).json["answer"]
+        # Eight questions are one batch here, and sums in another order differ in their last digits.
+        close = {key: pytest.approx(alone[key], abs=1e-5) for key in ("score", "probability")}
+        assert found == {**alone, **close}
 
 
 def test_params_are_for_all_rows(serve):
