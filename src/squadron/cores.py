@@ -1,8 +1,13 @@
 """Reads how many processor cores a container may use, and limits threads to that number."""
 
 import os
-from collections.abc import MutableMapping
+import threading
+from collections.abc import Callable, MutableMapping
+from concurrent.futures import Future
 from pathlib import Path
+from typing import TypeVar
+
+Result = TypeVar("Result")
 
 CGROUPS = Path("/sys/fs/cgroup")
 THREADS_VARIABLE = "OMP_NUM_THREADS"
@@ -45,3 +50,31 @@ def read_limit(cgroups: Path = CGROUPS) -> int:
         return max(1, int(quota) // int(period))
     except (OSError, ValueError):
         return 0
+
+
+def call_in_short_thread(function: Callable[[], Result]) -> Result:
+    """Calls a function that computes with torch, in a thread that then ends.
+
+    Use it in a process where another thread will compute later. libgomp, the OpenMP of torch, keeps
+    helper threads for each thread that has computed, until that thread ends. If all of them are
+    more than the cores, each waits in the kernel between two loops instead of in a short loop of
+    its own, and a forward pass has some hundred loops.
+
+    Source: do_spin in libgomp/config/linux/wait.h of GCC.
+
+    Raises:
+        BaseException: What the function raises.
+    """
+    done: Future[Result] = Future()
+
+    def call() -> None:
+        try:
+            done.set_result(function())
+        except BaseException as error:  # The caller gets it.
+            done.set_exception(error)
+
+    # A daemon, so that a signal can end the process while the function runs.
+    thread = threading.Thread(target=call, name="squadron-short", daemon=True)
+    thread.start()
+    thread.join()
+    return done.result()

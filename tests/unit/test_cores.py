@@ -1,10 +1,11 @@
 """Threads follow the limit of the container, not the cores of the machine."""
 
+import threading
 from pathlib import Path
 
 import pytest
 
-from squadron.cores import limit_threads, read_limit
+from squadron.cores import call_in_short_thread, limit_threads, read_limit
 from squadron.steps import _step
 from squadron.steps._step import step
 
@@ -48,3 +49,14 @@ def test_a_step_limits_its_threads_before_its_work(monkeypatch: pytest.MonkeyPat
 
     work(name="work")
     assert order == ["limit", "work"]
+
+
+def test_a_short_thread_ends_and_gives_the_result() -> None:
+    thread = call_in_short_thread(threading.current_thread)
+    assert thread is not threading.current_thread()
+    assert not thread.is_alive()
+
+
+def test_an_error_in_a_short_thread_reaches_the_caller() -> None:
+    with pytest.raises(ZeroDivisionError):
+        call_in_short_thread(lambda: 1 // 0)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from squadron.cores import call_in_short_thread
 from squadron.errors import InputError
 from squadron.models import model_folder, starter
 from squadron.registry import evidence, versions
@@ -67,7 +68,8 @@ def load_engine(opened: "OpenedModel", alias: str = "") -> Engine:
     Raises:
         InputError: If it can't be loaded.
     """
-    reader, registered = opened.load_reader(), opened.version
+    # Another thread will read with it (service.py).
+    reader, registered = call_in_short_thread(opened.load_reader), opened.version
     probability = find_mean_probability(opened)
     if opened.folder == starter.FOLDER:
         return Engine(reader, starter.NAME, "", "pretrained", figures=_read_starter_figures())
