@@ -32,7 +32,8 @@ class Train:
     """Which epoch is the best, judged on tune. `exact_match` compares EM, then F1, then the F1 of
     the best answers to the answerable questions without a threshold. `eval_loss` compares the mean
     loss of the windows. The best epoch is kept, and early stopping waits for a better one. `epoch`
-    keeps the last epoch, for a tune split that is too small to tell epochs apart."""
+    judges no epoch and keeps the last one, for a tune split that is too small to tell epochs
+    apart."""
     patience: Annotated[int, at_least(0)] = 0
     """Training stops after this many epochs without a better one; 0 never stops early."""
     precision: Annotated[str, one_of(PRECISIONS)] = "auto"

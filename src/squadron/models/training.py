@@ -56,8 +56,8 @@ class Training:
     best_score: list[float] = field(default_factory=list)
     """What `Train.monitor` compares, for the best epoch. Higher is better; the first number that
     differs decides."""
-    best_exact_match: float = -1.0
-    """Exact match of the best epoch on tune, 0 to 100."""
+    best_exact_match: float | None = None
+    """Exact match of the best epoch on tune, 0 to 100; None where epochs are not judged."""
     best_epoch: int = 0
     """The best epoch so far; the first one is 1."""
     log: list[dict[str, float]] = field(default_factory=list)
@@ -87,7 +87,8 @@ def train_model(
         settings: See config.Train.
         evaluate: Judges the current weights on the tune split. It must return "exact_match" and
             "f1" (0 to 100), "answerable_f1" if there is one, and "eval_loss" if
-            `settings.monitor` asks for it. Every process calls it.
+            `settings.monitor` asks for it. Every process calls it. It is not called if
+            `settings.monitor` is "epoch".
         checkpoints: A folder for this training alone. A second call with the same arguments
             resumes from the last whole checkpoint in it and ends with the same weights.
         title: What the progress line shows.
@@ -192,15 +193,17 @@ class _Loop:
 
     def judge_epoch(self, evaluate: Callable[[], dict[str, float]], progress: Progress) -> None:
         """Judges the epoch that has just ended, keeps it if it is the best, and saves."""
-        run = self.run
-        progress.enter(f"epoch {run.epoch}/{self.settings.epochs} on tune")
-        figures = evaluate()
-        self._log({f"tune_{name}": value for name, value in figures.items()})
-        progress.figures["tune EM"] = round(figures["exact_match"], 2)
-        score = _score_epoch(figures, self.settings.monitor, run.epoch)
+        run, monitor = self.run, self.settings.monitor
+        figures: dict[str, float] = {}
+        if monitor != "epoch":
+            progress.enter(f"epoch {run.epoch}/{self.settings.epochs} on tune")
+            figures = evaluate()
+            self._log({f"tune_{name}": value for name, value in figures.items()})
+            progress.figures["tune EM"] = round(figures["exact_match"], 2)
+        score = _score_epoch(figures, monitor, run.epoch)
         if score > run.best_score:
             run.best_score, run.best_epoch = score, run.epoch
-            run.best_exact_match = figures["exact_match"]
+            run.best_exact_match = figures.get("exact_match")
             self._save_best()
         self._save()
 
@@ -314,7 +317,7 @@ def _score_epoch(figures: dict[str, float], monitor: str, epoch: int) -> list[fl
     """Returns the numbers by which epochs are compared; see `Training.best_score`.
 
     Args:
-        figures: As `evaluate` returned them.
+        figures: As `evaluate` returned them; none if `monitor` is "epoch".
         monitor: See config.Train.
         epoch: The number of the epoch, from 1.
     """

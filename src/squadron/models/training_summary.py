@@ -18,7 +18,7 @@ class TrainingSummary:
     best_epoch: int | None = None
     """The epoch that was kept; the first one is 1."""
     best_exact_match: float | None = None
-    """EM of that epoch on tune, 0 to 100."""
+    """EM of that epoch on tune, 0 to 100; None if epochs were not judged."""
     seconds: float | None = None
     """Time in optimizer steps, without evaluation and saving."""
     seconds_train: float | None = None

@@ -229,7 +229,8 @@ def _origin(row: "Row", report: "Report") -> str:
     if trained:
         of = f" of {int(whole):,}" if whole and whole != trained else ""
         epoch = training.best_epoch
-        best = f", best on tune in epoch {epoch}" if epoch else ""
+        is_judged = training.best_exact_match is not None
+        best = f", best on tune in epoch {epoch}" if epoch and is_judged else ""
         return f"{what}: {int(trained):,} parameters{of} were trained{best}."
     return f"{what}: nothing was trained." if trained is not None else f"{what}."
 

@@ -287,7 +287,8 @@ def _say(label: str, outcome: _Outcome) -> None:
     if outcome.reason:
         progress.say(f"train      {label} is disqualified: {outcome.reason}")
     elif outcome.run:
-        progress.say(
-            f"train      {label}: best EM on tune {outcome.run.best_exact_match:.2f} in epoch "
-            f"{outcome.run.best_epoch}, {outcome.examples_per_second:.1f} examples/s"
-        )
+        run, exact = outcome.run, outcome.run.best_exact_match
+        kept = f"epoch {run.best_epoch} is kept"
+        if exact is not None:
+            kept = f"best EM on tune {exact:.2f} in epoch {run.best_epoch}"
+        progress.say(f"train      {label}: {kept}, {outcome.examples_per_second:.1f} examples/s")

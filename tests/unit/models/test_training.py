@@ -591,14 +591,22 @@ def test_the_monitored_loss_decides_which_epoch_is_kept_and_when_to_stop(tmp_pat
     assert [row["tune_eval_loss"] for row in run.log if "tune_eval_loss" in row] == [3, 1, 2, 1.5]
 
 
-def test_where_epochs_are_not_compared_the_last_one_is_kept(tmp_path, windows):
+def test_where_epochs_are_not_compared_none_is_judged_and_the_last_one_is_kept(tmp_path, windows):
     settings = dataclasses.replace(FP32, epochs=3, patience=1, monitor="epoch")
+    judged = Scripted(count_up)
     seen = []
+    evaluate = script([30, 40, 50], judged, seen)
+    each = dataclasses.replace(settings, monitor="exact_match")
+    train_model(judged, windows, each, evaluate=evaluate, checkpoints=tmp_path / "judged")
+
     model = Scripted(count_up)
-    evaluate = script([50, 40, 30], model, seen)
-    run = train_model(model, windows, settings, evaluate=evaluate, checkpoints=tmp_path)
-    assert (run.epoch, run.best_epoch, run.best_exact_match) == (3, 3, 30.0)
+    run = train_model(model, windows, settings, evaluate=None, checkpoints=tmp_path / "not")
+    assert (run.epoch, run.best_epoch, run.best_exact_match) == (3, 3, None)
     assert same_weights(model, seen[2])
+    assert not any(name.startswith("tune_") for row in run.log for name in row)
+
+    again = train_model(Scripted(), windows, settings, evaluate=None, checkpoints=tmp_path / "not")
+    assert vars(again) == vars(run)
 
 
 # Divergence

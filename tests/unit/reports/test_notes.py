@@ -25,7 +25,9 @@ SPLIT = make_figures(
 )
 LEAD = make_lead("span", 2.963, low=0.9, high=5.0)
 PAGES = {"": "#/runs/p?w=m", "crf": "#/runs/c?w=m", "span": "#/runs/s?w=m", "wild": "#/runs/x?w=m"}
-TRAINING = TrainingSummary(trainable_parameters=2050.0, parameters=22565376.0, best_epoch=2)
+TRAINING = TrainingSummary(
+    trainable_parameters=2050.0, parameters=22565376.0, best_epoch=2, best_exact_match=61.5
+)
 
 
 def row(label, mark, style=0, **changes):
@@ -142,6 +144,15 @@ def test_a_contender_has_figures_origin_and_its_most_frequent_errors():
     assert "[errors.json](#/runs/c/artifacts/errors.json?w=m)" in text
     kinds = [line for line in text.splitlines() if line.startswith("- ")]
     assert [kind.split(":")[0] for kind in kinds] == ["- boundary, 29", "- wrong place, 8"]
+
+
+def test_a_contender_whose_epochs_were_not_judged_is_not_called_best_on_tune():
+    result = replace(
+        ROWS[0].result, training=replace(ROWS[0].result.training, best_exact_match=None)
+    )
+    text = joined(notes.describe_contender(replace(ROWS[0], result=result), REPORT, PAGES))
+    assert "2,050 parameters of 22,565,376 were trained." in text
+    assert "best on tune" not in text
 
 
 def test_a_contender_says_how_it_answers_if_the_passage_must_be_found():
