@@ -77,9 +77,8 @@ class Server:
                 return None
             request = json.loads(Path(os.fsdecode(path)).read_bytes())
             if request["starts_networks"] and not (self._has_networks or self._networks):
-                self._start_networks()
+                self._start_networks(pipes[0])
                 if self._has_networks:
-                    os.close(pipes[0])
                     continue
             if request["has_network"] and self._networks:
                 socket.send_fds(self._networks, [path], pipes)
@@ -101,8 +100,13 @@ class Server:
             except OSError:
                 return None  # The other end was killed.
 
-    def _start_networks(self) -> None:
-        """Makes the copy of this server for steps with a network. This returns in both."""
+    def _start_networks(self, pipe: int) -> None:
+        """Makes the copy of this server for steps with a network. This returns in both.
+
+        Args:
+            pipe: Of the step that is about to start. The copy closes it before it imports, because
+                the launcher takes the step to have ended when nobody can write to it any more.
+        """
         ours, theirs = socket.socketpair()
         self._copy = _copy()
         if self._copy:
@@ -110,6 +114,7 @@ class Server:
             self._networks = ours
             return
         ours.close()
+        os.close(pipe)
         self._requests.close()
         self._requests, self._has_networks = theirs, True
         _import(NETWORKS_IMPORT)

@@ -184,6 +184,31 @@ def test_no_server_outlives_a_race_that_ends_while_it_imports(tmp_path):
     assert not is_running(copy)
 
 
+SLOW_IMPORT = """
+import pathlib, time
+deadline = time.monotonic() + 30
+while not pathlib.Path({go!r}).exists() and time.monotonic() < deadline:
+    time.sleep(0.05)
+if time.monotonic() > deadline:
+    pathlib.Path({waited!r}).touch()
+"""
+
+
+def test_the_first_step_ends_while_the_networks_are_imported(tmp_path, monkeypatch):
+    go, waited = tmp_path / "go", tmp_path / "waited"
+    module = tmp_path / "modules" / "accelerate.py"  # one of those that networks import
+    module.parent.mkdir()
+    module.write_text(SLOW_IMPORT.format(go=str(go), waited=str(waited)))
+    monkeypatch.setenv("PYTHONPATH", str(module.parent))
+    with StepProcesses() as processes:
+        body, *arguments = make_command("pass", tmp_path, name="ingest")[3:]
+        assert processes.run(body, arguments, dict(os.environ)) == 0
+        go.touch()
+        body, *arguments = make_command("pass", tmp_path, name="train")[3:]
+        assert processes.run(body, arguments, dict(os.environ)) == 0
+    assert not waited.exists(), "the step ended only after the import had given up"
+
+
 SLEEPS = """
 import os, pathlib, time
 place = pathlib.Path(os.environ["PLACE"])
