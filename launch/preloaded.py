@@ -41,6 +41,9 @@ NETWORKS_IMPORT = (
 )
 """Modules that steps with a network import, for the architecture of the default backbone. None of
 them computes with torch: a copy can't use the threads of a process that has done so."""
+FIGURES_IMPORT = ("sklearn.linear_model", "scipy.special")
+"""Modules that evaluate imports. The first server imports them while a step runs, so that nothing
+waits for them."""
 LONGEST_PATH = 4096
 """The longest path that Linux allows, in bytes."""
 LONGEST_ANSWER = 64
@@ -83,10 +86,12 @@ class Server:
             if request["has_network"] and self._networks:
                 socket.send_fds(self._networks, [path], pipes)
                 os.close(pipes[0])
+                self._import_for_figures()
                 answer = self._networks.recv(LONGEST_ANSWER)
             elif child := _copy():
                 self._step = child
                 os.close(pipes[0])
+                self._import_for_figures()
                 _, status = os.waitpid(child, 0)
                 self._step = 0
                 answer = f"{os.waitstatus_to_exitcode(status)}\n".encode()
@@ -122,6 +127,14 @@ class Server:
         with contextlib.suppress(Exception):
             table = importlib.import_module("transformers.conversion_mapping")
             table.get_checkpoint_conversion_mapping("bert")
+
+    def _import_for_figures(self) -> None:
+        """Imports what evaluate needs, in the first server of a race that computes a network.
+
+        The copy with the networks exists by then, so it does not carry these modules.
+        """
+        if self._networks:
+            _import(FIGURES_IMPORT)
 
     def end(self, *_: object) -> None:
         """Ends this process, the step that runs, and the copy with the networks and its step.

@@ -105,16 +105,19 @@ threading.Thread(target=late).start()
 
 SHOW_IMPORTS = """
 import sys
-print("has", *(name in sys.modules for name in ("squadron.steps", "torch", "transformers")))
+names = ("squadron.steps", "torch", "transformers", "sklearn.linear_model")
+print("has", *(name in sys.modules for name in names))
 """
 
 
-def test_only_a_step_with_a_network_starts_with_torch(tmp_path, capsys):
+def test_only_a_step_with_a_network_starts_with_torch_and_only_others_with_sklearn(
+    tmp_path, capsys
+):
     # In this order, because the networks are imported for the first step that needs them.
     for name, has in (("train", True), ("report", False), ("predict", True), ("work", False)):
         code, printed = run(make_command(SHOW_IMPORTS, tmp_path, name=name), capsys)
         assert code == 0, printed
-        assert f"has True {has} {has}\n" in printed
+        assert f"has True {has} {has} {not has}\n" in printed
 
 
 def test_a_step_imports_its_package_again_if_a_file_has_changed():
