@@ -193,17 +193,17 @@ class _Loop:
 
     def judge_epoch(self, evaluate: Callable[[], dict[str, float]], progress: Progress) -> None:
         """Judges the epoch that has just ended, keeps it if it is the best, and saves."""
-        run, monitor = self.run, self.settings.monitor
-        figures: dict[str, float] = {}
-        if monitor != "epoch":
-            progress.enter(f"epoch {run.epoch}/{self.settings.epochs} on tune")
+        run, settings = self.run, self.settings
+        score, exact_match = [float(run.epoch)], None
+        if settings.monitor != "epoch":
+            progress.enter(f"epoch {run.epoch}/{settings.epochs} on tune")
             figures = evaluate()
             self._log({f"tune_{name}": value for name, value in figures.items()})
             progress.figures["tune EM"] = round(figures["exact_match"], 2)
-        score = _score_epoch(figures, monitor, run.epoch)
+            score, exact_match = _score_epoch(figures, settings.monitor), figures["exact_match"]
         if score > run.best_score:
             run.best_score, run.best_epoch = score, run.epoch
-            run.best_exact_match = figures.get("exact_match")
+            run.best_exact_match = exact_match
             self._save_best()
         self._save()
 
@@ -313,18 +313,15 @@ class _Loop:
             save_checkpoint(self.checkpoints, f"best-{run.epoch:04d}", tensors, state)
 
 
-def _score_epoch(figures: dict[str, float], monitor: str, epoch: int) -> list[float]:
-    """Returns the numbers by which epochs are compared; see `Training.best_score`.
+def _score_epoch(figures: dict[str, float], monitor: str) -> list[float]:
+    """Returns the numbers by which judged epochs are compared; see `Training.best_score`.
 
     Args:
-        figures: As `evaluate` returned them; none if `monitor` is "epoch".
+        figures: As `evaluate` returned them.
         monitor: See config.Train.
-        epoch: The number of the epoch, from 1.
     """
     if monitor == "eval_loss":
         return [-figures["eval_loss"]]
-    if monitor == "epoch":
-        return [float(epoch)]
     # F1 decides between epochs of equal exact match, as it does between contenders. While the best
     # threshold is the one that answers nothing, both are equal in all epochs; then the figure on
     # what the model would answer decides.

@@ -228,9 +228,8 @@ def _origin(row: "Row", report: "Report") -> str:
     trained, whole = training.trainable_parameters, training.parameters
     if trained:
         of = f" of {int(whole):,}" if whole and whole != trained else ""
-        epoch = training.best_epoch
         is_judged = training.best_exact_match is not None
-        best = f", best on tune in epoch {epoch}" if epoch and is_judged else ""
+        best = f", best on tune in epoch {training.best_epoch}" if is_judged else ""
         return f"{what}: {int(trained):,} parameters{of} were trained{best}."
     return f"{what}: nothing was trained." if trained is not None else f"{what}."
 
